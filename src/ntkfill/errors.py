@@ -1,0 +1,64 @@
+"""What goes wrong, said as a sentence to a person: what, expected, got, try."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """An argument or a file cannot be used as it is.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong.
+    expected, got : str, optional
+        What would have been right, and what was there instead.
+    hint : str, optional
+        What to try next.
+
+    Examples
+    --------
+    >>> print(InputError("the mask has another size than the image",
+    ...                  expected="(4, 4)", got="(4, 5)", hint="crop the mask"))
+    the mask has another size than the image; expected (4, 4); got (4, 5). Try: crop the mask.
+    """
+
+    def __init__(self, what: str, *, expected: str = "", got: str = "", hint: str = "") -> None:
+        super().__init__(sentence(what, expected, got, hint))
+
+
+class MemoryLimitError(MemoryError):
+    """The work would take more memory than it may; nothing was allocated."""
+
+    def __init__(self, what: str, *, needed: int, limit: int, hint: str = "") -> None:
+        super().__init__(
+            sentence(f"{what} needs {readable(needed)}", f"at most {readable(limit)}", "", hint)
+        )
+        self.needed = needed
+        self.limit = limit
+
+
+class InvertedMaskWarning(UserWarning):
+    """The mask looks as if it marked the known entries instead of the missing ones."""
+
+
+class ConvergenceWarning(UserWarning):
+    """A solve stopped before it reached the accuracy that was asked for."""
+
+
+def sentence(what: str, expected: str, got: str, hint: str) -> str:
+    parts = [what, expected and f"expected {expected}", got and f"got {got}"]
+    text = "; ".join(part for part in parts if part)
+    return f"{text}. Try: {hint}." if hint else f"{text}."
+
+
+def readable(size: float) -> str:
+    """Bytes as a person reads them.
+
+    >>> readable(3_500_000)
+    '3.5 MB'
+    """
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

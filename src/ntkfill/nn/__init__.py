@@ -1,0 +1,11 @@
+"""Infinitely wide networks: layers, and the kernels they become."""
+
+from .activations import GELU, Abs, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
+from .architectures import hourglass
+from .linear import Conv, Dense, Downsample, Upsample
+from .sequential import Sequential, parse
+
+__all__ = [
+    "GELU", "Abs", "Conv", "Dense", "Downsample", "Erf", "Identity", "LeakyReLU", "ReLU",
+    "Sequential", "Sin", "TwoSlope", "Upsample", "hourglass", "parse",
+]

@@ -1,0 +1,206 @@
+"""Run a network's layers over a prior's table, as cheaply as its structure allows.
+
+Two facts are used. After the last activation everything is linear, so nngp and ntk merge into one
+table: with m layers of weights left, the final ntk is the linear rest of ntk + m * nngp. And a
+convolution never mixes offsets, so all that follows the last upsampling can be done for a few
+offsets of the first axis at a time: in cache, on all cores, and without ever holding the finest
+level of both tables.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from ..grid import Array, Axis, Index
+from ..threads import spread, workers
+from .activations import Activation
+from .covariance import Covariance, of_grid
+from .linear import Conv, Dense, Downsample, Linear, Upsample
+
+Layer = Linear | Activation
+Kind = Literal["ntk", "nngp"]
+Axes = tuple[Axis, ...]
+
+# Entries of one slab: a few such arrays stay in a core's cache.
+SLAB = 1 << 17
+
+
+def exact(
+    layers: Sequence[Layer], table: Array, axes: Axes, kind: Kind, dtype: type
+) -> tuple[Array, Axes]:
+    """The table of the whole network, and what it holds along each axis."""
+    head, tail = split(layers)
+    start = _last_upsample(layers)
+    if start is not None and start < len(head):
+        state = run(layers[:start], of_grid(table, axes))
+        up, rest = layers[start], head[start + 1 :]
+        assert isinstance(up, Upsample)
+
+        def slab(offsets: Sequence[Index | None]) -> Array:
+            return finish(tail, merged(run(rest, up(state, offsets)), tail, kind), last)
+
+        last = tuple(up.on(axis) for axis in state.axes)
+        return _slabs(slab, last, dtype), last
+    state = run(head, of_grid(table, axes))
+    value, axes = merged(state, tail, kind), state.axes
+    if start is None:
+        for layer in tail:
+            value, axes = layer.apply(value, axes), tuple(layer.on(axis) for axis in axes)
+        return value.astype(dtype, copy=False), axes
+    start -= len(head)
+    for layer in tail[:start]:
+        value, axes = layer.apply(value, axes), tuple(layer.on(axis) for axis in axes)
+    value = value.astype(dtype, copy=False)
+    up, rest_tail, before = tail[start], tail[start + 1 :], axes
+    assert isinstance(up, Upsample)
+    final = tuple(up.on(axis) for axis in before)
+
+    def linear_slab(offsets: Sequence[Index | None]) -> Array:
+        return finish(rest_tail, up.apply(value, before, offsets), final)
+
+    return _slabs(linear_slab, final, dtype), final
+
+
+def shift_averaged(
+    layers: Sequence[Layer], table: Array, axes: Axes, kind: Kind
+) -> tuple[Array, Axes]:
+    """The mean of the network's table over the remainders r, without making that table.
+
+    A convolution leaves the mean over r as it is, and an upsampling only needs it; so after the
+    last activation one number per offset is enough.
+    """
+    head, tail = split(layers)
+    n = len(axes)
+    if any(isinstance(layer, Downsample) for layer in tail):
+        value, axes = exact(layers, table, axes, kind, np.float64)
+        return value.mean(axis=tuple(range(n))), tuple(averaged(axis) for axis in axes)
+    start = _last_upsample(head)
+    if start is None:
+        state = run(head, of_grid(table, axes))
+        value, axes = _mean(merged(state, tail, kind), n), state.axes
+    else:
+        state = run(head[:start], of_grid(table, axes))
+        up, rest = head[start], head[start + 1 :]
+        assert isinstance(up, Upsample)
+        axes = tuple(up.on(axis) for axis in state.axes)
+
+        def slab(offsets: Sequence[Index | None]) -> Array:
+            return _mean(merged(run(rest, up(state, offsets)), tail, kind), n)
+
+        value = _slabs(slab, axes, np.float64, mean=True)
+    axes = tuple(averaged(axis) for axis in axes)
+    for layer in tail:
+        value = layer.apply(value, axes)
+        axes = tuple(layer.on(axis) for axis in axes)
+        if isinstance(layer, Upsample):
+            value, axes = _mean(value, n), tuple(averaged(axis) for axis in axes)
+    return value.reshape(value.shape[n:]), axes
+
+
+def footprint(layers: Sequence[Layer], axes: Axes, average: bool, dtype: type) -> int:
+    """Bytes that the evaluation takes at its peak, about."""
+    head, _ = split(layers)
+    start = _last_upsample(head if average else layers)
+    sizes = [_entries(axes)]
+    for layer in layers[: len(layers) if start is None else start]:
+        if isinstance(layer, Upsample | Downsample):
+            axes = tuple(layer.on(axis) for axis in axes)
+            sizes.append(_entries(axes))
+    whole = 6 * 8 * max(sizes)
+    if start is None:
+        return whole
+    up = layers[start]
+    assert isinstance(up, Upsample)
+    axes = tuple(up.on(axis) for axis in axes)
+    if not average:
+        return whole + np.dtype(dtype).itemsize * _entries(axes)
+    slab = _entries(axes) // axes[0].count
+    return whole + workers() * 6 * 8 * slab + 4 * 8 * math.prod(axis.count for axis in axes)
+
+
+def _entries(axes: Axes) -> int:
+    return math.prod(axis.period * axis.count for axis in axes)
+
+
+def split(layers: Sequence[Layer]) -> tuple[list[Layer], list[Linear]]:
+    """Up to and with the last activation, and the linear rest."""
+    linear = (Dense, Conv, Downsample, Upsample)
+    last = max((k for k, layer in enumerate(layers) if not isinstance(layer, linear)), default=-1)
+    return list(layers[: last + 1]), [x for x in layers[last + 1 :] if isinstance(x, linear)]
+
+
+def run(layers: Sequence[Layer], state: Covariance) -> Covariance:
+    """One layer after the other."""
+    for layer in layers:
+        state = layer(state)
+    return state
+
+
+def merged(state: Covariance, tail: Sequence[Linear], kind: Kind) -> Array:
+    """The one table that the linear rest of the network has to act on."""
+    if kind == "nngp":
+        return state.nngp
+    weights = sum(isinstance(layer, Conv | Dense) for layer in tail)
+    return state.ntk + weights * state.nngp if weights else state.ntk
+
+
+def finish(tail: Sequence[Linear], value: Array, axes: Axes) -> Array:
+    """The linear rest after the last upsampling; none of it changes the axes of a slab."""
+    for layer in tail:
+        value = layer.apply(value, axes)
+    return value
+
+
+def averaged(axis: Axis) -> Axis:
+    """The axis of a table that was averaged over its remainders."""
+    return Axis(1, axis.side, axis.reach, axis.tail)
+
+
+def _mean(value: Array, n: int) -> Array:
+    return value.mean(axis=tuple(range(n)), keepdims=True)
+
+
+def _last_upsample(layers: Sequence[Layer]) -> int | None:
+    """Where the part that never mixes offsets begins, if it begins with an upsampling."""
+    for k in range(len(layers) - 1, -1, -1):
+        if isinstance(layers[k], Upsample):
+            return k
+        if isinstance(layers[k], Downsample):
+            return None
+    return None
+
+
+def _slabs(
+    slab: Callable[[Sequence[Index | None]], Array], axes: Axes, dtype: type, mean: bool = False
+) -> Array:
+    """Put together what `slab` returns for a few offsets of the first axis at a time.
+
+    Where the remainders are averaged away and all axes are alike, swapping axes changes nothing,
+    and only offsets at least as large as those of the first axis are computed.
+    """
+    n = len(axes)
+    counts = [axis.count for axis in axes]
+    periods = [1 if mean else axis.period for axis in axes]
+    out = np.empty(periods + counts, dtype=dtype)
+    width = math.prod(axis.period for axis in axes) * math.prod(counts[1:])
+    step = max(1, min(counts[0], SLAB // width))
+    swap = mean and n > 1 and all(axis == axes[0] for axis in axes) and axes[0].side is None
+    every = np.arange(counts[0])
+
+    def fill(first: int) -> None:
+        chosen = every[first : first + step]
+        others = every[first:] if swap else None
+        place = (slice(None),) * n + (slice(first, first + step),)
+        if swap:
+            place += (slice(first, None),) * (n - 1)
+        out[place] = slab([chosen] + [others] * (n - 1))
+
+    spread(fill, range(0, counts[0], step))
+    if swap:
+        ordered = np.sort(np.indices(counts), axis=0)
+        out = out[(0,) * n + tuple(ordered)].reshape(out.shape)
+    return out

@@ -1,0 +1,240 @@
+"""Linear layers: what they do to a table ``T[r, d]``, and to the state of two tables.
+
+A linear map of the grid acts alike on nngp and ntk; a layer with weights also adds the nngp to the
+ntk, because the gradient by a layer's own weights is its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..errors import InputError
+from ..grid import Array, Axis, Index
+from .covariance import Covariance, second, variances
+
+Axes = tuple[Axis, ...]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A fully connected layer, applied to every coordinate on its own.
+
+    Examples
+    --------
+    >>> Dense()
+    Dense()
+    """
+
+    def __call__(self, state: Covariance) -> Covariance:
+        total = state.ntk + state.nngp
+        return Covariance(state.nngp, total, state.left, state.right, state.axes)
+
+    def apply(self, table: Array, axes: Axes) -> Array:
+        return table
+
+    def on(self, axis: Axis) -> Axis:
+        return axis
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A circular convolution with `size` taps along every axis.
+
+    Shifts both coordinates of a pair together, and takes the mean over the window.
+
+    Parameters
+    ----------
+    size : int
+        Odd.
+
+    Raises
+    ------
+    InputError
+        If the size is even or below one.
+
+    Examples
+    --------
+    >>> Conv(3)
+    Conv(size=3)
+    """
+
+    size: int = 3
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.size, int | np.integer) or self.size < 1 or self.size % 2 == 0:
+            raise InputError(
+                "the window of a convolution must have a middle",
+                expected="an odd size such as 3",
+                got=repr(self.size),
+            )
+
+    def __call__(self, state: Covariance) -> Covariance:
+        nngp = self.apply(state.nngp, state.axes)
+        ntk = self.apply(state.ntk, state.axes)
+        ntk += nngp
+        left = self.apply(state.left, state.axes)
+        return Covariance(nngp, ntk, left, second(left, state.axes), state.axes)
+
+    def apply(self, table: Array, axes: Axes) -> Array:
+        taps = 1
+        for dimension, axis in enumerate(axes):
+            if axis.period > 1:
+                table = _window_sum(table, dimension, self.size)
+                taps *= self.size
+        return table * table.dtype.type(1 / taps)
+
+    def on(self, axis: Axis) -> Axis:
+        return axis
+
+
+@dataclass(frozen=True)
+class Downsample:
+    """Keep every second coordinate of every axis; with a convolution before it, a strided one.
+
+    Examples
+    --------
+    >>> Downsample().on(Axis(period=4, side=8))
+    Axis(period=2, side=4, reach=1, tail=1)
+    """
+
+    def __call__(self, state: Covariance) -> Covariance:
+        axes = tuple(self.on(axis) for axis in state.axes)
+        nngp, ntk = (self.apply(table, state.axes) for table in (state.nngp, state.ntk))
+        return Covariance(nngp, ntk, *variances(nngp, axes), axes)
+
+    def apply(self, table: Array, axes: Axes) -> Array:
+        n = len(axes)
+        for k, axis in enumerate(axes):
+            if axis.side is not None and axis.side % 2:
+                raise InputError(
+                    "every second coordinate is kept, but the axis has an odd number of them",
+                    expected="a side divisible by 2 at every downsampling",
+                    got=f"side {axis.side}",
+                    hint="boundary='pad', which takes any size",
+                )
+            offsets = axis.positions(2 * np.arange(self.on(axis).count))
+            table = table[(slice(None),) * k + (slice(None, None, 2),)]
+            table = np.take(table, offsets, axis=n + k)
+        return table
+
+    def on(self, axis: Axis) -> Axis:
+        return axis.downsampled()
+
+
+@dataclass(frozen=True)
+class Upsample:
+    """Twice as many coordinates along every axis.
+
+    Parameters
+    ----------
+    mode : {"nearest", "bilinear"}
+        Repeat each coordinate, or interpolate linearly: circular, with half-pixel centres, so that
+        new coordinates are 3/4 of the nearer and 1/4 of the farther old one.
+
+    Examples
+    --------
+    >>> Upsample().on(Axis())
+    Axis(period=2, side=None, reach=2, tail=1)
+    """
+
+    mode: Literal["nearest", "bilinear"] = "nearest"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("nearest", "bilinear"):
+            raise InputError(
+                "no such upsampling", expected="'nearest' or 'bilinear'", got=repr(self.mode)
+            )
+
+    def __call__(
+        self, state: Covariance, offsets: Sequence[Index | None] | None = None
+    ) -> Covariance:
+        axes = tuple(self.on(axis) for axis in state.axes)
+        nngp, ntk = (self.apply(table, state.axes, offsets) for table in (state.nngp, state.ntk))
+        zero = [np.zeros(1, dtype=np.intp)] * len(axes)
+        left = self.apply(state.nngp, state.axes, zero)
+        right = second(left, axes)
+        if offsets is not None and right.size > 1:
+            for k, chosen in enumerate(offsets):
+                if chosen is not None:
+                    right = np.take(right, chosen, axis=len(axes) + k)
+        return Covariance(nngp, ntk, left, right, axes)
+
+    def apply(
+        self, table: Array, axes: Axes, offsets: Sequence[Index | None] | None = None
+    ) -> Array:
+        """The table of the finer grid, at all its offsets or at chosen ones per axis."""
+        step = _nearest if self.mode == "nearest" else _bilinear
+        for k, axis in enumerate(axes):
+            chosen = offsets[k] if offsets is not None else None
+            fine = self.on(axis).offsets if chosen is None else chosen
+            table = step(table, axes, k, fine)
+        return table
+
+    def on(self, axis: Axis) -> Axis:
+        return axis.upsampled(self.mode)
+
+
+Linear = Dense | Conv | Downsample | Upsample
+
+
+def _window_sum(table: Array, dimension: int, size: int) -> Array:
+    """Sum over a circular window of this many entries around each one."""
+    period = table.shape[dimension]
+    half = size // 2
+    index = np.arange(-half, period + half) % period
+    padded = np.take(table, index, axis=dimension)
+    before = (slice(None),) * dimension
+    total = padded[before + (slice(0, period),)] + padded[before + (slice(1, period + 1),)] \
+        if size > 1 else padded
+    for shift in range(2, size):
+        total += padded[before + (slice(shift, shift + period),)]
+    return total
+
+
+def _nearest(table: Array, axes: Axes, k: int, fine: Index) -> Array:
+    """Fine coordinate 2 j + a is the coarse coordinate j, so its offset d becomes (a + d) // 2."""
+    n, axis = len(axes), axes[k]
+    parities = [np.take(table, axis.positions((a + fine) // 2), axis=n + k) for a in (0, 1)]
+    return _interleave(parities, k)
+
+
+def _bilinear(table: Array, axes: Axes, k: int, fine: Index) -> Array:
+    """Fine coordinate 2 j + a is 3/4 of the coarse coordinate j and 1/4 of j + 2 a - 1."""
+    n, axis = len(axes), axes[k]
+    period = axis.period
+    result = []
+    for a in (0, 1):
+        total: Array | None = None
+        b = (a + fine) % 2  # parity of the second fine coordinate
+        for shift, weight in ((0, 0.75), (2 * a - 1, 0.25)):
+            remainders = (np.arange(period) + shift) % period
+            for second_shift, second_weight in ((np.zeros_like(b), 0.75), (2 * b - 1, 0.25)):
+                coarse = (a + fine) // 2 + second_shift - shift
+                part = _gather(table, axis, k, n, remainders, coarse)
+                part *= weight * second_weight
+                total = part if total is None else np.add(total, part, out=total)
+        assert total is not None
+        result.append(total)
+    return _interleave(result, k)
+
+
+def _gather(table: Array, axis: Axis, k: int, n: int, remainders: Index, offsets: Index) -> Array:
+    """Entries at these remainders and offsets of axis k, the negative offsets by mirroring."""
+    taken = np.take(table, remainders, axis=k)
+    places = axis.locate(np.zeros(1, dtype=np.intp), offsets)[1]
+    result = np.take(taken, places, axis=n + k)
+    if axis.side is None and (negative := offsets < 0).any():
+        mirrored = np.take(table, axis.period - 1 - remainders, axis=k)
+        chosen = (slice(None),) * (n + k) + (negative,)
+        result[chosen] = np.take(mirrored, places[negative], axis=n + k)
+    return result
+
+
+def _interleave(parities: list[Array], dimension: int) -> Array:
+    stacked = np.stack(parities, axis=dimension + 1)
+    shape = stacked.shape
+    return stacked.reshape(shape[:dimension] + (-1,) + shape[dimension + 2 :])

@@ -1,0 +1,275 @@
+"""A network: layers one after the other, and the kernels that it is in the limit of width."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import kernels
+from ..errors import InputError
+from ..grid import Array, Axis
+from ..memory import require
+from ..priors import IID, Prior
+from .activations import GELU, Abs, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
+from .evaluate import Kind, Layer, exact, footprint, shift_averaged
+from .linear import Conv, Dense, Downsample, Upsample
+
+LAYERS = (Conv, Dense, Downsample, Upsample, TwoSlope, Erf, GELU, Sin)
+CONSTRUCTORS: dict[str, Callable[..., Layer]] = {
+    make.__name__: make for make in (*LAYERS, ReLU, LeakyReLU, Abs, Identity)
+}
+
+
+@dataclass(frozen=True, init=False)
+class Sequential:
+    """An infinitely wide network.
+
+    Parameters
+    ----------
+    *layers : Conv, Dense, Downsample, Upsample, TwoSlope, Erf, GELU, Sin or Sequential
+        In the order in which they are applied. A network that completes grids ends at the
+        resolution at which it began.
+
+    Raises
+    ------
+    InputError
+        If a layer is none of these.
+
+    Examples
+    --------
+    >>> net = Sequential(Conv(3), TwoSlope(0.0), Downsample(), Conv(3), TwoSlope(0.0), Upsample(),
+    ...                  Conv(3))
+    >>> net.period, net.reach
+    (2, 2)
+    >>> net.ntk((4,)).shape
+    (4, 4)
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, *layers: Layer | Sequential) -> None:
+        flat = tuple(_flattened(layers))
+        object.__setattr__(self, "layers", flat)
+
+    def __repr__(self) -> str:
+        return f"Sequential({', '.join(map(repr, self.layers))})"
+
+    @property
+    def axis(self) -> Axis:
+        """The endless axis that the network makes of one without structure."""
+        axis = Axis()
+        for layer in self.layers:
+            if isinstance(layer, Downsample | Upsample):
+                axis = layer.on(axis)
+        return axis
+
+    @property
+    def period(self) -> int:
+        """Coordinates this many apart are alike to the network."""
+        return self.axis.period
+
+    @property
+    def reach(self) -> int:
+        """Coordinates at least this many apart along any axis share the far field only."""
+        return self.axis.reach
+
+    @property
+    def stride(self) -> int:
+        """A torus that the network can run on has sides divisible by this."""
+        level = deepest = 0
+        for layer in self.layers:
+            level += isinstance(layer, Downsample) - isinstance(layer, Upsample)
+            deepest = max(deepest, level)
+        return int(2**deepest)
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the network treats both directions of an axis alike (given i.i.d. features):
+        no downsampling, which keeps the even coordinates, after an upsampling."""
+        kinds = [type(x) for x in self.layers if isinstance(x, Downsample | Upsample)]
+        return kinds == sorted(kinds, key=lambda kind: kind is Upsample)
+
+    def kernel(
+        self,
+        shape: tuple[int, ...],
+        prior: Prior | None = None,
+        *,
+        kind: Kind = "ntk",
+        shift_average: bool = False,
+        dtype: type = np.float32,
+    ) -> kernels.Kernel:
+        """The kernel on a torus of this shape, held as compactly as the prior allows.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Sides of the torus; each divisible by `stride`, unless the kernel is shift averaged
+            and every side at least twice the reach.
+        prior : Prior, optional
+            The default is `IID()`.
+        kind : {"ntk", "nngp"}
+        shift_average : bool
+            The mean over all placements of the sampling grid: one number per offset.
+        dtype : type
+            Of the table of the exact kernel.
+
+        Returns
+        -------
+        Stationary, Periodic or (priors that tell all coordinates apart) Dense
+
+        Raises
+        ------
+        InputError
+            If the network cannot run on a torus of this shape.
+        MemoryLimitError
+            If the table does not fit into memory.
+
+        Examples
+        --------
+        >>> hourglass = Sequential(Conv(), Downsample(), TwoSlope(), Upsample(), Conv())
+        >>> hourglass.kernel((8, 8))
+        Periodic(shape=(8, 8), period=(2, 2), dtype=float32)
+        """
+        prior = IID() if prior is None else prior
+        table, axes = self.table(shape, prior, kind=kind, shift_average=shift_average, dtype=dtype)
+        return as_kernel(table, axes, shape)
+
+    def table(
+        self,
+        shape: tuple[int, ...],
+        prior: Prior,
+        *,
+        kind: Kind = "ntk",
+        shift_average: bool = False,
+        dtype: type = np.float32,
+    ) -> tuple[Array, tuple[Axis, ...]]:
+        """The array that `kernel` wraps, and what it holds along each axis."""
+        if shift_average and not prior.stationary:
+            raise InputError(
+                "a prior that tells coordinates apart has no shift average",
+                got=repr(prior), hint="shift_average=False",
+            )
+        grid = self.table_grid(shape, prior)
+        self._check_resolution(grid)
+        start, axes = prior.table(grid, len(shape))
+        require("the kernel's table", footprint(self.layers, axes, shift_average, dtype),
+                hint="a network with fewer levels")
+        if shift_average:
+            return shift_averaged(self.layers, start, axes, kind)
+        return exact(self.layers, start, axes, kind, dtype)
+
+    def table_grid(self, shape: tuple[int, ...], prior: Prior) -> tuple[int, ...] | None:
+        """The torus on which the table has to be made; None where the endless grid's will do."""
+        roomy = all(side >= 2 * self.reach for side in shape)
+        return None if prior.stationary and self.mirrored and roomy else tuple(shape)
+
+    def ntk(self, shape: tuple[int, ...], prior: Prior | None = None) -> Array:
+        """The neural tangent kernel as one array, shape (*shape, *shape), float64.
+
+        Examples
+        --------
+        >>> Sequential(Conv(3)).ntk((4,))[0].round(6)
+        array([0.003333, 0.0025  , 0.0025  , 0.0025  ])
+        """
+        return self._full(shape, prior, "ntk")
+
+    def nngp(self, shape: tuple[int, ...], prior: Prior | None = None) -> Array:
+        """The covariance at initialisation as one array, shape (*shape, *shape), float64.
+
+        Examples
+        --------
+        >>> Sequential(Conv(3)).nngp((4,))[0].round(6)
+        array([0.003333, 0.0025  , 0.0025  , 0.0025  ])
+        """
+        return self._full(shape, prior, "nngp")
+
+    def _full(self, shape: tuple[int, ...], prior: Prior | None, kind: Kind) -> Array:
+        shape = tuple(shape)
+        size = math.prod(shape)
+        require(f"the dense kernel of a grid {shape}", 3 * 8 * size**2,
+                hint="net.kernel(shape), which never forms the matrix")
+        kernel = self.kernel(shape, prior, kind=kind, dtype=np.float64)
+        every = np.arange(size)
+        return kernel.block(every, every).reshape(shape + shape)
+
+    def _check_resolution(self, grid: tuple[int, ...] | None) -> None:
+        downs = sum(isinstance(layer, Downsample) for layer in self.layers)
+        ups = sum(isinstance(layer, Upsample) for layer in self.layers)
+        if downs != ups:
+            raise InputError(
+                "the network ends at another resolution than it began",
+                expected="as many Upsample as Downsample layers", got=f"{ups} and {downs}",
+            )
+        if grid is not None and any(side % self.stride for side in grid):
+            raise InputError(
+                "the network cannot run on a torus of this shape",
+                expected=f"sides divisible by {self.stride}", got=str(grid),
+                hint="boundary='pad', which takes any size",
+            )
+
+
+def as_kernel(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> kernels.Kernel:
+    """The kernel object for a table made by `Sequential.table`."""
+    n = len(axes)
+    if table.ndim == n:
+        return kernels.Stationary(table, axes, shape)
+    periodic = kernels.Periodic(table, axes, shape)
+    if periodic.period != shape:
+        return periodic
+    every = np.arange(math.prod(shape))
+    return kernels.Dense(periodic.block(every, every), shape)
+
+
+def parse(text: str) -> Sequential:
+    """The network that a repr describes; nothing in the text is ever executed.
+
+    Raises
+    ------
+    InputError
+        If the text is no network.
+
+    Examples
+    --------
+    >>> parse("Sequential(Conv(size=3), TwoSlope(0.1), Conv(3))")
+    Sequential(Conv(size=3), TwoSlope(slope=0.1), Conv(size=3))
+    """
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+        network = _built(node)
+    except (SyntaxError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(
+            "this is no network", expected="its repr, e.g. Sequential(Conv(3), ReLU(), Conv(3))",
+            got=f"{text!r} ({error})",
+        ) from error
+    if not isinstance(network, Sequential):
+        raise InputError("this is no network", expected="Sequential(...)", got=repr(text))
+    return network
+
+
+def _built(node: ast.expr) -> Sequential | Layer:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        raise ValueError("only layers, by name, with numbers and words as arguments")
+    name = node.func.id
+    if name == "Sequential":
+        return Sequential(*(_built(argument) for argument in node.args))
+    if name not in CONSTRUCTORS:
+        raise ValueError(f"no layer is called {name}")
+    keywords = {str(k.arg): ast.literal_eval(k.value) for k in node.keywords}
+    layer: Layer = CONSTRUCTORS[name](*map(ast.literal_eval, node.args), **keywords)
+    return layer
+
+
+def _flattened(layers: tuple[object, ...]) -> Iterator[Layer]:
+    for layer in layers:
+        if isinstance(layer, Sequential):
+            yield from layer.layers
+        elif isinstance(layer, LAYERS):
+            yield layer
+        else:
+            raise InputError(
+                "a network is made of layers", expected=", ".join(layer.__name__ for layer in LAYERS), got=repr(layer)
+            )
