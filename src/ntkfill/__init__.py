@@ -1,1 +1,62 @@
-"""x"""
+"""Fill in what is missing, with infinitely wide neural networks: exactly, without training."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .cache import Cache
+    from .completion import Completion, complete
+    from .errors import ConvergenceWarning, InputError, InvertedMaskWarning, MemoryLimitError
+    from .inpainter import Inpainter
+    from .inpainting import Info, inpaint
+    from .observed import Observed
+
+__version__ = "0.1.0"
+
+# Loaded when first used, so that `ntkfill --help` does not wait for NumPy and SciPy.
+_HOMES = {
+    "Cache": "cache",
+    "Completion": "completion",
+    "ConvergenceWarning": "errors",
+    "Info": "inpainting",
+    "Inpainter": "inpainter",
+    "InputError": "errors",
+    "InvertedMaskWarning": "errors",
+    "MemoryLimitError": "errors",
+    "Observed": "observed",
+    "complete": "completion",
+    "inpaint": "inpainting",
+}
+_MODULES = ("kernels", "nn", "priors", "solvers")
+
+__all__ = [
+    "Cache",
+    "Completion",
+    "ConvergenceWarning",
+    "Info",
+    "Inpainter",
+    "InputError",
+    "InvertedMaskWarning",
+    "MemoryLimitError",
+    "Observed",
+    "complete",
+    "inpaint",
+    "kernels",
+    "nn",
+    "priors",
+    "solvers",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

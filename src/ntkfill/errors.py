@@ -46,6 +46,7 @@ class ConvergenceWarning(UserWarning):
 
 
 def sentence(what: str, expected: str, got: str, hint: str) -> str:
+    """Put the parts of a message together, leaving out those that are empty."""
     parts = [what, expected and f"expected {expected}", got and f"got {got}"]
     text = "; ".join(part for part in parts if part)
     return f"{text}. Try: {hint}." if hint else f"{text}."

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating]
+Array = NDArray[Any]
 Index = NDArray[np.intp]
 
 
@@ -117,8 +118,5 @@ def entries(table: Array, axes: tuple[Axis, ...], rows: Index, offsets: Index) -
     -------
     array of shape (...)
     """
-    places = [
-        axis.locate(rows[k] % axis.period, offsets[k])
-        for k, axis in enumerate(axes)
-    ]
+    places = [axis.locate(rows[k] % axis.period, offsets[k]) for k, axis in enumerate(axes)]
     return table[tuple(r for r, _ in places) + tuple(d for _, d in places)]

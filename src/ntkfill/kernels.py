@@ -8,9 +8,9 @@ period (`Periodic`), or one number per offset (`Stationary`). All answer the sam
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -67,7 +67,8 @@ class Dense:
         if self.values.shape != (size, size):
             raise InputError(
                 "the kernel does not fit its grid",
-                expected=f"shape {(size, size)}", got=f"shape {self.values.shape}",
+                expected=f"shape {(size, size)}",
+                got=f"shape {self.values.shape}",
             )
 
     def __repr__(self) -> str:
@@ -212,20 +213,26 @@ def convolve(x: Array, spectrum: Array) -> Array:
 
 def _check_side(axis: Axis, side: int) -> None:
     whole = axis.period if axis.side is not None else math.lcm(axis.period, axis.tail)
-    if axis.side not in (None, side) or side % whole or (
-        axis.side is None and side < 2 * axis.reach - 1
+    if (
+        axis.side not in (None, side)
+        or side % whole
+        or (axis.side is None and side < 2 * axis.reach - 1)
     ):
         raise InputError(
             "the kernel does not fit a torus of this side",
             expected=f"a multiple of {whole}, at least {2 * axis.reach - 1}"
-            if axis.side is None else str(axis.side),
+            if axis.side is None
+            else str(axis.side),
             got=str(side),
         )
 
 
 def _block(
-    table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...],
-    rows: Coordinates, cols: Coordinates,
+    table: Array,
+    axes: tuple[Axis, ...],
+    shape: tuple[int, ...],
+    rows: Coordinates,
+    cols: Coordinates,
 ) -> Array:
     """K[rows, cols], some rows at a time so that the index arrays stay small."""
     result = np.empty((len(rows), len(cols)), dtype=table.dtype)

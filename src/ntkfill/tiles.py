@@ -33,8 +33,11 @@ def banded(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Oper
     near = list(itertools.product((-1, 0, 1), repeat=n))
     half = near[len(near) // 2 :]  # the others are transposes
     size = math.prod(period)
-    require("the kernel's blocks", len(half) * size**2 * table.itemsize,
-            hint="a network with fewer levels")
+    require(
+        "the kernel's blocks",
+        len(half) * size**2 * table.itemsize,
+        hint="a network with fewer levels",
+    )
     compact = table - far
     blocks = {step: _block(compact, axes, step) for step in half}
 
@@ -60,11 +63,15 @@ def fourier(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Ope
     period = tuple(axis.period for axis in axes)
     count = [side // p for side, p in zip(shape, period, strict=True)]
     size = math.prod(period)
-    require("the kernel's blocks", 2 * math.prod(count) * size**2 * table.itemsize,
-            hint="a network with fewer levels")
+    require(
+        "the kernel's blocks",
+        2 * math.prod(count) * size**2 * table.itemsize,
+        hint="a network with fewer levels",
+    )
     steps = itertools.product(*(range(c) for c in count))
-    near = [tuple((s + c // 2) % c - c // 2 for s, c in zip(step, count, strict=True))
-            for step in steps]
+    near = [
+        tuple((s + c // 2) % c - c // 2 for s, c in zip(step, count, strict=True)) for step in steps
+    ]
     blocks = np.stack([_block(table, axes, step, shape) for step in near])
     blocks = blocks.reshape(*count, size, size)
     lead = tuple(range(n))
@@ -81,7 +88,9 @@ def fourier(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Ope
 
 
 def _block(
-    table: Array, axes: tuple[Axis, ...], step: tuple[int, ...],
+    table: Array,
+    axes: tuple[Axis, ...],
+    step: tuple[int, ...],
     shape: tuple[int, ...] | None = None,
 ) -> Array:
     """Kernel between the coordinates of a tile and those of the tile `step` away."""
@@ -110,8 +119,9 @@ def _split(x: Array, shape: tuple[int, ...], period: tuple[int, ...]) -> Array:
     return tiles.transpose(order).reshape(len(tiles), *pairs[::2], -1)
 
 
-def _join(tiles: Array, target: tuple[int, ...], shape: tuple[int, ...],
-          period: tuple[int, ...]) -> Array:
+def _join(
+    tiles: Array, target: tuple[int, ...], shape: tuple[int, ...], period: tuple[int, ...]
+) -> Array:
     """The inverse of `_split`."""
     n = len(shape)
     parts = tiles.reshape(-1, *[s // p for s, p in zip(shape, period, strict=True)], *period)

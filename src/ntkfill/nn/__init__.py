@@ -6,6 +6,19 @@ from .linear import Conv, Dense, Downsample, Upsample
 from .sequential import Sequential, parse
 
 __all__ = [
-    "GELU", "Abs", "Conv", "Dense", "Downsample", "Erf", "Identity", "LeakyReLU", "ReLU",
-    "Sequential", "Sin", "TwoSlope", "Upsample", "hourglass", "parse",
+    "GELU",
+    "Abs",
+    "Conv",
+    "Dense",
+    "Downsample",
+    "Erf",
+    "Identity",
+    "LeakyReLU",
+    "ReLU",
+    "Sequential",
+    "Sin",
+    "TwoSlope",
+    "Upsample",
+    "hourglass",
+    "parse",
 ]

@@ -150,7 +150,7 @@ class GELU:
     --------
     >>> import numpy as np
     >>> GELU().dual(np.array([0.5]), np.ones(1), np.ones(1))[0].round(4)
-    array([0.2339])
+    array([0.2273])
     """
 
     def __call__(self, state: Covariance) -> Covariance:

@@ -52,7 +52,9 @@ def hourglass(
     8
     """
     for name, value, least in (
-        ("levels", levels, 0), ("convs_down", convs_down, 1), ("convs_up", convs_up, 1)
+        ("levels", levels, 0),
+        ("convs_down", convs_down, 1),
+        ("convs_up", convs_up, 1),
     ):
         if value < least:
             raise InputError(f"too few {name}", expected=f"at least {least}", got=str(value))

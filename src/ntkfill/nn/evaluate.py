@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from .linear import Conv, Dense, Downsample, Linear, Upsample
 Layer = Linear | Activation
 Kind = Literal["ntk", "nngp"]
 Axes = tuple[Axis, ...]
+Offsets = Sequence[Index | None]
 
 # Entries of one slab: a few such arrays stay in a core's cache.
 SLAB = 1 << 17
@@ -35,34 +36,28 @@ def exact(
     """The table of the whole network, and what it holds along each axis."""
     head, tail = split(layers)
     start = _last_upsample(layers)
-    if start is not None and start < len(head):
-        state = run(layers[:start], of_grid(table, axes))
-        up, rest = layers[start], head[start + 1 :]
-        assert isinstance(up, Upsample)
-
-        def slab(offsets: Sequence[Index | None]) -> Array:
-            return finish(tail, merged(run(rest, up(state, offsets)), tail, kind), last)
-
-        last = tuple(up.on(axis) for axis in state.axes)
-        return _slabs(slab, last, dtype), last
-    state = run(head, of_grid(table, axes))
-    value, axes = merged(state, tail, kind), state.axes
     if start is None:
-        for layer in tail:
-            value, axes = layer.apply(value, axes), tuple(layer.on(axis) for axis in axes)
+        state = run(head, of_grid(table, axes))
+        value, axes = linear(tail, merged(state, tail, kind), state.axes)
         return value.astype(dtype, copy=False), axes
-    start -= len(head)
-    for layer in tail[:start]:
-        value, axes = layer.apply(value, axes), tuple(layer.on(axis) for axis in axes)
-    value = value.astype(dtype, copy=False)
-    up, rest_tail, before = tail[start], tail[start + 1 :], axes
-    assert isinstance(up, Upsample)
-    final = tuple(up.on(axis) for axis in before)
+    up = cast(Upsample, layers[start])
+    state = run(layers[: min(start, len(head))], of_grid(table, axes))
+    if start < len(head):
+        final = tuple(up.on(axis) for axis in state.axes)
 
-    def linear_slab(offsets: Sequence[Index | None]) -> Array:
-        return finish(rest_tail, up.apply(value, before, offsets), final)
+        def slab(offsets: Offsets) -> Array:
+            fine = run(head[start + 1 :], up(state, offsets))
+            return linear(tail, merged(fine, tail, kind), final)[0]
+    else:
+        before, after = tail[: start - len(head)], tail[start - len(head) + 1 :]
+        coarse, coarse_axes = linear(before, merged(state, tail, kind), state.axes)
+        coarse = coarse.astype(dtype, copy=False)
+        final = tuple(up.on(axis) for axis in coarse_axes)
 
-    return _slabs(linear_slab, final, dtype), final
+        def slab(offsets: Offsets) -> Array:
+            return linear(after, up.apply(coarse, coarse_axes, offsets), final)[0]
+
+    return _slabs(slab, final, dtype), final
 
 
 def shift_averaged(
@@ -84,20 +79,17 @@ def shift_averaged(
         value, axes = _mean(merged(state, tail, kind), n), state.axes
     else:
         state = run(head[:start], of_grid(table, axes))
-        up, rest = head[start], head[start + 1 :]
-        assert isinstance(up, Upsample)
+        up = cast(Upsample, head[start])
         axes = tuple(up.on(axis) for axis in state.axes)
 
-        def slab(offsets: Sequence[Index | None]) -> Array:
-            return _mean(merged(run(rest, up(state, offsets)), tail, kind), n)
+        def slab(offsets: Offsets) -> Array:
+            return _mean(merged(run(head[start + 1 :], up(state, offsets)), tail, kind), n)
 
         value = _slabs(slab, axes, np.float64, mean=True)
     axes = tuple(averaged(axis) for axis in axes)
     for layer in tail:
-        value = layer.apply(value, axes)
-        axes = tuple(layer.on(axis) for axis in axes)
-        if isinstance(layer, Upsample):
-            value, axes = _mean(value, n), tuple(averaged(axis) for axis in axes)
+        value, axes = linear([layer], value, axes)
+        value, axes = _mean(value, n), tuple(averaged(axis) for axis in axes)
     return value.reshape(value.shape[n:]), axes
 
 
@@ -113,8 +105,7 @@ def footprint(layers: Sequence[Layer], axes: Axes, average: bool, dtype: type) -
     whole = 6 * 8 * max(sizes)
     if start is None:
         return whole
-    up = layers[start]
-    assert isinstance(up, Upsample)
+    up = cast(Upsample, layers[start])
     axes = tuple(up.on(axis) for axis in axes)
     if not average:
         return whole + np.dtype(dtype).itemsize * _entries(axes)
@@ -148,11 +139,11 @@ def merged(state: Covariance, tail: Sequence[Linear], kind: Kind) -> Array:
     return state.ntk + weights * state.nngp if weights else state.ntk
 
 
-def finish(tail: Sequence[Linear], value: Array, axes: Axes) -> Array:
-    """The linear rest after the last upsampling; none of it changes the axes of a slab."""
+def linear(tail: Sequence[Linear], value: Array, axes: Axes) -> tuple[Array, Axes]:
+    """The linear rest of a network, on the one table that `merged` left."""
     for layer in tail:
-        value = layer.apply(value, axes)
-    return value
+        value, axes = layer.apply(value, axes), tuple(layer.on(axis) for axis in axes)
+    return value, axes
 
 
 def averaged(axis: Axis) -> Axis:
@@ -161,7 +152,7 @@ def averaged(axis: Axis) -> Axis:
 
 
 def _mean(value: Array, n: int) -> Array:
-    return value.mean(axis=tuple(range(n)), keepdims=True)
+    return np.asarray(value.mean(axis=tuple(range(n)), keepdims=True))
 
 
 def _last_upsample(layers: Sequence[Layer]) -> int | None:
@@ -174,9 +165,7 @@ def _last_upsample(layers: Sequence[Layer]) -> int | None:
     return None
 
 
-def _slabs(
-    slab: Callable[[Sequence[Index | None]], Array], axes: Axes, dtype: type, mean: bool = False
-) -> Array:
+def _slabs(slab: Callable[[Offsets], Array], axes: Axes, dtype: type, mean: bool = False) -> Array:
     """Put together what `slab` returns for a few offsets of the first axis at a time.
 
     Where the remainders are averaged away and all axes are alike, swapping axes changes nothing,
@@ -185,7 +174,7 @@ def _slabs(
     n = len(axes)
     counts = [axis.count for axis in axes]
     periods = [1 if mean else axis.period for axis in axes]
-    out = np.empty(periods + counts, dtype=dtype)
+    out: Array = np.empty(periods + counts, dtype=dtype)
     width = math.prod(axis.period for axis in axes) * math.prod(counts[1:])
     step = max(1, min(counts[0], SLAB // width))
     swap = mean and n > 1 and all(axis == axes[0] for axis in axes) and axes[0].side is None

@@ -188,8 +188,11 @@ def _window_sum(table: Array, dimension: int, size: int) -> Array:
     index = np.arange(-half, period + half) % period
     padded = np.take(table, index, axis=dimension)
     before = (slice(None),) * dimension
-    total = padded[before + (slice(0, period),)] + padded[before + (slice(1, period + 1),)] \
-        if size > 1 else padded
+    total = (
+        padded[before + (slice(0, period),)] + padded[before + (slice(1, period + 1),)]
+        if size > 1
+        else padded
+    )
     for shift in range(2, size):
         total += padded[before + (slice(shift, shift + period),)]
     return total

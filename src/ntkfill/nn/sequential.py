@@ -151,13 +151,17 @@ class Sequential:
         if shift_average and not prior.stationary:
             raise InputError(
                 "a prior that tells coordinates apart has no shift average",
-                got=repr(prior), hint="shift_average=False",
+                got=repr(prior),
+                hint="shift_average=False",
             )
         grid = self.table_grid(shape, prior)
         self._check_resolution(grid)
         start, axes = prior.table(grid, len(shape))
-        require("the kernel's table", footprint(self.layers, axes, shift_average, dtype),
-                hint="a network with fewer levels")
+        require(
+            "the kernel's table",
+            footprint(self.layers, axes, shift_average, dtype),
+            hint="a network with fewer levels",
+        )
         if shift_average:
             return shift_averaged(self.layers, start, axes, kind)
         return exact(self.layers, start, axes, kind, dtype)
@@ -190,8 +194,11 @@ class Sequential:
     def _full(self, shape: tuple[int, ...], prior: Prior | None, kind: Kind) -> Array:
         shape = tuple(shape)
         size = math.prod(shape)
-        require(f"the dense kernel of a grid {shape}", 3 * 8 * size**2,
-                hint="net.kernel(shape), which never forms the matrix")
+        require(
+            f"the dense kernel of a grid {shape}",
+            3 * 8 * size**2,
+            hint="net.kernel(shape), which never forms the matrix",
+        )
         kernel = self.kernel(shape, prior, kind=kind, dtype=np.float64)
         every = np.arange(size)
         return kernel.block(every, every).reshape(shape + shape)
@@ -202,12 +209,14 @@ class Sequential:
         if downs != ups:
             raise InputError(
                 "the network ends at another resolution than it began",
-                expected="as many Upsample as Downsample layers", got=f"{ups} and {downs}",
+                expected="as many Upsample as Downsample layers",
+                got=f"{ups} and {downs}",
             )
         if grid is not None and any(side % self.stride for side in grid):
             raise InputError(
                 "the network cannot run on a torus of this shape",
-                expected=f"sides divisible by {self.stride}", got=str(grid),
+                expected=f"sides divisible by {self.stride}",
+                got=str(grid),
                 hint="boundary='pad', which takes any size",
             )
 
@@ -242,7 +251,8 @@ def parse(text: str) -> Sequential:
         network = _built(node)
     except (SyntaxError, ValueError, TypeError, RecursionError) as error:
         raise InputError(
-            "this is no network", expected="its repr, e.g. Sequential(Conv(3), ReLU(), Conv(3))",
+            "this is no network",
+            expected="its repr, e.g. Sequential(Conv(3), ReLU(), Conv(3))",
             got=f"{text!r} ({error})",
         ) from error
     if not isinstance(network, Sequential):
@@ -271,5 +281,7 @@ def _flattened(layers: tuple[object, ...]) -> Iterator[Layer]:
             yield layer
         else:
             raise InputError(
-                "a network is made of layers", expected=", ".join(layer.__name__ for layer in LAYERS), got=repr(layer)
+                "a network is made of layers",
+                expected=", ".join(layer.__name__ for layer in LAYERS),
+                got=repr(layer),
             )

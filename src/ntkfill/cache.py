@@ -1,0 +1,142 @@
+"""Kernels on disk: each a plain .npy and a JSON manifest, never a pickle."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from .files import replacing
+from .grid import Array, Axis
+
+# Changes whenever the numbers or the layout of a stored table change.
+FORMAT = 1
+
+Table = tuple[Array, tuple[Axis, ...]]
+
+
+def default_directory() -> Path:
+    """Where kernels are kept: the environment's NTKFILL_CACHE, or the user's cache folder."""
+    chosen = os.environ.get("NTKFILL_CACHE")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("ntkfill")) / "kernels"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of kernel tables, each computed once.
+
+    An entry that is damaged, half-written or of another format is computed again. Writing is
+    atomic, so processes may share a folder; a folder that cannot be written to is done without.
+
+    Parameters
+    ----------
+    directory : Path
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ntkfill.grid import Axis
+    >>> cache = Cache(Path(tempfile.mkdtemp()))
+    >>> table, axes = cache.get("ones", lambda: (np.ones(2), (Axis(),)))
+    >>> [entry.key for entry in cache.entries()]
+    ['ones']
+    """
+
+    directory: Path = field(default_factory=default_directory)
+
+    def get(self, key: str, compute: Callable[[], Table]) -> Table:
+        """The table of this key: memory-mapped from disk, or computed and stored.
+
+        Parameters
+        ----------
+        key : str
+            Everything that the table depends on.
+        compute : callable
+            Returns the table and the axes that say what it holds.
+
+        Returns
+        -------
+        table : array, read-only
+        axes : tuple of Axis
+        """
+        found = self._read(key)
+        if found is not None:
+            return found
+        table, axes = compute()
+        with contextlib.suppress(OSError):  # a full or read-only disk costs time, not the result
+            self._write(key, table, axes)
+        return table, axes
+
+    def entries(self) -> list[Entry]:
+        """What is stored, by key; unreadable manifests are left out."""
+        return sorted((e for _, e in self._manifests()), key=lambda entry: entry.key)
+
+    def clear(self) -> int:
+        """Delete every entry; returns how many bytes that freed."""
+        freed = 0
+        if self.directory.is_dir():
+            for path in [*self.directory.glob("*.npy"), *self.directory.glob("*.json")]:
+                freed += path.stat().st_size
+                path.unlink(missing_ok=True)
+        return freed
+
+    def _manifests(self) -> Iterator[tuple[Path, Entry]]:
+        if not self.directory.is_dir():
+            return
+        for path in self.directory.glob("*.json"):
+            with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+                yield path, Entry.read(path)
+
+    def _place(self, key: str) -> Path:
+        name = hashlib.sha256(f"{FORMAT}\n{key}".encode()).hexdigest()[:32]
+        return self.directory / name
+
+    def _read(self, key: str) -> Table | None:
+        place = self._place(key)
+        try:
+            entry = Entry.read(place.with_suffix(".json"))
+            table = np.load(place.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, TypeError, KeyError, EOFError):
+            return None
+        if entry.key != key or entry.format != FORMAT or entry.sha256 != _digest(table):
+            return None
+        return table, entry.axes
+
+    def _write(self, key: str, table: Array, axes: tuple[Axis, ...]) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        place = self._place(key)
+        entry = Entry(key, FORMAT, _digest(table), table.nbytes, axes)
+        with replacing(place.with_suffix(".npy")) as path, open(path, "wb") as file:
+            np.save(file, table, allow_pickle=False)
+        with replacing(place.with_suffix(".json")) as path:
+            path.write_text(json.dumps(asdict(entry), indent=1), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The manifest of one stored table."""
+
+    key: str
+    format: int
+    sha256: str
+    nbytes: int
+    axes: tuple[Axis, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Entry:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**fields | {"axes": tuple(Axis(**axis) for axis in fields["axes"])})
+
+
+def _digest(table: Array) -> str:
+    """Of the shape, the type and every byte."""
+    digest = hashlib.sha256(f"{table.shape} {table.dtype.str}\n".encode())
+    digest.update(np.ascontiguousarray(table).data)
+    return digest.hexdigest()

@@ -1,0 +1,127 @@
+"""The whole method: solve on the known entries, read off at the missing ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .grid import Array
+from .kernels import Kernel
+from .observed import Observed
+from .solvers.base import Factor, Progress, Report, Solver
+
+
+@dataclass(frozen=True, eq=False)
+class Completion:
+    """The answer.
+
+    Parameters
+    ----------
+    values : array of shape (n, m)
+        Known entries as they were, missing ones filled in.
+    factors : tuple of Factor
+        One per pattern of known entries.
+    reports : tuple of Report
+        How each solve ended.
+    centred : bool
+        Whether the mean of the known entries was taken out first.
+    """
+
+    values: Array
+    factors: tuple[Factor, ...]
+    reports: tuple[Report, ...]
+    centred: bool
+
+    def weights(self, at: int, pattern: int = 0) -> Array:
+        """What the entry `at` is made of: weights w with value = sum(w * known values).
+
+        Returns
+        -------
+        array of shape (n,), zero where nothing is known
+        """
+        return weights(self.factors[pattern], at, centred=self.centred)
+
+
+def complete(
+    observed: Observed,
+    kernel: Kernel,
+    solver: Solver,
+    *,
+    centre: bool = False,
+    progress: Progress | None = None,
+) -> Completion:
+    """Fill in what is missing: values[missing] = K[missing, known] (K[known, known] + ridge)^-1
+    values[known].
+
+    Parameters
+    ----------
+    observed : Observed
+        Values over the kernel's coordinates, flat.
+    kernel : Kernel
+    solver : Solver
+    centre : bool
+        Take the mean of each column's known entries out before, and put it back after.
+    progress : callable, optional
+        Called with the share of the work that is done.
+
+    Returns
+    -------
+    Completion
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkfill.kernels import Dense
+    >>> from ntkfill.solvers import Cholesky
+    >>> kernel = Dense(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
+    >>> seen = Observed(np.array([[4.0], [np.nan]]), np.array([True, False]))
+    >>> complete(seen, kernel, Cholesky()).values.ravel()
+    array([4., 2.])
+    """
+    values = observed.values.copy()
+    factors, reports = [], []
+    for columns, known in observed.patterns():
+        factor = solver.factor(kernel, known)
+        y = (
+            observed.values[known]
+            if len(columns) == values.shape[1]
+            else (observed.values[np.ix_(known, columns)])
+        )
+        level, scale = _level_and_scale(y, centre)
+        solution = factor.solve((y - level) / scale, progress)
+        missing = np.flatnonzero(~known)
+        filled = predict(factor, solution.coefficients, missing)
+        values[np.ix_(missing, columns)] = filled * scale + level
+        factors.append(factor)
+        reports.append(solution.report)
+    return Completion(values, tuple(factors), tuple(reports), centre)
+
+
+def predict(factor: Factor, coefficients: Array, at: NDArray[np.intp]) -> Array:
+    """K[at, known] a, for a of shape (n_known, m): shape (len(at), m)."""
+    spread = np.zeros((coefficients.shape[1], factor.known.size), dtype=coefficients.dtype)
+    spread[:, factor.known] = coefficients.T
+    product = factor.kernel.matvec(spread.reshape(-1, *factor.kernel.shape))
+    return product.reshape(len(spread), -1)[:, at].T
+
+
+def weights(factor: Factor, at: int, *, centred: bool) -> Array:
+    """(K[known, known] + ridge)^-1 K[known, at], spread over all coordinates; where the mean is
+    taken out first, what these lack to a sum of one is spread evenly."""
+    rows = np.flatnonzero(factor.known)
+    column = factor.kernel.block(rows, np.array([at]))
+    share = factor.solve(column).coefficients[:, 0].astype(np.float64)
+    if centred:
+        share += (1.0 - share.sum()) / len(rows)
+    result = np.zeros(factor.known.size)
+    result[rows] = share
+    return result
+
+
+def _level_and_scale(y: Array, centre: bool) -> tuple[Array, Array]:
+    """Per column what to subtract and to divide by, so that single precision is enough."""
+    level = np.mean(y, axis=0, dtype=np.float64) if centre else np.zeros(y.shape[1])
+    spread = np.max(np.abs(y - level), axis=0, initial=0.0)
+    return level.astype(y.dtype), np.where(spread > 0, spread, 1.0).astype(y.dtype)

@@ -1,0 +1,221 @@
+"""From a mask to a way of filling it: network, torus, solver, and what they will cost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+from .cache import Cache
+from .errors import InputError
+from .grid import Array, Axis
+from .kernels import Kernel
+from .memory import available, require
+from .nn.architectures import hourglass
+from .nn.sequential import Sequential, as_kernel
+from .observed import Mask
+from .priors import IID, Prior
+from .solvers.base import Solver
+from .solvers.cg import ARRAYS, CG
+from .solvers.cholesky import Cholesky
+
+Boundary = Literal["pad", "wrap"]
+
+# Fewer levels than this do worse even on scattered single pixels.
+LEAST_LEVELS = 4
+# Numbers of pairs (a table's entries) that are made in well under a second, and in some seconds.
+QUICK, SLOW = 4**12, 4**14
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a mask will be filled.
+
+    Parameters
+    ----------
+    network : Sequential
+    prior : Prior
+    shift_average : bool
+    boundary : {"pad", "wrap"}
+    grid : tuple of int
+        The image.
+    torus : tuple of int
+        The grid on which the kernel lives; the image is its first corner.
+    solver : Solver
+    channels : int
+        Right-hand sides the memory estimate counts with.
+    """
+
+    network: Sequential
+    prior: Prior
+    shift_average: bool
+    boundary: Boundary
+    grid: tuple[int, ...]
+    torus: tuple[int, ...]
+    solver: Solver
+    channels: int = 1
+
+    @property
+    def memory(self) -> int:
+        """Bytes of working memory for one fill, about."""
+        size = math.prod(self.torus)
+        if isinstance(self.solver, Cholesky):
+            return 5 * 8 * size**2
+        return (ARRAYS + 3) * 4 * size * self.channels
+
+    def embed(self, array: NDArray[Any]) -> NDArray[Any]:
+        """An array over the image, (*grid, ...), as the first corner of the torus; zero around."""
+        result = np.zeros(self.torus + array.shape[len(self.grid) :], dtype=array.dtype)
+        self.window(result)[...] = array
+        return result
+
+    def window(self, torus: NDArray[Any]) -> NDArray[Any]:
+        """The part of an array over the torus, (*torus, ...), that is the image."""
+        return torus[tuple(slice(side) for side in self.grid)]
+
+    def kernel(self, cache: Cache | None = None) -> Kernel:
+        """The kernel of the network on the torus, from the cache where it has it."""
+        grid = self.network.table_grid(self.torus, self.prior)
+        average = "shift-averaged" if self.shift_average else "exact float32"
+        where = f"endless {len(self.torus)}-d" if grid is None else f"torus {grid}"
+
+        def compute() -> tuple[Array, tuple[Axis, ...]]:
+            return self.network.table(self.torus, self.prior, shift_average=self.shift_average)
+
+        key = f"{self.network!r} | {self.prior!r} | ntk, {average}, {where}"
+        table, axes = cache.get(key, compute) if cache is not None else compute()
+        return as_kernel(table, axes, self.torus)
+
+
+def plan(
+    missing: Mask,
+    *,
+    network: Sequential | Literal["auto"] = "auto",
+    prior: Prior | None = None,
+    shift_average: bool = True,
+    boundary: Boundary = "pad",
+    ridge: float = 1e-3,
+    rtol: float = 1e-3,
+    memory_limit: int | None = None,
+    channels: int = 1,
+) -> Plan:
+    """Choose what the user left open.
+
+    Raises
+    ------
+    InputError
+        If the options contradict each other or the mask.
+    MemoryLimitError
+        If the fill does not fit into memory in any way that is known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> missing = np.zeros((40, 40), bool)
+    >>> missing[5:37, 5:37] = True
+    >>> plan(missing).network.reach, plan(missing).torus
+    (32, (72, 72))
+    """
+    _check_options(boundary, ridge, rtol)
+    prior = IID() if prior is None else prior
+    if not prior.stationary and (boundary == "pad" or shift_average):
+        raise InputError(
+            "a prior that tells coordinates apart has features for the image only",
+            got=f"boundary={boundary!r}, shift_average={shift_average}",
+            hint="boundary='wrap', shift_average=False",
+        )
+    if isinstance(network, str):
+        if network != "auto":
+            raise InputError(
+                "no such network",
+                expected="'auto' or a Sequential",
+                got=repr(network),
+                hint="ntkfill.nn.parse(text) for a network's repr",
+            )
+        network = automatic(missing, boundary, shift_average)
+    torus = missing.shape if boundary == "wrap" else padded(missing.shape, network, shift_average)
+    solver: Solver = CG(ridge=ridge, rtol=rtol, memory_limit=memory_limit)
+    if not prior.stationary:
+        solver = Cholesky(ridge=ridge)
+    made = Plan(network, prior, shift_average, boundary, missing.shape, torus, solver, channels)
+    limit = available() if memory_limit is None else memory_limit
+    least = made.memory if isinstance(solver, Cholesky) else made.memory // max(channels, 1)
+    require("this fill", least, limit, hint="a smaller image, or a crop around the hole")
+    return made
+
+
+def automatic(missing: Mask, boundary: Boundary, shift_average: bool) -> Sequential:
+    """The rule of network="auto": as many levels as the largest hole needs.
+
+    A pixel farther than 2**levels from everything known would be filled with one constant, so the
+    largest hole, measured by its inscribed square, decides. The second convolution on the way up
+    is left out where it would make the kernel slow.
+    """
+    n = missing.ndim
+    depth = ndimage.distance_transform_cdt(missing, "chessboard").max() if missing.any() else 1
+    needed = math.ceil(math.log2(max(2 * int(depth), 2)))
+    levels = min(max(needed, LEAST_LEVELS), _most_levels(n))
+    if boundary == "wrap":
+        levels = min(levels, _wrappable(missing.shape, shift_average))
+    return hourglass(levels, convs_up=2 if 4 ** (levels * n) <= QUICK else 1)
+
+
+def _most_levels(n: int) -> int:
+    """The deepest network whose kernel on n axes is made in seconds."""
+    levels = 1
+    while 4 ** (levels * n) <= SLOW:
+        levels += 1
+    return levels
+
+
+def _wrappable(shape: tuple[int, ...], shift_average: bool) -> int:
+    """The most levels that a torus of exactly this shape takes."""
+    divisible = math.gcd(*shape)
+    levels = (divisible & -divisible).bit_length() - 1
+    if shift_average:
+        levels = max(levels, int(math.log2(min(shape))) - 1)
+    if levels < 1:
+        raise InputError(
+            "no network with levels fits a torus of this shape",
+            expected="sides divisible by 2 at least",
+            got=str(shape),
+            hint="boundary='pad'",
+        )
+    return levels
+
+
+def padded(shape: tuple[int, ...], network: Sequential, shift_average: bool) -> tuple[int, ...]:
+    """The torus for an image: wide enough that its far sides do not see each other around it,
+    divisible by what the network asks for, and of a size that Fourier transforms like."""
+    whole = 1 if shift_average and network.axis.tail == 1 else network.stride
+    if not network.mirrored:
+        whole = network.stride
+    sides = []
+    for side in shape:
+        least = max(side + network.reach, 2 * network.reach)
+        sides.append(whole * fft.next_fast_len(math.ceil(least / whole), real=True))
+    return tuple(sides)
+
+
+def beyond_reach(missing: Mask, reach: int) -> Mask:
+    """Missing coordinates that see nothing known but the far field: filled with one constant."""
+    if not missing.any():
+        return missing
+    return np.asarray(ndimage.distance_transform_cdt(missing, "chessboard") >= reach)
+
+
+def _check_options(boundary: str, ridge: float, rtol: float) -> None:
+    if boundary not in ("pad", "wrap"):
+        raise InputError("no such boundary", expected="'pad' or 'wrap'", got=repr(boundary))
+    if not (np.isfinite(ridge) and ridge >= 0):
+        raise InputError(
+            "the ridge cannot be used", expected="a finite number, 0 or more", got=repr(ridge)
+        )
+    if not 0 < rtol < 1:
+        raise InputError(
+            "the tolerance cannot be used", expected="a number between 0 and 1", got=repr(rtol)
+        )

@@ -1,0 +1,43 @@
+"""Progress, to whoever asked for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def reporter(
+    progress: bool | Callable[[float], None] | None, label: str
+) -> Callable[[float], None] | None:
+    """A function of the share that is done: the caller's own, a bar on stderr, or none."""
+    if progress is None or progress is False:
+        return None
+    return progress if callable(progress) else Bar(label)
+
+
+class Bar:
+    """A bar on stderr, for work that lasts longer than a second."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.started = time.monotonic()
+        self.bar: Any = None
+
+    def __call__(self, share: float) -> None:
+        if self.bar is None:
+            if time.monotonic() - self.started < 1.0 or share >= 1.0:
+                return
+            from tqdm import tqdm
+
+            self.bar = tqdm(
+                total=100,
+                desc=self.label,
+                leave=False,
+                bar_format="{desc} {bar} {n:.0f} % [{elapsed}<{remaining}]",
+            )
+        self.bar.n = 100 * share
+        self.bar.refresh()
+        if share >= 1.0:
+            self.bar.close()
+            self.bar, self.started = None, time.monotonic()

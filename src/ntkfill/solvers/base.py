@@ -1,0 +1,100 @@
+"""What every solver does: factor a kernel on the known coordinates, then solve for values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..grid import Array
+from ..kernels import Kernel
+from ..observed import Mask
+
+Progress = Callable[[float], None]
+"""Called now and then with the share of the work that is done, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a solve ended.
+
+    Parameters
+    ----------
+    residual : float
+        The largest, over right-hand sides, of |y - (K + ridge) a| / |y|.
+    steps : int
+        Iterations; 0 for a direct solve.
+    converged : bool
+        Whether the residual is what was asked for.
+    jitter : float
+        What had to be added to the diagonal besides the ridge, relative to its mean.
+    """
+
+    residual: float
+    steps: int
+    converged: bool
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """a in (K[known, known] + ridge) a = y.
+
+    Parameters
+    ----------
+    coefficients : array of shape (n_known, m)
+    report : Report
+    """
+
+    coefficients: Array
+    report: Report
+
+
+class Factor(Protocol):
+    """A kernel made ready to be solved on some known coordinates, many times."""
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel that was factored."""
+
+    @property
+    def known(self) -> Mask:
+        """The known coordinates, bool of shape (n,)."""
+
+    def solve(self, y: Array, progress: Progress | None = None) -> Solution:
+        """Solve for y of shape (n_known, m)."""
+
+
+class Solver(Protocol):
+    """A way to solve kernel systems; it carries its own numbers."""
+
+    def factor(self, kernel: Kernel, known: Mask) -> Factor:
+        """Make ready for these known coordinates: bool of shape (n,), flat over the grid."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A solver whose factor is there already: for many values over the same known entries."""
+
+    ready: Factor
+
+    def factor(self, kernel: Kernel, known: Mask) -> Factor:
+        if kernel is not self.ready.kernel or not np.array_equal(known, self.ready.known):
+            raise InputError("this factor was made for another kernel or other known entries")
+        return self.ready
+
+
+def absolute_ridge(ridge: float, kernel: Kernel) -> float:
+    """A ridge relative to the mean diagonal, in units of the kernel."""
+    return ridge * float(np.mean(kernel.diagonal(), dtype=np.float64))
+
+
+def norms(columns: Array) -> NDArray[np.float64]:
+    """Euclidean norm of every column (..., m), summed in double precision and in a fixed order."""
+    squares = np.square(columns, dtype=np.float64)
+    sums: NDArray[np.float64] = np.add.reduce(squares.reshape(-1, columns.shape[-1]), axis=0)
+    return np.sqrt(sums)

@@ -1,0 +1,172 @@
+"""Preconditioned conjugate gradients: products with the kernel only, all channels at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..grid import Array
+from ..kernels import Kernel, Periodic, Stationary, convolve
+from ..memory import available, require
+from ..observed import Mask
+from .base import Progress, Report, Solution, absolute_ridge
+
+# Arrays of the size of the grid that one right-hand side needs at the peak of an iteration.
+ARRAYS = 9
+
+
+@dataclass(frozen=True)
+class CG:
+    """Conjugate gradients on the known entries.
+
+    The preconditioner inverts the kernel of the whole torus, known or not, which is two Fourier
+    transforms; the kernel of a network that is not stationary is replaced in it by its shift
+    average.
+
+    Parameters
+    ----------
+    ridge : float
+        Added to the diagonal, relative to its mean.
+    rtol : float
+        Stop when |y - (K + ridge) a| is at most this share of |y|, for every right-hand side.
+    max_steps : int
+    dtype : numpy dtype, optional
+        The default is float32 for `rtol` of 1e-5 and more, float64 below.
+    memory_limit : int, optional
+        Bytes; right-hand sides are solved in groups that fit.
+
+    Raises
+    ------
+    MemoryLimitError
+        If not even one right-hand side fits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkfill.kernels import Dense
+    >>> factor = CG(ridge=0.0).factor(Dense(2 * np.eye(3), (3,)), np.array([1, 0, 1], bool))
+    >>> factor.solve(np.array([[4.0], [6.0]])).coefficients.ravel()
+    array([2., 3.], dtype=float32)
+    """
+
+    ridge: float = 1e-3
+    rtol: float = 1e-3
+    max_steps: int = 3000
+    dtype: type | None = None
+    memory_limit: int | None = None
+
+    def factor(self, kernel: Kernel, known: Mask) -> CGFactor:
+        dtype = self.dtype or (np.float32 if self.rtol >= 1e-5 else np.float64)
+        ridge = absolute_ridge(self.ridge, kernel)
+        per_column = ARRAYS * np.dtype(dtype).itemsize * math.prod(kernel.shape)
+        limit = available() if self.memory_limit is None else self.memory_limit
+        require("one right-hand side", per_column, limit, hint="a smaller image or crop")
+        stationary = kernel.shift_averaged() if isinstance(kernel, Periodic) else kernel
+        inverse = None
+        if isinstance(stationary, Stationary):
+            # A sample of the grid sees the spectrum scaled by its density (and aliased).
+            spectrum = stationary.spectrum * float(np.mean(known))
+            floor = max(ridge, 1e-7 * float(spectrum.max()) / spectrum.size**0.5, 1e-30)
+            inverse = (1.0 / (spectrum + floor)).astype(dtype)
+        return CGFactor(kernel, known, self, ridge, inverse, dtype, max(1, limit // per_column))
+
+
+@dataclass(frozen=True, eq=False)
+class CGFactor:
+    """A kernel, the known coordinates, and the spectrum of the preconditioner."""
+
+    kernel: Kernel
+    known: Mask
+    solver: CG
+    ridge: float
+    inverse: Array | None
+    dtype: type
+    group: int
+
+    def solve(self, y: Array, progress: Progress | None = None) -> Solution:
+        """Solve for y of shape (n_known, m)."""
+        y = np.asarray(y)
+        coefficients: Array = np.empty(y.shape, dtype=self.dtype)
+        reports = []
+        for first in range(0, y.shape[1], self.group):
+            part = slice(first, first + self.group)
+            done, share = first / y.shape[1], y[:, part].shape[1] / y.shape[1]
+
+            def told(x: float, done: float = done, share: float = share) -> None:
+                if progress is not None:
+                    progress(done + share * x)
+
+            coefficients[:, part], report = self._solve(y[:, part], told)
+            reports.append(report)
+        return Solution(
+            coefficients,
+            Report(
+                max((r.residual for r in reports), default=0.0),
+                max((r.steps for r in reports), default=0),
+                all(r.converged for r in reports),
+            ),
+        )
+
+    def _solve(self, y: Array, told: Progress) -> tuple[Array, Report]:
+        mask = self.known.reshape(self.kernel.shape)
+        rest: Array = np.zeros((y.shape[1], mask.size), dtype=self.dtype)
+        rest[:, self.known] = y.T
+        rest = rest.reshape(-1, *self.kernel.shape)
+        size = np.sqrt(_dots(rest, rest))
+        size[size == 0] = 1.0
+        solution = np.zeros_like(rest)
+        z = self._precondition(rest, mask)
+        direction = z.copy()
+        power = _dots(rest, z)
+        steps, residual = 0, 1.0
+        while steps < self.solver.max_steps:
+            product = self.kernel.matvec(direction)
+            product *= mask
+            product += self.dtype(self.ridge) * direction
+            rate = _ratio(power, _dots(direction, product))
+            solution += _per_channel(rate, rest) * direction
+            product *= _per_channel(rate, rest)
+            rest -= product
+            steps += 1
+            residual = float(np.max(np.sqrt(_dots(rest, rest)) / size))
+            if not np.isfinite(residual) or residual <= self.solver.rtol:
+                break
+            told(_share(residual, self.solver.rtol))
+            z = self._precondition(rest, mask)
+            before, power = power, _dots(rest, z)
+            direction *= _per_channel(_ratio(power, before), rest)
+            direction += z
+        told(1.0)
+        report = Report(residual, steps, residual <= self.solver.rtol)
+        return solution.reshape(len(solution), -1)[:, self.known].T, report
+
+    def _precondition(self, rest: Array, mask: Mask) -> Array:
+        if self.inverse is None:
+            return rest.copy()
+        z = convolve(rest, self.inverse)
+        z *= mask
+        return z
+
+
+def _dots(a: Array, b: Array) -> NDArray[np.float64]:
+    """Inner product per channel; not BLAS, whose sums depend on the number of threads."""
+    product = (a * b).reshape(len(a), -1)
+    sums: NDArray[np.float64] = np.add.reduce(product, axis=1, dtype=np.float64)
+    return sums
+
+
+def _ratio(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """a / b, and 0 for channels that are already solved exactly."""
+    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+
+
+def _per_channel(numbers: NDArray[np.float64], like: Array) -> Array:
+    return numbers.astype(like.dtype).reshape([-1] + [1] * (like.ndim - 1))
+
+
+def _share(residual: float, goal: float) -> float:
+    """Progress, since the residual falls about geometrically."""
+    return min(max(math.log(max(residual, 1e-300)) / math.log(goal), 0.0), 0.99)
