@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from .cache import Cache
     from .completion import Completion, complete
     from .errors import ConvergenceWarning, InputError, InvertedMaskWarning, MemoryLimitError
+    from .filling import Info
     from .inpainter import Inpainter
-    from .inpainting import Info, inpaint
+    from .inpainting import inpaint
     from .observed import Observed
 
 __version__ = "0.1.0"
@@ -20,7 +21,7 @@ _HOMES = {
     "Cache": "cache",
     "Completion": "completion",
     "ConvergenceWarning": "errors",
-    "Info": "inpainting",
+    "Info": "filling",
     "Inpainter": "inpainter",
     "InputError": "errors",
     "InvertedMaskWarning": "errors",

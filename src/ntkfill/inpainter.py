@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,15 +15,19 @@ from .cache import Cache
 from .completion import weights
 from .errors import InputError
 from .files import replacing
+from .filling import Info, check_missing, fill, in_any_channel, missing_pixels
 from .grid import Array
-from .inpainting import Info, Network, Progress, check_missing, fill, store
-from .nn.sequential import parse
+from .nn.parsing import parse
+from .nn.sequential import Sequential
 from .observed import Mask
-from .pictures import mask_array, picture
+from .pictures import Picture, mask_array, picture
 from .plan import Boundary, Plan, plan
 from .priors import Features, Prior, parse_prior
 from .progress import reporter
 from .solvers.base import Factor, Prepared
+
+Network = Sequential | Literal["auto"]
+Progress = bool | Callable[[float], None] | None
 
 
 class Inpainter:
@@ -145,12 +150,6 @@ class Inpainter:
         InputError
             If the image has another grid than the mask, or NaN where the mask says known.
         """
-        return self.transform_info(image, channel_axis=channel_axis)[0]
-
-    def transform_info(
-        self, image: ArrayLike, *, channel_axis: int | None = None
-    ) -> tuple[NDArray[Any], Info]:
-        """Fill one image and tell how that went."""
         self._fitted()
         source = picture(image, channel_axis)
         if source.grid != self.missing_.shape:
@@ -162,16 +161,43 @@ class Inpainter:
         if source.nan is not None and (source.nan & ~self.missing_[..., None]).any():
             raise InputError(
                 "the image holds NaN where the mask says known",
-                hint="ntkfill.inpaint, which takes NaN for missing",
+                hint="inpainter.fill, which takes NaN for missing",
             )
-        return fill(
-            source,
-            self.missing_,
-            self.plan_,
-            self.factor_.kernel,
-            Prepared(self.factor_),
-            reporter(self.progress, "filling"),
-        )
+        return self._filled(source, self.missing_)[0]
+
+    def fill(
+        self, image: ArrayLike, mask: ArrayLike | None = None, *, channel_axis: int | None = None
+    ) -> tuple[NDArray[Any], Info]:
+        """Fill one image through its own mask; what `ntkfill.inpaint` does.
+
+        A mask that differs from the last one is fitted first. Channels may miss different pixels,
+        where the image holds NaN.
+
+        Parameters
+        ----------
+        image : array of shape (*grid), or with channels besides
+            NaN is missing.
+        mask : array of shape (*grid), optional
+            True (or not zero) where missing.
+        channel_axis : int, optional
+
+        Returns
+        -------
+        array
+            Of the same shape and dtype; known pixels bit for bit.
+        Info
+            How it went.
+        """
+        source = picture(image, channel_axis)
+        missing = missing_pixels(source, mask)
+        if missing.ndim == len(source.grid):
+            if not (hasattr(self, "missing_") and np.array_equal(self.missing_, missing)):
+                self.fit(missing, channels=source.pixels.shape[-1])
+            return self._filled(source, missing)
+        check_missing(missing)
+        plan = self.planned(in_any_channel(missing, source.grid), missing.shape[-1])
+        kernel = plan.kernel(self._cache())
+        return fill(source, missing, plan, kernel, plan.solver, self._told())
 
     def planned(self, missing: Mask, channels: int = 1) -> Plan:
         """What would be done for a mask, and what it would cost, without doing it."""
@@ -269,6 +295,13 @@ class Inpainter:
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path} is not a saved inpainter", got=str(error)) from error
 
+    def _filled(self, source: Picture, missing: Mask) -> tuple[NDArray[Any], Info]:
+        prepared = Prepared(self.factor_)
+        return fill(source, missing, self.plan_, self.factor_.kernel, prepared, self._told())
+
+    def _told(self) -> Callable[[float], None] | None:
+        return reporter(self.progress, "filling")
+
     def _flat(self, at: tuple[int, ...]) -> int:
         grid = self.missing_.shape
         at = tuple(at) if np.iterable(at) else (at,)
@@ -282,7 +315,7 @@ class Inpainter:
         return int(np.ravel_multi_index(inside, self.plan_.torus))
 
     def _cache(self) -> Cache | None:
-        return store(self.cache)
+        return Cache() if isinstance(self.cache, str) else self.cache
 
     def _fitted(self) -> None:
         if not hasattr(self, "factor_"):

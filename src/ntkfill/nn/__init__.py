@@ -3,7 +3,8 @@
 from .activations import GELU, Abs, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
 from .architectures import hourglass
 from .linear import Conv, Dense, Downsample, Upsample
-from .sequential import Sequential, parse
+from .parsing import parse
+from .sequential import Sequential
 
 __all__ = [
     "GELU",

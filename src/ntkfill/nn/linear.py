@@ -76,8 +76,8 @@ class Conv:
         nngp = self.apply(state.nngp, state.axes)
         ntk = self.apply(state.ntk, state.axes)
         ntk += nngp
-        left = self.apply(state.left, state.axes)
-        return Covariance(nngp, ntk, left, second(left, state.axes), state.axes)
+        left, right = (self.apply(v, state.axes) for v in (state.left, state.right))
+        return Covariance(nngp, ntk, left, right, state.axes)
 
     def apply(self, table: Array, axes: Axes) -> Array:
         taps = 1

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +13,11 @@ from ..errors import InputError
 from ..grid import Array, Axis
 from ..memory import require
 from ..priors import IID, Prior
-from .activations import GELU, Abs, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
+from .activations import GELU, Erf, Sin, TwoSlope
 from .evaluate import Kind, Layer, exact, footprint, shift_averaged
 from .linear import Conv, Dense, Downsample, Upsample
 
 LAYERS = (Conv, Dense, Downsample, Upsample, TwoSlope, Erf, GELU, Sin)
-CONSTRUCTORS: dict[str, Callable[..., Layer]] = {
-    make.__name__: make for make in (*LAYERS, ReLU, LeakyReLU, Abs, Identity)
-}
 
 
 @dataclass(frozen=True, init=False)
@@ -231,46 +227,6 @@ def as_kernel(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> k
         return periodic
     every = np.arange(math.prod(shape))
     return kernels.Dense(periodic.block(every, every), shape)
-
-
-def parse(text: str) -> Sequential:
-    """The network that a repr describes; nothing in the text is ever executed.
-
-    Raises
-    ------
-    InputError
-        If the text is no network.
-
-    Examples
-    --------
-    >>> parse("Sequential(Conv(size=3), TwoSlope(0.1), Conv(3))")
-    Sequential(Conv(size=3), TwoSlope(slope=0.1), Conv(size=3))
-    """
-    try:
-        node = ast.parse(text.strip(), mode="eval").body
-        network = _built(node)
-    except (SyntaxError, ValueError, TypeError, RecursionError) as error:
-        raise InputError(
-            "this is no network",
-            expected="its repr, e.g. Sequential(Conv(3), ReLU(), Conv(3))",
-            got=f"{text!r} ({error})",
-        ) from error
-    if not isinstance(network, Sequential):
-        raise InputError("this is no network", expected="Sequential(...)", got=repr(text))
-    return network
-
-
-def _built(node: ast.expr) -> Sequential | Layer:
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-        raise ValueError("only layers, by name, with numbers and words as arguments")
-    name = node.func.id
-    if name == "Sequential":
-        return Sequential(*(_built(argument) for argument in node.args))
-    if name not in CONSTRUCTORS:
-        raise ValueError(f"no layer is called {name}")
-    keywords = {str(k.arg): ast.literal_eval(k.value) for k in node.keywords}
-    layer: Layer = CONSTRUCTORS[name](*map(ast.literal_eval, node.args), **keywords)
-    return layer
 
 
 def _flattened(layers: tuple[object, ...]) -> Iterator[Layer]:

@@ -9,22 +9,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..grid import Array
-from ..kernels import Kernel, Periodic, Stationary, convolve
+from ..kernels import Kernel, Periodic, Stationary
 from ..memory import available, require
 from ..observed import Mask
 from .base import Progress, Report, Solution, absolute_ridge
+from .preconditioner import Preconditioner, preconditioner
 
 # Arrays of the size of the grid that one right-hand side needs at the peak of an iteration.
-ARRAYS = 9
+ARRAYS = 10
+
+# On a singular kernel the residual may stop falling, or grow. Give up after so many steps in which
+# it was not halved, or when it is so much larger than the values; the best iterate is kept.
+PATIENCE, LOST = 500, 1e3
+
+# The least ridge that the preconditioner works with, relative to the mean diagonal.
+FLOOR = 1e-6
+
+# Rounding lets the true residual differ a little from the one that the iteration carries along.
+ALLOWANCE = 1.5
 
 
 @dataclass(frozen=True)
 class CG:
     """Conjugate gradients on the known entries.
 
-    The preconditioner inverts the kernel of the whole torus, known or not, which is two Fourier
-    transforms; the kernel of a network that is not stationary is replaced in it by its shift
-    average.
+    On a torus they are preconditioned by Fourier transforms (`ntkfill.solvers.preconditioner`);
+    the kernel of a network that is not stationary is replaced there by its shift average.
 
     Parameters
     ----------
@@ -65,24 +75,22 @@ class CG:
         limit = available() if self.memory_limit is None else self.memory_limit
         require("one right-hand side", per_column, limit, hint="a smaller image or crop")
         stationary = kernel.shift_averaged() if isinstance(kernel, Periodic) else kernel
-        inverse = None
+        near: Preconditioner | None = None
         if isinstance(stationary, Stationary):
-            # A sample of the grid sees the spectrum scaled by its density (and aliased).
-            spectrum = stationary.spectrum * float(np.mean(known))
-            floor = max(ridge, 1e-7 * float(spectrum.max()) / spectrum.size**0.5, 1e-30)
-            inverse = (1.0 / (spectrum + floor)).astype(dtype)
-        return CGFactor(kernel, known, self, ridge, inverse, dtype, max(1, limit // per_column))
+            floor = max(ridge, FLOOR * absolute_ridge(1.0, kernel))
+            near = preconditioner(stationary, known.reshape(kernel.shape), floor, dtype)
+        return CGFactor(kernel, known, self, ridge, near, dtype, max(1, limit // per_column))
 
 
 @dataclass(frozen=True, eq=False)
 class CGFactor:
-    """A kernel, the known coordinates, and the spectrum of the preconditioner."""
+    """A kernel, the known coordinates, and the preconditioner where there is one."""
 
     kernel: Kernel
     known: Mask
     solver: CG
     ridge: float
-    inverse: Array | None
+    near: Preconditioner | None
     dtype: type
     group: int
 
@@ -112,43 +120,52 @@ class CGFactor:
 
     def _solve(self, y: Array, told: Progress) -> tuple[Array, Report]:
         mask = self.known.reshape(self.kernel.shape)
-        rest: Array = np.zeros((y.shape[1], mask.size), dtype=self.dtype)
-        rest[:, self.known] = y.T
-        rest = rest.reshape(-1, *self.kernel.shape)
+        rest = self._spread(y)
         size = np.sqrt(_dots(rest, rest))
         size[size == 0] = 1.0
         solution = np.zeros_like(rest)
-        z = self._precondition(rest, mask)
+        best, least, since = solution.copy(), 1.0, 0
+        z = rest.copy() if self.near is None else self.near(rest)
         direction = z.copy()
         power = _dots(rest, z)
-        steps, residual = 0, 1.0
-        while steps < self.solver.max_steps:
-            product = self.kernel.matvec(direction)
-            product *= mask
-            product += self.dtype(self.ridge) * direction
-            rate = _ratio(power, _dots(direction, product))
-            solution += _per_channel(rate, rest) * direction
-            product *= _per_channel(rate, rest)
+        steps, residual = 0, float(np.any(y != 0))
+        while residual > self.solver.rtol and steps < self.solver.max_steps and since < PATIENCE:
+            product = self._product(direction, mask)
+            rate = _per_channel(_ratio(power, _dots(direction, product)), rest)
+            solution += rate * direction
+            product *= rate
             rest -= product
-            steps += 1
+            steps, since = steps + 1, since + 1
             residual = float(np.max(np.sqrt(_dots(rest, rest)) / size))
-            if not np.isfinite(residual) or residual <= self.solver.rtol:
+            if not residual < LOST:
                 break
+            if self.solver.rtol < residual < least / 2:
+                best, least, since = solution.copy(), residual, 0
             told(_share(residual, self.solver.rtol))
-            z = self._precondition(rest, mask)
+            z = rest.copy() if self.near is None else self.near(rest)
             before, power = power, _dots(rest, z)
             direction *= _per_channel(_ratio(power, before), rest)
             direction += z
+        if not residual > least:
+            best = solution
+        rest = self._spread(y) - self._product(best, mask)
+        residual = float(np.max(np.sqrt(_dots(rest, rest)) / size))
         told(1.0)
-        report = Report(residual, steps, residual <= self.solver.rtol)
-        return solution.reshape(len(solution), -1)[:, self.known].T, report
+        coefficients = best.reshape(len(best), -1)[:, self.known].T
+        return coefficients, Report(residual, steps, residual <= ALLOWANCE * self.solver.rtol)
 
-    def _precondition(self, rest: Array, mask: Mask) -> Array:
-        if self.inverse is None:
-            return rest.copy()
-        z = convolve(rest, self.inverse)
-        z *= mask
-        return z
+    def _product(self, x: Array, mask: Mask) -> Array:
+        """(K[known, known] + ridge) x, zero where unknown."""
+        product = self.kernel.matvec(x)
+        product *= mask
+        product += self.dtype(self.ridge) * x
+        return product
+
+    def _spread(self, y: Array) -> Array:
+        """Values (n_known, m) on the grid, (m, *shape), zero where unknown."""
+        result: Array = np.zeros((y.shape[1], self.known.size), dtype=self.dtype)
+        result[:, self.known] = y.T
+        return result.reshape(-1, *self.kernel.shape)
 
 
 def _dots(a: Array, b: Array) -> NDArray[np.float64]:

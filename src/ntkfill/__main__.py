@@ -1,0 +1,7 @@
+"""`python -m ntkfill` is the command `ntkfill`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

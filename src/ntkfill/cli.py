@@ -1,0 +1,196 @@
+"""The command line: what can be asked for, and how failures are told."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+from .exits import FAILED, INTERRUPTED
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code.
+
+    0 done, 1 failed, 2 usage, 3 not converged (output written and flagged), 130 interrupted.
+    """
+    options = parser().parse_args(arguments)
+    # Only now: NumPy and SciPy take longer to load than the help takes to read.
+    from . import commands
+    from .errors import InputError
+
+    try:
+        return commands.run(options)
+    except (InputError, MemoryError) as error:
+        print(f"ntkfill: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        sys.stderr.close()
+    except OSError as error:
+        print(f"ntkfill: {error.filename or 'a file'}: {error.strerror}.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("ntkfill: interrupted; no file was half-written.", file=sys.stderr)
+        return INTERRUPTED
+    return FAILED
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="ntkfill",
+        description="Fill in what is missing, with infinitely wide neural networks.",
+        epilog="exit codes: 0 done, 1 failed, 2 usage, 3 the solve did not converge",
+    )
+    top.add_argument("--version", action="version", version=f"ntkfill {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _inpaint(commands.add_parser("inpaint", help="fill the holes of pictures"))
+    _heatmap(commands.add_parser("heatmap", help="show what one filled pixel is made of"))
+    _demo(commands.add_parser("demo", help="damage a photo, fill it in, write pictures of it"))
+    _kernel(commands.add_parser("kernel", help="kernels kept on disk: list, build, clear"))
+    return top
+
+
+def _inpaint(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="INPUT",
+        help=".png .jpg .tif .npy, or a folder of them",
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="a file; a folder where there are several inputs",
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="only tell network, solver, memory and time"
+    )
+    _method(command)
+    _telling(command)
+
+
+def _heatmap(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "inputs",
+        nargs=1,
+        type=Path,
+        metavar="INPUT",
+        help=".png .jpg .tif .npy with two axes, besides channels",
+    )
+    command.add_argument("--at", type=_pixel, required=True, metavar="ROW,COL", help="the pixel")
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        required=True,
+        help="a .png with kernel row and weights side by side",
+    )
+    _method(command)
+    _telling(command)
+
+
+def _method(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--mask",
+        type=Path,
+        metavar="MASK",
+        help="white (not zero) = missing; without it NaN is missing",
+    )
+    command.add_argument("--invert-mask", action="store_true", help="black (zero) = missing")
+    command.add_argument(
+        "--channel-axis",
+        type=int,
+        metavar="N",
+        help="for .npy and .tif, e.g. -1 (default: what the file says)",
+    )
+    command.add_argument(
+        "--network",
+        default="auto",
+        metavar="NET",
+        help="auto, or a network's repr, e.g. 'Sequential(Conv(3), ReLU(), "
+        "Conv(3))' or 'hourglass(5, convs_up=2)'",
+    )
+    command.add_argument(
+        "--exact", action="store_true", help="the paper's kernel instead of its shift average"
+    )
+    command.add_argument("--boundary", choices=("pad", "wrap"), default="pad")
+    command.add_argument(
+        "--ridge",
+        type=float,
+        default=1e-3,
+        metavar="R",
+        help="relative to the kernel's diagonal (default 1e-3)",
+    )
+    command.add_argument(
+        "--rtol", type=float, default=1e-3, metavar="R", help="accuracy of the solve (default 1e-3)"
+    )
+    command.add_argument(
+        "--memory",
+        type=_bytes,
+        metavar="SIZE",
+        help="working memory, e.g. 2GB (default: what is free)",
+    )
+    command.add_argument("--no-cache", action="store_true", help="keep no kernels on disk")
+
+
+def _demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("ntkfill-demo"),
+        metavar="DIR",
+        help="where the pictures go (default: ntkfill-demo)",
+    )
+    _telling(command)
+
+
+def _kernel(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("list", "build", "clear"))
+    command.add_argument(
+        "--levels",
+        type=int,
+        nargs="+",
+        default=[4, 5, 6],
+        metavar="L",
+        help="build: which depths of the automatic networks (default: 4 5 6)",
+    )
+    command.add_argument(
+        "--axes",
+        type=int,
+        default=2,
+        metavar="N",
+        help="build: 1 for signals, 2 for images, 3 for volumes (default: 2)",
+    )
+    _telling(command)
+
+
+def _telling(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="figures as JSON on stdout")
+    command.add_argument("--quiet", action="store_true", help="nothing on stderr but failures")
+
+
+def _pixel(text: str) -> tuple[int, int]:
+    try:
+        row, column = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected ROW,COL such as 120,64; got {text!r}") from None
+    return row, column
+
+
+def _bytes(text: str) -> int:
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "B": 1}
+    upper = text.strip().upper()
+    unit = next((u for u in units if upper.endswith(u)), "")
+    try:
+        size = int(float(upper.removesuffix(unit)) * units.get(unit, 1))
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
+        raise argparse.ArgumentTypeError(f"expected a size such as 2GB or 500MB; got {text!r}")
+    return size

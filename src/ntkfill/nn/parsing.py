@@ -1,0 +1,62 @@
+"""Networks from text: what a repr, a saved file or a command line says, without executing it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import InputError
+from .activations import Abs, Identity, LeakyReLU, ReLU
+from .architectures import hourglass
+from .sequential import LAYERS, Sequential
+
+WORDS: dict[str, Callable[..., Any]] = {
+    word.__name__: word for word in (*LAYERS, ReLU, LeakyReLU, Abs, Identity, Sequential, hourglass)
+}
+
+
+def parse(text: str) -> Sequential:
+    """The network that a text describes; nothing in it is ever executed.
+
+    Parameters
+    ----------
+    text : str
+        A network's repr, or ``hourglass(...)``.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    InputError
+        If the text is no network.
+
+    Examples
+    --------
+    >>> parse("Sequential(Conv(size=3), TwoSlope(0.1), Conv(3))")
+    Sequential(Conv(size=3), TwoSlope(slope=0.1), Conv(size=3))
+    >>> parse("hourglass(2, activation=ReLU())").reach
+    4
+    """
+    try:
+        network = _read(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise InputError(
+            "this is no network",
+            expected="its repr, e.g. Sequential(Conv(3), ReLU(), Conv(3)), or hourglass(5)",
+            got=f"{text[:200]!r} ({error})",
+        ) from error
+    if not isinstance(network, Sequential):
+        raise InputError("this is no network", expected="Sequential(...)", got=repr(text))
+    return network
+
+
+def _read(node: ast.expr) -> Any:
+    if not isinstance(node, ast.Call):
+        return ast.literal_eval(node)
+    if not (isinstance(node.func, ast.Name) and node.func.id in WORDS):
+        raise ValueError(f"only these words are known: {', '.join(WORDS)}")
+    keywords = {str(keyword.arg): _read(keyword.value) for keyword in node.keywords}
+    return WORDS[node.func.id](*map(_read, node.args), **keywords)

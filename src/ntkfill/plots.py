@@ -1,0 +1,122 @@
+"""Pictures of kernels and weights, drawn with Pillow alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from .grid import Array
+
+Rgb = NDArray[np.uint8]
+
+# From black through purple and orange to a pale yellow: rises evenly in lightness.
+RISING = np.array(
+    [[0, 0, 8], [60, 15, 110], [150, 45, 125], [230, 90, 85], [252, 170, 80], [252, 250, 200]]
+)
+# Blue below zero, white at zero, red above.
+SIGNED = np.array([[20, 60, 150], [110, 160, 215], [250, 250, 250], [225, 120, 95], [150, 15, 35]])
+MARGIN, CAPTION = 12, 22
+
+
+def rising(values: Array) -> Rgb:
+    """Colours for values from their least to their greatest.
+
+    Examples
+    --------
+    >>> rising(np.array([[0.0, 1.0]])).tolist()
+    [[[0, 0, 8], [252, 250, 200]]]
+    """
+    low, high = float(values.min()), float(values.max())
+    return _coloured((values - low) / (high - low if high > low else 1.0), RISING)
+
+
+def signed(values: Array) -> Rgb:
+    """Colours for values around zero.
+
+    Examples
+    --------
+    >>> signed(np.array([[-1.0, 0.0, 1.0]])).tolist()
+    [[[20, 60, 150], [250, 250, 250], [150, 15, 35]]]
+    """
+    bound = float(np.abs(values).max())
+    return _coloured(0.5 + 0.5 * values / (bound if bound > 0 else 1.0), SIGNED)
+
+
+def side_by_side(panels: Sequence[Rgb], captions: Sequence[str], *, least: int = 256) -> Rgb:
+    """One picture of several, each with a caption above; small ones are enlarged.
+
+    Parameters
+    ----------
+    panels : sequence of uint8 arrays of shape (height, width, 3)
+    captions : sequence of str
+    least : int
+        Panels narrower than this many pixels are magnified by a whole number.
+
+    Examples
+    --------
+    >>> side_by_side([np.zeros((4, 8, 3), np.uint8)], ["black"]).shape
+    (174, 280, 3)
+    """
+    scaled = [_magnified(panel, least) for panel in panels]
+    height = max(panel.shape[0] for panel in scaled)
+    width = sum(panel.shape[1] + MARGIN for panel in scaled) + MARGIN
+    canvas = Image.new("RGB", (width, height + CAPTION + 2 * MARGIN), (255, 255, 255))
+    draw = ImageDraw.Draw(canvas)
+    left = MARGIN
+    for panel, caption in zip(scaled, captions, strict=True):
+        draw.text((left, MARGIN), caption, fill=(20, 20, 20))
+        canvas.paste(Image.fromarray(panel), (left, MARGIN + CAPTION))
+        left += panel.shape[1] + MARGIN
+    return np.asarray(canvas)
+
+
+def marked(panel: Rgb, at: tuple[int, int]) -> Rgb:
+    """A small cross of lines around one pixel, which itself stays as it is.
+
+    Examples
+    --------
+    >>> marked(np.zeros((9, 9, 3), np.uint8), (4, 4))[4, 4].tolist()
+    [0, 0, 0]
+    """
+    result = panel.copy()
+    row, column = at
+    arm = max(3, min(panel.shape[:2]) // 40)
+    colour = np.array([0, 230, 120], np.uint8)
+    for reach in range(2, 2 + arm):
+        for r, c in (
+            (row - reach, column),
+            (row + reach, column),
+            (row, column - reach),
+            (row, column + reach),
+        ):
+            if 0 <= r < panel.shape[0] and 0 <= c < panel.shape[1]:
+                result[r, c] = colour
+    return result
+
+
+def as_rgb(image: NDArray[np.generic]) -> Rgb:
+    """Any two-dimensional picture, grey or with channels last, as 8-bit colours."""
+    array = np.asarray(image, dtype=np.float64)
+    if image.dtype == np.uint8:
+        array = array / 255
+    else:
+        low, high = np.nanmin(array), np.nanmax(array)
+        array = (array - low) / (high - low if high > low else 1.0)
+    array = np.nan_to_num(array)
+    if array.ndim == 2 or array.shape[-1] not in (3, 4):
+        array = (array if array.ndim == 2 else array[..., 0])[..., None].repeat(3, axis=-1)
+    return np.rint(255 * array[..., :3]).astype(np.uint8)
+
+
+def _coloured(share: Array, anchors: NDArray[np.integer]) -> Rgb:
+    places = np.linspace(0.0, 1.0, len(anchors))
+    colours = [np.interp(share, places, anchors[:, channel]) for channel in range(3)]
+    return np.rint(np.stack(colours, axis=-1)).astype(np.uint8)
+
+
+def _magnified(panel: Rgb, least: int) -> Rgb:
+    times = max(1, -(-least // panel.shape[1]))
+    return panel.repeat(times, axis=0).repeat(times, axis=1)
