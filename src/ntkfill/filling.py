@@ -85,7 +85,7 @@ def fill(
         warnings.warn(
             f"the solve stopped at a residual of {worst:.2g}. Try: a larger ridge.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=5,
         )
     return result, info
 

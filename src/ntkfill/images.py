@@ -131,8 +131,9 @@ def _read_pillow(path: Path) -> Stored:
         _refuse_16_bit_colour(path, image)
         extra = {key: image.info[key] for key in KEPT if image.info.get(key)}
         if image.mode in ("P", "PA"):
-            image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-        array = np.array(image)
+            array = np.array(image.convert("RGBA" if "transparency" in image.info else "RGB"))
+        else:
+            array = np.array(image)
     return Stored(array, -1 if array.ndim == 3 else None, extra)
 
 

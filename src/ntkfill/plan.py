@@ -30,7 +30,7 @@ LEAST_LEVELS = 5
 # Numbers of pairs (a table's entries) that are made in well under a second, and in some seconds.
 QUICK, SLOW = 4**12, 4**14
 # Measured costs: per pair of a table; per unknown cubed; per coordinate, channel and step.
-KERNEL_SECONDS, CHOLESKY_SECONDS, CG_SECONDS, STEPS = 1e-8, 1e-11, 1.2e-8, 100
+KERNEL_SECONDS, CHOLESKY_SECONDS, CG_SECONDS, STEPS = 1e-8, 1e-11, 6e-8, 10
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ def banded(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Oper
             block = blocks[step] if step in blocks else blocks[tuple(-s for s in step)].T
             # The tile at a + step, seen from the tile at a.
             moved = np.roll(tiles, [-s for s in step], lead) if any(step) else tiles
-            result += moved @ block.T
+            # One large product: the block is read once for all tiles and channels.
+            result += (moved.reshape(-1, size) @ block.T).reshape(tiles.shape)
         sums = x.reshape(x.shape[: x.ndim - n] + (-1,)).sum(axis=-1, dtype=np.float64) * float(far)
         result += sums.reshape((-1,) + (1,) * (n + 1)).astype(x.dtype)
         return _join(result, x.shape, shape, period)
@@ -101,7 +102,6 @@ def _block(
         offset = row.T - row + axis.period * step[k]
         if shape is not None:
             offset = (offset + shape[k] // 2) % shape[k] - shape[k] // 2
-        layout = [-1 if j % n == k else 1 for j in range(2 * n)]
         layout = [axis.period if j % n == k else 1 for j in range(2 * n)]
         r, d = axis.locate(np.broadcast_to(row, offset.shape), offset)
         remainders.append(r.reshape(layout))

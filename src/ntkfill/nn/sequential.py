@@ -14,7 +14,8 @@ from ..grid import Array, Axis
 from ..memory import require
 from ..priors import IID, Prior
 from .activations import GELU, Erf, Sin, TwoSlope
-from .evaluate import Kind, Layer, exact, footprint, shift_averaged
+from .covariance import of_pairs
+from .evaluate import Kind, Layer, exact, footprint, run, shift_averaged
 from .linear import Conv, Dense, Downsample, Upsample
 
 LAYERS = (Conv, Dense, Downsample, Upsample, TwoSlope, Erf, GELU, Sin)
@@ -186,6 +187,53 @@ class Sequential:
         array([0.003333, 0.0025  , 0.0025  , 0.0025  ])
         """
         return self._full(shape, prior, "nngp")
+
+    def between(self, left: Array, right: Array | None = None, *, kind: Kind = "ntk") -> Array:
+        """The kernel between feature vectors, for networks of Dense layers and activations.
+
+        Parameters
+        ----------
+        left : float array of shape (n, features)
+        right : float array of shape (m, features), optional
+            The default is `left`.
+        kind : {"ntk", "nngp"}
+
+        Returns
+        -------
+        array of shape (n, m)
+            In the type of the features. Sigma0 is the inner product.
+
+        Raises
+        ------
+        InputError
+            If the network has layers that need a grid, or the features do not fit.
+
+        Examples
+        --------
+        >>> from ntkfill.nn import Dense
+        >>> net = Sequential(Dense(), TwoSlope(0.0), Dense())
+        >>> net.between(np.eye(2)).round(4)
+        array([[2.    , 0.3183],
+               [0.3183, 2.    ]])
+        """
+        if any(isinstance(layer, Conv | Downsample | Upsample) for layer in self.layers):
+            raise InputError("this network needs a grid", expected="Dense layers and activations")
+        right = left if right is None else right
+        if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
+            raise InputError(
+                "the feature vectors do not fit",
+                expected="shapes (n, features) and (m, features)",
+                got=f"{left.shape} and {right.shape}",
+            )
+        gram = left @ right.T
+        # Of one set with itself, the diagonal as it was computed: its correlations are exactly 1.
+        first, second = (
+            (np.diagonal(gram),) * 2
+            if right is left
+            else tuple(np.einsum("ij,ij->i", x, x) for x in (left, right))
+        )
+        state = run(self.layers, of_pairs(gram, first[:, None], second[None]))
+        return state.ntk if kind == "ntk" else state.nngp
 
     def _full(self, shape: tuple[int, ...], prior: Prior | None, kind: Kind) -> Array:
         shape = tuple(shape)

@@ -128,7 +128,7 @@ class CGFactor:
         z = rest.copy() if self.near is None else self.near(rest)
         direction = z.copy()
         power = _dots(rest, z)
-        steps, residual = 0, float(np.any(y != 0))
+        steps, residual, shown = 0, float(np.any(y != 0)), 0.0
         while residual > self.solver.rtol and steps < self.solver.max_steps and since < PATIENCE:
             product = self._product(direction, mask)
             rate = _per_channel(_ratio(power, _dots(direction, product)), rest)
@@ -141,7 +141,8 @@ class CGFactor:
                 break
             if self.solver.rtol < residual < least / 2:
                 best, least, since = solution.copy(), residual, 0
-            told(_share(residual, self.solver.rtol))
+            shown = max(shown, _share(residual, self.solver.rtol))
+            told(shown)
             z = rest.copy() if self.near is None else self.near(rest)
             before, power = power, _dots(rest, z)
             direction *= _per_channel(_ratio(power, before), rest)
