@@ -197,6 +197,10 @@ NETWORKS = {
     "w": net(*hourglass(1, activation=PHI).layers, PHI, *hourglass(1).layers),
     "up first": net(Upsample(), Conv(3), PHI, Downsample(), Conv(3)),
     "up first, bilinear": net(Upsample("bilinear"), Conv(3), PHI, Conv(3), Downsample()),
+    "not mirrored": net(
+        *(Downsample(), Conv(3), PHI, Upsample(), Conv(3), PHI),
+        *(Upsample("bilinear"), Conv(3), PHI, Downsample(), Conv(3)),
+    ),
     "up and linear down": net(Conv(3), PHI, Upsample("bilinear"), Conv(3), Downsample(), Conv(3)),
 }
 PRIORS = {
@@ -230,7 +234,7 @@ def test_network(name, shape, prior):
 
 
 def sums(layer, sigma, theta, shape):
-    """Mutant: the first convolution takes sums, and so does not keep the scale of the ntk."""
+    """Mutant: convolutions take sums."""
     factor = layer.size ** len(shape) if isinstance(layer, Conv) else 1
     sigma, theta, shape = step(layer, sigma, theta, shape)
     return sigma * factor, theta * factor, shape

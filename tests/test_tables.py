@@ -210,6 +210,14 @@ def test_expansion_from_a_small_torus(levels):
     assert relative(expanded(net, period, 6 * period), exact) > 0.3
 
 
+def test_layers_of_an_hourglass():
+    net = hourglass(1, convs_down=2, convs_up=3, size=5, upsample="bilinear", activation=Abs())
+    conv, phi = Conv(5), TwoSlope(-1.0)
+    down = (conv, phi, conv, phi, Downsample(), conv, phi, conv, phi)
+    assert net.layers == (*down, Upsample("bilinear"), conv, phi, conv, phi, conv)
+    assert hourglass(2).layers.count(TwoSlope(0.01)) == 4
+
+
 # The mean over all placements of the sampling grid.
 
 AVERAGED = [
@@ -221,6 +229,8 @@ AVERAGED = [
     (hourglass(1, upsample="bilinear"), (8, 8)),
     (hourglass(2), (8, 8)),
     (hourglass(1), (4, 4, 4)),
+    (hourglass(2, 1, 2, upsample="bilinear"), (32,)),  # the far field is not constant
+    (hourglass(2, 1, 2, upsample="bilinear"), (20, 24)),
     (Sequential(Conv(3), PHI, Downsample(), Conv(3), Upsample("bilinear"), Conv(3)), (8, 8)),
     (Sequential(Downsample(), PHI, Conv(3), Upsample(), Conv(3), PHI), (8, 8)),
     (Sequential(*[Downsample()] * 2, Conv(3), PHI, Upsample("bilinear"), Upsample()), (16,)),
@@ -254,6 +264,14 @@ def test_shift_average_on_a_side_that_the_stride_does_not_divide(shape):
         net.kernel((16,) * len(shape), shift_average=True),
     )
     np.testing.assert_array_equal(odd.values, even.values)
+
+
+@pytest.mark.parametrize(("mean", "variance"), [(0, 0.5), (1, 0.25), (0.5, 1), (-1, 2), (0, 1e-9)])
+def test_whole_numbers_are_numbers(mean, variance):
+    table = IID(mean, variance).table((3, 2), 2)[0]
+    expected = np.full((1, 1, 3, 2), float(mean) ** 2)
+    expected[..., 0, 0] += variance
+    np.testing.assert_array_equal(table, expected)
 
 
 # Cores and slabs.
@@ -355,7 +373,7 @@ def test_what_does_not_fit_is_refused_before_it_is_made(make, monkeypatch):
     monkeypatch.setattr(ntkfill.memory, "available", lambda: 100_000)
     tracemalloc.start()
     try:
-        with pytest.raises(MemoryLimitError, match="needs .*B; expected at most 100 kB.*Try") as e:
+        with pytest.raises(MemoryLimitError, match=r"needs .*B; expected .*100 kB.*Try") as e:
             make()
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
@@ -381,6 +399,8 @@ def test_repr_parses_back(net):
         ("Sequential(Identity())", Sequential(Identity())),
         ("Sequential(Upsample(mode='bilinear'))", Sequential(Upsample("bilinear"))),
         ("Sequential(Sequential(Conv(5)), Dense())", Sequential(Conv(5), Dense())),
+        ("hourglass(1, 2, activation=Abs())", hourglass(1, 2, 1, 3, "nearest", TwoSlope(-1.0))),
+        ("Sequential(hourglass(1), Dense())", Sequential(hourglass(1), Dense())),
     ],
 )
 def test_parsed(text, net):

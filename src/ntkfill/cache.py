@@ -102,7 +102,7 @@ class Cache:
         place = self._place(key)
         try:
             entry = Entry.read(place.with_suffix(".json"))
-            table = np.load(place.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+            table = np.lib.format.open_memmap(place.with_suffix(".npy"), mode="r")
         except (OSError, ValueError, TypeError, KeyError, EOFError):
             return None
         if entry.key != key or entry.format != FORMAT or entry.sha256 != _digest(table):

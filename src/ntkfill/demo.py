@@ -70,7 +70,7 @@ def heatmap(inpainter: Inpainter, image: NDArray[Any], at: tuple[int, ...]) -> N
         [
             plots.marked(plots.as_rgb(image), pair),
             plots.marked(plots.rising(row), pair),
-            plots.marked(plots.signed(np.sign(share) * np.sqrt(np.abs(share))), pair),
+            plots.marked(plots.signed(np.sign(share) * np.sqrt(np.abs(share)), 0.002), pair),
         ],
         [
             f"what is known; the pixel {pair[0]}, {pair[1]}",

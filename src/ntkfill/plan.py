@@ -27,8 +27,8 @@ Boundary = Literal["pad", "wrap"]
 
 # Fewer levels than this do worse even on scattered single pixels.
 LEAST_LEVELS = 5
-# Numbers of pairs (a table's entries) that are made in well under a second, and in some seconds.
-QUICK, SLOW = 4**12, 4**14
+# The most pairs (entries of a table) that are made in a few seconds.
+QUICK = 4**14
 # Measured costs: per pair of a table; per unknown cubed; per coordinate, channel and step.
 KERNEL_SECONDS, CHOLESKY_SECONDS, CG_SECONDS, STEPS = 1e-8, 1e-11, 6e-8, 10
 
@@ -193,7 +193,7 @@ def build(levels: int, n: int, cache: Cache) -> None:
 def _most_levels(n: int) -> int:
     """The deepest network whose kernel on n axes is made in seconds."""
     levels = 1
-    while 4 ** (levels * n) <= SLOW:
+    while 4 ** (levels * n) <= QUICK:
         levels += 1
     return levels
 

@@ -33,15 +33,15 @@ def rising(values: Array) -> Rgb:
     return _coloured((values - low) / (high - low if high > low else 1.0), RISING)
 
 
-def signed(values: Array) -> Rgb:
-    """Colours for values around zero.
+def signed(values: Array, saturated: float = 0.0) -> Rgb:
+    """Colours for values around zero; the largest share `saturated` of them get the full colour.
 
     Examples
     --------
     >>> signed(np.array([[-1.0, 0.0, 1.0]])).tolist()
     [[[20, 60, 150], [250, 250, 250], [150, 15, 35]]]
     """
-    bound = float(np.abs(values).max())
+    bound = float(np.quantile(np.abs(values), 1.0 - saturated))
     return _coloured(0.5 + 0.5 * values / (bound if bound > 0 else 1.0), SIGNED)
 
 

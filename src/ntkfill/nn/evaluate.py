@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
@@ -27,7 +28,11 @@ Axes = tuple[Axis, ...]
 Offsets = Sequence[Index | None]
 
 # Entries of one slab: a few such arrays stay in a core's cache.
-SLAB = 1 << 17
+SLAB = 1 << 18
+
+# A level with more entries is averaged from single precision: twice as fast, and the mean over its
+# remainders still agrees with double precision to about seven digits.
+SINGLE = 1 << 24
 
 
 def exact(
@@ -41,7 +46,7 @@ def exact(
         value, axes = linear(tail, merged(state, tail, kind), state.axes)
         return value.astype(dtype, copy=False), axes
     up = cast(Upsample, layers[start])
-    state = run(layers[: min(start, len(head))], of_grid(table, axes))
+    state = as_type(run(layers[: min(start, len(head))], of_grid(table, axes)), dtype)
     if start < len(head):
         final = tuple(up.on(axis) for axis in state.axes)
 
@@ -81,6 +86,8 @@ def shift_averaged(
         state = run(head[:start], of_grid(table, axes))
         up = cast(Upsample, head[start])
         axes = tuple(up.on(axis) for axis in state.axes)
+        if _entries(axes) > SINGLE:
+            state = as_type(state, np.float32)
 
         def slab(offsets: Offsets) -> Array:
             return _mean(merged(run(head[start + 1 :], up(state, offsets)), tail, kind), n)
@@ -139,6 +146,17 @@ def merged(state: Covariance, tail: Sequence[Linear], kind: Kind) -> Array:
     return state.ntk + weights * state.nngp if weights else state.ntk
 
 
+def as_type(state: Covariance, dtype: type) -> Covariance:
+    """The same state in another precision."""
+    return replace(
+        state,
+        nngp=state.nngp.astype(dtype, copy=False),
+        ntk=state.ntk.astype(dtype, copy=False),
+        left=state.left.astype(dtype, copy=False),
+        right=state.right.astype(dtype, copy=False),
+    )
+
+
 def linear(tail: Sequence[Linear], value: Array, axes: Axes) -> tuple[Array, Axes]:
     """The linear rest of a network, on the one table that `merged` left."""
     for layer in tail:
@@ -152,7 +170,7 @@ def averaged(axis: Axis) -> Axis:
 
 
 def _mean(value: Array, n: int) -> Array:
-    return np.asarray(value.mean(axis=tuple(range(n)), keepdims=True))
+    return np.asarray(value.mean(axis=tuple(range(n)), keepdims=True, dtype=np.float64))
 
 
 def _last_upsample(layers: Sequence[Layer]) -> int | None:
@@ -175,21 +193,36 @@ def _slabs(slab: Callable[[Offsets], Array], axes: Axes, dtype: type, mean: bool
     counts = [axis.count for axis in axes]
     periods = [1 if mean else axis.period for axis in axes]
     out: Array = np.empty(periods + counts, dtype=dtype)
-    width = math.prod(axis.period for axis in axes) * math.prod(counts[1:])
-    step = max(1, min(counts[0], SLAB // width))
     swap = mean and n > 1 and all(axis == axes[0] for axis in axes) and axes[0].side is None
-    every = np.arange(counts[0])
 
-    def fill(first: int) -> None:
-        chosen = every[first : first + step]
-        others = every[first:] if swap else None
-        place = (slice(None),) * n + (slice(first, first + step),)
-        if swap:
-            place += (slice(first, None),) * (n - 1)
-        out[place] = slab([chosen] + [others] * (n - 1))
+    def fill(place: tuple[slice, ...]) -> None:
+        out[(slice(None),) * n + place] = slab(
+            [np.arange(c)[s] for c, s in zip(counts, place, strict=True)]
+        )
 
-    spread(fill, range(0, counts[0], step))
+    spread(fill, _places(axes, swap))
     if swap:
         ordered = np.sort(np.indices(counts), axis=0)
         out = out[(0,) * n + tuple(ordered)].reshape(out.shape)
     return out
+
+
+def _places(axes: Axes, swap: bool) -> list[tuple[slice, ...]]:
+    """The offsets of each slab: a few of the first axis and, where those are still too many
+    entries, of the second; with `swap` only offsets no smaller than the first axis' own."""
+    counts = [axis.count for axis in axes]
+    inner = math.prod(axis.period for axis in axes) * math.prod(counts[2:])
+    width = inner * counts[1] if len(axes) > 1 else inner
+    step = max(1, min(counts[0], SLAB // width))
+    across = max(1, SLAB // (inner * step))
+    places: list[tuple[slice, ...]] = []
+    for first in range(0, counts[0], step):
+        chosen = slice(first, first + step)
+        least = first if swap else 0
+        rest = (slice(least, None),) * max(len(axes) - 2, 0)
+        if len(axes) == 1:
+            places.append((chosen,))
+            continue
+        for second in range(least, counts[1], across):
+            places.append((chosen, slice(second, second + across), *rest))
+    return places
