@@ -25,10 +25,10 @@ from .solvers.cholesky import Cholesky
 
 Boundary = Literal["pad", "wrap"]
 
-# Fewer levels than this do worse even on scattered single pixels.
-LEAST_LEVELS = 5
-# The most pairs (entries of a table) that are made in a few seconds.
-QUICK = 4**14
+# On so many axes, fewer levels do worse even where only single coordinates are missing.
+LEAST_LEVELS = {1: 8, 2: 5, 3: 4}
+# A table of 4**14 pairs takes seconds: on n axes that is 14 / n levels.
+QUICK = 14
 # Measured costs: per pair of a table; per unknown cubed; per coordinate, channel and step.
 KERNEL_SECONDS, CHOLESKY_SECONDS, CG_SECONDS, STEPS = 1e-8, 1e-11, 6e-8, 10
 
@@ -164,16 +164,17 @@ def plan(
 
 
 def automatic(missing: Mask, boundary: Boundary, shift_average: bool) -> Sequential:
-    """The rule of network="auto": as many levels as the largest hole needs.
+    """The rule of network="auto": as many levels as the largest hole needs, and one to spare.
 
     A pixel farther than 2**levels from everything known would be filled with one constant, so the
-    largest hole, measured by its inscribed square, decides. The second convolution on the way up
-    is left out where it would make the kernel slow.
+    largest hole, measured by its inscribed square, decides. One level more is better still, where
+    its kernel takes no more than seconds.
     """
     n = missing.ndim
     depth = ndimage.distance_transform_cdt(missing, "chessboard").max() if missing.any() else 1
     needed = math.ceil(math.log2(max(2 * int(depth), 2)))
-    levels = min(max(needed, LEAST_LEVELS), _most_levels(n))
+    spared = min(needed + 1, _quick_levels(n))
+    levels = min(max(needed, spared, LEAST_LEVELS.get(n, 3)), _most_levels(n))
     if boundary == "wrap":
         levels = min(levels, _wrappable(missing.shape, shift_average))
     return automatic_network(levels, n)
@@ -181,7 +182,7 @@ def automatic(missing: Mask, boundary: Boundary, shift_average: bool) -> Sequent
 
 def automatic_network(levels: int, n: int) -> Sequential:
     """The network of "auto" with this many levels, for grids of n axes."""
-    return hourglass(levels, convs_up=2 if 4 ** (levels * n) <= QUICK else 1)
+    return hourglass(levels, convs_up=2 if levels <= _quick_levels(n) else 1)
 
 
 def build(levels: int, n: int, cache: Cache) -> None:
@@ -190,12 +191,14 @@ def build(levels: int, n: int, cache: Cache) -> None:
     plan(missing, network=automatic_network(levels, n)).kernel(cache)
 
 
+def _quick_levels(n: int) -> int:
+    """The deepest network with two convolutions on the way up whose kernel is made in seconds."""
+    return max(QUICK // n, 1)
+
+
 def _most_levels(n: int) -> int:
-    """The deepest network whose kernel on n axes is made in seconds."""
-    levels = 1
-    while 4 ** (levels * n) <= QUICK:
-        levels += 1
-    return levels
+    """The deepest network whose kernel is made in seconds: its last level is only interpolated."""
+    return _quick_levels(n) + 1
 
 
 def _wrappable(shape: tuple[int, ...], shift_average: bool) -> int:

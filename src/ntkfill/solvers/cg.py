@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,15 @@ from .base import Progress, Report, Solution, absolute_ridge
 from .preconditioner import Preconditioner, preconditioner
 
 # Arrays of the size of the grid that one right-hand side needs at the peak of an iteration.
-ARRAYS = 10
+ARRAYS = 12
 
 # On a singular kernel the residual may stop falling, or grow. Give up after so many steps in which
-# it was not halved, or when it is so much larger than the values; the best iterate is kept.
-PATIENCE, LOST = 500, 1e3
+# it was not halved, or when it is so much larger than the values. Once a solve takes more than
+# COPYING steps, the best iterate is kept.
+PATIENCE, LOST, COPYING = 500, 1e3, 40
 
 # The least ridge that the preconditioner works with, relative to the mean diagonal.
 FLOOR = 1e-6
-
-# Rounding lets the true residual differ a little from the one that the iteration carries along.
-ALLOWANCE = 1.5
 
 
 @dataclass(frozen=True)
@@ -99,15 +97,26 @@ class CGFactor:
         y = np.asarray(y)
         coefficients: Array = np.empty(y.shape, dtype=self.dtype)
         reports = []
+        shown = 0.0
         for first in range(0, y.shape[1], self.group):
             part = slice(first, first + self.group)
             done, share = first / y.shape[1], y[:, part].shape[1] / y.shape[1]
 
             def told(x: float, done: float = done, share: float = share) -> None:
+                nonlocal shown
+                shown = max(shown, done + share * x)
                 if progress is not None:
-                    progress(done + share * x)
+                    progress(shown)
 
             coefficients[:, part], report = self._solve(y[:, part], told)
+            if not report.converged and self.dtype is np.float32:
+                # A kernel with eigenvalues over many decades may need more digits.
+                start = coefficients[:, part]
+                found, after = self._double()._solve(y[:, part], told, start)
+                coefficients[:, part], report = (
+                    found,
+                    replace(after, steps=report.steps + after.steps),
+                )
             reports.append(report)
         return Solution(
             coefficients,
@@ -118,42 +127,68 @@ class CGFactor:
             ),
         )
 
-    def _solve(self, y: Array, told: Progress) -> tuple[Array, Report]:
+    def _double(self) -> CGFactor:
+        """The same in double precision."""
+        near = None if self.near is None else self.near.as_type(np.float64)
+        return replace(self, near=near, dtype=np.float64)
+
+    def _solve(self, y: Array, told: Progress, start: Array | None = None) -> tuple[Array, Report]:
+        """Descend, look at the true residual, and descend again from there until it is small:
+        rounding lets the residual that an iteration carries along drift away from the true one."""
         mask = self.known.reshape(self.kernel.shape)
         rest = self._spread(y)
         size = np.sqrt(_dots(rest, rest))
         size[size == 0] = 1.0
+        solution = np.zeros_like(rest) if start is None else self._spread(start)
+        if start is not None:
+            rest -= self._product(solution, mask)
+        steps, residual = 0, _worst(rest, size)
+        while residual > self.solver.rtol and steps < self.solver.max_steps:
+            candidate, taken = self._descend(rest, size, mask, self.solver.max_steps - steps, told)
+            candidate += solution
+            steps += taken
+            rest = self._spread(y) - self._product(candidate, mask)
+            reached = _worst(rest, size)
+            if not reached < 0.9 * residual:
+                break
+            solution, residual = candidate, reached
+        told(1.0)
+        coefficients = solution.reshape(len(solution), -1)[:, self.known].T
+        return coefficients, Report(residual, steps, residual <= self.solver.rtol)
+
+    def _descend(
+        self, rest: Array, size: NDArray[np.float64], mask: Mask, most: int, told: Progress
+    ) -> tuple[Array, int]:
+        """Conjugate gradients from zero: the best iterate, and the steps taken. Eats `rest`."""
+        goal = 0.9 * self.solver.rtol
         solution = np.zeros_like(rest)
-        best, least, since = solution.copy(), 1.0, 0
-        z = rest.copy() if self.near is None else self.near(rest)
-        direction = z.copy()
-        power = _dots(rest, z)
-        steps, residual, shown = 0, float(np.any(y != 0)), 0.0
-        while residual > self.solver.rtol and steps < self.solver.max_steps and since < PATIENCE:
+        best, least, halved = solution, _worst(rest, size), 0
+        z = self._near(rest)
+        direction, power = z.copy(), _dots(rest, z)
+        steps, residual = 0, least
+        while residual > goal and steps < most and steps - halved < PATIENCE:
             product = self._product(direction, mask)
             rate = _per_channel(_ratio(power, _dots(direction, product)), rest)
             solution += rate * direction
             product *= rate
             rest -= product
-            steps, since = steps + 1, since + 1
-            residual = float(np.max(np.sqrt(_dots(rest, rest)) / size))
+            steps += 1
+            residual = _worst(rest, size)
             if not residual < LOST:
                 break
-            if self.solver.rtol < residual < least / 2:
-                best, least, since = solution.copy(), residual, 0
-            shown = max(shown, _share(residual, self.solver.rtol))
-            told(shown)
-            z = rest.copy() if self.near is None else self.near(rest)
+            if residual < least / 2:
+                # Few solves get so far without ending: only they are worth a copy.
+                best = solution.copy() if steps > COPYING else solution
+                least, halved = residual, steps
+            told(_share(residual, goal))
+            z = self._near(rest)
             before, power = power, _dots(rest, z)
             direction *= _per_channel(_ratio(power, before), rest)
             direction += z
-        if not residual > least:
-            best = solution
-        rest = self._spread(y) - self._product(best, mask)
-        residual = float(np.max(np.sqrt(_dots(rest, rest)) / size))
-        told(1.0)
-        coefficients = best.reshape(len(best), -1)[:, self.known].T
-        return coefficients, Report(residual, steps, residual <= ALLOWANCE * self.solver.rtol)
+        return (best if residual > least else solution), steps
+
+    def _near(self, rest: Array) -> Array:
+        return rest.copy() if self.near is None else self.near(rest)
 
     def _product(self, x: Array, mask: Mask) -> Array:
         """(K[known, known] + ridge) x, zero where unknown."""
@@ -174,6 +209,11 @@ def _dots(a: Array, b: Array) -> NDArray[np.float64]:
     product = (a * b).reshape(len(a), -1)
     sums: NDArray[np.float64] = np.add.reduce(product, axis=1, dtype=np.float64)
     return sums
+
+
+def _worst(rest: Array, size: NDArray[np.float64]) -> float:
+    """The largest residual, over channels, relative to the values."""
+    return float(np.max(np.sqrt(_dots(rest, rest)) / size))
 
 
 def _ratio(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

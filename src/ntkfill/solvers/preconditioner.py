@@ -47,6 +47,15 @@ class Preconditioner:
     scale: Array
     mask: Mask
 
+    def as_type(self, dtype: type) -> Preconditioner:
+        """The same in another precision."""
+        return Preconditioner(
+            self.inverse.astype(dtype),
+            self.weights.astype(dtype),
+            self.scale.astype(dtype),
+            self.mask,
+        )
+
     def __call__(self, rest: Array) -> Array:
         """Apply it to (channels, *torus), zero where unknown; so is the result."""
         whole = convolve(rest, self.weights)
