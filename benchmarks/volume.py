@@ -1,4 +1,8 @@
-"""A volume with a large hole, or with 90 % missing, against biharmonic inpainting."""
+"""A volume with a large hole, or with 90 % missing, against biharmonic inpainting.
+
+With 90 % of 64 x 64 x 64 missing the peer would need some 25 GB and the better part of an hour, so
+there both take turns on 32 x 32 x 32, and ntkfill runs alone on the whole.
+"""
 
 import argparse
 
@@ -7,8 +11,9 @@ from harness import PEERS, alternate, costs, psnr, write
 from scipy.ndimage import gaussian_filter
 
 CLAIM = (
-    "A 64 x 64 x 64 volume with a hole of 32 x 32 x 32, or with 90 % missing, cold cache: at least "
-    "6 times faster than scikit-image's biharmonic inpainting in the same run."
+    "A 64 x 64 x 64 volume with a hole of 32 x 32 x 32, and a 32 x 32 x 32 volume with 90 % "
+    "missing, cold cache: at least 6 times faster than scikit-image's biharmonic inpainting in the "
+    "same run."
 )
 
 
@@ -28,27 +33,36 @@ def hole(side: int) -> np.ndarray:
     return missing
 
 
+def scattered(side: int) -> np.ndarray:
+    return np.random.default_rng(0).random((side,) * 3) < 0.9
+
+
+def race(side: int, missing: np.ndarray, runs: int, peers: dict = PEERS) -> dict[str, object]:
+    truth, figures = volume(side), {}
+    for peer, each in alternate(peers, dict.fromkeys(peers, runs), truth, missing).items():
+        error = (each[0].result - truth)[missing]
+        figures[peer] = costs(each) | {
+            "psnr_missing_db": psnr(truth, each[0].result, missing),
+            "rmse_missing": float(np.sqrt(np.mean(error**2))),
+        }
+    if "biharmonic" in figures:
+        times = figures["biharmonic"]["seconds"] / figures["ntkfill"]["seconds"]
+        figures["times_faster"] = times
+    return {"side": side} | figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="side 24; nothing is written")
+    parser.add_argument("--quick", action="store_true", help="half as wide; nothing is written")
     quick = parser.parse_args().quick
-    side, runs = (24, 1) if quick else (64, 3)
-    truth = volume(side)
-    scattered = np.random.default_rng(0).random(truth.shape) < 0.9
-    figures = {}
-    for name, missing in (("hole", hole(side)), ("scattered", scattered)):
-        done = alternate(PEERS, dict.fromkeys(PEERS, runs), truth, missing)
-        figure: dict[str, object] = {}
-        for peer, each in done.items():
-            error = (each[0].result - truth)[missing]
-            figure[peer] = costs(each) | {
-                "psnr_missing_db": psnr(truth, each[0].result, missing),
-                "rmse_missing": float(np.sqrt(np.mean(error**2))),
-            }
-        ratio = figure["biharmonic"]["seconds"] / figure["ntkfill"]["seconds"]
-        figures[name] = {"times_faster": ratio} | figure
-    holds = all(figure["times_faster"] >= 6 for figure in figures.values())
-    write("volume", CLAIM, {"side": side} | figures, holds, quick)
+    side, runs = (32, 1) if quick else (64, 3)
+    figures = {
+        "hole": race(side, hole(side), runs),
+        "scattered": race(side // 2, scattered(side // 2), runs),
+        "scattered_whole": race(side, scattered(side), runs, {"ntkfill": PEERS["ntkfill"]}),
+    }
+    holds = all(figures[name]["times_faster"] >= 6 for name in ("hole", "scattered"))
+    write("volume", CLAIM, figures, holds, quick)
 
 
 if __name__ == "__main__":

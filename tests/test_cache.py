@@ -287,8 +287,6 @@ def test_entries_and_clear(store):
     check(store, "a", calls=1)
     (store.directory / "broken.json").write_text("{")
     (store.directory / "notes.txt").write_text("mine")
-    left = store.directory / ".writing-by-a-process-that-died.json"
-    left.write_bytes(only(store, store._place("k").with_suffix(".json").name).read_bytes())
     entries = store.entries()
     assert [entry.key for entry in entries] == ["a", "k"]
     assert all(entry.nbytes == TABLE.nbytes and entry.axes == AXES for entry in entries)
@@ -297,6 +295,15 @@ def test_entries_and_clear(store):
     assert store.entries() == []
     assert store.clear() == 0
     check(store, calls=1)
+
+
+def test_what_a_process_left_that_died_while_writing(store):
+    for suffix in (".json", ".npy"):
+        left = store.directory / f".writing-{suffix}"
+        left.write_bytes(only(store, f"[!.]*{suffix}").read_bytes())
+    assert [entry.key for entry in store.entries()] == ["k"]
+    store.clear()
+    assert list(store.directory.iterdir()) == []
 
 
 def test_cleared_while_a_table_is_in_use(store):

@@ -23,7 +23,11 @@ def test_none_is_forgotten():
 def test_example(name, tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / name, *([tmp_path] if "heat" in name else [])],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert SAYS[name] in done.stdout

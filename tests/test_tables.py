@@ -220,6 +220,11 @@ def test_layers_of_an_hourglass():
 
 # The mean over all placements of the sampling grid.
 
+# Keeping the even coordinates of a finer grid tells left from right.
+ONE_SIDED = (
+    *(Downsample(), Conv(3), PHI, Upsample(), Conv(3), PHI),
+    *(Upsample("bilinear"), Conv(3), PHI, Downsample(), Conv(3)),
+)
 AVERAGED = [
     (hourglass(2), (16,)),
     (hourglass(2, upsample="bilinear", activation=PHI), (32,)),
@@ -235,6 +240,7 @@ AVERAGED = [
     (Sequential(Downsample(), PHI, Conv(3), Upsample(), Conv(3), PHI), (8, 8)),
     (Sequential(*[Downsample()] * 2, Conv(3), PHI, Upsample("bilinear"), Upsample()), (16,)),
     (Sequential(Conv(3), PHI, Upsample("bilinear"), Downsample(), Conv(3)), (6,)),
+    (Sequential(*ONE_SIDED, PHI, Downsample(), Upsample("bilinear"), Conv(3)), (8,)),
     (Sequential(Conv(3), ReLU(), Conv(3)), (5, 4)),
 ]
 
@@ -305,12 +311,22 @@ def test_same_bytes_for_any_number_of_cores(monkeypatch):
 @pytest.mark.parametrize("slab", [1, 50, 1000])
 @pytest.mark.parametrize(("net", "n"), ENDLESS)
 def test_slabs_change_nothing(net, n, slab, monkeypatch):
-    shape = (roomy(net),) * n
-    whole = [net.table(shape, IID(), shift_average=average)[0] for average in (False, True)]
+    def tables():
+        options = {"dtype": np.float64}
+        shape = (roomy(net),) * n
+        return [net.table(shape, IID(), shift_average=a, **options)[0] for a in (False, True)]
+
+    whole = tables()
     monkeypatch.setattr(evaluate, "SLAB", slab)
-    for table, average in zip(whole, (False, True), strict=True):
-        again = net.table(shape, IID(), shift_average=average)[0]
+    for table, again in zip(whole, tables(), strict=True):
         assert relative(again, table) < 1e-14
+
+
+@pytest.mark.parametrize(("net", "n"), ENDLESS)
+def test_single_precision_is_enough(net, n):
+    shape = (roomy(net),) * n
+    exact = net.table(shape, IID(), dtype=np.float64)[0]
+    assert relative(net.table(shape, IID())[0], exact) < 1e-6
 
 
 @QUICK
@@ -428,6 +444,7 @@ def test_parsed(text, net):
         *("Sequential(Conv(1 + 2))", "Sequential(Conv(size=(lambda: 3)()))", "x = Sequential()"),
         *("__import__('os')", "Sequential(__import__('os').getcwd())", "Sequential(exec('1'))"),
         *("Sequential(" * 5000, "Sequential(" * 400 + ")" * 400, "-" * 100_000 + "1"),
+        *("Sequential(Conv(" + "-" * count + "3))" for count in (200, 1500, 3000)),
         *("(" * 5000 + ")" * 5000, "Sequential(Conv(" + "9" * 10_000 + "))"),
     ],
     ids=lambda text: text[:30],

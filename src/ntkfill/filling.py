@@ -69,7 +69,7 @@ def fill(
         plan.embed(pixels).reshape(-1, channels),
         known.ravel() if joint else known.reshape(-1, channels),
     )
-    done = complete(observed, kernel, solver, centre=True, progress=told)
+    done = complete(observed, kernel, solver, centre=plan.shift_average, progress=told)
     filled = plan.window(done.values.reshape(*plan.torus, channels))
     result = source.filled(missing, filled)
     anywhere = in_any_channel(missing, plan.grid)

@@ -127,7 +127,7 @@ class Inpainter:
         check_missing(missing)
         self.plan_ = self.planned(missing, channels)
         self.missing_ = missing
-        kernel = self.plan_.kernel(self._cache())
+        kernel = self.plan_.kernel(self._cache(), reporter(self.progress, "kernel", 0.0, 0.3))
         self.factor_: Factor = self.plan_.solver.factor(kernel, self.plan_.embed(~missing).ravel())
         return self
 
@@ -196,8 +196,10 @@ class Inpainter:
             return self._filled(source, missing)
         check_missing(missing)
         plan = self.planned(in_any_channel(missing, source.grid), missing.shape[-1])
-        kernel = plan.kernel(self._cache())
-        return fill(source, missing, plan, kernel, plan.solver, self._told())
+        kernel = plan.kernel(self._cache(), reporter(self.progress, "kernel", 0.0, 0.3))
+        return fill(
+            source, missing, plan, kernel, plan.solver, reporter(self.progress, "filling", 0.3, 1.0)
+        )
 
     def planned(self, missing: Mask, channels: int = 1) -> Plan:
         """What would be done for a mask, and what it would cost, without doing it."""
@@ -243,10 +245,10 @@ class Inpainter:
         Returns
         -------
         float array of shape (*grid)
-            Zero where missing; sums to one.
+            Zero where missing; sums to one, except for the paper's exact kernel.
         """
         self._fitted()
-        spread = weights(self.factor_, self._flat(at), centred=True)
+        spread = weights(self.factor_, self._flat(at), centred=self.plan_.shift_average)
         return self.plan_.window(spread.reshape(self.plan_.torus)).copy()
 
     def save(self, path: str | Path) -> None:
@@ -297,10 +299,14 @@ class Inpainter:
 
     def _filled(self, source: Picture, missing: Mask) -> tuple[NDArray[Any], Info]:
         prepared = Prepared(self.factor_)
-        return fill(source, missing, self.plan_, self.factor_.kernel, prepared, self._told())
-
-    def _told(self) -> Callable[[float], None] | None:
-        return reporter(self.progress, "filling")
+        return fill(
+            source,
+            missing,
+            self.plan_,
+            self.factor_.kernel,
+            prepared,
+            reporter(self.progress, "filling", 0.3, 1.0),
+        )
 
     def _flat(self, at: tuple[int, ...]) -> int:
         grid = self.missing_.shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -92,14 +93,18 @@ class Plan:
         """The part of an array over the torus, (*torus, ...), that is the image."""
         return torus[tuple(slice(side) for side in self.grid)]
 
-    def kernel(self, cache: Cache | None = None) -> Kernel:
+    def kernel(
+        self, cache: Cache | None = None, told: Callable[[float], None] | None = None
+    ) -> Kernel:
         """The kernel of the network on the torus, from the cache where it has it."""
         grid = self.network.table_grid(self.torus, self.prior)
         average = "shift-averaged" if self.shift_average else "exact float32"
         where = f"endless {len(self.torus)}-d" if grid is None else f"torus {grid}"
 
         def compute() -> tuple[Array, tuple[Axis, ...]]:
-            return self.network.table(self.torus, self.prior, shift_average=self.shift_average)
+            return self.network.table(
+                self.torus, self.prior, shift_average=self.shift_average, told=told
+            )
 
         key = f"{self.network!r} | {self.prior!r} | ntk, {average}, {where}"
         table, axes = cache.get(key, compute) if cache is not None else compute()
@@ -133,7 +138,7 @@ def plan(
     >>> missing = np.zeros((40, 40), bool)
     >>> missing[5:37, 5:37] = True
     >>> plan(missing).network.reach, plan(missing).torus
-    (32, (72, 72))
+    (64, (128, 128))
     """
     _check_options(boundary, ridge, rtol)
     prior = IID() if prior is None else prior

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from .errors import InputError
 from .grid import Array, Axis
+from .memory import require
 
 
 class Prior(Protocol):
@@ -64,7 +66,7 @@ class IID:
 
     def table(self, shape: tuple[int, ...] | None, ndim: int) -> tuple[Array, tuple[Axis, ...]]:
         axes = tuple(Axis(side=side) for side in shape) if shape else (Axis(),) * ndim
-        table = np.full((1,) * ndim + tuple(axis.count for axis in axes), self.mean**2)
+        table = np.full((1,) * ndim + tuple(axis.count for axis in axes), float(self.mean) ** 2)
         table[(0,) * table.ndim] += self.variance
         return table, axes
 
@@ -162,6 +164,11 @@ class Features:
                 hint="boundary='wrap' with features for exactly the image's pixels",
             )
         axes = tuple(Axis(period=side, side=side) for side in sides)
+        require(
+            f"the dense kernel of a grid {sides}",
+            4 * 8 * math.prod(sides) ** 2,
+            hint="a smaller grid, or the prior IID()",
+        )
         flat = self.values.reshape(len(self.values), -1)
         dense = (flat.T @ flat).reshape(sides + sides)
         rows = np.indices(sides, sparse=True)

@@ -8,12 +8,18 @@ from typing import Any
 
 
 def reporter(
-    progress: bool | Callable[[float], None] | None, label: str
+    progress: bool | Callable[[float], None] | None,
+    label: str,
+    start: float = 0.0,
+    stop: float = 1.0,
 ) -> Callable[[float], None] | None:
-    """A function of the share that is done: the caller's own, a bar on stderr, or none."""
+    """A function of the share of one stage that is done: a bar of its own on stderr, the caller's
+    function (for which the stage is the part from `start` to `stop` of the whole), or none."""
     if progress is None or progress is False:
         return None
-    return progress if callable(progress) else Bar(label)
+    if callable(progress):
+        return lambda share: progress(start + (stop - start) * share)
+    return Bar(label)
 
 
 class Bar:

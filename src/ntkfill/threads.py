@@ -18,13 +18,19 @@ def workers() -> int:
         return os.cpu_count() or 1
 
 
-def spread(task: Callable[[T], None], items: Iterable[T]) -> None:
-    """Run independent tasks on all cores; each writes to a place of its own."""
+def spread(
+    task: Callable[[T], None], items: Iterable[T], told: Callable[[float], None] | None = None
+) -> None:
+    """Run independent tasks on all cores; each writes to a place of its own.
+
+    Whatever one of them raises, and an interruption, cancels those that have not begun.
+    """
     todo = list(items)
-    if len(todo) == 1 or workers() == 1:
-        for item in todo:
-            task(item)
-        return
-    with ThreadPoolExecutor(min(workers(), len(todo))) as pool:
-        for future in [pool.submit(task, item) for item in todo]:
+    pool = ThreadPoolExecutor(min(workers(), len(todo)))
+    try:
+        for done, future in enumerate([pool.submit(task, item) for item in todo], start=1):
             future.result()
+            if told is not None:
+                told(done / len(todo))
+    finally:
+        pool.shutdown(cancel_futures=True)

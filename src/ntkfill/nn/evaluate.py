@@ -26,6 +26,7 @@ Layer = Linear | Activation
 Kind = Literal["ntk", "nngp"]
 Axes = tuple[Axis, ...]
 Offsets = Sequence[Index | None]
+Told = Callable[[float], None]
 
 # Entries of one slab: a few such arrays stay in a core's cache.
 SLAB = 1 << 18
@@ -36,7 +37,12 @@ SINGLE = 1 << 24
 
 
 def exact(
-    layers: Sequence[Layer], table: Array, axes: Axes, kind: Kind, dtype: type
+    layers: Sequence[Layer],
+    table: Array,
+    axes: Axes,
+    kind: Kind,
+    dtype: type,
+    told: Told | None = None,
 ) -> tuple[Array, Axes]:
     """The table of the whole network, and what it holds along each axis."""
     head, tail = split(layers)
@@ -62,11 +68,11 @@ def exact(
         def slab(offsets: Offsets) -> Array:
             return linear(after, up.apply(coarse, coarse_axes, offsets), final)[0]
 
-    return _slabs(slab, final, dtype), final
+    return _slabs(slab, final, dtype, told=told), final
 
 
 def shift_averaged(
-    layers: Sequence[Layer], table: Array, axes: Axes, kind: Kind
+    layers: Sequence[Layer], table: Array, axes: Axes, kind: Kind, told: Told | None = None
 ) -> tuple[Array, Axes]:
     """The mean of the network's table over the remainders r, without making that table.
 
@@ -92,7 +98,7 @@ def shift_averaged(
         def slab(offsets: Offsets) -> Array:
             return _mean(merged(run(head[start + 1 :], up(state, offsets)), tail, kind), n)
 
-        value = _slabs(slab, axes, np.float64, mean=True)
+        value = _slabs(slab, axes, np.float64, mean=True, told=told)
     axes = tuple(averaged(axis) for axis in axes)
     for layer in tail:
         value, axes = linear([layer], value, axes)
@@ -183,7 +189,14 @@ def _last_upsample(layers: Sequence[Layer]) -> int | None:
     return None
 
 
-def _slabs(slab: Callable[[Offsets], Array], axes: Axes, dtype: type, mean: bool = False) -> Array:
+def _slabs(
+    slab: Callable[[Offsets], Array],
+    axes: Axes,
+    dtype: type,
+    *,
+    mean: bool = False,
+    told: Told | None = None,
+) -> Array:
     """Put together what `slab` returns for a few offsets of the first axis at a time.
 
     Where the remainders are averaged away and all axes are alike, swapping axes changes nothing,
@@ -200,7 +213,7 @@ def _slabs(slab: Callable[[Offsets], Array], axes: Axes, dtype: type, mean: bool
             [np.arange(c)[s] for c, s in zip(counts, place, strict=True)]
         )
 
-    spread(fill, _places(axes, swap))
+    spread(fill, _places(axes, swap), told)
     if swap:
         ordered = np.sort(np.indices(counts), axis=0)
         out = out[(0,) * n + tuple(ordered)].reshape(out.shape)

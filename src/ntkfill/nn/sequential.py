@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,8 +143,9 @@ class Sequential:
         kind: Kind = "ntk",
         shift_average: bool = False,
         dtype: type = np.float32,
+        told: Callable[[float], None] | None = None,
     ) -> tuple[Array, tuple[Axis, ...]]:
-        """The array that `kernel` wraps, and what it holds along each axis."""
+        """The array that `kernel` wraps, and what it holds along each axis; `told` of progress."""
         if shift_average and not prior.stationary:
             raise InputError(
                 "a prior that tells coordinates apart has no shift average",
@@ -160,8 +161,8 @@ class Sequential:
             hint="a network with fewer levels",
         )
         if shift_average:
-            return shift_averaged(self.layers, start, axes, kind)
-        return exact(self.layers, start, axes, kind, dtype)
+            return shift_averaged(self.layers, start, axes, kind, told)
+        return exact(self.layers, start, axes, kind, dtype, told)
 
     def table_grid(self, shape: tuple[int, ...], prior: Prior) -> tuple[int, ...] | None:
         """The torus on which the table has to be made; None where the endless grid's will do."""

@@ -109,14 +109,12 @@ class CGFactor:
                     progress(shown)
 
             coefficients[:, part], report = self._solve(y[:, part], told)
-            if not report.converged and self.dtype is np.float32:
+            left = self.solver.max_steps - report.steps
+            if not report.converged and self.dtype is np.float32 and left > 0:
                 # A kernel with eigenvalues over many decades may need more digits.
                 start = coefficients[:, part]
-                found, after = self._double()._solve(y[:, part], told, start)
-                coefficients[:, part], report = (
-                    found,
-                    replace(after, steps=report.steps + after.steps),
-                )
+                coefficients[:, part], after = self._double(left)._solve(y[:, part], told, start)
+                report = replace(after, steps=report.steps + after.steps)
             reports.append(report)
         return Solution(
             coefficients,
@@ -127,10 +125,11 @@ class CGFactor:
             ),
         )
 
-    def _double(self) -> CGFactor:
-        """The same in double precision."""
+    def _double(self, steps: int) -> CGFactor:
+        """The same in double precision, for so many steps."""
         near = None if self.near is None else self.near.as_type(np.float64)
-        return replace(self, near=near, dtype=np.float64)
+        solver = replace(self.solver, max_steps=steps)
+        return replace(self, near=near, dtype=np.float64, solver=solver)
 
     def _solve(self, y: Array, told: Progress, start: Array | None = None) -> tuple[Array, Report]:
         """Descend, look at the true residual, and descend again from there until it is small:
