@@ -5,12 +5,18 @@ import itertools
 import numpy as np
 import pytest
 
-from ntkfill import InputError, inpaint
+import ntkfill
+from ntkfill import InputError
 from ntkfill.nn import Conv, Downsample, ReLU, Sequential, Upsample, hourglass
 from ntkfill.priors import IID, Features, Identity, MeshGrid
 
 NET = hourglass(1)
 RTOL = 1e-9
+
+
+def inpaint(image, mask=None, **options):
+    """Every kernel with the mean taken out, as `dense_fill` does; without it see below."""
+    return ntkfill.inpaint(image, mask, **{"centre": True} | options)
 
 
 def smooth(*shape):
@@ -36,11 +42,11 @@ def oracle_kernel(net, grid, *, torus=None, shift_average=False, prior=None):
     return kernel.reshape(np.prod(grid), np.prod(grid))
 
 
-def dense_fill(image, missing, kernel, ridge=1e-3):
+def dense_fill(image, missing, kernel, ridge=1e-3, *, centre=True):
     """The formula, with a matrix; an image whose channels are last."""
     known = ~missing.ravel()
     values = image.reshape(known.size, -1).astype(float).copy()
-    level = values[known].mean(axis=0)
+    level = values[known].mean(axis=0) if centre else 0.0
     gram = kernel[np.ix_(known, known)] + ridge * np.diag(kernel).mean() * np.eye(known.sum())
     weights = np.linalg.solve(gram, kernel[np.ix_(known, ~known)]).T
     values[~known] = weights @ (values[known] - level) + level
@@ -229,3 +235,25 @@ def test_pixels_of_other_periods_are_alike(shift_average):
     for step, same in ((2, True), (1, shift_average)):
         rolled = inpaint(np.roll(image, step, 1), np.roll(missing, step, 1), **options)
         assert np.allclose(np.roll(filled, step, 1), rolled, atol=1e-6) is same
+
+
+@pytest.mark.parametrize(
+    ("options", "centre"),
+    [
+        ({}, True),
+        ({"shift_average": False}, False),
+        ({"centre": False}, False),
+        ({"shift_average": False, "centre": True}, True),
+    ],
+    ids=str,
+)
+def test_only_the_exact_kernel_keeps_the_mean_in(options, centre):
+    image, missing = smooth(8, 12) + 3, scattered(8, 12)
+    average = options.get("shift_average", True)
+    kernel = oracle_kernel(NET, (8, 12), shift_average=average)
+    filled = ntkfill.inpaint(
+        image, missing, network=NET, boundary="wrap", ridge=0.1, rtol=RTOL, **options
+    )
+    right, wrong = (dense_fill(image, missing, kernel, 0.1, centre=c) for c in (centre, not centre))
+    np.testing.assert_allclose(filled, right, atol=1e-6)
+    assert abs(filled - wrong).max() > 1e-4

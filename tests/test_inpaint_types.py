@@ -121,7 +121,7 @@ def test_the_largest_floats():
 @pytest.mark.parametrize("b", [0.0, 5.0, -1e4])
 @pytest.mark.parametrize("shift_average", [True, False])
 def test_equivariance(a, b, shift_average):
-    options = {"network": hourglass(2), "shift_average": shift_average}
+    options = {"network": hourglass(2), "shift_average": shift_average, "centre": True}
     base = inpaint(smooth(), HOLES, **options)
     filled = inpaint(a * smooth() + b, HOLES, **options)
     np.testing.assert_allclose(filled, a * base + b, atol=1e-4 * abs(a))

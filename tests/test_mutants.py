@@ -39,9 +39,8 @@ def reference(image, missing, slope, ridge=1e-3):
     theta = theta + sigma
     known, values = ~missing, image.copy()
     gram = theta[np.ix_(known, known)] + ridge * np.diag(theta).mean() * np.eye(known.sum())
-    level = image[known].mean()
-    weights = np.linalg.solve(gram, image[known] - level)
-    values[missing] = theta[np.ix_(missing, known)] @ weights + level
+    weights = np.linalg.solve(gram, image[known])
+    values[missing] = theta[np.ix_(missing, known)] @ weights
     return values
 
 

@@ -21,6 +21,9 @@ FORMAT = 1
 
 Table = tuple[Array, tuple[Axis, ...]]
 
+# What reading a file that was damaged may raise.
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, RecursionError)
+
 
 def default_directory() -> Path:
     """Where kernels are kept: the environment's NTKFILL_CACHE, or the user's cache folder."""
@@ -82,6 +85,7 @@ class Cache:
         """Delete every entry; returns how many bytes that freed."""
         freed = 0
         if self.directory.is_dir():
+            # Also what processes that died while writing have left.
             for path in [*self.directory.glob("*.npy"), *self.directory.glob("*.json")]:
                 freed += path.stat().st_size
                 path.unlink(missing_ok=True)
@@ -91,8 +95,9 @@ class Cache:
         if not self.directory.is_dir():
             return
         for path in self.directory.glob("*.json"):
-            with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-                yield path, Entry.read(path)
+            if not path.name.startswith("."):
+                with contextlib.suppress(*UNREADABLE):
+                    yield path, Entry.read(path)
 
     def _place(self, key: str) -> Path:
         name = hashlib.sha256(f"{FORMAT}\n{key}".encode()).hexdigest()[:32]
@@ -103,16 +108,16 @@ class Cache:
         try:
             entry = Entry.read(place.with_suffix(".json"))
             table = np.lib.format.open_memmap(place.with_suffix(".npy"), mode="r")
-        except (OSError, ValueError, TypeError, KeyError, EOFError):
+        except UNREADABLE:
             return None
-        if entry.key != key or entry.format != FORMAT or entry.sha256 != _digest(table):
+        if entry.key != key or entry.format != FORMAT or entry.sha256 != _digest(table, entry.axes):
             return None
         return table, entry.axes
 
     def _write(self, key: str, table: Array, axes: tuple[Axis, ...]) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         place = self._place(key)
-        entry = Entry(key, FORMAT, _digest(table), table.nbytes, axes)
+        entry = Entry(key, FORMAT, _digest(table, axes), table.nbytes, axes)
         with replacing(place.with_suffix(".npy")) as path, open(path, "wb") as file:
             np.save(file, table, allow_pickle=False)
         with replacing(place.with_suffix(".json")) as path:
@@ -135,8 +140,8 @@ class Entry:
         return cls(**fields | {"axes": tuple(Axis(**axis) for axis in fields["axes"])})
 
 
-def _digest(table: Array) -> str:
-    """Of the shape, the type and every byte."""
-    digest = hashlib.sha256(f"{table.shape} {table.dtype.str}\n".encode())
+def _digest(table: Array, axes: tuple[Axis, ...]) -> str:
+    """Of the axes, the shape, the type and every byte."""
+    digest = hashlib.sha256(f"{axes} {table.shape} {table.dtype.str}\n".encode())
     digest.update(np.ascontiguousarray(table).data)
     return digest.hexdigest()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import numbers
+
 
 class InputError(ValueError):
     """An argument or a file cannot be used as it is.
@@ -24,6 +27,32 @@ class InputError(ValueError):
 
     def __init__(self, what: str, *, expected: str = "", got: str = "", hint: str = "") -> None:
         super().__init__(sentence(what, expected, got, hint))
+
+
+def number(name: str, value: object) -> float:
+    """A finite real number as a float, so that its repr can be read back.
+
+    >>> number("the slope", 1)
+    1.0
+    """
+    if not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise InputError(f"{name} cannot be used", expected="a finite number", got=repr(value))
+    return float(value)
+
+
+def whole(name: str, value: object, least: int, most: int) -> int:
+    """A whole number between two others.
+
+    >>> whole("levels", 3, 0, 30)
+    3
+    """
+    if not isinstance(value, numbers.Integral) or not least <= int(value) <= most:
+        raise InputError(
+            f"{name} cannot be used",
+            expected=f"a whole number from {least} to {most}",
+            got=repr(value),
+        )
+    return int(value)
 
 
 class MemoryLimitError(MemoryError):

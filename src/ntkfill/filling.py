@@ -54,6 +54,7 @@ def fill(
     plan: Plan,
     kernel: Kernel,
     solver: Solver,
+    centre: bool,
     told: Progress | None,
 ) -> tuple[NDArray[Any], Info]:
     """Fill a picture where `missing`, of shape (*grid) or (*grid, channels)."""
@@ -69,7 +70,7 @@ def fill(
         plan.embed(pixels).reshape(-1, channels),
         known.ravel() if joint else known.reshape(-1, channels),
     )
-    done = complete(observed, kernel, solver, centre=plan.shift_average, progress=told)
+    done = complete(observed, kernel, solver, centre=centre, progress=told)
     filled = plan.window(done.values.reshape(*plan.torus, channels))
     result = source.filled(missing, filled)
     anywhere = in_any_channel(missing, plan.grid)

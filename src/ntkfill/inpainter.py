@@ -47,6 +47,9 @@ class Inpainter:
         Surround the image with unknown pixels, or take it for a torus.
     ridge : float
         Added to the kernel's diagonal, relative to its mean.
+    centre : bool, optional
+        Take the mean of the known values out before, and put it back after. The default is to do
+        so, except for the paper's exact kernel, which does without.
     rtol : float
         Accuracy of the solve: the residual relative to the known values' spread.
     memory_limit : int, optional
@@ -82,6 +85,7 @@ class Inpainter:
         shift_average: bool = True,
         boundary: Boundary = "pad",
         ridge: float = 1e-3,
+        centre: bool | None = None,
         rtol: float = 1e-3,
         memory_limit: int | None = None,
         cache: Cache | Literal["user"] | None = "user",
@@ -92,6 +96,7 @@ class Inpainter:
         self.shift_average = shift_average
         self.boundary = boundary
         self.ridge = ridge
+        self.centre = centre
         self.rtol = rtol
         self.memory_limit = memory_limit
         self.cache = cache
@@ -198,7 +203,13 @@ class Inpainter:
         plan = self.planned(in_any_channel(missing, source.grid), missing.shape[-1])
         kernel = plan.kernel(self._cache(), reporter(self.progress, "kernel", 0.0, 0.3))
         return fill(
-            source, missing, plan, kernel, plan.solver, reporter(self.progress, "filling", 0.3, 1.0)
+            source,
+            missing,
+            plan,
+            kernel,
+            plan.solver,
+            self._centres,
+            reporter(self.progress, "filling", 0.3, 1.0),
         )
 
     def planned(self, missing: Mask, channels: int = 1) -> Plan:
@@ -245,10 +256,10 @@ class Inpainter:
         Returns
         -------
         float array of shape (*grid)
-            Zero where missing; sums to one, except for the paper's exact kernel.
+            Zero where missing; sums to one where the mean is taken out.
         """
         self._fitted()
-        spread = weights(self.factor_, self._flat(at), centred=self.plan_.shift_average)
+        spread = weights(self.factor_, self._flat(at), centred=self._centres)
         return self.plan_.window(spread.reshape(self.plan_.torus)).copy()
 
     def save(self, path: str | Path) -> None:
@@ -305,8 +316,13 @@ class Inpainter:
             self.plan_,
             self.factor_.kernel,
             prepared,
+            self._centres,
             reporter(self.progress, "filling", 0.3, 1.0),
         )
+
+    @property
+    def _centres(self) -> bool:
+        return self.shift_average if self.centre is None else self.centre
 
     def _flat(self, at: tuple[int, ...]) -> int:
         grid = self.missing_.shape
@@ -328,4 +344,13 @@ class Inpainter:
             raise InputError("this inpainter has no mask yet", hint="inpainter.fit(mask)")
 
 
-OPTIONS = ("network", "prior", "shift_average", "boundary", "ridge", "rtol", "memory_limit")
+OPTIONS = (
+    "network",
+    "prior",
+    "shift_average",
+    "boundary",
+    "ridge",
+    "centre",
+    "rtol",
+    "memory_limit",
+)

@@ -24,6 +24,7 @@ def inpaint(
     shift_average: bool = ...,
     boundary: Boundary = ...,
     ridge: float = ...,
+    centre: bool | None = ...,
     rtol: float = ...,
     memory_limit: int | None = ...,
     cache: Cache | Literal["user"] | None = ...,
@@ -43,6 +44,7 @@ def inpaint(
     shift_average: bool = ...,
     boundary: Boundary = ...,
     ridge: float = ...,
+    centre: bool | None = ...,
     rtol: float = ...,
     memory_limit: int | None = ...,
     cache: Cache | Literal["user"] | None = ...,
@@ -61,6 +63,7 @@ def inpaint(
     shift_average: bool = True,
     boundary: Boundary = "pad",
     ridge: float = 1e-3,
+    centre: bool | None = None,
     rtol: float = 1e-3,
     memory_limit: int | None = None,
     cache: Cache | Literal["user"] | None = "user",
@@ -93,6 +96,9 @@ def inpaint(
         Surround the image with unknown pixels, or take it for a torus.
     ridge : float
         Added to the kernel's diagonal, relative to its mean.
+    centre : bool, optional
+        Take the mean of the known values out before, and put it back after. The default is to do
+        so, except for the paper's exact kernel, which does without.
     rtol : float
         Accuracy of the solve: the residual relative to the known values' spread.
     memory_limit : int, optional
@@ -145,6 +151,7 @@ def inpaint(
         shift_average=shift_average,
         boundary=boundary,
         ridge=ridge,
+        centre=centre,
         rtol=rtol,
         memory_limit=memory_limit,
         cache=cache,

@@ -81,6 +81,7 @@ class Dense:
         return self.values[np.ix_(rows, cols)]
 
     def matvec(self, x: Array) -> Array:
+        _check_vector(x, self.shape)
         flat = x.reshape(-1, self.values.shape[0])
         return (flat @ self.values).reshape(x.shape)
 
@@ -113,8 +114,7 @@ class Periodic:
     shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        for axis, side in zip(self.axes, self.shape, strict=True):
-            _check_side(axis, side)
+        _check_fit(self.table.shape, self.axes, self.shape)
 
     def __repr__(self) -> str:
         return f"Periodic(shape={self.shape}, period={self.period}, dtype={self.table.dtype})"
@@ -132,6 +132,7 @@ class Periodic:
         return _block(self.table, self.axes, self.shape, rows, cols)
 
     def matvec(self, x: Array) -> Array:
+        _check_vector(x, self.shape)
         return self.operator(x)
 
     @cached_property
@@ -174,8 +175,7 @@ class Stationary:
     shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        for axis, side in zip(self.axes, self.shape, strict=True):
-            _check_side(axis, side)
+        _check_fit((1,) * len(self.axes) + self.values.shape, self.axes, self.shape)
 
     def __repr__(self) -> str:
         return f"Stationary(shape={self.shape}, reach={tuple(a.reach for a in self.axes)})"
@@ -188,6 +188,7 @@ class Stationary:
         return _block(table, self.axes, self.shape, rows, cols)
 
     def matvec(self, x: Array) -> Array:
+        _check_vector(x, self.shape)
         return convolve(x, self.spectrum)
 
     @cached_property
@@ -209,6 +210,28 @@ def convolve(x: Array, spectrum: Array) -> Array:
     waves = fft.rfftn(x, axes=axes, workers=workers())
     waves *= spectrum
     return fft.irfftn(waves, s=shape, axes=axes, workers=workers(), overwrite_x=True)
+
+
+def _check_fit(table: tuple[int, ...], axes: tuple[Axis, ...], shape: tuple[int, ...]) -> None:
+    """Refuse a table of another shape than its axes say, and a torus that it does not cover."""
+    expected = tuple(axis.period for axis in axes) + tuple(axis.count for axis in axes)
+    if table != expected or len(shape) != len(axes):
+        raise InputError(
+            "the table does not fit its axes",
+            expected=f"shape {expected} for a grid of {len(axes)} axes",
+            got=f"shape {table} for {shape}",
+        )
+    for axis, side in zip(axes, shape, strict=True):
+        _check_side(axis, side)
+
+
+def _check_vector(x: Array, shape: tuple[int, ...]) -> None:
+    if x.shape[x.ndim - len(shape) :] != shape or x.ndim < len(shape):
+        raise InputError(
+            "this vector has another grid than the kernel",
+            expected=f"shape (..., {', '.join(map(str, shape))})",
+            got=str(x.shape),
+        )
 
 
 def _check_side(axis: Axis, side: int) -> None:

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .errors import InputError
+from .errors import InputError, number
 from .grid import Array, Axis
 from .memory import require
 
@@ -53,11 +53,13 @@ class IID:
     variance: float = 1 / 1200
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.mean) and np.isfinite(self.variance) and self.variance > 0):
+        object.__setattr__(self, "mean", number("the mean of the prior", self.mean))
+        object.__setattr__(self, "variance", number("the variance of the prior", self.variance))
+        if self.variance <= 0:
             raise InputError(
-                "the i.i.d. prior cannot be used",
-                expected="a finite mean and a finite variance above zero",
-                got=f"mean={self.mean}, variance={self.variance}",
+                "the variance of the prior cannot be used",
+                expected="a number above zero",
+                got=repr(self.variance),
             )
 
     @property
@@ -66,7 +68,7 @@ class IID:
 
     def table(self, shape: tuple[int, ...] | None, ndim: int) -> tuple[Array, tuple[Axis, ...]]:
         axes = tuple(Axis(side=side) for side in shape) if shape else (Axis(),) * ndim
-        table = np.full((1,) * ndim + tuple(axis.count for axis in axes), float(self.mean) ** 2)
+        table = np.full((1,) * ndim + tuple(axis.count for axis in axes), self.mean**2)
         table[(0,) * table.ndim] += self.variance
         return table, axes
 
@@ -198,9 +200,11 @@ def parse_prior(text: str) -> Prior:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             keywords = {str(k.arg): ast.literal_eval(k.value) for k in node.keywords}
             return makers[node.func.id](*map(ast.literal_eval, node.args), **keywords)
-    except (SyntaxError, ValueError, TypeError, KeyError) as error:
-        raise InputError("this is no prior", expected=", ".join(makers), got=text) from error
-    raise InputError("this is no prior", expected=", ".join(makers), got=repr(text))
+    except (SyntaxError, ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
+        raise InputError(
+            "this is no prior", expected=", ".join(makers), got=repr(text[:200])
+        ) from error
+    raise InputError("this is no prior", expected=", ".join(makers), got=repr(text[:200]))
 
 
 def _sides(shape: tuple[int, ...] | None) -> tuple[int, ...]:

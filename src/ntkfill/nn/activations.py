@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import number
 from ..grid import Array
 from .covariance import Covariance
 
@@ -44,8 +44,7 @@ class TwoSlope:
     slope: float = 0.0
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.slope):
-            raise InputError("the slope must be finite", got=repr(self.slope))
+        object.__setattr__(self, "slope", number("the slope", self.slope))
 
     def __call__(self, state: Covariance) -> Covariance:
         return _through(self.dual, state)
@@ -94,7 +93,7 @@ def LeakyReLU(slope: float = 0.01) -> TwoSlope:
     >>> LeakyReLU()
     TwoSlope(slope=0.01)
     """
-    return TwoSlope(float(slope))
+    return TwoSlope(slope)
 
 
 def Abs() -> TwoSlope:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..errors import InputError
+from ..errors import whole
 from .activations import Activation, LeakyReLU
 from .evaluate import Layer
 from .linear import Conv, Downsample, Upsample
 from .sequential import Sequential
+
+# No grid that fits into a computer has use for more.
+MOST = 32
 
 
 def hourglass(
@@ -41,7 +44,7 @@ def hourglass(
     Raises
     ------
     InputError
-        If there are fewer than 0 levels or fewer than 1 convolution per level.
+        If the levels are not 0 to 32, or the convolutions per level not 1 to 32.
 
     Examples
     --------
@@ -51,13 +54,9 @@ def hourglass(
     >>> hourglass(3).reach
     8
     """
-    for name, value, least in (
-        ("levels", levels, 0),
-        ("convs_down", convs_down, 1),
-        ("convs_up", convs_up, 1),
-    ):
-        if value < least:
-            raise InputError(f"too few {name}", expected=f"at least {least}", got=str(value))
+    levels = whole("levels", levels, 0, MOST)
+    convs_down = whole("convs_down", convs_down, 1, MOST)
+    convs_up = whole("convs_up", convs_up, 1, MOST)
     phi = LeakyReLU() if activation is None else activation
     step: list[Layer] = [Conv(size), phi]
     layers: list[Layer] = [*(step * convs_down), Downsample()] * levels

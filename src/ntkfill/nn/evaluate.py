@@ -31,8 +31,8 @@ Told = Callable[[float], None]
 # Entries of one slab: a few such arrays stay in a core's cache.
 SLAB = 1 << 18
 
-# A level with more entries is averaged from single precision: twice as fast, and the mean over its
-# remainders still agrees with double precision to about seven digits.
+# A level with more entries is made in single precision: twice as fast, and with the default prior
+# it still agrees with double precision to about six digits.
 SINGLE = 1 << 24
 
 
@@ -52,9 +52,11 @@ def exact(
         value, axes = linear(tail, merged(state, tail, kind), state.axes)
         return value.astype(dtype, copy=False), axes
     up = cast(Upsample, layers[start])
-    state = as_type(run(layers[: min(start, len(head))], of_grid(table, axes)), dtype)
+    state = run(layers[: min(start, len(head))], of_grid(table, axes))
     if start < len(head):
         final = tuple(up.on(axis) for axis in state.axes)
+        if _entries(final) > SINGLE:
+            state = as_type(state, dtype)
 
         def slab(offsets: Offsets) -> Array:
             fine = run(head[start + 1 :], up(state, offsets))
@@ -115,15 +117,17 @@ def footprint(layers: Sequence[Layer], axes: Axes, average: bool, dtype: type) -
         if isinstance(layer, Upsample | Downsample):
             axes = tuple(layer.on(axis) for axis in axes)
             sizes.append(_entries(axes))
-    whole = 6 * 8 * max(sizes)
+    whole = 12 * 8 * max(sizes)
+    slabs = workers() * 12 * 8 * SLAB
     if start is None:
         return whole
     up = cast(Upsample, layers[start])
     axes = tuple(up.on(axis) for axis in axes)
     if not average:
-        return whole + np.dtype(dtype).itemsize * _entries(axes)
-    slab = _entries(axes) // axes[0].count
-    return whole + workers() * 6 * 8 * slab + 4 * 8 * math.prod(axis.count for axis in axes)
+        return whole + slabs + np.dtype(dtype).itemsize * _entries(axes)
+    least = _entries(axes) // math.prod(axis.count for axis in axes[:2])
+    slabs = max(slabs, workers() * 12 * 8 * least)
+    return whole + slabs + 4 * 8 * math.prod(axis.count for axis in axes)
 
 
 def _entries(axes: Axes) -> int:

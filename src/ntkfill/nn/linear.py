@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
@@ -65,12 +66,13 @@ class Conv:
     size: int = 3
 
     def __post_init__(self) -> None:
-        if not isinstance(self.size, int | np.integer) or self.size < 1 or self.size % 2 == 0:
+        if not isinstance(self.size, Integral) or self.size < 1 or self.size % 2 == 0:
             raise InputError(
                 "the window of a convolution must have a middle",
                 expected="an odd size such as 3",
                 got=repr(self.size),
             )
+        object.__setattr__(self, "size", int(self.size))
 
     def __call__(self, state: Covariance) -> Covariance:
         nngp = self.apply(state.nngp, state.axes)

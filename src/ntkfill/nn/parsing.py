@@ -49,7 +49,7 @@ def parse(text: str) -> Sequential:
             got=f"{text[:200]!r} ({error})",
         ) from error
     if not isinstance(network, Sequential):
-        raise InputError("this is no network", expected="Sequential(...)", got=repr(text))
+        raise InputError("this is no network", expected="Sequential(...)", got=repr(text[:200]))
     return network
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import kernels
-from ..errors import InputError
+from ..errors import InputError, whole
 from ..grid import Array, Axis
 from ..memory import require
 from ..priors import IID, Prior
@@ -104,8 +104,8 @@ class Sequential:
         Parameters
         ----------
         shape : tuple of int
-            Sides of the torus; each divisible by `stride`, unless the kernel is shift averaged
-            and every side at least twice the reach.
+            Sides of the torus; each divisible by `stride`. Any side of at least twice the reach
+            will do where the kernel is shift averaged and has no bilinear upsampling.
         prior : Prior, optional
             The default is `IID()`.
         kind : {"ntk", "nngp"}
@@ -132,6 +132,7 @@ class Sequential:
         Periodic(shape=(8, 8), period=(2, 2), dtype=float32)
         """
         prior = IID() if prior is None else prior
+        shape = checked(shape)
         table, axes = self.table(shape, prior, kind=kind, shift_average=shift_average, dtype=dtype)
         return as_kernel(table, axes, shape)
 
@@ -146,6 +147,11 @@ class Sequential:
         told: Callable[[float], None] | None = None,
     ) -> tuple[Array, tuple[Axis, ...]]:
         """The array that `kernel` wraps, and what it holds along each axis; `told` of progress."""
+        shape = checked(shape)
+        if kind not in ("ntk", "nngp"):
+            raise InputError("no such kernel", expected="'ntk' or 'nngp'", got=repr(kind))
+        if np.dtype(dtype).kind != "f":
+            raise InputError("a kernel is made of floats", got=repr(dtype))
         if shift_average and not prior.stationary:
             raise InputError(
                 "a prior that tells coordinates apart has no shift average",
@@ -237,7 +243,7 @@ class Sequential:
         return state.ntk if kind == "ntk" else state.nngp
 
     def _full(self, shape: tuple[int, ...], prior: Prior | None, kind: Kind) -> Array:
-        shape = tuple(shape)
+        shape = checked(shape)
         size = math.prod(shape)
         require(
             f"the dense kernel of a grid {shape}",
@@ -276,6 +282,17 @@ def as_kernel(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> k
         return periodic
     every = np.arange(math.prod(shape))
     return kernels.Dense(periodic.block(every, every), shape)
+
+
+def checked(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The sides of a grid, each a whole number above zero.
+
+    >>> checked([8, 4])
+    (8, 4)
+    """
+    if not np.iterable(shape) or not tuple(shape):
+        raise InputError("this is no shape", expected="sides such as (64, 64)", got=repr(shape))
+    return tuple(whole("a side of the grid", side, 1, 2**40) for side in shape)
 
 
 def _flattened(layers: tuple[object, ...]) -> Iterator[Layer]:
