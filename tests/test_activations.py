@@ -183,7 +183,7 @@ def test_correlation_rounded_beyond_one_is_one(beyond):
 
 @pytest.mark.parametrize("slope", [np.nan, np.inf, -np.inf])
 def test_slope_must_be_finite(slope):
-    with pytest.raises(InputError, match="slope must be finite"):
+    with pytest.raises(InputError, match="the slope cannot be used; expected a finite number"):
         TwoSlope(slope)
 
 

@@ -191,7 +191,6 @@ def test_nothing_missing(shape, given):
     assert (info.missing, info.reports, info.converged) == (0, (), True)
 
 
-@pytest.mark.xfail(strict=True, raises=InputError, reason="a network is looked for all the same")
 def test_nothing_missing_on_a_torus_without_levels():
     assert inpaint(np.ones((1, 7)), np.zeros((1, 7)), boundary="wrap").all()
 

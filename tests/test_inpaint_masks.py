@@ -75,7 +75,6 @@ def test_inverted_mask_warns(channels):
         )
 
 
-@pytest.mark.xfail(strict=True, reason="stacklevel: a line of the package")
 def test_warnings_point_at_the_caller():
     with pytest.warns(InvertedMaskWarning) as caught:
         inpaint(IMAGE, square(True, False))

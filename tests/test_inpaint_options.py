@@ -61,9 +61,6 @@ def test_bad_options_are_refused(options, message):
         inpaint(IMAGE, HOLES, **options)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=(TypeError, AttributeError), reason="another type is not said in words"
-)
 @pytest.mark.parametrize(
     "options",
     [
@@ -83,7 +80,6 @@ def test_options_of_another_type_are_refused(options):
         inpaint(IMAGE, HOLES, **options)
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="1e9 bytes ends in range()")
 def test_memory_limit_may_be_a_float():
     expected = inpaint(IMAGE, HOLES, memory_limit=10**9)
     np.testing.assert_array_equal(inpaint(IMAGE, HOLES, memory_limit=1e9), expected)
@@ -146,7 +142,6 @@ def test_progress_ends_at_one(shift_average):
     assert seen[:-1].count(1.0) == 0
 
 
-@pytest.mark.xfail(strict=True, reason="starts again at 0 for every pattern of known pixels")
 def test_progress_over_several_patterns():
     image = COLOUR.copy()
     image[RNG.random(image.shape) < 0.3] = np.nan
@@ -154,7 +149,6 @@ def test_progress_over_several_patterns():
     assert seen.count(1.0) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the direct solver never calls")
 def test_progress_of_a_direct_solve():
     options = {"prior": MeshGrid(), "boundary": "wrap", "shift_average": False}
     assert shares(IMAGE, HOLES, **options)[-1:] == [1.0]
@@ -204,16 +198,13 @@ def test_info_counts_pixels_and_patterns():
     assert (info.missing, len(info.reports)) == (2, 2)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the network is chosen for the pixels missing in any channel"
-)
 def test_every_channel_gets_the_reach_that_its_holes_need():
     """Two channels that miss opposite halves: together they miss every pixel."""
     image = np.ones((128, 2))
     image[:64, 0] = image[64:, 1] = np.nan
     alone = inpaint(image[:, 0], return_info=True)[1]
     both = inpaint(image, channel_axis=-1, return_info=True)[1]
-    assert both.plan.network.reach == alone.plan.network.reach == 128
+    assert both.plan.network.reach == alone.plan.network.reach > 128
 
 
 @pytest.mark.parametrize(("levels", "beyond"), [(1, 23**2 - 4 * 22), (2, 17**2), (3, 9**2), (4, 0)])
@@ -239,17 +230,12 @@ def test_a_solve_that_stops_early_warns():
     assert np.isfinite(filled).all()
 
 
-single = pytest.mark.xfail(
-    strict=True, raises=ConvergenceWarning, reason="single precision is not enough for 1e-5"
-)
-
-
 @pytest.mark.parametrize(
     ("size", "share", "options"),
     [
         (96, 0.1, {}),
         (96, 0.5, {"shift_average": False}),
-        pytest.param(40, 0.5, {"rtol": 1e-5, "network": NET, "shift_average": False}, marks=single),
+        (40, 0.5, {"rtol": 1e-5, "network": NET, "shift_average": False}),
     ],
 )
 def test_noise_is_solved_to_what_was_asked(size, share, options):

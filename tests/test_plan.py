@@ -29,35 +29,35 @@ def levels(network):
 def test_no_fewer_levels_than_the_largest_hole_needs(n, width):
     missing = hole((40,) * n, width)
     network = plan(missing).network
-    assert levels(network) >= LEAST_LEVELS >= 4
+    assert levels(network) >= LEAST_LEVELS[n] >= 4
     # The middle of the hole is (width + 1) // 2 from what is known: the reach is twice that.
     assert network.reach >= 2 * ((width + 1) // 2)
     assert not beyond_reach(missing, network.reach).any()
 
 
-@pytest.mark.parametrize("width", [65, 100, 128, 129, 255, 256, 257])
-def test_no_more_levels_than_the_largest_hole_needs(width):
+@pytest.mark.parametrize("width", [129, 255, 256, 257, 400, 512, 513])
+def test_one_level_more_than_the_largest_hole_needs(width):
     reach = plan(hole((600,), width)).network.reach
-    assert reach / 2 < 2 * ((width + 1) // 2) <= reach
+    assert reach / 4 < 2 * ((width + 1) // 2) <= reach / 2
 
 
 def test_levels_grow_with_the_hole():
     found = [levels(plan(hole((300,), width)).network) for width in range(0, 300, 7)]
     assert found == sorted(found)
-    assert (found[0], found[-1]) == (LEAST_LEVELS, 9)
+    assert (found[0], found[-1]) == (LEAST_LEVELS[1], 10)
 
 
 def test_one_large_hole_decides():
     missing = np.random.default_rng(0).random((90, 90)) < 0.5
-    assert levels(plan(missing).network) == LEAST_LEVELS
-    assert plan(missing | hole((90, 90), 66)).network.reach == 128
+    assert levels(plan(missing).network) == LEAST_LEVELS[2]
+    assert plan(missing | hole((90, 90), 66)).network.reach >= 128
 
 
 def test_holes_at_borders_count_from_their_far_side():
     missing = np.zeros((64, 64), bool)
     missing[:, :20] = True
-    assert plan(missing).network.reach == 64
-    assert not beyond_reach(missing, 64).any()
+    assert plan(missing).network.reach >= 2 * 20
+    assert plan(missing).network.reach > plan(np.roll(missing, 20, axis=1)).network.reach
 
 
 @pytest.mark.parametrize(("width", "beyond"), [(9, 1), (10, 4), (8, 0), (31, 23**2)])
@@ -152,7 +152,7 @@ def test_wrap_takes_what_the_sides_allow(shape, shift_average, most):
     assert levels(made.network) == most
     assert made.kernel().shape == shape
     small = plan(~missing, **options)
-    assert levels(small.network) == min(most, LEAST_LEVELS)
+    assert levels(small.network) == min(most, LEAST_LEVELS[len(shape)])
 
 
 @pytest.mark.parametrize(
@@ -175,9 +175,10 @@ def test_a_prior_of_its_own_grid_is_solved_directly():
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("shape", [(4096,), (60, 90), (16, 16, 16)], ids=str)
 def test_memory_grows_with_the_torus_and_the_channels(shape, channels):
-    made = plan(hole(shape, 2), network=hourglass(2), channels=channels)
-    assert made.memory >= 9 * 4 * math.prod(made.torus) * channels
-    assert made.memory == channels * plan(hole(shape, 2), network=hourglass(2)).memory
+    made = [plan(hole(shape, 2), network=hourglass(2), channels=channels + k) for k in range(3)]
+    each = made[1].memory - made[0].memory
+    assert made[2].memory - made[1].memory == each >= 9 * 4 * math.prod(made[0].torus)
+    assert made[0].memory >= channels * each
 
 
 @pytest.mark.parametrize("prior", [None, MeshGrid()], ids=repr)
@@ -185,7 +186,7 @@ def test_memory_limit(prior):
     options = {"prior": prior, "boundary": "wrap", "shift_average": False, "channels": 3}
     missing = hole((32, 32), 3)
     needed = plan(missing, **options).memory
-    one = needed // 3 if prior is None else needed
+    one = plan(missing, **options | {"channels": 1}).memory
     assert plan(missing, memory_limit=one, **options).memory == needed
     with pytest.raises(MemoryLimitError, match="smaller image") as refused:
         plan(missing, memory_limit=one - 1, **options)
@@ -194,13 +195,11 @@ def test_memory_limit(prior):
         assert needed >= 3 * 8 * missing.size**2
 
 
-@pytest.mark.xfail(strict=True, reason="the estimate counts in single precision whatever the rtol")
 def test_memory_of_double_precision():
     missing = hole((32, 32), 3)
-    assert plan(missing, rtol=1e-8).memory > 1.5 * plan(missing, rtol=1e-3).memory
+    assert plan(missing, rtol=1e-8).memory > 1.3 * plan(missing, rtol=1e-3).memory
 
 
-@pytest.mark.xfail(strict=True, reason="blocks of tiles are not in the estimate")
 def test_memory_of_an_exact_volume():
     missing = hole((16, 16, 16), 3)
     made = plan(missing, shift_average=False)

@@ -265,9 +265,6 @@ def hashes():
     return found
 
 
-threaded = pytest.mark.xfail(strict=True, reason="Dense.matvec uses BLAS with many threads")
-
-
 @pytest.mark.parametrize(
     ("kind", "solver"),
     [
@@ -275,7 +272,7 @@ threaded = pytest.mark.xfail(strict=True, reason="Dense.matvec uses BLAS with ma
         ("stationary", "Cholesky"),
         ("periodic", "CG"),
         ("periodic", "Cholesky"),
-        pytest.param("dense", "CG", marks=threaded),
+        ("dense", "CG"),
         ("dense", "Cholesky"),
     ],
 )

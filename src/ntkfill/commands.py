@@ -115,7 +115,7 @@ def told_fill(
         "output": str(target),
         "missing": info.missing,
         "beyond_reach": info.beyond_reach,
-        "network": repr(info.plan.network),
+        "network": repr(info.plan.network) if info.plan else None,
         "steps": steps,
         "residual": residual,
         "converged": info.converged,

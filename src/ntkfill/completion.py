@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError
 from .grid import Array
 from .kernels import Kernel
 from .observed import Observed
+from .progress import stage
 from .solvers.base import Factor, Progress, Report, Solver
 
 
@@ -80,9 +83,18 @@ def complete(
     >>> complete(seen, kernel, Cholesky()).values.ravel()
     array([4., 2.])
     """
-    values = observed.values.copy()
-    factors, reports = [], []
-    for columns, known in observed.patterns():
+    size = math.prod(kernel.shape)
+    if len(observed.values) != size:
+        raise InputError(
+            "the kernel is of other coordinates than the values",
+            expected=f"{size} rows",
+            got=str(len(observed.values)),
+        )
+    values = observed.values.astype(np.result_type(observed.values, np.float32))
+    factors: list[Factor] = []
+    reports = []
+    patterns = list(observed.patterns())
+    for columns, known in patterns:
         factor = solver.factor(kernel, known)
         y = (
             observed.values[known]
@@ -90,7 +102,8 @@ def complete(
             else (observed.values[np.ix_(known, columns)])
         )
         level, scale = _level_and_scale(y, centre)
-        solution = factor.solve((y - level) / scale, progress)
+        told = stage(progress, len(factors), len(patterns))
+        solution = factor.solve((y - level) / scale, told)
         missing = np.flatnonzero(~known)
         filled = predict(factor, solution.coefficients, missing)
         values[np.ix_(missing, columns)] = filled * scale + level

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -25,8 +27,8 @@ class Info:
 
     Parameters
     ----------
-    plan : Plan
-        Network, torus and solver.
+    plan : Plan or None
+        Network, torus and solver; None where nothing was missing.
     reports : tuple of Report
         How each solve ended: residual, steps, converged, jitter. One per pattern of known pixels.
     missing : int
@@ -37,7 +39,7 @@ class Info:
     seconds : float
     """
 
-    plan: Plan
+    plan: Plan | None
     reports: tuple[Report, ...]
     missing: int
     beyond_reach: int
@@ -58,13 +60,18 @@ def fill(
     told: Progress | None,
 ) -> tuple[NDArray[Any], Info]:
     """Fill a picture where `missing`, of shape (*grid) or (*grid, channels)."""
-    if not missing.any():
-        return source.original.copy(), Info(plan, (), 0, 0, 0.0)
     started = time.perf_counter()
     channels = source.pixels.shape[-1]
     joint = missing.ndim == len(plan.grid)
     dtype = np.float32 if source.pixels.dtype.itemsize <= 2 else np.float64
     pixels = np.where(missing[..., None] if joint else missing, 0, source.pixels).astype(dtype)
+    if not np.isfinite(pixels).all():
+        first = tuple(map(int, np.argwhere(~np.isfinite(pixels))[0][:-1]))
+        raise InputError(
+            "the image holds infinity where the mask says known",
+            got=f"at {first}",
+            hint="NaN, which means missing",
+        )
     known = plan.embed(~missing)
     observed = Observed(
         plan.embed(pixels).reshape(-1, channels),
@@ -86,7 +93,7 @@ def fill(
         warnings.warn(
             f"the solve stopped at a residual of {worst:.2g}. Try: a larger ridge.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=outside(),
         )
     return result, info
 
@@ -121,5 +128,14 @@ def check_missing(missing: Mask) -> None:
             "the mask marks the whole border and more than half of the pixels as missing; "
             "True (or white) must mean missing. Try: the inverted mask.",
             InvertedMaskWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
+
+
+def outside() -> int:
+    """The stacklevel at which a warning names the caller's line, not one of this package."""
+    level = 1
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "ntkfill":
+        level, frame = level + 1, frame.f_back
+    return level

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from .nn.parsing import parse
 from .nn.sequential import Sequential
 from .observed import Mask
 from .pictures import Picture, mask_array, picture
-from .plan import Boundary, Plan, plan
+from .plan import Boundary, Plan, check_options, depth, plan
 from .priors import Features, Prior, parse_prior
 from .progress import reporter
 from .solvers.base import Factor, Prepared
@@ -130,10 +131,10 @@ class Inpainter:
         """
         missing = mask_array(mask, np.shape(mask))
         check_missing(missing)
-        self.plan_ = self.planned(missing, channels)
-        self.missing_ = missing
-        kernel = self.plan_.kernel(self._cache(), reporter(self.progress, "kernel", 0.0, 0.3))
-        self.factor_: Factor = self.plan_.solver.factor(kernel, self.plan_.embed(~missing).ravel())
+        plan = self.planned(missing, channels)
+        kernel = plan.kernel(self._cache(), reporter(self.progress, "kernel", 0.0, 0.3))
+        factor: Factor = plan.solver.factor(kernel, plan.embed(~missing).ravel())
+        self.plan_, self.missing_, self.factor_ = plan, missing, factor
         return self
 
     def transform(self, image: ArrayLike, *, channel_axis: int | None = None) -> NDArray[Any]:
@@ -195,12 +196,18 @@ class Inpainter:
         """
         source = picture(image, channel_axis)
         missing = missing_pixels(source, mask)
+        if not missing.any():
+            check_options(
+                self.network, self.prior, self.boundary, self.ridge, self.rtol, self.memory_limit
+            )
+            return source.original.copy(), Info(None, (), 0, 0, 0.0)
         if missing.ndim == len(source.grid):
             if not (hasattr(self, "missing_") and np.array_equal(self.missing_, missing)):
                 self.fit(missing, channels=source.pixels.shape[-1])
             return self._filled(source, missing)
         check_missing(missing)
-        plan = self.planned(in_any_channel(missing, source.grid), missing.shape[-1])
+        deepest = max(depth(missing[..., channel]) for channel in range(missing.shape[-1]))
+        plan = self.planned(in_any_channel(missing, source.grid), missing.shape[-1], deepest)
         kernel = plan.kernel(self._cache(), reporter(self.progress, "kernel", 0.0, 0.3))
         return fill(
             source,
@@ -212,7 +219,7 @@ class Inpainter:
             reporter(self.progress, "filling", 0.3, 1.0),
         )
 
-    def planned(self, missing: Mask, channels: int = 1) -> Plan:
+    def planned(self, missing: Mask, channels: int = 1, deepest: int | None = None) -> Plan:
         """What would be done for a mask, and what it would cost, without doing it."""
         return plan(
             missing,
@@ -224,6 +231,7 @@ class Inpainter:
             rtol=self.rtol,
             memory_limit=self.memory_limit,
             channels=channels,
+            deepest=deepest,
         )
 
     def kernel_row(self, at: tuple[int, ...]) -> Array:
@@ -294,18 +302,29 @@ class Inpainter:
             If the file cannot be read or is of another kind.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
                 missing = arrays["missing"]
                 text = json.loads(str(arrays["options"]))
-                options = text["options"]
                 prior = (
                     Features(arrays["features"])
                     if "features" in arrays
-                    else parse_prior(text["prior"])
+                    else parse_prior(str(text["prior"]))
                 )
-                network = parse(options.pop("network"))
+            options = dict(text["options"])
+            network = parse(str(options.pop("network")))
             return cls(network, prior=prior, **options).fit(missing)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            ArithmeticError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+            AttributeError,
+        ) as error:
             raise InputError(f"{path} is not a saved inpainter", got=str(error)) from error
 
     def _filled(self, source: Picture, missing: Mask) -> tuple[NDArray[Any], Info]:
@@ -328,7 +347,8 @@ class Inpainter:
         grid = self.missing_.shape
         at = tuple(at) if np.iterable(at) else (at,)
         if len(at) != len(grid) or not all(
-            -side <= x < side for x, side in zip(at, grid, strict=True)
+            isinstance(x, int | np.integer) and -side <= x < side
+            for x, side in zip(at, grid, strict=True)
         ):
             raise InputError(
                 "there is no such pixel", expected=f"{len(grid)} numbers within {grid}", got=str(at)

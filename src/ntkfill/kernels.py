@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
+from threadpoolctl import threadpool_limits
 
 from . import tiles
 from .errors import InputError
@@ -83,7 +84,9 @@ class Dense:
     def matvec(self, x: Array) -> Array:
         _check_vector(x, self.shape)
         flat = x.reshape(-1, self.values.shape[0])
-        return (flat @ self.values).reshape(x.shape)
+        # One thread: with several, the order of the sums depends on their number.
+        with threadpool_limits(1):
+            return (flat @ self.values).reshape(x.shape)
 
 
 @dataclass(frozen=True, eq=False)

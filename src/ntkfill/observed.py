@@ -52,6 +52,13 @@ class Observed:
                 expected="shapes (n, m) and (n, m) or (n,)",
                 got=f"{self.values.shape} and {self.known.shape}",
             )
+        if self.known.dtype != np.bool_:
+            raise InputError(
+                "known is no mask",
+                expected="bool",
+                got=f"dtype {self.known.dtype}",
+                hint="known != 0",
+            )
         for columns, known in self.patterns():
             if not known.any():
                 raise InputError(

@@ -66,6 +66,10 @@ def picture(image: ArrayLike, channel_axis: int | None) -> Picture:
         )
     if original.size == 0:
         raise InputError("the image is empty", got=f"shape {original.shape}")
+    if channel_axis is not None and not isinstance(channel_axis, int | np.integer):
+        raise InputError(
+            "the channel axis is no axis", expected="a whole number or None", got=repr(channel_axis)
+        )
     if channel_axis is not None and not -original.ndim <= channel_axis < original.ndim:
         raise InputError(
             "the image has no such channel axis",
@@ -83,11 +87,6 @@ def picture(image: ArrayLike, channel_axis: int | None) -> Picture:
     )
     nan = None
     if original.dtype.kind == "f":
-        if np.isinf(pixels).any():
-            where = tuple(map(int, np.argwhere(np.isinf(original))[0]))
-            raise InputError(
-                "the image holds infinity", got=f"at {where}", hint="NaN, which means missing"
-            )
         nan = np.isnan(pixels)
     if np.ma.isMaskedArray(image):
         masked = np.ma.getmaskarray(image)

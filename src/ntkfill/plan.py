@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from .cache import Cache
-from .errors import InputError
+from .errors import InputError, number
 from .grid import Array, Axis
 from .kernels import Kernel
 from .memory import available, require
@@ -21,7 +21,7 @@ from .nn.sequential import Sequential, as_kernel
 from .observed import Mask
 from .priors import IID, Prior
 from .solvers.base import Solver
-from .solvers.cg import ARRAYS, CG
+from .solvers.cg import CG
 from .solvers.cholesky import Cholesky
 
 Boundary = Literal["pad", "wrap"]
@@ -66,9 +66,13 @@ class Plan:
     def memory(self) -> int:
         """Bytes of working memory for one fill, about."""
         size = math.prod(self.torus)
-        if isinstance(self.solver, Cholesky):
+        if not isinstance(self.solver, CG):
             return 5 * 8 * size**2
-        return (ARRAYS + 3) * 4 * size * self.channels
+        fixed = 6 * 8 * size
+        if not self.shift_average:
+            blocks = self.network.period ** (2 * len(self.grid))
+            fixed += 4 * blocks * (3 ** len(self.grid) + 1)
+        return fixed + self.solver.column_bytes(self.torus) * self.channels
 
     @property
     def seconds(self) -> float:
@@ -122,8 +126,23 @@ def plan(
     rtol: float = 1e-3,
     memory_limit: int | None = None,
     channels: int = 1,
+    deepest: int | None = None,
 ) -> Plan:
     """Choose what the user left open.
+
+    Parameters
+    ----------
+    missing : bool array of shape (*grid)
+    network, prior, shift_average, boundary, ridge, rtol, memory_limit
+        As in `ntkfill.inpaint`.
+    channels : int
+        How many right-hand sides the memory has to hold.
+    deepest : int, optional
+        The depth of the largest hole; measured where it is not given.
+
+    Returns
+    -------
+    Plan
 
     Raises
     ------
@@ -140,7 +159,7 @@ def plan(
     >>> plan(missing).network.reach, plan(missing).torus
     (64, (128, 128))
     """
-    _check_options(boundary, ridge, rtol)
+    check_options(network, prior, boundary, ridge, rtol, memory_limit)
     prior = IID() if prior is None else prior
     if not prior.stationary and (boundary == "pad" or shift_average):
         raise InputError(
@@ -148,40 +167,49 @@ def plan(
             got=f"boundary={boundary!r}, shift_average={shift_average}",
             hint="boundary='wrap', shift_average=False",
         )
-    if isinstance(network, str):
-        if network != "auto":
-            raise InputError(
-                "no such network",
-                expected="'auto' or a Sequential",
-                got=repr(network),
-                hint="ntkfill.nn.parse(text) for a network's repr",
-            )
-        network = automatic(missing, boundary, shift_average)
+    if not isinstance(network, Sequential):
+        network = automatic(
+            missing.shape, depth(missing) if deepest is None else deepest, boundary, shift_average
+        )
     torus = missing.shape if boundary == "wrap" else padded(missing.shape, network, shift_average)
-    solver: Solver = CG(ridge=ridge, rtol=rtol, memory_limit=memory_limit)
+    solver: Solver = CG(
+        ridge=ridge, rtol=rtol, memory_limit=None if memory_limit is None else int(memory_limit)
+    )
     if not prior.stationary:
         solver = Cholesky(ridge=ridge)
     made = Plan(network, prior, shift_average, boundary, missing.shape, torus, solver, channels)
     limit = available() if memory_limit is None else memory_limit
-    least = made.memory if isinstance(solver, Cholesky) else made.memory // max(channels, 1)
-    require("this fill", least, limit, hint="a smaller image, or a crop around the hole")
+    require(
+        "this fill",
+        replace(made, channels=1).memory,
+        limit,
+        hint="a smaller image, or a crop around the hole",
+    )
     return made
 
 
-def automatic(missing: Mask, boundary: Boundary, shift_average: bool) -> Sequential:
+def depth(missing: Mask) -> int:
+    """How far, by rows or columns, the deepest missing coordinate is from a known one."""
+    if not missing.any():
+        return 1
+    return int(ndimage.distance_transform_cdt(missing, "chessboard").max())
+
+
+def automatic(
+    shape: tuple[int, ...], deepest: int, boundary: Boundary, shift_average: bool
+) -> Sequential:
     """The rule of network="auto": as many levels as the largest hole needs, and one to spare.
 
     A pixel farther than 2**levels from everything known would be filled with one constant, so the
     largest hole, measured by its inscribed square, decides. One level more is better still, where
     its kernel takes no more than seconds.
     """
-    n = missing.ndim
-    depth = ndimage.distance_transform_cdt(missing, "chessboard").max() if missing.any() else 1
-    needed = math.ceil(math.log2(max(2 * int(depth), 2)))
+    n = len(shape)
+    needed = math.ceil(math.log2(max(2 * deepest, 2)))
     spared = min(needed + 1, _quick_levels(n))
     levels = min(max(needed, spared, LEAST_LEVELS.get(n, 3)), _most_levels(n))
     if boundary == "wrap":
-        levels = min(levels, _wrappable(missing.shape, shift_average))
+        levels = min(levels, _wrappable(shape, shift_average))
     return automatic_network(levels, n)
 
 
@@ -242,14 +270,33 @@ def beyond_reach(missing: Mask, reach: int) -> Mask:
     return np.asarray(ndimage.distance_transform_cdt(missing, "chessboard") >= reach)
 
 
-def _check_options(boundary: str, ridge: float, rtol: float) -> None:
+def check_options(
+    network: object,
+    prior: object,
+    boundary: object,
+    ridge: object,
+    rtol: object,
+    memory_limit: object,
+) -> None:
+    """Refuse options that no mask could make sense of."""
+    if not isinstance(network, Sequential) and not (isinstance(network, str) and network == "auto"):
+        raise InputError(
+            "no such network",
+            expected="'auto' or a Sequential",
+            got=repr(network),
+            hint="ntkfill.nn.parse(text) for a network's repr",
+        )
+    if prior is not None and not hasattr(prior, "stationary"):
+        raise InputError("this is no prior", expected="e.g. ntkfill.priors.IID()", got=repr(prior))
     if boundary not in ("pad", "wrap"):
         raise InputError("no such boundary", expected="'pad' or 'wrap'", got=repr(boundary))
-    if not (np.isfinite(ridge) and ridge >= 0):
+    if number("the ridge", ridge) < 0:
         raise InputError(
             "the ridge cannot be used", expected="a finite number, 0 or more", got=repr(ridge)
         )
-    if not 0 < rtol < 1:
+    if not 0 < number("the tolerance", rtol) < 1:
         raise InputError(
             "the tolerance cannot be used", expected="a number between 0 and 1", got=repr(rtol)
         )
+    if memory_limit is not None:
+        number("the memory limit", memory_limit)

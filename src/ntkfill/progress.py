@@ -22,6 +22,19 @@ def reporter(
     return Bar(label)
 
 
+def stage(
+    told: Callable[[float], None] | None, number: int, count: int
+) -> Callable[[float], None] | None:
+    """A function of the share of one stage, the `number`-th (from 0) of `count` equal ones.
+
+    >>> shares = []
+    >>> stage(shares.append, 1, 2)(0.5)
+    >>> shares
+    [0.75]
+    """
+    return None if told is None else lambda share: told((number + share) / count)
+
+
 class Bar:
     """A bar on stderr, for work that lasts longer than a second."""
 

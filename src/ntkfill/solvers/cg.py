@@ -66,10 +66,19 @@ class CG:
     dtype: type | None = None
     memory_limit: int | None = None
 
+    @property
+    def precision(self) -> type:
+        """The type that the solve works in."""
+        return self.dtype or (np.float32 if self.rtol >= 1e-5 else np.float64)
+
+    def column_bytes(self, shape: tuple[int, ...]) -> int:
+        """Working memory of one right-hand side on a grid, in bytes."""
+        return ARRAYS * np.dtype(self.precision).itemsize * math.prod(shape)
+
     def factor(self, kernel: Kernel, known: Mask) -> CGFactor:
-        dtype = self.dtype or (np.float32 if self.rtol >= 1e-5 else np.float64)
+        dtype = self.precision
         ridge = absolute_ridge(self.ridge, kernel)
-        per_column = ARRAYS * np.dtype(dtype).itemsize * math.prod(kernel.shape)
+        per_column = self.column_bytes(kernel.shape)
         limit = available() if self.memory_limit is None else self.memory_limit
         require("one right-hand side", per_column, limit, hint="a smaller image or crop")
         stationary = kernel.shift_averaged() if isinstance(kernel, Periodic) else kernel

@@ -84,6 +84,8 @@ class CholeskyFactor:
             a = cho_solve((self.lower, True), y)
             a += cho_solve((self.lower, True), y - self.block @ a)
             rest = norms(y - self.block @ a)
+        if progress is not None:
+            progress(1.0)
         size = norms(y)
         residual = float(np.max(rest / np.where(size > 0, size, 1.0), initial=0.0))
         return Solution(a, Report(residual, 0, residual < 1e-6, self.jitter))
