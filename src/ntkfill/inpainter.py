@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -12,18 +9,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import saving
 from .cache import Cache
 from .completion import weights
 from .errors import InputError
-from .files import replacing
 from .filling import Info, check_missing, fill, in_any_channel, missing_pixels
 from .grid import Array
-from .nn.parsing import parse
 from .nn.sequential import Sequential
 from .observed import Mask
 from .pictures import Picture, mask_array, picture
 from .plan import Boundary, Plan, check_options, depth, plan
-from .priors import Features, Prior, parse_prior
+from .priors import Prior
 from .progress import reporter
 from .solvers.base import Factor, Prepared
 
@@ -104,7 +100,8 @@ class Inpainter:
         self.progress = progress
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{name}={getattr(self, name)!r}" for name in OPTIONS)
+        names = ("network", "prior", *OPTIONS)
+        options = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"Inpainter({options})"
 
     def fit(self, mask: ArrayLike, *, channels: int = 1) -> Inpainter:
@@ -279,18 +276,8 @@ class Inpainter:
             If the file cannot be written.
         """
         self._fitted()
-        prior = self.plan_.prior
-        options = {name: getattr(self, name) for name in OPTIONS if name != "prior"}
-        options["network"] = repr(self.plan_.network)
-        text = json.dumps({"format": 1, "options": options, "prior": repr(prior)})
-        arrays: dict[str, NDArray[Any]] = {"missing": self.missing_, "options": np.array(text)}
-        if isinstance(prior, Features):
-            arrays["features"] = prior.values
-        try:
-            with replacing(Path(path)) as place, open(place, "wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        except OSError as error:
-            raise InputError(f"{path} cannot be written", got=str(error)) from error
+        options = {name: getattr(self, name) for name in OPTIONS}
+        saving.write(Path(path), options, self.plan_.network, self.plan_.prior, self.missing_)
 
     @classmethod
     def load(cls, path: str | Path) -> Inpainter:
@@ -301,30 +288,10 @@ class Inpainter:
         InputError
             If the file cannot be read or is of another kind.
         """
+        options, network, prior, missing = saving.read(Path(path))
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                missing = arrays["missing"]
-                text = json.loads(str(arrays["options"]))
-                prior = (
-                    Features(arrays["features"])
-                    if "features" in arrays
-                    else parse_prior(str(text["prior"]))
-                )
-            options = dict(text["options"])
-            network = parse(str(options.pop("network")))
             return cls(network, prior=prior, **options).fit(missing)
-        except (
-            OSError,
-            ArithmeticError,
-            LookupError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-            EOFError,
-            zipfile.BadZipFile,
-            zlib.error,
-            AttributeError,
-        ) as error:
+        except (TypeError, ValueError) as error:
             raise InputError(f"{path} is not a saved inpainter", got=str(error)) from error
 
     def _filled(self, source: Picture, missing: Mask) -> tuple[NDArray[Any], Info]:
@@ -365,8 +332,6 @@ class Inpainter:
 
 
 OPTIONS = (
-    "network",
-    "prior",
     "shift_average",
     "boundary",
     "ridge",
