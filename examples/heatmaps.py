@@ -8,7 +8,11 @@ import numpy as np
 from ntkfill import images, nn, plots, priors
 
 SIDE, AT = 32, (12, 20)
-PRIORS = {"uniform": priors.IID(), "mesh grid": priors.MeshGrid(), "identity matrix": priors.Features(np.eye(SIDE)[None])}
+PRIORS = {
+    "uniform": priors.IID(),
+    "mesh grid": priors.MeshGrid(),
+    "identity matrix": priors.Features(np.eye(SIDE)[None]),
+}
 
 panels, captions = [], []
 for name, prior in PRIORS.items():
