@@ -99,6 +99,21 @@ def test_reported_residual_is_the_true_one(solver, kind, steps):
     assert solution.report.converged == (steps == 3000 or isinstance(solver, Cholesky))
 
 
+@pytest.mark.parametrize("rtol", [1e-3, 1e-4])
+def test_rounding_does_not_hide_the_true_residual(rtol):
+    """Over hundreds of steps on noise, the residual carried along in single precision drifts."""
+    kernel = hourglass(4).kernel((96, 96), shift_average=True)
+    known, y = some(kernel, columns=1, share=0.9)
+    solution = CG(rtol=rtol, dtype=np.float32).factor(kernel, known).solve(y)
+    spread = np.zeros(known.size)
+    spread[known] = solution.coefficients[:, 0]
+    product = kernel.matvec(spread.reshape(96, 96)).ravel()  # in double precision
+    rest = y[:, 0] - product[known] - 1e-3 * kernel.diagonal().mean() * spread[known]
+    true = np.linalg.norm(rest) / np.linalg.norm(y)
+    assert true <= 1.2 * solution.report.residual
+    assert true <= 1.1 * rtol or not solution.report.converged
+
+
 @pytest.mark.parametrize(
     ("max_steps", "converged"), [(0, False), (1, False), (2, False), (3000, True)]
 )
