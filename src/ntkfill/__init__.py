@@ -30,7 +30,7 @@ _HOMES = {
     "complete": "completion",
     "inpaint": "inpainting",
 }
-_MODULES = ("kernels", "nn", "priors", "solvers")
+_MODULES = ("conditions", "kernels", "nn", "priors", "solvers")
 
 __all__ = [
     "Cache",
@@ -43,6 +43,7 @@ __all__ = [
     "MemoryLimitError",
     "Observed",
     "complete",
+    "conditions",
     "inpaint",
     "kernels",
     "nn",
