@@ -30,7 +30,7 @@ _HOMES = {
     "complete": "completion",
     "inpaint": "inpainting",
 }
-_MODULES = ("conditions", "kernels", "nn", "priors", "solvers")
+_MODULES = ("conditions", "kernels", "nn", "priors", "screening", "solvers")
 
 __all__ = [
     "Cache",
@@ -48,6 +48,7 @@ __all__ = [
     "kernels",
     "nn",
     "priors",
+    "screening",
     "solvers",
 ]
 

@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
         "heatmap": heatmap,
         "demo": demo,
         "kernel": kernels,
+        "screen": screens,
     }
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -43,6 +44,13 @@ def run(options: argparse.Namespace) -> int:
     ):
         say(options, f"warning: {message}")
     return code
+
+
+def screens(options: argparse.Namespace) -> int:
+    """Drug screens, which have commands of their own."""
+    from . import screen_commands
+
+    return screen_commands.run(options)
 
 
 def fill_files(options: argparse.Namespace) -> int:

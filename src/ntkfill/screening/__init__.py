@@ -4,34 +4,47 @@ Reading order: screen, reading, baselines, falrtc, ntk, scores, protocol, rankin
 """
 
 from .baselines import DNPP, Additive, CellMean, Method
+from .completing import Completed, complete
 from .falrtc import FaLRTC
 from .ntk import NTK, Mixture, imputed, network, paper_mixture, proposed, sparse
 from .protocol import Evaluation, evaluate, leaks
+from .ranking import Ranked, Ranking, rank, read_signature
+from .reading import from_anndata, into_anndata, read
 from .screen import Screen
 from .simulate import Simulated, simulate
-from .splits import KFold, LeaveOneOut, Sparse, Split
+from .splits import KFold, LeaveOneOut, Sparse, Split, Splitting
 
 __all__ = [
     "DNPP",
     "NTK",
     "Additive",
     "CellMean",
+    "Completed",
     "Evaluation",
     "FaLRTC",
     "KFold",
     "LeaveOneOut",
     "Method",
     "Mixture",
+    "Ranked",
+    "Ranking",
     "Screen",
     "Simulated",
     "Sparse",
     "Split",
+    "Splitting",
+    "complete",
     "evaluate",
+    "from_anndata",
     "imputed",
+    "into_anndata",
     "leaks",
     "network",
     "paper_mixture",
     "proposed",
+    "rank",
+    "read",
+    "read_signature",
     "simulate",
     "sparse",
 ]

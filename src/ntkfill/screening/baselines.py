@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from ..errors import InputError
 from ..grid import Array
@@ -155,9 +156,9 @@ def _coded(
 
 
 def _means(values: Array, codes: NDArray[np.intp], count: int) -> Array:
-    sums = np.zeros((count, values.shape[1]))
-    np.add.at(sums, codes, values)
-    return sums / np.bincount(codes, minlength=count)[:, None]
+    rows = np.arange(len(codes))
+    member = csr_array((np.ones(len(codes)), (codes, rows)), shape=(count, len(codes)))
+    return (member @ values) / np.bincount(codes, minlength=count)[:, None]
 
 
 def _largest(weights: Array, count: int) -> Array:
