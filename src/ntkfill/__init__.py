@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .completion import Completion, complete
     from .errors import ConvergenceWarning, InputError, InvertedMaskWarning, MemoryLimitError
     from .filling import Info
+    from .imputer import NTKImputer
     from .inpainter import Inpainter
     from .inpainting import inpaint
     from .observed import Observed
@@ -26,6 +27,7 @@ _HOMES = {
     "InputError": "errors",
     "InvertedMaskWarning": "errors",
     "MemoryLimitError": "errors",
+    "NTKImputer": "imputer",
     "Observed": "observed",
     "complete": "completion",
     "inpaint": "inpainting",
@@ -41,6 +43,7 @@ __all__ = [
     "InputError",
     "InvertedMaskWarning",
     "MemoryLimitError",
+    "NTKImputer",
     "Observed",
     "complete",
     "conditions",

@@ -21,7 +21,7 @@ def workers() -> int:
 def spread(task: Callable[[T], None], items: Iterable[T]) -> None:
     """Run independent tasks on all cores; each writes to a place of its own."""
     todo = list(items)
-    if len(todo) == 1 or workers() == 1:
+    if len(todo) <= 1 or workers() == 1:
         for item in todo:
             task(item)
         return
