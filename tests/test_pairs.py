@@ -65,7 +65,7 @@ def test_products_made_elsewhere():
     gram, first, second = LEFT @ RIGHT.T, *(np.square(x).sum(axis=1) for x in (LEFT, RIGHT))
     before = gram.copy()
     ours = of_gram(net.layers, gram, first, second)
-    np.testing.assert_allclose(ours, net.between(LEFT, RIGHT), rtol=1e-12)
+    np.testing.assert_allclose(ours, net.between(LEFT, RIGHT), rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(gram, before)
     assert of_gram(net.layers, gram, first, second, overwrite=True) is gram
     np.testing.assert_array_equal(gram, ours)
