@@ -19,15 +19,22 @@ from .progress import reporter
 from .screening import completing, ranking, reading, report, tables
 from .screening.scores import LABELS, SCORES
 
-METHODS: dict[str, Callable[[argparse.Namespace], screening.Method]] = {
-    "ntk": lambda options: screening.NTK(),
-    "cell-mean": lambda options: screening.CellMean(),
-    "additive": lambda options: screening.Additive(),
-    "dnpp": lambda options: screening.DNPP(),
-    "falrtc": lambda options: screening.FaLRTC(),
-    "ntk-on-dnpp": lambda options: screening.NTK(screening.imputed(screening.DNPP())),
-    "ntk-on-falrtc": lambda options: screening.NTK(screening.imputed(screening.FaLRTC())),
-    "paper": lambda options: screening.paper_mixture(
+Make = Callable[[argparse.Namespace, tuple[str, ...]], screening.Method]
+
+METHODS: dict[str, Make] = {
+    "ntk": lambda options, fields: screening.NTK(),
+    "ntk-low-rank": lambda options, fields: screening.NTK(screening.proposed(fields, low_rank=1.0)),
+    "cell-mean": lambda options, fields: screening.CellMean(),
+    "additive": lambda options, fields: screening.Additive(),
+    "dnpp": lambda options, fields: screening.DNPP(),
+    "falrtc": lambda options, fields: screening.FaLRTC(),
+    "ntk-on-dnpp": lambda options, fields: screening.NTK(
+        screening.imputed(screening.DNPP(), fields)
+    ),
+    "ntk-on-falrtc": lambda options, fields: screening.NTK(
+        screening.imputed(screening.FaLRTC(), fields)
+    ),
+    "paper": lambda options, fields: screening.paper_mixture(
         options.reference, screening.FaLRTC(), options.threshold
     ),
 }
@@ -44,7 +51,7 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.report is not None:
         report.check(options.report)
     screen = _read(options)
-    told = _evaluated(options, screen, _methods(options), _splitting(options))
+    told = _evaluated(options, screen, _methods(options, screen.fields), _splitting(options))
     numbers = report.figures(screen, told)
     if options.report is not None:
         report.write(options.report, screen, told)
@@ -60,7 +67,7 @@ def complete(options: argparse.Namespace) -> int:
     """Predict every pair that was not measured."""
     completing.check_suffix(options.output)
     screen = _read(options)
-    done = screening.complete(screen, _method(options))
+    done = screening.complete(screen, _method(options, screen.fields))
     completing.write(options.output, done)
     count = int((~done.measured).sum())
     say(options, f"{options.output}: {count:,} of {len(done.measured):,} profiles predicted")
@@ -75,7 +82,8 @@ def rank(options: argparse.Namespace) -> int:
     if options.output is not None:
         _check_ranking(options.output)
     signature = ranking.read_signature(options.signature)
-    done = screening.complete(_read(options), _method(options))
+    screen = _read(options)
+    done = screening.complete(screen, _method(options, screen.fields))
     ranked = screening.rank(
         done, signature, by=options.by, cells=options.cells, centre=not options.raw
     )
@@ -128,18 +136,18 @@ def _read(options: argparse.Namespace) -> screening.Screen:
     return screen
 
 
-def _methods(options: argparse.Namespace) -> dict[str, screening.Method]:
+def _methods(options: argparse.Namespace, fields: tuple[str, ...]) -> dict[str, screening.Method]:
     absent = [name for name in options.methods if name not in METHODS]
     if absent:
         raise InputError(f"no method {absent[0]!r}", expected=", ".join(METHODS))
     if "paper" in options.methods and options.reference is None:
         raise InputError("the paper's prior needs a cell line", hint="--reference MCF7")
-    return {name: METHODS[name](options) for name in options.methods}
+    return {name: METHODS[name](options, fields) for name in options.methods}
 
 
-def _method(options: argparse.Namespace) -> screening.Method:
+def _method(options: argparse.Namespace, fields: tuple[str, ...]) -> screening.Method:
     options.methods = [options.method]
-    return _methods(options)[options.method]
+    return _methods(options, fields)[options.method]
 
 
 def _splitting(options: argparse.Namespace) -> screening.Splitting:

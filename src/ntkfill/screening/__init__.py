@@ -1,12 +1,15 @@
 """Drug screens: read, evaluate, complete, and rank drugs against a disease.
 
-Reading order: screen, reading, baselines, falrtc, ntk, scores, protocol, ranking, report.
+Reading order: screen, reading, baselines, falrtc, presets, ntk, mixture, scores, splits, protocol,
+completing, ranking, report.
 """
 
 from .baselines import DNPP, Additive, CellMean, Method
 from .completing import Completed, complete
 from .falrtc import FaLRTC
-from .ntk import NTK, Mixture, imputed, network, paper_mixture, proposed, sparse
+from .mixture import Mixture, paper_mixture
+from .ntk import NTK, network
+from .presets import imputed, proposed, sparse
 from .protocol import Evaluation, evaluate, leaks
 from .ranking import Ranked, Ranking, rank, read_signature
 from .reading import from_anndata, into_anndata, read

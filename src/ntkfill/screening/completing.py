@@ -16,9 +16,9 @@ from ..observed import Mask
 from . import tables
 from .baselines import Method
 from .ntk import NTK
+from .reading import MEASURED, PREDICTED, SOURCE
 from .screen import Conditions, Screen, by_name, named, usable
 
-MEASURED, PREDICTED = "measured", "predicted"
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".npz")
 
 
@@ -107,7 +107,7 @@ def write(path: Path, completed: Completed) -> None:
                 screen.labels.tolist(), source.tolist(), screen.profiles.tolist(), strict=True
             )
         ]
-        names = [*screen.fields, "source", *screen.genes.tolist()]
+        names = [*screen.fields, SOURCE, *screen.genes.tolist()]
         tables.write(file, tables.Table(names, rows))
 
 

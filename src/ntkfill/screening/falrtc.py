@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import eigh, eigvalsh
 from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
@@ -26,7 +26,8 @@ class FaLRTC:
     Parameters
     ----------
     alpha : tuple of float
-        Weights of drugs, genes and contexts; divided by their sum.
+        Weights of drugs, genes and contexts; divided by their sum. An unfolding with weight 0 is
+        left out, which without genes is some twenty times faster.
     smoothing : float
         mu = smoothing * alpha / sqrt(size), per unfolding.
     shrink, start : float
@@ -74,17 +75,17 @@ class FaLRTC:
 
     def complete(self, tensor: Array, known: Mask) -> Array:
         """Change the unknown entries of a tensor with three axes."""
-        if self.steps < 1 or not 0 < self.shrink < 1 or min(self.alpha) <= 0:
+        if self.steps < 1 or not 0 < self.shrink < 1 or min(self.alpha) < 0 or not sum(self.alpha):
             raise InputError(
                 "FaLRTC cannot run like this",
-                expected="steps >= 1, 0 < shrink < 1, alpha > 0",
+                expected="steps >= 1, 0 < shrink < 1, alpha >= 0, not all 0",
                 got=repr(self),
             )
         weights = np.array(self.alpha) / sum(self.alpha)
         smooth = self.smoothing * weights / np.sqrt(tensor.shape)
         free, steep, sums = ~known, self.start, 0.0
         x = z = tensor
-        value_x = smoothed(x, weights, smooth, free).value
+        value_x = smoothed(x, weights, smooth, None).value
         for _ in range(self.steps):
             old = steep
             while True:
@@ -96,14 +97,14 @@ class FaLRTC:
                 if value_x <= goal:
                     break
                 stepped = w - at.gradient / steep
-                value = smoothed(stepped, weights, smooth, free).value
+                value = smoothed(stepped, weights, smooth, None).value
                 if value <= goal + 1e-12 * abs(goal):
                     x, value_x = stepped, value
                     break
                 steep /= self.shrink
             z = z - theta / old * at.gradient
             sums += theta / old
-        return x
+        return np.where(free, x, tensor)
 
 
 class Smoothed(NamedTuple):
@@ -113,15 +114,15 @@ class Smoothed(NamedTuple):
     gradient: Array
 
 
-def smoothed(tensor: Array, weights: Array, smooth: Array, free: Mask) -> Smoothed:
+def smoothed(tensor: Array, weights: Array, smooth: Array, free: Mask | None) -> Smoothed:
     """Value and gradient of sum_i max over |Y| <= 1 of weight_i <X_(i), Y> - smooth_i |Y|^2 / 2.
 
     Parameters
     ----------
     tensor : array with three axes
     weights, smooth : arrays of shape (3,)
-    free : bool array
-        Where the gradient is not zero.
+    free : bool array, optional
+        Where the gradient is not zero; without it, no gradient is computed.
 
     Examples
     --------
@@ -130,27 +131,24 @@ def smoothed(tensor: Array, weights: Array, smooth: Array, free: Mask) -> Smooth
     (2.25, 3.0)
     """
     value, gradient = 0.0, np.zeros_like(tensor)
-    for axis in range(3):
+    for axis in np.flatnonzero(weights):
         flat = np.moveaxis(tensor, axis, 0).reshape(tensor.shape[axis], -1)
         wide = flat.shape[0] <= flat.shape[1]
+        gram = flat @ flat.T if wide else flat.T @ flat
         with threadpool_limits(1):
-            squares, vectors = eigh(flat @ flat.T if wide else flat.T @ flat)
+            squares, vectors = (eigvalsh(gram), None) if free is None else eigh(gram)
         sigma = np.sqrt(np.maximum(squares, 0.0))
         ratio = weights[axis] / smooth[axis]
         inner = sigma * ratio <= 1
-        value += float(
-            np.sum(
-                np.where(
-                    inner,
-                    (weights[axis] * sigma) ** 2 / (2 * smooth[axis]),
-                    weights[axis] * sigma - smooth[axis] / 2,
-                )
-            )
-        )
+        small = (weights[axis] * sigma) ** 2 / (2 * smooth[axis])
+        large = weights[axis] * sigma - smooth[axis] / 2
+        value += float(np.sum(np.where(inner, small, large)))
+        if vectors is None:
+            continue
         # U min(ratio sigma, 1) V^T, from one side's singular vectors.
         scale = np.where(inner, ratio, 1 / np.where(inner, 1.0, sigma))
         side = (vectors * (weights[axis] * scale)) @ vectors.T
         part = side @ flat if wide else flat @ side
         moved = [tensor.shape[axis], *np.delete(tensor.shape, axis)]
         gradient += np.moveaxis(part.reshape(moved), 0, axis)
-    return Smoothed(value, np.where(free, gradient, 0.0))
+    return Smoothed(value, gradient if free is None else np.where(free, gradient, 0.0))

@@ -8,15 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, lapack
 
-from .. import conditions as priors
 from ..conditions import ConditionPrior
 from ..errors import InputError
 from ..grid import Array
-from ..labels import Labels
 from ..memory import require
 from ..nn import Dense, ReLU, Sequential
-from .baselines import CellMean, Method, group_means
-from .screen import Conditions, Screen, by_name, contexts
+from .baselines import CellMean, group_means
+from .presets import proposed
+from .screen import Conditions, Screen, by_name
 
 BLOCK = 4096
 
@@ -54,7 +53,7 @@ class NTK:
     >>> train = Screen([[1.0, 0.0], [3.0, 1.0], [8.0, 2.0]],
     ...                [["A", "x"], ["A", "y"], ["B", "x"]], ["g", "h"])
     >>> NTK(ridge=0.1).predict(train, np.array([["B", "y"]])).round(2)
-    array([[8.43, 2.22]])
+    array([[8.09, 2.04]])
     """
 
     prior: ConditionPrior | None = None
@@ -185,100 +184,6 @@ class HeldOut:
             lower, _ = lapack.dpotrf(own, lower=1)
             result[rows] = screen.profiles[rows] - cho_solve((lower, True), rest)
         return result
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """One method for contexts with few training drugs, another for the rest.
-
-    Parameters
-    ----------
-    sparse, dense : Method
-    threshold : int
-        Contexts with fewer training drugs than this are sparse.
-
-    Examples
-    --------
-    >>> train = Screen([[1.0], [3.0], [8.0]], [["A", "x"], ["A", "y"], ["B", "x"]], ["g"])
-    >>> Mixture(CellMean(), NTK(), threshold=2).predict(train, np.array([["B", "y"]])).tolist()
-    [[8.0]]
-    """
-
-    sparse: Method
-    dense: Method
-    threshold: int = 150
-
-    def predict(self, train: Screen, conditions: Conditions) -> Array:
-        names, counts = np.unique(train.contexts, return_counts=True)
-        size = dict(zip(names.tolist(), counts.tolist(), strict=True))
-        few = np.array([size.get(x, 0) < self.threshold for x in contexts(conditions).tolist()])
-        result = np.empty((len(conditions), len(train.genes)))
-        for method, rows in ((self.sparse, few), (self.dense, ~few)):
-            if rows.any():
-                result[rows] = method.predict(train, conditions[rows])
-        return result
-
-
-def proposed(fields: tuple[str, ...]) -> ConditionPrior:
-    """Context mean, drug mean over the other contexts, and half-weight one-hots of every label.
-
-    Examples
-    --------
-    >>> len(proposed(("cell", "drug")).parts)
-    4
-    """
-    context = tuple(name for name in fields if name != "drug")
-    shown = [priors.OneHot(name) for name in fields]
-    return priors.Stack(
-        priors.GroupMean(context),
-        priors.MeanOverOthers("drug", excluding=context),
-        *shown,
-        weights=(1.0, 1.0, *(0.5 for _ in shown)),
-    )
-
-
-def sparse(reference: str, field: str = "cell") -> ConditionPrior:
-    """The paper's prior for few drugs per cell line.
-
-    The drug's profile in a reference cell line with many drugs, beside the mean of the cell line.
-    """
-    return priors.Stack(priors.Reference((field, reference)), priors.GroupMean(field))
-
-
-def imputed(method: Method, fields: tuple[str, ...] = ("cell", "drug")) -> ConditionPrior:
-    """Another method's imputation as features: measured profiles, and predicted ones elsewhere.
-
-    With `FaLRTC()` it is the paper's prior for many drugs per cell line.
-    """
-
-    def impute(profiles: Array, seen: Labels, wanted: Labels) -> Array:
-        genes = np.arange(profiles.shape[1]).astype(str)
-        train = Screen(profiles, _rows(seen, fields), genes, fields)
-        labels = _rows(wanted, fields)
-        place = {tuple(row): k for k, row in enumerate(train.labels.tolist())}
-        at = np.array([place.get(tuple(row), -1) for row in labels.tolist()])
-        result = np.where((at >= 0)[:, None], profiles[at], 0.0)
-        if (at < 0).any():
-            result[at < 0] = method.predict(train, labels[at < 0])
-        return result
-
-    return priors.Imputation(impute)
-
-
-def paper_mixture(reference: str, dense: Method, threshold: int = 150) -> Mixture:
-    """The paper's mixture: its sparse prior, and an imputation as prior for the other cell lines.
-
-    Its networks have one hidden layer; the identity that it appends to the features, 1.5 I, is
-    the explicit ridge here (see `ntkfill.nugget`).
-    """
-    shallow = network(1)
-    few = NTK(sparse(reference), shallow, ridge=0.1, centre=False)
-    many = NTK(imputed(dense), shallow, ridge=0.1, centre=False)
-    return Mixture(few, many, threshold)
-
-
-def _rows(labels: Labels, fields: tuple[str, ...]) -> Conditions:
-    return np.stack([np.asarray(labels[name], dtype=str) for name in fields], axis=1)
 
 
 def _member(names: NDArray[np.str_]) -> Array:

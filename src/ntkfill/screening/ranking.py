@@ -169,7 +169,7 @@ def enrichment(profiles: Array, genes: NDArray[np.integer]) -> Array:
     steps = weight / np.where(total > 0, total, len(genes))
     walk = np.cumsum(steps - ~hit / max(count - len(genes), 1), axis=1)
     high, low = walk.max(axis=1), walk.min(axis=1)
-    return np.where(high >= -low, np.maximum(high, 0.0), np.minimum(low, 0.0))
+    return np.where(high >= -low - 1e-12, np.maximum(high, 0.0), np.minimum(low, 0.0))
 
 
 def read_signature(path: Path) -> dict[str, float]:

@@ -15,6 +15,9 @@ from . import gct
 from .screen import FIELDS, Screen
 from .tables import Table, numbers, table
 
+# The column in which a completed screen tells what was measured; predictions are no measurements.
+SOURCE, MEASURED, PREDICTED = "source", "measured", "predicted"
+
 # What other people call the labels of conditions, in lower case; the first that is there is taken.
 ALIASES: dict[str, tuple[str, ...]] = {
     "cell": ("cell", "cell_line", "cell_type", "cell_iname", "cell_id", "cells"),
@@ -33,7 +36,8 @@ def read(path: Path | str, columns: Mapping[str, str] | None = None) -> Screen:
     ----------
     path : path
         .csv, .tsv, .txt or .parquet: a long table (cell, drug[, dose][, time], gene, value) or a
-        wide one (labels, then one column per gene; empty = not measured). .npz: arrays `profiles`,
+        wide one (labels, then one column per gene; empty = not measured, and so is a row that a
+        column `source` calls "predicted"). .npz: arrays `profiles`,
         `cell`, `drug`[, `dose`][, `time`], `genes`, or `T` (cells, drugs, genes) with `cells`,
         `drugs`, `genes`. .gct (1.2, 1.3). .gctx (needs h5py). .h5ad (needs anndata).
     columns : mapping, optional
@@ -92,13 +96,16 @@ def from_table(source: Table, columns: Mapping[str, str] | None = None) -> Scree
     labels = np.array([source.column(found[name]) for name in fields], dtype=str).T
     if "gene" in found and "value" in found:
         return _long(source, found, fields, labels)
-    rest = [name for name in source.names if name not in set(found.values())]
+    rest = [name for name in source.names if name not in {SOURCE, *found.values()}]
     if not rest:
         raise InputError("no column of genes", expected="labels, then one column per gene")
     twice = sorted({name for name in rest if rest.count(name) > 1})
     if twice:
         raise InputError(f"the column {twice[0]!r} is there twice")
-    return Screen(numbers(source, rest), labels, rest, fields)
+    profiles = numbers(source, rest)
+    if SOURCE in source.names:
+        profiles[np.array(source.column(SOURCE)) == PREDICTED] = np.nan
+    return Screen(profiles, labels, rest, fields)
 
 
 def from_columns(
@@ -215,7 +222,10 @@ def _from_npz(path: Path, columns: Mapping[str, str]) -> Screen:
     if "profiles" not in arrays:
         raise InputError("no array `profiles`, nor `T` with `cells` and `drugs`", got=_some(arrays))
     meta = {k: v for k, v in arrays.items() if v.ndim == 1 and v is not genes}
-    return from_columns(meta, _real(arrays["profiles"]), genes.tolist(), columns)
+    profiles = _real(arrays["profiles"])
+    if len(meta.get(SOURCE, ())) == len(profiles):
+        profiles[meta[SOURCE] == PREDICTED] = np.nan
+    return from_columns(meta, profiles, genes.tolist(), columns)
 
 
 def _real(values: NDArray[Any]) -> Array:

@@ -67,7 +67,7 @@ class Screen:
         names = np.array(labels, dtype=str)
         columns = np.array(genes, dtype=str)
         if names.ndim != 2:
-            names = names.reshape(len(names), -1)
+            names = names.reshape(len(names), -1) if names.size else np.empty((0, 2), dtype=str)
         kinds = tuple(fields) if fields is not None else FIELDS[: names.shape[1]]
         _check_shapes(values, names, columns, kinds)
         _check_labels(names, columns)
@@ -297,6 +297,6 @@ def _check_values(values: Array, labels: Conditions, genes: NDArray[np.str_]) ->
             )
         row, column = np.argwhere(wrong)[0]
         raise InputError(
-            f"the value of gene {genes[column]!r} in condition {named(labels[row])} {text}",
+            f"the value of gene {str(genes[column])!r} in condition {named(labels[row])} {text}",
             expected="whole profiles of numbers; a row without any is a condition not measured",
         )
