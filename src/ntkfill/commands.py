@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
         "heatmap": heatmap,
         "demo": demo,
         "kernel": kernels,
+        "impute": tables,
         "screen": screens,
     }
     with warnings.catch_warnings(record=True) as caught:
@@ -44,6 +45,13 @@ def run(options: argparse.Namespace) -> int:
     ):
         say(options, f"warning: {message}")
     return code
+
+
+def tables(options: argparse.Namespace) -> int:
+    """Tables, which need none of the modules for pictures."""
+    from . import table_commands
+
+    return table_commands.impute(options)
 
 
 def screens(options: argparse.Namespace) -> int:
