@@ -81,6 +81,11 @@ class FaLRTC:
                 expected="steps >= 1, 0 < shrink < 1, alpha >= 0, not all 0",
                 got=repr(self),
             )
+        # Small matrices: more threads would mostly wait for each other.
+        with threadpool_limits(1):
+            return self._descended(tensor, known)
+
+    def _descended(self, tensor: Array, known: Mask) -> Array:
         weights = np.array(self.alpha) / sum(self.alpha)
         smooth = self.smoothing * weights / np.sqrt(tensor.shape)
         free, steep, sums = ~known, self.start, 0.0
@@ -135,8 +140,7 @@ def smoothed(tensor: Array, weights: Array, smooth: Array, free: Mask | None) ->
         flat = np.moveaxis(tensor, axis, 0).reshape(tensor.shape[axis], -1)
         wide = flat.shape[0] <= flat.shape[1]
         gram = flat @ flat.T if wide else flat.T @ flat
-        with threadpool_limits(1):
-            squares, vectors = (eigvalsh(gram), None) if free is None else eigh(gram)
+        squares, vectors = (eigvalsh(gram), None) if free is None else eigh(gram)
         sigma = np.sqrt(np.maximum(squares, 0.0))
         ratio = weights[axis] / smooth[axis]
         inner = sigma * ratio <= 1
@@ -150,5 +154,5 @@ def smoothed(tensor: Array, weights: Array, smooth: Array, free: Mask | None) ->
         side = (vectors * (weights[axis] * scale)) @ vectors.T
         part = side @ flat if wide else flat @ side
         moved = [tensor.shape[axis], *np.delete(tensor.shape, axis)]
-        gradient += np.moveaxis(part.reshape(moved), 0, axis)
+        gradient += np.moveaxis(part.reshape(moved), 0, int(axis))
     return Smoothed(value, gradient if free is None else np.where(free, gradient, 0.0))

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..grid import Array
 from ..memory import require
 from ..nn import Dense, ReLU, Sequential
-from .baselines import CellMean, group_means
+from .baselines import CellMean
 from .presets import proposed
 from .screen import Conditions, Screen, by_name
 
@@ -122,7 +122,8 @@ class NTK:
         kernel = self.network.between(features)
         ridge = self.ridge * float(np.mean(np.diagonal(kernel)))
         kernel[np.diag_indices(len(kernel))] += ridge
-        lower, failed = lapack.dpotrf(kernel, lower=1, overwrite_a=0, clean=0)
+        # Symmetric, so that its transpose is the same matrix in LAPACK's order: no copy.
+        lower, failed = lapack.dpotrf(kernel.T, lower=1, overwrite_a=1, clean=0)
         if failed:
             raise InputError("two conditions look the same to the prior", hint="a larger ridge")
         return lower, ridge
@@ -171,18 +172,22 @@ class HeldOut:
 
     def predict(self, folds: NDArray[np.integer]) -> Array:
         """Held-out predictions of every condition; `folds` says which are held out together."""
-        screen, names = self.screen, self.screen.contexts
-        result = np.empty_like(screen.profiles)
+        profiles = self.screen.profiles
+        result = np.empty_like(profiles)
+        member = _member(self.screen.contexts)
+        sums, counts = member.T @ profiles, member.sum(axis=0)
         for fold in np.unique(folds):
             rows = np.flatnonzero(folds == fold)
             own = self.inverse[np.ix_(rows, rows)]
             rest = self.coefficients[rows]
             if self.method.centre:
-                train = folds != fold
-                means = group_means(screen.profiles[train], names[train], np.unique(names))
+                left = counts - member[rows].sum(axis=0)
+                means = sums - member[rows].T @ profiles[rows]
+                whole = means.sum(axis=0) / max(left.sum(), 1.0)
+                means = np.where(left[:, None] > 0, means / np.maximum(left, 1.0)[:, None], whole)
                 rest = rest - self.by_context[rows] @ means
-            lower, _ = lapack.dpotrf(own, lower=1)
-            result[rows] = screen.profiles[rows] - cho_solve((lower, True), rest)
+            lower, _ = lapack.dpotrf(own.T, lower=1, overwrite_a=1, clean=0)
+            result[rows] = profiles[rows] - cho_solve((lower, True), rest)
         return result
 
 

@@ -266,20 +266,15 @@ def _check_labels(labels: Conditions, genes: NDArray[np.str_]) -> None:
     if (labels == "").any():
         row = int(np.argwhere(labels == "")[0, 0])
         raise InputError(f"condition {row + 1} has an empty label", got=named(labels[row]))
-    for kind, names in (
-        ("condition", list(map(tuple, labels.tolist()))),
-        ("gene", genes.tolist()),
+    for kind, names, hint in (
+        ("condition", labels.tolist(), "average replicates, or label their dose and time"),
+        ("gene", [[gene] for gene in genes.tolist()], "leave one out"),
     ):
         seen = set()
-        for name in names:
+        for name in map(tuple, names):
             if name in seen:
-                text = named(name) if kind == "condition" else repr(name)
-                raise InputError(
-                    f"the {kind} {text} is there twice",
-                    hint="average replicates, or label their dose and time"
-                    if kind == "condition"
-                    else "leave one out",
-                )
+                text = named(name) if kind == "condition" else repr(name[0])
+                raise InputError(f"the {kind} {text} is there twice", hint=hint)
             seen.add(name)
 
 
