@@ -219,19 +219,23 @@ def fit(
     groups.sort(key=lambda group: -int(group.known.sum()))
     open_ones = [k for k, group in enumerate(groups) if not group.known.all()]
     change, sweeps = np.inf if open_ones else 0.0, 0
-    while change >= tol and sweeps < max_sweeps and open_ones:
-        sweeps += 1
-        before = fill.copy()
-        for chosen in batches(open_ones):
-            _regress(network, fill, groups, chosen)
-        change = changed(before, fill, known)
-    return _read_off(network, fill, groups, known, sweeps, change)
+    with threadpool_limits(1):
+        while change >= tol and sweeps < max_sweeps and open_ones:
+            sweeps += 1
+            before = fill.copy()
+            gram = products(fill, fill)
+            for chosen in batches(open_ones):
+                _regress(network, fill, gram, groups, chosen)
+            change = changed(before, fill, known)
+        return _read_off(network, fill, groups, known, sweeps, change)
 
 
-def _regress(network: Sequential, fill: Array, groups: list[Group], chosen: list[int]) -> None:
-    """Regress some groups on the current fill, and fill their gaps in."""
+def _regress(
+    network: Sequential, fill: Array, gram: Array, groups: list[Group], chosen: list[int]
+) -> None:
+    """Regress some groups on the current fill, and fill their gaps in; keeps `gram` up to date."""
     chain = Chain(network, fill, (), fill, 0, 0.0)
-    gram, own = products(fill, fill), lengths(fill)
+    own = np.diagonal(gram).copy()
     found: dict[int, Array] = {}
 
     def work(k: int) -> None:
@@ -239,10 +243,12 @@ def _regress(network: Sequential, fill: Array, groups: list[Group], chosen: list
         groups[k] = _solved(groups[k], block[groups[k].known], fill, keep=False)
         found[k] = block[~groups[k].known] @ groups[k].coefficients
 
-    with threadpool_limits(1):
-        spread(work, chosen)
+    spread(work, chosen)
+    columns = np.concatenate([groups[k].columns for k in chosen])
+    gram -= fill[:, columns] @ fill[:, columns].T
     for k in chosen:
         fill[np.ix_(~groups[k].known, groups[k].columns)] = found[k]
+    gram += fill[:, columns] @ fill[:, columns].T
 
 
 def _solved(group: Group, block: Array, fill: Array, *, keep: bool) -> Group:
@@ -271,6 +277,5 @@ def _read_off(
         groups[k] = _solved(group, block[group.known], fill, keep=keep)
         filled[np.ix_(~group.known, group.columns)] = block[~group.known] @ groups[k].coefficients
 
-    with threadpool_limits(1):
-        spread(work, [k for k, group in enumerate(groups) if not group.known.all()])
+    spread(work, [k for k, group in enumerate(groups) if not group.known.all()])
     return replace(chain, groups=tuple(groups))

@@ -31,7 +31,7 @@ def of_gram(
     *,
     overwrite: bool = False,
 ) -> Array:
-    """The kernel for inner products (n, m) and squared lengths (n,) and (m,).
+    """The kernel for inner products (n, m) and squared lengths (n,) and (m,), on one core.
 
     Parameters
     ----------
@@ -63,7 +63,9 @@ def of_gram(
         result[rows, columns] = _mapped(layers, tile, left[rows], right[columns], kind)
 
     n, m = gram.shape
-    spread(work, [(i, j) for i in range(0, n, TILE) for j in range(0, m, 2 * TILE)])
+    for i in range(0, n, TILE):
+        for j in range(0, m, 2 * TILE):
+            work((i, j))
     return result
 
 
