@@ -38,7 +38,7 @@ def main() -> None:
         "cell mean": CellMean(),
         "additive": Additive(),
         "DNPP": DNPP(),
-        "FaLRTC": FaLRTC(),
+        "FaLRTC without genes": FaLRTC(alpha=(1.0, 0.0, 1.0)),
     }
     folds = KFold(10, rounds, seed=2)
     main_result = compared(screen, base, folds)
@@ -47,21 +47,28 @@ def main() -> None:
     others = {
         "ntk": base["ntk"],
         "ntk on DNPP": NTK(imputed(DNPP())),
-        "paper": paper_mixture("A375", FaLRTC(), threshold=15),
+        "paper": paper_mixture("A375", base["FaLRTC without genes"], threshold=15),
+        # As in the papers, which takes ten times longer: one round of it.
+        "FaLRTC": FaLRTC(),
     }
+    one_round = compared(screen, others, KFold(10, 1, seed=2))
+    whole = {"FaLRTC": one_round["ntk_against"]["FaLRTC"]}
     figures = {
         "folds": main_result,
         "reached": reached,
         "ahead_in_nine_of_ten": ahead(main_result, PLAIN, 0.9),
         "ahead_with_cell_mean_removed": ahead(main_result, CENTRED),
-        "other_priors": compared(screen, others, KFold(10, 1, seed=2)),
+        "one_round": one_round,
+        "ahead_of_whole_FaLRTC": ahead({"ntk_against": whole}, (*PLAIN, *CENTRED)),
     }
     # Where little is known of a drug or a cell line, the low-rank imputation has no place.
-    without = {name: method for name, method in base.items() if name not in ("FaLRTC", "ntk")}
+    without = {
+        name: method for name, method in base.items() if name[:6] != "FaLRTC" and name != "ntk"
+    }
     without = {"ntk": without.pop("ntk without low rank"), **without}
     for splitting in (Sparse(3, 2 * rounds, seed=2), LeaveOneOut("drug"), LeaveOneOut("cell")):
         figures[repr(splitting)] = compared(screen, without, splitting)
-    holds = reached and figures["ahead_in_nine_of_ten"] and figures["ahead_with_cell_mean_removed"]
+    holds = all(figures[key] for key in figures if key.startswith(("reached", "ahead")))
     write("l1000", CLAIM, figures, holds, quick)
 
 
