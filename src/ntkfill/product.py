@@ -24,6 +24,8 @@ from .observed import Mask
 RIDGES = tuple(float(10.0**k) for k in np.arange(-4.0, 1.5, 0.5))
 OWN = (0.0, 0.03, 0.1, 0.3, 1.0)
 HIDDEN = 0.1
+# The ridge and the identities are chosen on at most so many rows and columns.
+SAMPLE = 300
 STEPS = 2000
 
 
@@ -167,7 +169,7 @@ def fit(values: Array, rows: Array, columns: Array, ridge: float | None, seed: i
         own = (0.1, 0.1)
         if ridge is None:
             own, ridge = _chosen(y, rows, columns, known, seed)
-        a, residual = System(rows, columns, own, known).solve(y, ridge, 1e-8)
+        a, residual = System(rows, columns, own, known).solve(y, ridge, 1e-5)
     return Product(rows, columns, own, ridge, known, y, level, a, residual, scale)
 
 
@@ -175,7 +177,12 @@ def _chosen(
     y: Array, rows: Array, columns: Array, known: Mask, seed: int
 ) -> tuple[tuple[float, float], float]:
     """Identities and ridge: one number after the other, twice around."""
-    hidden = known & (np.random.default_rng(seed).random(known.shape) < HIDDEN)
+    rng = np.random.default_rng(seed)
+    chosen = [np.sort(rng.permutation(side)[:SAMPLE]) for side in known.shape]
+    if known[np.ix_(*chosen)].any():
+        y, known = y[np.ix_(*chosen)], known[np.ix_(*chosen)]
+        rows, columns = (k[np.ix_(c, c)] for k, c in zip((rows, columns), chosen, strict=True))
+    hidden = known & (rng.random(known.shape) < HIDDEN)
     if not hidden.any() or not (known & ~hidden).any():
         hidden = known
     scores: dict[tuple[float, float, float], float] = {}
@@ -193,7 +200,7 @@ def _chosen(
                 inner = y[system.inside]
                 errors = system.left_out(system.whole(inner, choice[2]), choice[2])
             else:
-                a = system.solve(np.where(train, y, 0.0), choice[2], 1e-3)[0]
+                a = system.solve(np.where(train, y, 0.0), choice[2], 1e-2)[0]
                 errors = (_own(rows, own[0]) @ a @ _own(columns, own[1]) - y)[hidden]
             scores[choice] = float(np.mean(np.square(errors)))
         return scores[choice]
