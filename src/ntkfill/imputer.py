@@ -21,7 +21,7 @@ from .frames import kind, like, numbers, row_labels, unstored_missing
 from .grid import Array
 from .models import Both, Columns, Model, Plain, Rows
 from .nn import Sequential
-from .sides import Side, matched
+from .sides import Side, matched, of_new_rows
 from .tables import (
     Explanation,
     checked_ridge,
@@ -74,8 +74,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     n_sweeps_ : int
         Sweeps that were made; 0 with features.
     converged_ : bool
-    model_
-        What was fitted, factors included.
+    model_ : what was fitted, factors included
     statistics_ : array of shape (n_columns,)
         The mean of the known entries; NaN where there are none.
 
@@ -164,7 +163,8 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return self._finished(X, values, None)
         features = None
         if self.row_features is not None:
-            features = self._new_features(X, values, row_features)
+            same = np.array_equal(values, self._values, equal_nan=True)
+            features = of_new_rows(row_features, self.row_features, X, len(values), same)
         return self._finished(X, values, self.model_.transform(values[:, self._columns], features))
 
     def explain(self, row: Any, column: Any) -> Explanation:
@@ -256,19 +256,6 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         plain = Plain.fit(values, network, ridge, self.max_sweeps, self.tol)
         self.n_sweeps_, self.converged_ = plain.chain.sweeps, plain.chain.change < self.tol
         return plain
-
-    def _new_features(self, table: Any, values: Array, row_features: Any) -> Array:
-        labels = row_labels(table)
-        if row_features is not None:
-            return matched(row_features, labels, len(values), "row")
-        if labels is not None and kind(self.row_features) == "pandas":
-            return matched(self.row_features, labels, len(values), "row")
-        if np.array_equal(values, self._values, equal_nan=True):
-            return matched(self.row_features, None, len(values), "row")
-        raise InputError(
-            "nothing says which features belong to these rows",
-            hint="transform(table, row_features=...), or data frames with labels for both",
-        )
 
     def _read(self, table: Any, *, reset: bool) -> Array:
         """The table as floats, NaN where missing; checks and remembers names and shape."""

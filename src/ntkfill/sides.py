@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .frames import kind, numbers
+from .frames import kind, numbers, row_labels
 from .grid import Array
 from .nn.sequential import Sequential
 
@@ -76,6 +76,20 @@ def _places(names: NDArray[Any], labels: NDArray[Any], what: str) -> list[int]:
             got=", ".join(absent[:5]) + (", ..." if len(absent) > 5 else ""),
         )
     return [place[label] for label in labels.tolist()]
+
+
+def of_new_rows(given: Any, fitted: Any, table: Any, count: int, same: bool) -> Array:
+    """The features of rows to transform: given with them, found by their labels among those that
+    were fitted, or (where the table is the very `same`) those that were fitted."""
+    labels = row_labels(table)
+    if given is not None:
+        return matched(given, labels, count, "row")
+    if same or (labels is not None and kind(fitted) == "pandas"):
+        return matched(fitted, labels, count, "row")
+    raise InputError(
+        "nothing says which features belong to these rows",
+        hint="transform(X, row_features=...), or data frames with labels for both",
+    )
 
 
 @dataclass(frozen=True, eq=False)
