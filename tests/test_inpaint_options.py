@@ -15,6 +15,7 @@ from ntkfill import (
 from ntkfill.nn import Conv, Downsample, Sequential, Upsample, hourglass
 from ntkfill.plan import Plan
 from ntkfill.priors import Features, MeshGrid
+from ntkfill.progress import reporter
 
 RNG = np.random.default_rng(0)
 IMAGE = np.add.outer(np.sin(np.linspace(0, 3, 16)), np.linspace(0, 1, 12))
@@ -158,6 +159,12 @@ def test_progress_of_a_direct_solve():
 def test_progress_is_quiet_when_quick(progress, capfd):
     inpaint(IMAGE, HOLES, progress=progress)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("progress", [False, None])
+def test_no_progress_means_no_bar(progress):
+    assert reporter(progress, "filling") is None
+    assert reporter(True, "filling") is not None
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError("stop")])

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .completion import Completion, complete
     from .errors import ConvergenceWarning, InputError, InvertedMaskWarning, MemoryLimitError
     from .filling import Info
+    from .imputer import NTKImputer
     from .inpainter import Inpainter
     from .inpainting import inpaint
     from .observed import Observed
@@ -26,11 +27,12 @@ _HOMES = {
     "InputError": "errors",
     "InvertedMaskWarning": "errors",
     "MemoryLimitError": "errors",
+    "NTKImputer": "imputer",
     "Observed": "observed",
     "complete": "completion",
     "inpaint": "inpainting",
 }
-_MODULES = ("kernels", "nn", "priors", "solvers")
+_MODULES = ("conditions", "kernels", "nn", "priors", "screening", "solvers")
 
 __all__ = [
     "Cache",
@@ -41,12 +43,15 @@ __all__ = [
     "InputError",
     "InvertedMaskWarning",
     "MemoryLimitError",
+    "NTKImputer",
     "Observed",
     "complete",
+    "conditions",
     "inpaint",
     "kernels",
     "nn",
     "priors",
+    "screening",
     "solvers",
 ]
 

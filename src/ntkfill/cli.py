@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import __version__
+from . import __version__, screen_options, table_options
 from .exits import FAILED, INTERRUPTED
 
 
@@ -47,6 +47,8 @@ def parser() -> argparse.ArgumentParser:
     _inpaint(commands.add_parser("inpaint", help="fill the holes of pictures"))
     _heatmap(commands.add_parser("heatmap", help="show what one filled pixel is made of"))
     _demo(commands.add_parser("demo", help="damage a photo, fill it in, write pictures of it"))
+    table_options.add(commands.add_parser("impute", help="fill the gaps of a table"))
+    screen_options.add(commands.add_parser("screen", help="complete drug screens, rank drugs"))
     _kernel(commands.add_parser("kernel", help="kernels kept on disk: list, build, clear"))
     return top
 

@@ -34,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
         "heatmap": heatmap,
         "demo": demo,
         "kernel": kernels,
+        "impute": tables,
+        "screen": screens,
     }
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -43,6 +45,20 @@ def run(options: argparse.Namespace) -> int:
     ):
         say(options, f"warning: {message}")
     return code
+
+
+def tables(options: argparse.Namespace) -> int:
+    """Tables, which need none of the modules for pictures."""
+    from . import table_commands
+
+    return table_commands.impute(options)
+
+
+def screens(options: argparse.Namespace) -> int:
+    """Drug screens, which have commands of their own."""
+    from . import screen_commands
+
+    return screen_commands.run(options)
 
 
 def fill_files(options: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ def spread(
     Whatever one of them raises, and an interruption, cancels those that have not begun.
     """
     todo = list(items)
-    pool = ThreadPoolExecutor(min(workers(), len(todo)))
+    pool = ThreadPoolExecutor(max(1, min(workers(), len(todo))))
     try:
         for done, future in enumerate([pool.submit(task, item) for item in todo], start=1):
             future.result()

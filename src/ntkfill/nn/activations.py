@@ -53,24 +53,30 @@ class TwoSlope:
         """E[phi(u) phi(v)] and E[phi'(u) phi'(v)]."""
         if self.slope == 1.0:
             return nngp.copy(), np.ones_like(nngp)
+        # In place wherever it can be: the passes over the pairs are all that this costs.
         scale = np.sqrt(left * right)
-        # A coordinate without variance (a zero feature vector) is independent of everything.
-        with np.errstate(divide="ignore"):
-            inverse = np.where(scale > 0, 1 / scale, 0.0)
-        rho = nngp / scale if np.all(scale > 0) else nngp * inverse
+        if np.min(left, initial=1.0) > 0 and np.min(right, initial=1.0) > 0:
+            rho = nngp / scale
+        else:  # a coordinate without variance (a zero feature vector) is independent of everything
+            rho = nngp / np.where(scale > 0, scale, np.inf)
         np.clip(rho, -1.0, 1.0, out=rho)
         derivative = np.arccos(rho)
         np.subtract(PI, derivative, out=derivative)  # pi - theta
-        root = np.sqrt((1.0 - rho) * (1.0 + rho))
+        root = 1.0 - rho
+        above = 1.0 + rho
+        root *= above
+        np.sqrt(root, out=root)
+        np.multiply(rho, derivative, out=above)
+        root += above
         square, cross = (1.0 - self.slope) ** 2, 2.0 * self.slope
         norm = 1.0 + self.slope**2
-        root += rho * derivative
         root *= square / (PI * norm)
-        if cross:
-            root += rho * (cross / norm)
-        root *= scale
         derivative *= square / (PI * norm)
-        derivative += cross / norm
+        if cross:
+            rho *= cross / norm
+            root += rho
+            derivative += cross / norm
+        root *= scale
         return root, derivative
 
 

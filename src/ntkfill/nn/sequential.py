@@ -14,9 +14,9 @@ from ..grid import Array, Axis
 from ..memory import require
 from ..priors import IID, Prior
 from .activations import GELU, Erf, Sin, TwoSlope
-from .covariance import of_pairs
-from .evaluate import Kind, Layer, exact, footprint, run, shift_averaged
+from .evaluate import Kind, Layer, exact, footprint, shift_averaged
 from .linear import Conv, Dense, Downsample, Upsample
+from .pairs import of_vectors
 
 LAYERS = (Conv, Dense, Downsample, Upsample, TwoSlope, Erf, GELU, Sin)
 
@@ -232,15 +232,7 @@ class Sequential:
                 expected="shapes (n, features) and (m, features)",
                 got=f"{left.shape} and {right.shape}",
             )
-        gram = left @ right.T
-        # Of one set with itself, the diagonal as it was computed: its correlations are exactly 1.
-        first, second = (
-            (np.diagonal(gram),) * 2
-            if right is left
-            else tuple(np.einsum("ij,ij->i", x, x) for x in (left, right))
-        )
-        state = run(self.layers, of_pairs(gram, first[:, None], second[None]))
-        return state.ntk if kind == "ntk" else state.nngp
+        return of_vectors(self.layers, left, None if right is left else right, kind)
 
     def _full(self, shape: tuple[int, ...], prior: Prior | None, kind: Kind) -> Array:
         shape = checked(shape)

@@ -1,0 +1,91 @@
+"""What the benchmarks of drug screens share: the data, and scores in a form to write down."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ntkfill.screening import Method, Screen, Splitting, evaluate
+from ntkfill.screening.report import figures
+
+DATA = Path(__file__).parents[2] / "shared" / "data" / "screens"
+
+
+def load(name: str) -> dict[str, np.ndarray]:
+    """The arrays of a file under ../shared/data/screens; ends the run where it is not there."""
+    path = DATA / name
+    if not path.exists():
+        print(f"skipped: {path} is not there")
+        sys.exit(0)
+    with np.load(path, allow_pickle=False) as stored:
+        return {key: stored[key] for key in stored.files}
+
+
+def l1000() -> Screen:
+    """24 cell lines x 20 drugs x 978 genes."""
+    z = load("l1000_24x20/derived_log2fc_24x20x978.npz")
+    return Screen.from_tensor(z["T"], z["cells"], z["drugs"], z["entrez"]).known
+
+
+def tggates() -> Screen:
+    """146 drugs x 3 doses x 3 times x 196 genes, in hepatocytes."""
+    z = load("tggates/derived_logfc_146x3x3x196.npz")
+    labels = [
+        ("hepatocyte", drug, dose, f"{hours} h")
+        for drug in z["drugs"]
+        for dose in z["doses"]
+        for hours in z["hours"]
+    ]
+    return Screen(z["T"].reshape(len(labels), -1), labels, z["genes"]).known
+
+
+def compared(
+    screen: Screen, methods: dict[str, Method], splitting: Splitting, ours: str = "ntk"
+) -> dict[str, Any]:
+    """Mean scores of each method, and how `ours` stands against each other one."""
+    result: dict[str, Any] = {"splitting": repr(splitting), "methods": {}}
+    parts, seconds = [], {}
+    for name, method in methods.items():
+        started = time.perf_counter()
+        parts.append(evaluate(screen, {name: method}, splitting))
+        seconds[name] = time.perf_counter() - started
+        means = {score: round(mean, 4) for score, mean in parts[-1].mean(name).items()}
+        print(f"{name}: {seconds[name]:.1f} s {means}", flush=True)
+    told = replace(
+        parts[0],
+        methods=tuple(methods),
+        scores=np.concatenate([part.scores for part in parts]),
+        by_context=np.concatenate([part.by_context for part in parts]),
+        shown=tuple(part.shown[0] for part in parts),
+    )
+    numbers = figures(screen, told)
+    for name, scores in numbers["methods"].items():
+        result["methods"][name] = {
+            "seconds": seconds[name],
+            **{score: [of["mean"], *of["interval"]] for score, of in scores.items()},
+        }
+    result[f"{ours}_against"] = {
+        name: {
+            score: {"difference": p.difference, "wins": p.wins, "folds": p.folds, "p": p.p}
+            for score, p in told.against(ours, name).items()
+        }
+        for name in methods
+        if name != ours
+    }
+    return result
+
+
+def ahead(result: dict[str, Any], scores: tuple[str, ...], share: float = 0.0) -> bool:
+    """Whether ours is better than every baseline on average, and in so many of the folds."""
+    return all(
+        of[score]["difference"] * (-1 if score == "rank" else 1) > 0
+        and of[score]["wins"] >= share * of[score]["folds"]
+        for name, of in result["ntk_against"].items()
+        if not name.startswith("ntk")
+        for score in scores
+    )

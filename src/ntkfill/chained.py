@@ -1,0 +1,281 @@
+"""Tables without side features: every column regressed on the others, in sweeps.
+
+The rows of the current fill, standardised, with a constant appended, are feature vectors of a
+network of Dense layers. A column's own entries (and those of columns with exactly the same gaps,
+which are never there to help) are left out of the features that it is predicted from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from . import loo
+from .grid import Array
+from .memory import require
+from .nn.pairs import of_gram
+from .nn.sequential import Sequential
+from .observed import Mask, Observed
+from .threads import spread
+
+T = TypeVar("T")
+
+# Groups of columns that are regressed on the same fill, at once: at most so many, and at most an
+# eighth of all, because a column that sees what its neighbours just became is predicted better.
+BATCH = 8
+# Factors are kept up to this many bytes, and made again on demand beyond it.
+KEPT = 200_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Columns with the same gaps, and what predicts them.
+
+    Parameters
+    ----------
+    columns : int array of shape (g,)
+    known : bool array of shape (n,)
+    ridge : float
+        Relative to the mean diagonal.
+    coefficients : array of shape (n_known, g)
+    lower : array of shape (n_known, n_known), optional
+        The Cholesky factor of the last sweep.
+    """
+
+    columns: NDArray[np.intp]
+    known: Mask
+    ridge: float
+    coefficients: Array
+    lower: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """A table without side features, filled in.
+
+    Parameters
+    ----------
+    network : Sequential
+    fill : array of shape (n, m)
+        Standardised, as it was before the last sweep.
+    groups : tuple of Group
+        All columns, also those without gaps.
+    filled : array of shape (n, m)
+        Standardised; known entries as they were.
+    sweeps : int
+    change : float
+        The share of the variance that the last sweep changed.
+    """
+
+    network: Sequential
+    fill: Array
+    groups: tuple[Group, ...]
+    filled: Array
+    sweeps: int
+    change: float
+    place: dict[int, Group] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        place = {int(j): group for group in self.groups for j in group.columns}
+        object.__setattr__(self, "place", place)
+
+    def transform(self, values: Array, max_sweeps: int, tol: float) -> Array:
+        """Fill in new rows, standardised, NaN where missing; the regressions stay as they are."""
+        known = ~np.isnan(values)
+        fill = np.where(known, values, 0.0)
+        groups = [self.ready(group) for group in self.groups if not known[:, group.columns].all()]
+        for _ in range(max_sweeps):
+            before = fill.copy()
+            for chosen in batches(groups):
+                self._predict(chosen, fill, known)
+            if changed(before, fill, known) < tol:
+                break
+        return fill
+
+    def ready(self, group: Group) -> Group:
+        """With its coefficients; a column without gaps is regressed when a new row lacks it."""
+        if len(group.coefficients):
+            return group
+        first = int(group.columns[0])
+        if not len(self.place[first].coefficients):
+            rows, own = self.fill[group.known], lengths(self.fill)
+            block = between(self, group, rows, products(rows, self.fill), own)
+            with threadpool_limits(1):
+                self.place[first] = _solved(group, block, self.fill, keep=False)
+        return self.place[first]
+
+    def _predict(self, groups: list[Group], fill: Array, known: Mask) -> None:
+        gram, own = products(fill, self.fill), lengths(self.fill)
+        found: dict[int, Array] = {}
+
+        def work(k: int) -> None:
+            group = groups[k]
+            rows = np.flatnonzero(~known[:, group.columns].all(axis=1))
+            block = between(self, group, fill[rows], gram[rows], own)
+            found[k] = block @ group.coefficients
+
+        with threadpool_limits(1):
+            spread(work, range(len(groups)))
+        for k, group in enumerate(groups):
+            rows = np.flatnonzero(~known[:, group.columns].all(axis=1))
+            here = np.ix_(rows, group.columns)
+            fill[here] = np.where(known[here], fill[here], found[k])
+
+    def weights(self, column: int, row: Array) -> tuple[NDArray[np.intp], Array]:
+        """Known rows of a column, and what each adds to the prediction for this standardised fill
+        of a row; the means cancel."""
+        group = self.ready(self.place[column])
+        lower = factor(self, group) if group.lower is None else group.lower
+        fill = row[None]
+        block = between(self, group, fill, products(fill, self.fill), lengths(self.fill))
+        return np.flatnonzero(group.known), loo.solve(lower, block[0])
+
+
+def batches(items: list[T]) -> Iterator[list[T]]:
+    """Items a few at a time, however many cores there are."""
+    size = max(1, min(BATCH, len(items) // 8))
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def products(left: Array, right: Array) -> Array:
+    """Inner products of rows with the constant appended."""
+    return left @ right.T + 1.0
+
+
+def lengths(rows: Array) -> Array:
+    """Squared lengths of rows with the constant appended."""
+    return np.einsum("ij,ij->i", rows, rows) + 1.0
+
+
+def between(chain: Chain, group: Group, left: Array, gram: Array, own: Array) -> Array:
+    """The kernel of some rows with those where the group is known, without its own columns."""
+    known = group.known
+    mine, theirs = left[:, group.columns], chain.fill[np.ix_(known, group.columns)]
+    return of_gram(
+        chain.network.layers,
+        gram[:, known] - mine @ theirs.T,
+        lengths(left) - np.einsum("ij,ij->i", mine, mine),
+        own[known] - np.einsum("ij,ij->i", theirs, theirs),
+    )
+
+
+def factor(chain: Chain, group: Group) -> Array:
+    """The Cholesky factor of a group, made again."""
+    rows = chain.fill[group.known]
+    own = lengths(chain.fill)
+    block = between(chain, group, rows, products(rows, chain.fill), own)
+    with threadpool_limits(1):
+        return loo.cholesky(block, group.ridge)
+
+
+def changed(before: Array, after: Array, known: Mask) -> float:
+    """The share of the (unit) variance by which the missing entries moved."""
+    missing = ~known
+    return float(np.mean(np.square(after - before), where=missing)) if missing.any() else 0.0
+
+
+def fit(
+    values: Array,
+    network: Sequential,
+    ridge: float | None,
+    max_sweeps: int,
+    tol: float,
+) -> Chain:
+    """Fill in a table of shape (n, m), standardised, NaN where missing.
+
+    Parameters
+    ----------
+    values : array
+        Every column with at least one known entry.
+    network : Sequential
+    ridge : float, optional
+        Relative to the mean diagonal; None chooses it by leave-one-out for every group, once, in
+        the first sweep: later fills are made from the very values that are to be predicted, and
+        would let it shrink from sweep to sweep.
+    max_sweeps : int
+    tol : float
+        Stop when a sweep changes less than this share of the variance.
+
+    Returns
+    -------
+    Chain
+    """
+    known = ~np.isnan(values)
+    fill = np.where(known, values, 0.0)
+    require("the regressions", 6 * 8 * len(fill) ** 2, hint="fewer rows")
+    none = np.empty((0, 0))
+    # Columns without gaps have no gap in common: each is regressed on all others.
+    groups = [
+        Group(part, rows, np.nan if ridge is None else ridge, none)
+        for columns, rows in Observed(values, known).patterns()
+        for part in (np.split(columns, len(columns)) if rows.all() else [columns])
+    ]
+    groups.sort(key=lambda group: -int(group.known.sum()))
+    open_ones = [k for k, group in enumerate(groups) if not group.known.all()]
+    change, sweeps = np.inf if open_ones else 0.0, 0
+    with threadpool_limits(1):
+        while change >= tol and sweeps < max_sweeps and open_ones:
+            sweeps += 1
+            before = fill.copy()
+            gram = products(fill, fill)
+            for chosen in batches(open_ones):
+                _regress(network, fill, gram, groups, chosen)
+            change = changed(before, fill, known)
+        return _read_off(network, fill, groups, known, sweeps, change)
+
+
+def _regress(
+    network: Sequential, fill: Array, gram: Array, groups: list[Group], chosen: list[int]
+) -> None:
+    """Regress some groups on the current fill, and fill their gaps in; keeps `gram` up to date."""
+    chain = Chain(network, fill, (), fill, 0, 0.0)
+    own = np.diagonal(gram).copy()
+    found: dict[int, Array] = {}
+
+    def work(k: int) -> None:
+        block = between(chain, groups[k], fill, gram, own)
+        groups[k] = _solved(groups[k], block[groups[k].known], fill, keep=False)
+        found[k] = block[~groups[k].known] @ groups[k].coefficients
+
+    spread(work, chosen)
+    columns = np.concatenate([groups[k].columns for k in chosen])
+    gram -= fill[:, columns] @ fill[:, columns].T
+    for k in chosen:
+        fill[np.ix_(~groups[k].known, groups[k].columns)] = found[k]
+    gram += fill[:, columns] @ fill[:, columns].T
+
+
+def _solved(group: Group, block: Array, fill: Array, *, keep: bool) -> Group:
+    y = fill[np.ix_(group.known, group.columns)]
+    if np.isnan(group.ridge):
+        spectrum = loo.Spectrum.of(block)
+        ridge = spectrum.choose(y)
+        return replace(group, ridge=ridge, coefficients=spectrum.solve(y, ridge)[0])
+    lower = loo.cholesky(block, group.ridge)
+    return replace(group, coefficients=loo.solve(lower, y), lower=lower if keep else None)
+
+
+def _read_off(
+    network: Sequential, fill: Array, groups: list[Group], known: Mask, sweeps: int, change: float
+) -> Chain:
+    """Regress all columns with gaps on the same fill, once more: what is kept, explained and
+    applied to new rows."""
+    gram, own = products(fill, fill), lengths(fill)
+    filled = fill.copy()
+    chain = Chain(network, fill, (), filled, sweeps, change)
+    keep = 8 * sum(int(group.known.sum()) ** 2 for group in groups) <= KEPT
+
+    def work(k: int) -> None:
+        group = groups[k]
+        block = between(chain, group, fill, gram, own)
+        groups[k] = _solved(group, block[group.known], fill, keep=keep)
+        filled[np.ix_(~group.known, group.columns)] = block[~group.known] @ groups[k].coefficients
+
+    spread(work, [k for k, group in enumerate(groups) if not group.known.all()])
+    return replace(chain, groups=tuple(groups))

@@ -1,0 +1,303 @@
+"""The door for tables: a scikit-learn transformer that fills in what is missing."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.impute import MissingIndicator
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_is_fitted,
+    validate_data,
+)
+
+from .errors import InputError
+from .frames import kind, like, numbers, row_labels, unstored_missing
+from .grid import Array
+from .models import Both, Columns, Model, Plain, Rows
+from .nn import Sequential
+from .sides import Side, matched, of_new_rows
+from .tables import (
+    Explanation,
+    checked_ridge,
+    position,
+    refuse_infinity,
+    refuse_nothing,
+    relu,
+    warn_of_empty,
+)
+
+
+class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Fill in the gaps of a table by regression with neural tangent kernels.
+
+    Without features every column is regressed on the others, in sweeps. With row features every
+    column is regressed on them, so that whole rows may be missing; with column features every row;
+    with both an entry is regressed on the features of its row and its column at once.
+
+    Parameters
+    ----------
+    missing_values : number or NaN
+        What stands for a missing entry, besides NaN. In a sparse matrix, what is not stored.
+    row_features : array of shape (n_rows, k) or data frame, optional
+        A pandas frame is matched by its index with that of the table, and may hold rows that only
+        `transform` will ask for.
+    column_features : array of shape (n_columns, k) or data frame, optional
+        A pandas frame is matched by its index with the names of the columns.
+    network : Sequential, optional
+        Of Dense layers and activations. The default has `depth` hidden layers of ReLU.
+    depth : int
+    ridge : "loo" or float
+        Relative to the kernel's mean diagonal; "loo" chooses it by leaving entries out.
+    max_sweeps : int
+        Without features: how often each column is regressed.
+    tol : float
+        Without features: stop when a sweep changes less than this share of the variance.
+    add_indicator : bool
+        Append one column per column with gaps, 1 where something was missing.
+    keep_empty_features : bool
+        Whether a column without any entry and without features of its own is filled with zeros,
+        with a warning, or dropped.
+    copy : bool
+        There for scikit-learn's sake: the input is never changed.
+    random_state : int, RandomState or None
+        With both kinds of features and gaps: which entries are hidden to choose the ridge. None
+        stands for 0.
+
+    Attributes
+    ----------
+    n_sweeps_ : int
+        Sweeps that were made; 0 with features.
+    converged_ : bool
+    model_ : what was fitted, factors included
+    statistics_ : array of shape (n_columns,)
+        The mean of the known entries; NaN where there are none.
+
+    See Also
+    --------
+    ntkfill.inpaint : The same for images, signals and volumes.
+
+    Examples
+    --------
+    >>> table = np.array([[1.0, 2.0], [2.0, 4.0], [3.0, np.nan], [4.0, 8.0], [5.0, 10.0]])
+    >>> NTKImputer(ridge=1e-4).fit_transform(table)[2].round(1)
+    array([3., 6.])
+    """
+
+    def __init__(
+        self,
+        *,
+        missing_values: Any = np.nan,
+        row_features: Any = None,
+        column_features: Any = None,
+        network: Sequential | None = None,
+        depth: int = 1,
+        ridge: float | Literal["loo"] = "loo",
+        max_sweeps: int = 10,
+        tol: float = 1e-3,
+        add_indicator: bool = False,
+        keep_empty_features: bool = True,
+        copy: bool = True,
+        random_state: Any = None,
+    ) -> None:
+        self.missing_values = missing_values
+        self.row_features = row_features
+        self.column_features = column_features
+        self.network = network
+        self.depth = depth
+        self.ridge = ridge
+        self.max_sweeps = max_sweeps
+        self.tol = tol
+        self.add_indicator = add_indicator
+        self.keep_empty_features = keep_empty_features
+        self.copy = copy
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: None = None) -> Self:  # noqa: N803
+        """Learn from a table, NaN where missing.
+
+        Parameters
+        ----------
+        X : array, data frame or sparse matrix of shape (n_rows, n_columns)
+        y : None
+
+        Returns
+        -------
+        NTKImputer
+        """
+        self._fit(X)
+        return self
+
+    def fit_transform(self, X: Any, y: None = None, **params: Any) -> Any:  # noqa: N803
+        """Learn from a table and fill it in.
+
+        Returns
+        -------
+        array or data frame of shape (n_rows, n_columns)
+            A frame of the same library, labels and types where a frame was given.
+        """
+        values = self._fit(X)
+        return self._finished(X, values, self.model_.filled if self._columns.any() else None)
+
+    def transform(self, X: Any, row_features: Any = None) -> Any:  # noqa: N803
+        """Fill in a table: that of `fit` or new rows.
+
+        Parameters
+        ----------
+        X : array, data frame or sparse matrix of shape (n, n_columns)
+        row_features : array or data frame, optional
+            Those of the new rows, where `fit` had row features and the labels do not say which.
+
+        Returns
+        -------
+        array or data frame of shape (n, n_columns)
+        """
+        check_is_fitted(self)
+        values = self._read(X, reset=False)
+        if not self._columns.any():
+            return self._finished(X, values, None)
+        features = None
+        if self.row_features is not None:
+            same = np.array_equal(values, self._values, equal_nan=True)
+            features = of_new_rows(row_features, self.row_features, X, len(values), same)
+        return self._finished(X, values, self.model_.transform(values[:, self._columns], features))
+
+    def explain(self, row: Any, column: Any) -> Explanation:
+        """The observed entries that a value of the fitted table is made of, and their weights.
+
+        Parameters
+        ----------
+        row : int, or a label of the index
+        column : int, or a name
+
+        Returns
+        -------
+        Explanation
+
+        Raises
+        ------
+        InputError
+            If there is no such row or column, or nothing to explain the value with.
+        """
+        check_is_fitted(self)
+        i = position(row, self._labels, self._values.shape[0], "row")
+        j = position(column, self._names, self._values.shape[1], "column")
+        if not np.isnan(self._values[i, j]):
+            at, weights = np.array([i * self._values.shape[1] + j]), np.ones(1)
+        elif not self._columns[j]:
+            raise InputError(f"nothing is known of the column {column!r}")
+        else:
+            used = np.flatnonzero(self._columns)
+            flat, weights = self.model_.weights(i, int(np.searchsorted(used, j)))
+            rows, columns = np.divmod(flat, len(used))
+            at = rows * self._values.shape[1] + used[columns]
+        rows, columns = np.divmod(at, self._values.shape[1])
+        values = self._values[rows, columns]
+        return Explanation(rows, columns, values, weights, float(weights @ values))
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """The names of the columns that `transform` gives back."""
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        kept = names[self._kept]
+        if not self.add_indicator:
+            return kept
+        return np.concatenate([kept, self.indicator_.get_feature_names_out(names)])
+
+    @property
+    def _names(self) -> NDArray[Any] | None:
+        return getattr(self, "feature_names_in_", None)
+
+    def _fit(self, table: Any) -> Array:
+        values = self._read(table, reset=True)
+        self._labels, self._values = row_labels(table), values
+        known = ~np.isnan(values)
+        some = np.asarray(known.any(axis=0))
+        self.statistics_ = np.full(values.shape[1], np.nan)
+        self.statistics_[some] = np.nanmean(values[:, some], axis=0)
+        # A column with features of its own needs no entry, as long as there are any at all.
+        self._columns = some if self.column_features is None else np.full(len(some), some.any())
+        self._kept = self._columns | self.keep_empty_features
+        warn_of_empty(
+            ~self._columns,
+            self._names,
+            "filled with zeros" if self.keep_empty_features else "dropped",
+        )
+        if self.add_indicator:
+            self.indicator_ = MissingIndicator(error_on_new=False).fit(values)
+        self.n_sweeps_, self.converged_ = 0, True
+        if self._columns.any():
+            self.model_: Model = self._model(values[:, self._columns])
+        return values
+
+    def _model(self, values: Array) -> Model:
+        network = self.network if self.network is not None else relu(self.depth)
+        ridge = checked_ridge(self.ridge)
+        rows = columns = None
+        if self.row_features is not None:
+            features = matched(self.row_features, self._labels, len(values), "row")
+            rows = Side.of(features, network)
+        if self.column_features is not None:
+            features = matched(self.column_features, self._names, values.shape[1], "column")
+            columns = Side.of(features, network)
+        if rows is not None and columns is not None:
+            state = 0 if self.random_state is None else self.random_state
+            seed = int(check_random_state(state).randint(2**31))
+            return Both.fit(values, rows, columns, ridge, seed)
+        if rows is not None:
+            return Rows.fit(values, rows, ridge)
+        if columns is not None:
+            return Columns.fit(values, columns, ridge)
+        plain = Plain.fit(values, network, ridge, self.max_sweeps, self.tol)
+        self.n_sweeps_, self.converged_ = plain.chain.sweeps, plain.chain.change < self.tol
+        return plain
+
+    def _read(self, table: Any, *, reset: bool) -> Array:
+        """The table as floats, NaN where missing; checks and remembers names and shape."""
+        if kind(table) in ("pandas", "polars"):
+            # Names first, so that messages may use them; scikit-learn would not say which column
+            # holds text.
+            validate_data(self, table, reset=reset, skip_check_array=True)
+            values = numbers(table)
+            refuse_nothing(values)
+        else:
+            values = validate_data(
+                self, table, reset=reset, dtype=(np.float64, np.float32), accept_sparse=True,
+                ensure_all_finite=False,
+            )  # fmt: skip
+            if kind(values) == "sparse":
+                values = unstored_missing(values)
+        values = values.astype(np.float64)
+        if isinstance(self.missing_values, int | float) and not np.isnan(self.missing_values):
+            values[values == self.missing_values] = np.nan
+        refuse_infinity(values, row_labels(table), self._names)
+        return values
+
+    def _finished(self, table: Any, values: Array, found: Array | None) -> Any:
+        """Known entries as they were, the others as they were found, in the form of the input."""
+        filled = np.zeros_like(values)
+        if found is not None:
+            filled[:, self._columns] = found
+        filled = np.where(np.isnan(values), filled, values)[:, self._kept]
+        if self.add_indicator:
+            filled = np.hstack([filled, self.indicator_.transform(values)])
+        asked = getattr(self, "_sklearn_output_config", {}).get("transform")
+        asked = asked or get_config()["transform_output"]
+        if kind(table) in ("pandas", "polars") and asked in ("default", kind(table)):
+            names = list(table.columns)
+            return like(
+                table, filled, list(self.get_feature_names_out(np.array(names, dtype=object)))
+            )
+        dtype = getattr(table, "dtype", np.float64)
+        return filled.astype(np.float32) if dtype == np.float32 else filled
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        return tags

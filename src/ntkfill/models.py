@@ -1,0 +1,156 @@
+"""What the imputer fits: one way for each kind of side that a table may have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from . import chained, product, sided
+from .errors import InputError
+from .grid import Array
+from .nn.sequential import Sequential
+from .sides import Side
+
+Shares = tuple[Array, Array]
+"""Flat positions of known entries, and their weights."""
+
+
+class Model(Protocol):
+    """A table that was fitted: its own gaps, those of new rows, and what they are made of."""
+
+    @property
+    def filled(self) -> Array:
+        """The table that was fitted, shape (n, m)."""
+
+    def transform(self, values: Array, features: Array | None) -> Array:
+        """New rows, NaN where missing, filled in; the features are those of the new rows."""
+
+    def weights(self, row: int, column: int) -> Shares:
+        """What a missing entry of the table that was fitted is made of."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plain:
+    """No side features: columns regressed on each other."""
+
+    chain: chained.Chain
+    level: Array
+    scale: Array
+    max_sweeps: int
+    tol: float
+
+    @classmethod
+    def fit(
+        cls, values: Array, network: Sequential, ridge: float | None, max_sweeps: int, tol: float
+    ) -> Plain:
+        """Standardise, sweep."""
+        level, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        scale = np.where(spread > 1e-12 * np.maximum(1.0, np.abs(level)), spread, 1.0)
+        chain = chained.fit((values - level) / scale, network, ridge, max_sweeps, tol)
+        return cls(chain, level, scale, max_sweeps, tol)
+
+    @property
+    def filled(self) -> Array:
+        return self.chain.filled * self.scale + self.level
+
+    def transform(self, values: Array, features: Array | None) -> Array:
+        standard = (values - self.level) / self.scale
+        return self.chain.transform(standard, self.max_sweeps, self.tol) * self.scale + self.level
+
+    def weights(self, row: int, column: int) -> Shares:
+        rows, share = self.chain.weights(column, self.chain.fill[row])
+        share = share + (1.0 - share.sum()) / len(rows)
+        return rows * len(self.level) + column, share
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Row features: every column regressed on them."""
+
+    side: Side
+    fitted: sided.Sided
+
+    @classmethod
+    def fit(cls, values: Array, side: Side, ridge: float | None) -> Rows:
+        """One factor per pattern of gaps."""
+        return cls(side, sided.fit(values, side.kernel(), ridge))
+
+    @property
+    def filled(self) -> Array:
+        return self.fitted.predict(self.fitted.kernel)
+
+    def transform(self, values: Array, features: Array | None) -> Array:
+        assert features is not None
+        return self.fitted.predict(self.side.kernel(features))
+
+    def weights(self, row: int, column: int) -> Shares:
+        rows, share = self.fitted.weights(self.fitted.kernel[row], column)
+        return rows * len(self.fitted.level) + column, share
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Column features: every row regressed on them, also a new one; a row without any entry is
+    filled with the means of the columns."""
+
+    side: Side
+    fitted: sided.Sided
+    index: Array
+    mean: Array
+    ridge: float | None
+    count: int
+
+    @classmethod
+    def fit(cls, values: Array, side: Side, ridge: float | None) -> Columns:
+        """One factor per pattern of gaps, of the rows that hold something."""
+        some = np.flatnonzero(~np.isnan(values).all(axis=1))
+        fitted = sided.fit(values[some].T, side.kernel(), ridge)
+        mean = fitted.predict(fitted.kernel).mean(axis=1)
+        return cls(side, fitted, some, mean, ridge, len(values))
+
+    @property
+    def filled(self) -> Array:
+        filled = np.tile(self.mean, (self.count, 1))
+        filled[self.index] = self.fitted.predict(self.fitted.kernel).T
+        return filled
+
+    def transform(self, values: Array, features: Array | None) -> Array:
+        filled = np.tile(self.mean, (len(values), 1))
+        some = ~np.isnan(values).all(axis=1)
+        if some.any():
+            fitted = sided.fit(values[some].T, self.fitted.kernel, self.ridge, self.fitted.curve)
+            filled[some] = fitted.predict(fitted.kernel).T
+        return filled
+
+    def weights(self, row: int, column: int) -> Shares:
+        place = np.flatnonzero(self.index == row)
+        if not len(place):
+            raise InputError(f"row {row} has no known entry, so it holds the means of the columns")
+        known, share = self.fitted.weights(self.fitted.kernel[column], int(place[0]))
+        return row * len(self.mean) + known, share
+
+
+@dataclass(frozen=True, eq=False)
+class Both:
+    """Features of both sides: a product kernel of entries."""
+
+    rows: Side
+    fitted: product.Product
+
+    @classmethod
+    def fit(cls, values: Array, rows: Side, columns: Side, ridge: float | None, seed: int) -> Both:
+        """Solved without forming the kernel."""
+        return cls(rows, product.fit(values, rows.kernel(), columns.kernel(), ridge, seed))
+
+    @property
+    def filled(self) -> Array:
+        return self.fitted.filled
+
+    def transform(self, values: Array, features: Array | None) -> Array:
+        assert features is not None
+        return self.fitted.predict(self.rows.kernel(features))
+
+    def weights(self, row: int, column: int) -> Shares:
+        return self.fitted.weights(row, column)

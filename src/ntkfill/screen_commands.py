@@ -1,0 +1,232 @@
+"""What `ntkfill screen` does: evaluate, complete, rank, demo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from . import screening
+from .commands import say, shows_progress
+from .errors import InputError
+from .exits import DONE
+from .files import replacing
+from .progress import reporter
+from .screening import completing, ranking, reading, report, tables
+from .screening.scores import LABELS, SCORES
+
+Make = Callable[[argparse.Namespace, tuple[str, ...]], screening.Method]
+
+METHODS: dict[str, Make] = {
+    "ntk": lambda options, fields: screening.NTK(),
+    "ntk-low-rank": lambda options, fields: screening.NTK(screening.proposed(fields, low_rank=1.0)),
+    "cell-mean": lambda options, fields: screening.CellMean(),
+    "additive": lambda options, fields: screening.Additive(),
+    "dnpp": lambda options, fields: screening.DNPP(),
+    "falrtc": lambda options, fields: screening.FaLRTC(),
+    "ntk-on-dnpp": lambda options, fields: screening.NTK(
+        screening.imputed(screening.DNPP(), fields)
+    ),
+    "ntk-on-falrtc": lambda options, fields: screening.NTK(
+        screening.imputed(screening.FaLRTC(), fields)
+    ),
+    "paper": lambda options, fields: screening.paper_mixture(
+        options.reference, screening.FaLRTC(), options.threshold
+    ),
+}
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the screen command that was parsed; returns the exit code."""
+    actions = {"evaluate": evaluate, "complete": complete, "rank": rank, "demo": demo}
+    return actions[options.action](options)
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Hold out, predict, score."""
+    if options.report is not None:
+        report.check(options.report)
+    screen = _read(options)
+    told = _evaluated(options, screen, _methods(options, screen.fields), _splitting(options))
+    numbers = report.figures(screen, told)
+    if options.report is not None:
+        report.write(options.report, screen, told)
+        say(options, f"{options.report}: the report; {options.report.with_suffix('.json')}: JSON")
+    if options.json:
+        print(json.dumps(numbers, indent=1))
+    else:
+        print(_score_lines(numbers))
+    return DONE
+
+
+def complete(options: argparse.Namespace) -> int:
+    """Predict every pair that was not measured."""
+    completing.check_suffix(options.output)
+    screen = _read(options)
+    done = screening.complete(screen, _method(options, screen.fields))
+    completing.write(options.output, done)
+    count = int((~done.measured).sum())
+    say(options, f"{options.output}: {count:,} of {len(done.measured):,} profiles predicted")
+    if options.json:
+        figures = {"output": str(options.output), "conditions": len(done.measured)}
+        print(json.dumps(figures | {"predicted": count, "method": options.method}, indent=1))
+    return DONE
+
+
+def rank(options: argparse.Namespace) -> int:
+    """Order drugs by reversal of a signature."""
+    if options.output is not None:
+        _check_ranking(options.output)
+    signature = ranking.read_signature(options.signature)
+    screen = _read(options)
+    done = screening.complete(screen, _method(options, screen.fields))
+    ranked = screening.rank(
+        done, signature, by=options.by, cells=options.cells, centre=not options.raw
+    )
+    say(
+        options,
+        f"{ranked.genes:,} genes of the signature are in the screen, {ranked.absent:,} are not",
+    )
+    _write_ranking(options, ranked, options.output)
+    return DONE
+
+
+def demo(options: argparse.Namespace) -> int:
+    """A small simulated screen: evaluated, completed, ranked."""
+    made, folder = screening.simulate(), options.output
+    folder.mkdir(parents=True, exist_ok=True)
+    say(options, "every number here is simulated; no cell and no drug was measured")
+    methods: dict[str, screening.Method] = {
+        "ntk": screening.NTK(),
+        "dnpp": screening.DNPP(),
+        "additive": screening.Additive(),
+        "cell-mean": screening.CellMean(),
+    }
+    told = _evaluated(options, made.screen, methods, screening.KFold(5, rounds=2))
+    note = "Simulated data: no cell line and no drug of this page exists."
+    numbers = report.write(folder / "report.html", made.screen, told, note)
+    done = screening.complete(made.screen)
+    completing.write(folder / "completed.csv", done)
+    with replacing(folder / "signature.csv") as file:
+        tables.write(
+            file, tables.Table(["gene", "change"], list(map(list, made.signature.items())))
+        )
+    ranked = screening.rank(done, made.signature)
+    _write_table(folder / "ranked.csv", ranking.as_table(ranked))
+    figures = {
+        "simulated": True,
+        "folder": str(folder),
+        "scores": _means(numbers),
+        "r_of_the_predicted_with_the_truth": _against_truth(made, done),
+        "cures": list(made.cures),
+        "first": [drug.drug for drug in ranked.drugs[: len(made.cures)]],
+    }
+    print(json.dumps(figures, indent=1) if options.json else _demo_lines(figures, numbers))
+    return DONE
+
+
+def _read(options: argparse.Namespace) -> screening.Screen:
+    columns = dict(options.columns or ())
+    screen = reading.read(options.data, columns)
+    say(options, f"{options.data}: {screen!r}")
+    return screen
+
+
+def _methods(options: argparse.Namespace, fields: tuple[str, ...]) -> dict[str, screening.Method]:
+    absent = [name for name in options.methods if name not in METHODS]
+    if absent:
+        raise InputError(f"no method {absent[0]!r}", expected=", ".join(METHODS))
+    if "paper" in options.methods and options.reference is None:
+        raise InputError("the paper's prior needs a cell line", hint="--reference MCF7")
+    return {name: METHODS[name](options, fields) for name in options.methods}
+
+
+def _method(options: argparse.Namespace, fields: tuple[str, ...]) -> screening.Method:
+    options.methods = [options.method]
+    return _methods(options, fields)[options.method]
+
+
+def _splitting(options: argparse.Namespace) -> screening.Splitting:
+    if options.hold_out == "folds":
+        return screening.KFold(options.folds, options.rounds, options.seed)
+    if options.hold_out == "sparse":
+        return screening.Sparse(options.drugs, options.rounds, options.seed)
+    return screening.LeaveOneOut(options.hold_out)
+
+
+def _evaluated(
+    options: argparse.Namespace,
+    screen: screening.Screen,
+    methods: dict[str, screening.Method],
+    splitting: screening.Splitting,
+) -> screening.Evaluation:
+    progress = reporter(shows_progress(options), "folds")
+    return screening.evaluate(screen, methods, splitting, progress)
+
+
+def _means(numbers: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {
+        name: {score: round(of[score]["mean"], 4) for score in SCORES}
+        for name, of in numbers["methods"].items()
+    }
+
+
+def _score_lines(numbers: dict[str, Any]) -> str:
+    means = _means(numbers)
+    width = max(map(len, means))
+    lines = [" " * width + "".join(f"{score:>16}" for score in SCORES)]
+    for name, of in means.items():
+        lines.append(f"{name:<{width}}" + "".join(f"{of[score]:>16.3f}" for score in SCORES))
+    lines += ["", *(f"{score}: {LABELS[score]}" for score in SCORES)]
+    return "\n".join(lines)
+
+
+def _demo_lines(figures: dict[str, Any], numbers: dict[str, Any]) -> str:
+    found = len(set(figures["cures"]) & set(figures["first"]))
+    return (
+        f"SIMULATED screen, held-out scores over {numbers['folds']} folds:\n"
+        f"{_score_lines(numbers)}\n\n"
+        f"the {len(figures['cures'])} drugs that cure by construction: {found} of them among the "
+        f"first {len(figures['cures'])} of the ranking\n"
+        f"r of the predicted profiles with the truth: "
+        f"{figures['r_of_the_predicted_with_the_truth']:.3f}\n"
+        f"{figures['folder']}: report.html, report.json, completed.csv, signature.csv, ranked.csv"
+    )
+
+
+def _against_truth(made: screening.Simulated, done: screening.Completed) -> float:
+    from .screening.scores import pearson
+
+    place = {tuple(row): k for k, row in enumerate(made.truth.labels.tolist())}
+    at = [place[tuple(row)] for row in done.screen.labels.tolist()]
+    missing = ~done.measured
+    return round(pearson(done.screen.profiles[missing], made.truth.profiles[at][missing]), 4)
+
+
+def _write_ranking(
+    options: argparse.Namespace, ranked: screening.Ranking, target: Path | None
+) -> None:
+    table = ranking.as_table(ranked)
+    if target is not None:
+        _write_table(target, table)
+        say(options, f"{target}: {len(ranked.drugs):,} drugs")
+    if options.json:
+        figures = {"genes": ranked.genes, "absent": ranked.absent}
+        print(json.dumps(figures | {"drugs": [asdict(d) for d in ranked.drugs]}, indent=1))
+    elif target is None:
+        tables.print_to(sys.stdout, table)
+
+
+def _check_ranking(path: Path) -> None:
+    if path.suffix.lower() == ".npz":
+        raise InputError(f"{path} cannot hold a ranking", expected=".csv .tsv .txt .parquet")
+    completing.check_suffix(path)
+
+
+def _write_table(path: Path, table: tables.Table) -> None:
+    with replacing(path) as file:
+        tables.write(file, table)

@@ -1,0 +1,53 @@
+"""Drug screens: read, evaluate, complete, and rank drugs against a disease.
+
+Reading order: screen, reading, baselines, falrtc, presets, ntk, mixture, scores, splits, protocol,
+completing, ranking, report.
+"""
+
+from .baselines import DNPP, Additive, CellMean, Method
+from .completing import Completed, complete
+from .falrtc import FaLRTC
+from .mixture import Mixture, paper_mixture
+from .ntk import NTK, network
+from .presets import imputed, proposed, sparse
+from .protocol import Evaluation, evaluate, leaks
+from .ranking import Ranked, Ranking, rank, read_signature
+from .reading import from_anndata, into_anndata, read
+from .screen import Screen
+from .simulate import Simulated, simulate
+from .splits import KFold, LeaveOneOut, Sparse, Split, Splitting
+
+__all__ = [
+    "DNPP",
+    "NTK",
+    "Additive",
+    "CellMean",
+    "Completed",
+    "Evaluation",
+    "FaLRTC",
+    "KFold",
+    "LeaveOneOut",
+    "Method",
+    "Mixture",
+    "Ranked",
+    "Ranking",
+    "Screen",
+    "Simulated",
+    "Sparse",
+    "Split",
+    "Splitting",
+    "complete",
+    "evaluate",
+    "from_anndata",
+    "imputed",
+    "into_anndata",
+    "leaks",
+    "network",
+    "paper_mixture",
+    "proposed",
+    "rank",
+    "read",
+    "read_signature",
+    "simulate",
+    "sparse",
+]

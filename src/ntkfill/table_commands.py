@@ -1,0 +1,140 @@
+"""The command that fills in tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+from .exits import DONE, NOT_CONVERGED
+from .grid import Array
+from .imputer import NTKImputer
+from .table_files import SUFFIXES, TextTable, read, write
+
+
+def impute(options: argparse.Namespace) -> int:
+    """Fill in one table and write it."""
+    check(options)
+    table = read(options.input, options.index)
+    values = table.numbers()
+    imputer = NTKImputer(
+        row_features=row_features(options, table),
+        column_features=column_features(options, table),
+        depth=options.depth,
+        ridge=options.ridge,
+        max_sweeps=options.max_sweeps,
+        tol=options.tol,
+    )
+    refuse_empty(table, values, imputer)
+    missing = np.isnan(values)
+    say(options, f"{options.input}: {missing.sum():,} of {missing.size:,} entries are missing")
+    started = time.perf_counter()
+    filled = imputer.fit_transform(values)
+    seconds = time.perf_counter() - started
+    write(options.output, table, filled, missing)
+    tell(options, imputer, missing.shape, int(missing.sum()), seconds)
+    return DONE if imputer.converged_ else NOT_CONVERGED
+
+
+def check(options: argparse.Namespace) -> None:
+    """Before anything is read: can the rows be matched, and the result be written?"""
+    if options.row_features is not None and options.index is None:
+        raise InputError(
+            "nothing says which features belong to which row",
+            hint="--index NAME, a column of labels in both files",
+        )
+    target: Path = options.output
+    if target.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{target} is no table that can be written", expected=" ".join(SUFFIXES))
+    inputs = (options.input, options.row_features, options.column_features)
+    for source in (path for path in inputs if path is not None and path.exists()):
+        if target.exists() and target.samefile(source):
+            raise InputError(f"{target} would overwrite its own input", hint="another -o OUT")
+
+
+def row_features(options: argparse.Namespace, table: TextTable) -> Array | None:
+    """Features of the rows, in their order."""
+    if options.row_features is None:
+        return None
+    return matched(read(options.row_features, options.index), table.labels, "row")
+
+
+def column_features(options: argparse.Namespace, table: TextTable) -> Array | None:
+    """Features of the columns, in their order; the labels are the first column of their file."""
+    if options.column_features is None:
+        return None
+    return matched(read(options.column_features, ""), table.columns, "column")
+
+
+def matched(features: TextTable, labels: list[str], what: str) -> Array:
+    """The rows of a file of features that belong to these labels."""
+    place = {label: k for k, label in enumerate(features.labels)}
+    absent = [label for label in labels if label not in place]
+    if absent:
+        raise InputError(
+            f"{features.path}: no features for {len(absent)} of {len(labels)} {what}s",
+            got=", ".join(absent[:5]) + (", ..." if len(absent) > 5 else ""),
+        )
+    values = features.numbers()
+    rows = [place[label] for label in labels]
+    for i, j in np.argwhere(np.isnan(values[rows]))[:1]:
+        raise InputError(
+            f"{features.path}: a feature is missing",
+            got=f"row {labels[i]!r}, column {features.columns[j]!r}",
+        )
+    return values[rows]
+
+
+def refuse_empty(table: TextTable, values: Array, imputer: NTKImputer) -> None:
+    """A row or column that nothing is known of needs features of its own."""
+    known = ~np.isnan(values)
+    if imputer.column_features is None and not known.any(axis=0).all():
+        names = [table.columns[j] for j in np.flatnonzero(~known.any(axis=0))[:5]]
+        raise InputError(
+            f"{table.path}: nothing is known of the column {', '.join(map(repr, names))}",
+            hint="--column-features, or leave it out",
+        )
+    if imputer.row_features is None and not known.any(axis=1).all():
+        labels = [table.labels[i] for i in np.flatnonzero(~known.any(axis=1))[:5]]
+        raise InputError(
+            f"{table.path}: nothing is known of the row {', '.join(map(repr, labels))}",
+            hint="--row-features, or leave it out",
+        )
+
+
+def tell(
+    options: argparse.Namespace,
+    imputer: NTKImputer,
+    shape: tuple[int, ...],
+    missing: int,
+    seconds: float,
+) -> None:
+    """The figures, in words on stderr and as JSON on stdout."""
+    sweeps = f", {imputer.n_sweeps_} sweeps" if imputer.n_sweeps_ else ""
+    say(options, f"{options.output}: {missing:,} entries filled in {seconds:.2f} s{sweeps}")
+    if not imputer.converged_:
+        say(options, "warning: the fill still moved in the last sweep. Try: --max-sweeps 30.")
+    figures: dict[str, Any] = {
+        "input": str(options.input),
+        "output": str(options.output),
+        "rows": shape[0],
+        "columns": shape[1],
+        "missing": missing,
+        "sweeps": imputer.n_sweeps_,
+        "converged": bool(imputer.converged_),
+        "seconds": round(seconds, 3),
+    }
+    if options.json:
+        print(json.dumps(figures, indent=1))
+
+
+def say(options: argparse.Namespace, message: str) -> None:
+    """A message to the person, not to the program that reads stdout."""
+    if not options.quiet:
+        print(message, file=sys.stderr)

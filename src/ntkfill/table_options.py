@@ -1,0 +1,58 @@
+"""What can be asked of the command that fills in tables."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The options of `ntkfill impute`."""
+    command.add_argument(
+        "input", type=Path, metavar="TABLE", help=".csv or .tsv with a line of names; gaps empty"
+    )
+    command.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", required=True, help="a .csv or .tsv"
+    )
+    command.add_argument("--index", metavar="NAME", help="the column that holds labels of the rows")
+    command.add_argument(
+        "--row-features",
+        type=Path,
+        metavar="FILE",
+        help="a table of features, matched by --index; whole rows may then be missing",
+    )
+    command.add_argument(
+        "--column-features",
+        type=Path,
+        metavar="FILE",
+        help="a table of features whose first column holds the names of the columns",
+    )
+    command.add_argument(
+        "--depth", type=int, default=1, metavar="N", help="hidden layers (default: 1)"
+    )
+    command.add_argument(
+        "--ridge",
+        type=_ridge,
+        default="loo",
+        metavar="R",
+        help="relative to the kernel's diagonal (default: chosen by leaving entries out)",
+    )
+    command.add_argument(
+        "--max-sweeps", type=int, default=10, metavar="N", help="without features (default: 10)"
+    )
+    command.add_argument(
+        "--tol",
+        type=float,
+        default=1e-3,
+        metavar="T",
+        help="without features: stop when a sweep changes less of the variance (default: 1e-3)",
+    )
+    command.add_argument("--json", action="store_true", help="figures as JSON on stdout")
+    command.add_argument("--quiet", action="store_true", help="nothing on stderr but failures")
+
+
+def _ridge(text: str) -> float | str:
+    try:
+        return "loo" if text == "loo" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected loo or a number; got {text!r}") from None

@@ -1,0 +1,145 @@
+"""The command that fills in tables: files in, files out, and every failure named."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from ntkfill import NTKImputer
+from ntkfill.cli import main
+
+RNG = np.random.default_rng(0)
+LEFT, RIGHT = RNG.normal(size=(20, 2)), RNG.normal(size=(4, 2))
+TABLE = LEFT @ RIGHT.T
+MISSING = RNG.random(TABLE.shape) < 0.2
+MISSING[:, 0] = False
+NAMES, LABELS = list("abcd"), [f"r{k}" for k in range(20)]
+
+
+def text(rows, separator=","):
+    return "\n".join(separator.join(map(str, row)) for row in rows) + "\n"
+
+
+@pytest.fixture
+def files(tmp_path):
+    cells = np.where(MISSING, "", TABLE.astype(str)).tolist()
+    table = [["drug", *NAMES], *([label, *row] for label, row in zip(LABELS, cells, strict=True))]
+    (tmp_path / "table.csv").write_text(text(table))
+    features = [["drug", "f", "g"], *([la, *f] for la, f in zip(LABELS, LEFT, strict=True))]
+    (tmp_path / "drugs.csv").write_text(text([features[0], *features[:0:-1]]))
+    columns = [["name", "f", "g"], *([n, *f] for n, f in zip(NAMES, RIGHT, strict=True))]
+    (tmp_path / "columns.tsv").write_text(text(columns, "\t"))
+    return tmp_path
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sides"),
+    [
+        ((), {}),
+        (("--row-features", "drugs.csv"), {"row_features": LEFT}),
+        (("--column-features", "columns.tsv"), {"column_features": RIGHT}),
+        (
+            ("--row-features", "drugs.csv", "--column-features", "columns.tsv"),
+            {"row_features": LEFT, "column_features": RIGHT},
+        ),
+    ],
+)
+def test_fills_as_the_imputer_does_and_keeps_every_other_letter(
+    files, capsys, monkeypatch, arguments, sides
+):
+    monkeypatch.chdir(files)
+    command = ["impute", "table.csv", "-o", "filled.csv", "--index", "drug", "--json", *arguments]
+    assert main(command) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["rows"], figures["columns"], figures["missing"]) == (20, 4, MISSING.sum())
+    before, after = read(files / "table.csv"), read(files / "filled.csv")
+    assert before[0] == after[0]
+    filled = NTKImputer(**sides).fit_transform(np.where(MISSING, np.nan, TABLE))
+    for i, (old, new) in enumerate(zip(before[1:], after[1:], strict=True)):
+        for j, (x, y) in enumerate(zip(old, new, strict=True)):
+            assert x == y or (x == "" and float(y) == pytest.approx(filled[i, j - 1], rel=1e-6))
+
+
+def test_whole_rows_come_from_features(files, monkeypatch):
+    monkeypatch.chdir(files)
+    rows = read(files / "table.csv")
+    rows[3][1:] = ["NA", "nan", "", "null"]
+    (files / "table.tsv").write_text(text(rows, "\t"))
+    command = ["impute", "table.tsv", "-o", "filled.tsv", "--index", "drug", "--quiet"]
+    assert main([*command, "--row-features", "drugs.csv"]) == 0
+    new = [line.split("\t") for line in (files / "filled.tsv").read_text().splitlines()]
+    assert np.corrcoef(np.array(new[3][1:], float), TABLE[2])[0, 1] > 0.8
+    assert main(command) == 1  # nothing to fill the row in from
+
+
+def changed(row, column, value):
+    def change(rows):
+        rows[row][column] = value
+
+    return change
+
+
+def emptied(rows):
+    for row in rows[1:]:
+        row[2] = ""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (changed(3, 2, "much"), "row 'r2', column 'b' is no number; got 'much'"),
+        (changed(3, 2, "inf"), "row 'r2', column 'b' is no number; got 'inf'"),
+        (changed(3, 0, "r0"), "two rows are called 'r0'"),
+        (changed(3, 0, "zz"), "no features for 1 of 20 rows; got zz"),
+        (changed(0, 2, "a"), "two columns are called 'a'"),
+        (changed(0, 0, "cell"), "has no column 'drug'"),
+        (lambda rows: rows[4].pop(), "line 5 does not fit; expected 5 cells; got 4"),
+        (lambda rows: rows.clear(), "is empty"),
+        (emptied, "nothing is known of the column 'b'"),
+    ],
+)
+def test_failures_name_the_place_and_write_nothing(files, capsys, monkeypatch, change, message):
+    monkeypatch.chdir(files)
+    rows = read(files / "table.csv")
+    change(rows)
+    (files / "table.csv").write_text(text(rows))
+    command = ["impute", "table.csv", "-o", "filled.csv", "--index", "drug"]
+    assert main([*command, "--row-features", "drugs.csv"]) == 1
+    told = capsys.readouterr()
+    assert message in told.err
+    assert told.out == ""
+    assert sorted(path.name for path in files.iterdir()) == [
+        "columns.tsv",
+        "drugs.csv",
+        "table.csv",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-o", "table.csv"), "overwrite its own input"),
+        (("-o", "filled.xls"), "no table that can be written"),
+        (("-o", "filled.csv", "--row-features", "drugs.csv"), "which features belong"),
+        (("-o", "filled.csv"), "row '1', column 'drug' is no number; got 'r0'. Try: --index drug"),
+        (("-o", "gone/filled.csv", "--index", "drug"), "No such file"),
+    ],
+)
+def test_requests_that_cannot_be_met(files, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(files)
+    assert main(["impute", "table.csv", *arguments]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_not_converged_is_written_and_flagged(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    command = ["impute", "table.csv", "-o", "filled.csv", "--index", "drug", "--max-sweeps", "1"]
+    assert main([*command, "--tol", "1e-9"]) == 3
+    assert "--max-sweeps" in capsys.readouterr().err
+    assert (files / "filled.csv").exists()
