@@ -50,7 +50,7 @@ class Inpainter:
     rtol : float
         Accuracy of the solve: the residual relative to the known values' spread.
     memory_limit : int, optional
-        Bytes of working memory; the default is what is free.
+        Bytes of working memory of the solve; the default is what is free.
     cache : Cache or None, optional
         Where kernels are kept; the default is the user's cache folder, None keeps none.
     progress : bool or callable, optional

@@ -250,6 +250,7 @@ def _check_side(axis: Axis, side: int) -> None:
             if axis.side is None
             else str(axis.side),
             got=str(side),
+            hint="boundary='pad', which takes any size",
         )
 
 

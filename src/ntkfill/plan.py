@@ -102,12 +102,18 @@ class Plan:
     ) -> Kernel:
         """The kernel of the network on the torus, from the cache where it has it."""
         grid = self.network.table_grid(self.torus, self.prior)
-        average = "shift-averaged" if self.shift_average else "exact float32"
+        # A dense kernel is solved directly, in double precision; a table only by iteration.
+        dtype = np.float32 if self.prior.stationary else np.float64
+        average = "shift-averaged" if self.shift_average else f"exact {np.dtype(dtype)}"
         where = f"endless {len(self.torus)}-d" if grid is None else f"torus {grid}"
 
         def compute() -> tuple[Array, tuple[Axis, ...]]:
             return self.network.table(
-                self.torus, self.prior, shift_average=self.shift_average, told=told
+                self.torus,
+                self.prior,
+                shift_average=self.shift_average,
+                dtype=dtype,
+                told=told,
             )
 
         key = f"{self.network!r} | {self.prior!r} | ntk, {average}, {where}"
@@ -226,7 +232,7 @@ def build(levels: int, n: int, cache: Cache) -> None:
 
 def _quick_levels(n: int) -> int:
     """The deepest network with two convolutions on the way up whose kernel is made in seconds."""
-    return max(QUICK // n, 1)
+    return max(min(QUICK // n, 12), 1)
 
 
 def _most_levels(n: int) -> int:

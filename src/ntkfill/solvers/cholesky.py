@@ -55,7 +55,7 @@ class Cholesky:
                 # One thread: with several, the order of the sums depends on their number.
                 with threadpool_limits(1):
                     lower = cho_factor(block, lower=True)[0]
-                return CholeskyFactor(kernel, known, block, lower, jitter)
+                return CholeskyFactor(kernel, known, block, lower, jitter, jitter * mean)
             except np.linalg.LinAlgError:
                 grown = max(10 * jitter, 1e-12)
                 if grown > 1e-4:
@@ -69,13 +69,15 @@ class Cholesky:
 
 @dataclass(frozen=True, eq=False)
 class CholeskyFactor:
-    """The factor of K[known, known] + ridge; `block` is the matrix itself."""
+    """The factor of K[known, known] + ridge; `block` is the matrix itself, with the jitter `added`
+    (and relative to the mean diagonal, `jitter`)."""
 
     kernel: Kernel
     known: Mask
     block: Array
     lower: Array
     jitter: float
+    added: float
 
     def solve(self, y: Array, progress: Progress | None = None) -> Solution:
         """Solve for y of shape (n_known, m), with one step of iterative refinement."""
@@ -83,7 +85,8 @@ class CholeskyFactor:
         with threadpool_limits(1):
             a = cho_solve((self.lower, True), y)
             a += cho_solve((self.lower, True), y - self.block @ a)
-            rest = norms(y - self.block @ a)
+            # The jitter belongs to the solve, not to the problem.
+            rest = norms(y - self.block @ a + self.added * a)
         if progress is not None:
             progress(1.0)
         size = norms(y)
