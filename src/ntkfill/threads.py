@@ -26,7 +26,11 @@ def spread(
     Whatever one of them raises, and an interruption, cancels those that have not begun.
     """
     todo = list(items)
-    pool = ThreadPoolExecutor(max(1, min(workers(), len(todo))))
+    if len(todo) < 2:  # not worth a thread
+        for item in todo:
+            task(item)
+        return
+    pool = ThreadPoolExecutor(min(workers(), len(todo)))
     try:
         for done, future in enumerate([pool.submit(task, item) for item in todo], start=1):
             future.result()
