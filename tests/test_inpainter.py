@@ -192,6 +192,21 @@ def test_weights_make_the_value(options, at):
         assert np.vdot(weights, image) == pytest.approx(value, abs=1e-4)
 
 
+def test_changed_options_are_heeded():
+    inpainter = Inpainter(network=NET)
+    before = inpainter.fill(IMAGE, HOLES)[0]
+    inpainter.ridge = 10.0
+    expected = inpaint(IMAGE, HOLES, network=NET, ridge=10.0)
+    np.testing.assert_array_equal(inpainter.fill(IMAGE, HOLES)[0], expected)
+    assert not np.array_equal(before, expected)
+
+
+@pytest.mark.parametrize("cache", ["no", "/tmp", 3])
+def test_what_is_no_cache_is_refused(cache):
+    with pytest.raises(InputError, match="no cache"):
+        inpaint(IMAGE, HOLES, network=NET, cache=cache)
+
+
 def test_weights_in_one_dimension():
     holes = np.arange(20) % 4 == 1
     inpainter = Inpainter().fit(holes)

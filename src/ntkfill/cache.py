@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +21,9 @@ from .grid import Array, Axis
 FORMAT = 1
 
 Table = tuple[Array, tuple[Axis, ...]]
+
+# The names of entries, and of files that were never finished.
+OURS = re.compile(r"[0-9a-f]{32}\.(npy|json)|\.writing-.*")
 
 # What reading a file that was damaged may raise.
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, RecursionError)
@@ -82,13 +86,14 @@ class Cache:
         return sorted((e for _, e in self._manifests()), key=lambda entry: entry.key)
 
     def clear(self) -> int:
-        """Delete every entry; returns how many bytes that freed."""
+        """Delete every entry, and nothing else; returns how many bytes that freed."""
         freed = 0
         if self.directory.is_dir():
-            # Also what processes that died while writing have left.
-            for path in [*self.directory.glob("*.npy"), *self.directory.glob("*.json")]:
-                freed += path.stat().st_size
-                path.unlink(missing_ok=True)
+            for path in self.directory.iterdir():
+                # Also what processes that died while writing have left.
+                if OURS.fullmatch(path.name) and path.is_file():
+                    freed += path.stat().st_size
+                    path.unlink(missing_ok=True)
         return freed
 
     def _manifests(self) -> Iterator[tuple[Path, Entry]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__, screen_options, table_options
-from .exits import FAILED, INTERRUPTED
+from .errors import InputError
+from .exits import DONE, FAILED, INTERRUPTED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,22 +20,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 1 failed, 2 usage, 3 not converged (output written and flagged), 130 interrupted.
     """
     options = parser().parse_args(arguments)
-    # Only now: NumPy and SciPy take longer to load than the help takes to read.
-    from . import commands
-    from .errors import InputError
-
     try:
+        # Only now: NumPy and SciPy take longer to load than the help takes to read.
+        from . import commands
+
         return commands.run(options)
     except (InputError, MemoryError) as error:
-        print(f"ntkfill: {error}", file=sys.stderr)
-    except BrokenPipeError:
-        sys.stderr.close()
+        complain(str(error))
+    except BrokenPipeError:  # whoever read our output has had enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except OSError as error:
-        print(f"ntkfill: {error.filename or 'a file'}: {error.strerror}.", file=sys.stderr)
+        complain(f"{error.filename or 'the output'}: {error.strerror}.")
     except KeyboardInterrupt:
-        print("ntkfill: interrupted; no file was half-written.", file=sys.stderr)
+        complain("interrupted; no file was half-written.")
         return INTERRUPTED
     return FAILED
+
+
+def complain(message: str) -> None:
+    """A failure, to the person; there may be nobody to read it."""
+    if sys.stderr is not None:
+        print(f"ntkfill: {message}", file=sys.stderr)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="ntkfill",
         description="Fill in what is missing, with infinitely wide neural networks.",
-        epilog="exit codes: 0 done, 1 failed, 2 usage, 3 the solve did not converge",
+        epilog="exit codes: 0 done, 1 failed, 2 the command line cannot be understood, "
+        "3 the solve did not converge (output written), 130 interrupted",
     )
     top.add_argument("--version", action="version", version=f"ntkfill {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -165,6 +175,7 @@ def _kernel(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--axes",
         type=int,
+        choices=(1, 2, 3),
         default=2,
         metavar="N",
         help="build: 1 for signals, 2 for images, 3 for volumes (default: 2)",
@@ -186,13 +197,11 @@ def _pixel(text: str) -> tuple[int, int]:
 
 
 def _bytes(text: str) -> int:
-    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "B": 1}
-    upper = text.strip().upper()
-    unit = next((u for u in units if upper.endswith(u)), "")
-    try:
-        size = int(float(upper.removesuffix(unit)) * units.get(unit, 1))
-    except (ValueError, OverflowError):
-        size = 0
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]?)(I?B)?\s*", text.upper())
+    size = 0
+    if found is not None and found[1].count(".") <= 1 and found[1] != ".":
+        base = 1024 if found[3] == "IB" else 1000
+        size = int(float(found[1]) * base ** " KMGT".index(found[2] or " "))
     if size <= 0:
         raise argparse.ArgumentTypeError(f"expected a size such as 2GB or 500MB; got {text!r}")
     return size

@@ -16,9 +16,10 @@ import numpy as np
 
 from . import images
 from .cache import Cache
+from .cli import complain
 from .errors import InputError, readable
 from .exits import DONE, FAILED, NOT_CONVERGED
-from .filling import Info, in_any_channel, missing_pixels
+from .filling import Info, check_missing, in_any_channel, missing_pixels
 from .inpainter import Inpainter
 from .nn.parsing import parse
 from .nn.sequential import Sequential
@@ -63,8 +64,8 @@ def screens(options: argparse.Namespace) -> int:
 
 def fill_files(options: argparse.Namespace) -> int:
     """Fill one picture, or many through one mask, whose factor they share."""
-    pairs = list(outputs(options))
     mask = chosen_mask(options)
+    pairs = list(outputs(options))
     inpainter = chosen_inpainter(options)
     told, failed = [], False
     for source, target in pairs:
@@ -73,8 +74,12 @@ def fill_files(options: argparse.Namespace) -> int:
         except InputError as error:
             if len(pairs) == 1:
                 raise
-            print(f"ntkfill: {source}: {error}", file=sys.stderr)
+            complain(f"{source}: {error}")
+            told.append({"input": str(source), "error": str(error)})
             failed = True
+    if len(pairs) > 1:
+        bad = sum("error" in entry for entry in told)
+        say(options, f"{len(pairs) - bad} done, {bad} failed")
     if options.json:
         print(json.dumps({"files": told}, indent=1))
     if failed:
@@ -98,8 +103,10 @@ def fill_file(
         raise InputError(f"nothing says what is missing of {source}", hint="--mask MASK")
     anywhere = in_any_channel(missing, parts.grid)
     channels = parts.pixels.shape[-1]
+    check_missing(anywhere)
     if target is None:
         return told_plan(options, source, inpainter.planned(anywhere, channels))
+    images.check_target(target, stored.array)
     say(options, f"{source}: {anywhere.sum():,} of {anywhere.size:,} pixels are missing")
     started = time.perf_counter()
     filled, info = inpainter.fill(stored.array, mask, channel_axis=axis)
@@ -118,6 +125,8 @@ def told_fill(
         f"{target}: {info.missing:,} pixels filled in {seconds:.2f} s "
         f"({steps} steps, residual {residual:.1g})",
     )
+    if not info.missing:
+        say(options, "warning: nothing is missing in this mask; white must mean missing")
     if info.beyond_reach:
         say(
             options,
@@ -172,8 +181,10 @@ def heatmap(options: argparse.Namespace) -> int:
     missing = in_any_channel(missing_pixels(parts, chosen_mask(options)), parts.grid)
     if options.output.suffix.lower() != ".png":
         raise InputError("a heat map is written as .png", got=str(options.output))
+    spare(options.output, source, options.mask)
+    images.check_target(options.output, np.zeros((1, 1, 3), np.uint8))
     inpainter = chosen_inpainter(options).fit(missing)
-    shown = np.where(missing[..., None], parts.pixels.max(), parts.pixels)
+    shown = np.where(missing[..., None], np.nanmax(parts.pixels), parts.pixels)
     canvas = drawn(inpainter, shown, options.at)
     images.write(options.output, images.Stored(canvas, -1))
     say(options, f"{options.output}: kernel row and weights of the pixel {options.at}")
@@ -224,6 +235,11 @@ def kernels(options: argparse.Namespace) -> int:
             say(options, f"building {levels} levels for {options.axes} axes")
             build(levels, options.axes, cache)
     entries = cache.entries()
+    if options.action == "build" and not entries:
+        raise InputError(
+            f"kernels cannot be kept in {cache.directory}",
+            hint="another folder, in the environment variable NTKFILL_CACHE",
+        )
     if options.json:
         print(json.dumps([{"key": e.key, "bytes": e.nbytes} for e in entries], indent=1))
     else:
@@ -237,7 +253,7 @@ def outputs(options: argparse.Namespace) -> Iterator[tuple[Path, Path | None]]:
     files: list[Path] = []
     for given in options.inputs:
         if given.is_dir():
-            found = sorted(p for p in given.iterdir() if p.suffix.lower() in images.SUFFIXES)
+            found = sorted(path for path in given.iterdir() if is_input(options, path))
             if not found:
                 raise InputError(
                     f"no pictures in the folder {given}", expected=" ".join(images.SUFFIXES)
@@ -258,15 +274,32 @@ def outputs(options: argparse.Namespace) -> Iterator[tuple[Path, Path | None]]:
             raise InputError("two inputs have the same name", hint="one folder at a time")
     for file in files:
         target = options.output / file.name if many or options.output.is_dir() else options.output
-        if target.exists() and target.samefile(file):
-            raise InputError(f"{target} would overwrite its own input", hint="another -o OUT")
+        spare(target, file, options.mask)
         if target.suffix.lower() not in images.SUFFIXES:
             raise InputError(
-                f"{target} is no picture that can be written", expected=" ".join(images.SUFFIXES)
+                f"{target} is neither a folder that is there nor a picture that can be written",
+                expected=" ".join(images.SUFFIXES),
             )
         yield file, target
     if many:
         options.output.mkdir(parents=True, exist_ok=True)
+
+
+def is_input(options: argparse.Namespace, path: Path) -> bool:
+    """Whether a file in a folder is one of the pictures to fill: not hidden, and not the mask."""
+    return (
+        path.suffix.lower() in images.SUFFIXES
+        and path.is_file()
+        and not path.name.startswith(".")
+        and not (options.mask is not None and options.mask.exists() and path.samefile(options.mask))
+    )
+
+
+def spare(target: Path, *sources: Path | None) -> None:
+    """Refuse to write over what is read."""
+    for source in sources:
+        if source is not None and target.exists() and source.exists() and target.samefile(source):
+            raise InputError(f"{target} would overwrite its own input", hint="another -o OUT")
 
 
 def chosen_mask(options: argparse.Namespace) -> Mask | None:
@@ -297,10 +330,10 @@ def chosen_inpainter(options: argparse.Namespace) -> Inpainter:
 
 def shows_progress(options: argparse.Namespace) -> bool:
     """Bars are for terminals."""
-    return not options.quiet and sys.stderr.isatty()
+    return not options.quiet and sys.stderr is not None and sys.stderr.isatty()
 
 
 def say(options: argparse.Namespace, message: str) -> None:
     """A message to the person, not to the program that reads stdout."""
-    if not options.quiet:
+    if not options.quiet and sys.stderr is not None:
         print(message, file=sys.stderr)

@@ -21,6 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
     >>> target.read_text()
     'hello'
     """
+    path = Path(os.path.realpath(path))  # a link stays a link
     handle, name = tempfile.mkstemp(
         dir=path.parent or Path(), prefix=".writing-", suffix=path.suffix
     )

@@ -132,6 +132,7 @@ class Inpainter:
         kernel = plan.kernel(self._cache(), reporter(self.progress, "kernel", 0.0, 0.3))
         factor: Factor = plan.solver.factor(kernel, plan.embed(~missing).ravel())
         self.plan_, self.missing_, self.factor_ = plan, missing, factor
+        self._fitted_with = self._settings
         return self
 
     def transform(self, image: ArrayLike, *, channel_axis: int | None = None) -> NDArray[Any]:
@@ -199,7 +200,7 @@ class Inpainter:
             )
             return source.original.copy(), Info(None, (), 0, 0, 0.0)
         if missing.ndim == len(source.grid):
-            if not (hasattr(self, "missing_") and np.array_equal(self.missing_, missing)):
+            if not self._ready_for(missing):
                 self.fit(missing, channels=source.pixels.shape[-1])
             return self._filled(source, missing)
         check_missing(missing)
@@ -307,6 +308,18 @@ class Inpainter:
         )
 
     @property
+    def _settings(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in ("network", "prior", *OPTIONS))
+
+    def _ready_for(self, missing: Mask) -> bool:
+        """Whether the last fit was for this mask, with the options as they are now."""
+        return (
+            hasattr(self, "factor_")
+            and self._fitted_with == self._settings
+            and np.array_equal(self.missing_, missing)
+        )
+
+    @property
     def _centres(self) -> bool:
         return self.shift_average if self.centre is None else self.centre
 
@@ -324,7 +337,16 @@ class Inpainter:
         return int(np.ravel_multi_index(inside, self.plan_.torus))
 
     def _cache(self) -> Cache | None:
-        return Cache() if isinstance(self.cache, str) else self.cache
+        if self.cache is None or isinstance(self.cache, Cache):
+            return self.cache
+        if self.cache == "user":
+            return Cache()
+        raise InputError(
+            "this is no cache",
+            expected="a Cache, 'user' or None",
+            got=repr(self.cache),
+            hint="ntkfill.Cache(pathlib.Path(...))",
+        )
 
     def _fitted(self) -> None:
         if not hasattr(self, "factor_"):

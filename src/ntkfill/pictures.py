@@ -57,7 +57,10 @@ def picture(image: ArrayLike, channel_axis: int | None) -> Picture:
     InputError
         If it is empty, not of real numbers, or has no such axis.
     """
-    original = np.ma.getdata(image) if np.ma.isMaskedArray(image) else np.asarray(image)
+    try:
+        original = np.ma.getdata(image) if np.ma.isMaskedArray(image) else np.asarray(image)
+    except ValueError as error:
+        raise InputError("the image is no array", got=str(error)) from error
     if original.dtype.kind not in "buif":
         raise InputError(
             "the image is not made of real numbers",

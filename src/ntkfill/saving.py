@@ -72,5 +72,11 @@ def read(path: Path) -> tuple[dict[str, Any], Sequential, Prior, Mask]:
                 else parse_prior(str(text["prior"]))
             )
         return dict(text["options"]), parse(str(text["network"])), prior, missing
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is not a saved inpainter", got="no such file") from error
     except UNREADABLE as error:
-        raise InputError(f"{path} is not a saved inpainter", got=str(error)) from error
+        raise InputError(
+            f"{path} is not a saved inpainter",
+            expected="what Inpainter.save wrote",
+            got="a damaged file, or one of another kind",
+        ) from error

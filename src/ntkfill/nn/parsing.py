@@ -55,7 +55,10 @@ def parse(text: str) -> Sequential:
 
 def _read(node: ast.expr) -> Any:
     if not isinstance(node, ast.Call):
-        return ast.literal_eval(node)
+        try:
+            return ast.literal_eval(node)
+        except ValueError:
+            raise ValueError(f"only these words are known: {', '.join(WORDS)}") from None
     if not (isinstance(node.func, ast.Name) and node.func.id in WORDS):
         raise ValueError(f"only these words are known: {', '.join(WORDS)}")
     keywords = {str(keyword.arg): _read(keyword.value) for keyword in node.keywords}
