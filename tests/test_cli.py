@@ -11,9 +11,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from ntkfill import commands, images, inpaint
-from ntkfill.cli import main
-from ntkfill.exits import DONE, FAILED, INTERRUPTED, NOT_CONVERGED, USAGE
+from ntkfill import images, inpaint
+from ntkfill.cli import commands, main
+from ntkfill.cli.exits import DONE, FAILED, INTERRUPTED, NOT_CONVERGED, USAGE
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from ntkfill.cli import main
-from ntkfill.exits import DONE, FAILED
+from ntkfill.cli.exits import DONE, FAILED
 
 GREY = np.add.outer(np.arange(12), np.arange(10)).astype(np.uint8) * 10
 HOLES = np.zeros((12, 10), bool)
@@ -181,6 +181,6 @@ def test_interrupted_while_loading(monkeypatch, capsys):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ntkfill.commands.run", stop)
+    monkeypatch.setattr("ntkfill.cli.commands.run", stop)
     assert fill("in.png", "out.png") == 130
     assert "interrupted" in capsys.readouterr().err

@@ -19,8 +19,8 @@ from ntkfill.conditions import (
     of_training,
     unit,
 )
+from ntkfill.conditions.nugget import kernel_and_ridge
 from ntkfill.nn import Dense, LeakyReLU, ReLU, Sequential
-from ntkfill.nugget import kernel_and_ridge
 
 CELLS, DRUGS = "ABC", "wxyz"
 LABELS = {

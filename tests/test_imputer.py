@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from ntkfill import InputError, NTKImputer
 from ntkfill.nn import Dense, ReLU, Sequential
-from ntkfill.sides import Side
+from ntkfill.tables.sides import Side
 
 RNG = np.random.default_rng(0)
 NET = Sequential(Dense(), ReLU(), Dense())
@@ -298,7 +298,7 @@ def test_constant_columns_stay_constant():
 
 
 def test_leave_one_out_is_what_refitting_says():
-    from ntkfill.loo import Spectrum
+    from ntkfill.tables.loo import Spectrum
 
     kernel, y = NET.between(LEFT), TABLE[:, :1]
     spectrum = Spectrum.of(kernel)

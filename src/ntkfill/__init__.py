@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from .completion import Completion, complete
     from .errors import ConvergenceWarning, InputError, InvertedMaskWarning, MemoryLimitError
     from .filling import Info
-    from .imputer import NTKImputer
     from .inpainter import Inpainter
     from .inpainting import inpaint
     from .observed import Observed
+    from .tables import NTKImputer
 
 __version__ = "0.1.0"
 
@@ -27,12 +27,12 @@ _HOMES = {
     "InputError": "errors",
     "InvertedMaskWarning": "errors",
     "MemoryLimitError": "errors",
-    "NTKImputer": "imputer",
+    "NTKImputer": "tables",
     "Observed": "observed",
     "complete": "completion",
     "inpaint": "inpainting",
 }
-_MODULES = ("conditions", "kernels", "nn", "priors", "screening", "solvers")
+_MODULES = ("conditions", "kernels", "nn", "priors", "screening", "solvers", "tables")
 
 __all__ = [
     "Cache",

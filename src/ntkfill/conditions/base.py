@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError
 from ..grid import Array
-from ..labels import Labels, column, count, keys
+from .labels import Labels, column, count, keys
 
 
 class ConditionPrior(Protocol):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..grid import Array
-from ..labels import Labels, codes, column, count, keys
+from .labels import Labels, codes, column, count, keys
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class OneHot:
 class OwnNugget:
     """A feature of each condition's own: the identity matrix times `size`.
 
-    Appending it to other features is an explicit ridge; `ntkfill.nugget.kernel_and_ridge` gives
-    that without the n x n features.
+    Appending it to other features is an explicit ridge, which
+    `ntkfill.conditions.nugget.kernel_and_ridge` gives without the n x n features.
 
     Parameters
     ----------

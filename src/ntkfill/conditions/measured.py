@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..grid import Array
-from ..labels import Labels, column, positions
+from .labels import Labels, column, positions
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def paper_mixture(reference: str, dense: Method, threshold: int = 150) -> Mixtur
     """The paper's mixture: its sparse prior, and an imputation as prior for the other cell lines.
 
     Its networks have one hidden layer; the identity that it appends to the features, 1.5 I, is
-    the explicit ridge here (see `ntkfill.nugget`).
+    the explicit ridge here (see `ntkfill.conditions.nugget`).
     """
     shallow = network(1)
     few = NTK(sparse(reference), shallow, ridge=0.1, centre=False)

@@ -6,8 +6,8 @@ import numpy as np
 
 from .. import conditions as priors
 from ..conditions import ConditionPrior
+from ..conditions.labels import Labels
 from ..grid import Array
-from ..labels import Labels
 from .baselines import Method
 from .falrtc import FaLRTC
 from .screen import Conditions, Screen

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
-from .grid import Array
-from .nn import Dense, ReLU, Sequential, TwoSlope
+from ..errors import InputError
+from ..grid import Array
+from ..nn import Dense, ReLU, Sequential, TwoSlope
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,18 +14,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from . import images
-from .cache import Cache
-from .cli import complain
-from .errors import InputError, readable
+from .. import images
+from ..cache import Cache
+from ..errors import InputError, readable
+from ..filling import Info, check_missing, in_any_channel, missing_pixels
+from ..inpainter import Inpainter
+from ..nn.parsing import parse
+from ..nn.sequential import Sequential
+from ..observed import Mask
+from ..pictures import picture
+from ..plan import Plan, build
+from . import complain
 from .exits import DONE, FAILED, NOT_CONVERGED
-from .filling import Info, check_missing, in_any_channel, missing_pixels
-from .inpainter import Inpainter
-from .nn.parsing import parse
-from .nn.sequential import Sequential
-from .observed import Mask
-from .pictures import picture
-from .plan import Plan, build
 
 
 def run(options: argparse.Namespace) -> int:

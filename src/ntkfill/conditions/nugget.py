@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .grid import Array
-from .nn.covariance import of_pairs
-from .nn.evaluate import run
-from .nn.sequential import Sequential
+from ..grid import Array
+from ..nn.covariance import of_pairs
+from ..nn.evaluate import run
+from ..nn.sequential import Sequential
 
 
 def kernel_and_ridge(

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from .errors import InputError
-from .grid import Array
+from ..errors import InputError
+from ..grid import Array
 
 
 def kind(table: Any) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_sample_image
 
-from . import images, plots
-from .inpainter import Inpainter
-from .observed import Mask
+from .. import images, plots
+from ..inpainter import Inpainter
+from ..observed import Mask
 
 HOLE = (slice(150, 222), slice(300, 372))
 AT = (200, 336)  # inside the hole

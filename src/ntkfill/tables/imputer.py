@@ -16,13 +16,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .errors import InputError
-from .frames import kind, like, numbers, row_labels, unstored_missing
-from .grid import Array
-from .models import Both, Columns, Model, Plain, Rows
-from .nn import Sequential
-from .sides import Side, matched, of_new_rows
-from .tables import (
+from ..errors import InputError
+from ..grid import Array
+from ..nn import Sequential
+from .checks import (
     Explanation,
     checked_ridge,
     position,
@@ -31,6 +28,9 @@ from .tables import (
     relu,
     warn_of_empty,
 )
+from .frames import kind, like, numbers, row_labels, unstored_missing
+from .models import Both, Columns, Model, Plain, Rows
+from .sides import Side, matched, of_new_rows
 
 
 class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from ..grid import Array
+from ..memory import require
+from ..nn.pairs import of_gram
+from ..nn.sequential import Sequential
+from ..observed import Mask, Observed
+from ..threads import spread
 from . import loo
-from .grid import Array
-from .memory import require
-from .nn.pairs import of_gram
-from .nn.sequential import Sequential
-from .observed import Mask, Observed
-from .threads import spread
 
 T = TypeVar("T")
 

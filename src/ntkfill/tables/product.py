@@ -15,11 +15,11 @@ import numpy as np
 from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
-from .errors import InputError
-from .grid import Array
+from ..errors import InputError
+from ..grid import Array
+from ..memory import require
+from ..observed import Mask
 from .loo import mean_diagonal
-from .memory import require
-from .observed import Mask
 
 RIDGES = tuple(float(10.0**k) for k in np.arange(-4.0, 1.5, 0.5))
 OWN = (0.0, 0.03, 0.1, 0.3, 1.0)

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import __version__, screen_options, table_options
-from .errors import InputError
+from .. import __version__
+from ..errors import InputError
+from . import screen_options, table_options
 from .exits import DONE, FAILED, INTERRUPTED
 
 

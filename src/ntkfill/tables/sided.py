@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from ..grid import Array
+from ..memory import require
+from ..observed import Mask, Observed
+from ..threads import spread
 from . import loo
-from .grid import Array
-from .memory import require
-from .observed import Mask, Observed
-from .threads import spread
 
 # A column chooses its ridge by its own entries and this many of all columns' together: few entries
 # alone choose badly.

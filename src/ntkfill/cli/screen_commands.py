@@ -10,14 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import screening
+from .. import screening
+from ..errors import InputError
+from ..files import replacing
+from ..progress import reporter
+from ..screening import completing, ranking, reading, report, tables
+from ..screening.scores import LABELS, SCORES
 from .commands import say, shows_progress
-from .errors import InputError
 from .exits import DONE
-from .files import replacing
-from .progress import reporter
-from .screening import completing, ranking, reading, report, tables
-from .screening.scores import LABELS, SCORES
 
 Make = Callable[[argparse.Namespace, tuple[str, ...]], screening.Method]
 
@@ -199,7 +199,7 @@ def _demo_lines(figures: dict[str, Any], numbers: dict[str, Any]) -> str:
 
 
 def _against_truth(made: screening.Simulated, done: screening.Completed) -> float:
-    from .screening.scores import pearson
+    from ..screening.scores import pearson
 
     place = {tuple(row): k for k, row in enumerate(made.truth.labels.tolist())}
     at = [place[tuple(row)] for row in done.screen.labels.tolist()]

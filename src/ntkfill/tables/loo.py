@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh
 
-from .errors import InputError
-from .grid import Array
+from ..errors import InputError
+from ..grid import Array
 
 # Relative to the mean diagonal: from interpolation to almost the mean.
 RIDGES = tuple(float(10.0**k) for k in np.arange(-4.0, 2.25, 0.25))

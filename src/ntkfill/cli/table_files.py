@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import InputError
-from .files import replacing
-from .grid import Array
-from .observed import Mask
+from ..errors import InputError
+from ..files import replacing
+from ..grid import Array
+from ..observed import Mask
 
 SUFFIXES = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 GAPS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError
+from ..errors import InputError
+from ..grid import Array
+from ..tables.imputer import NTKImputer
 from .exits import DONE, NOT_CONVERGED
-from .grid import Array
-from .imputer import NTKImputer
 from .table_files import SUFFIXES, TextTable, read, write
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
+from ..errors import InputError
+from ..grid import Array
+from ..nn.sequential import Sequential
 from .frames import kind, numbers, row_labels
-from .grid import Array
-from .nn.sequential import Sequential
 
 
 def matched(features: Any, labels: NDArray[Any] | None, count: int, what: str) -> Array:

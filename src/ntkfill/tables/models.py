@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
+from ..errors import InputError
+from ..grid import Array
+from ..nn.sequential import Sequential
 from . import chained, product, sided
-from .errors import InputError
-from .grid import Array
-from .nn.sequential import Sequential
 from .sides import Side
 
 Shares = tuple[Array, Array]
