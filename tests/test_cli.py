@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from ntkfill import images, inpaint
-from ntkfill.cli import commands, main
+from ntkfill.cli import main, picture_commands
 from ntkfill.cli.exits import DONE, FAILED, INTERRUPTED, NOT_CONVERGED, USAGE
 
 
@@ -97,9 +97,11 @@ def test_many_pictures_share_one_factor(scene, monkeypatch, capsys):
     for k in range(3):
         Image.fromarray(np.roll(picture, k, axis=1)).save(f"frames/{k}.png")
     fits = []
-    original = commands.Inpainter.fit
+    original = picture_commands.Inpainter.fit
     monkeypatch.setattr(
-        commands.Inpainter, "fit", lambda self, *a, **k: fits.append(1) or original(self, *a, **k)
+        picture_commands.Inpainter,
+        "fit",
+        lambda self, *a, **k: fits.append(1) or original(self, *a, **k),
     )
     assert main(["inpaint", "frames", "--mask", "mask.png", "-o", "filled", "--json"]) == DONE
     assert len(fits) == 1

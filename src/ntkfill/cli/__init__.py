@@ -13,6 +13,7 @@ from .. import __version__
 from ..errors import InputError
 from . import screen_options, table_options
 from .exits import DONE, FAILED, INTERRUPTED
+from .telling import complain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,12 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain("interrupted; no file was half-written.")
         return INTERRUPTED
     return FAILED
-
-
-def complain(message: str) -> None:
-    """A failure, to the person; there may be nobody to read it."""
-    if sys.stderr is not None:
-        print(f"ntkfill: {message}", file=sys.stderr)
 
 
 def parser() -> argparse.ArgumentParser:

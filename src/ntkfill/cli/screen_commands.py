@@ -16,8 +16,8 @@ from ..files import replacing
 from ..progress import reporter
 from ..screening import completing, ranking, reading, report, tables
 from ..screening.scores import LABELS, SCORES
-from .commands import say, shows_progress
 from .exits import DONE
+from .telling import say, shows_progress
 
 Make = Callable[[argparse.Namespace, tuple[str, ...]], screening.Method]
 

@@ -1,0 +1,292 @@
+"""What the commands for pictures do, and the one for kernels."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from .. import images
+from ..cache import Cache
+from ..errors import InputError, readable
+from ..filling import Info, check_missing, in_any_channel, missing_pixels
+from ..inpainter import Inpainter
+from ..nn.parsing import parse
+from ..nn.sequential import Sequential
+from ..observed import Mask
+from ..pictures import picture
+from ..plan import Plan, build
+from .exits import DONE, FAILED, NOT_CONVERGED
+from .telling import complain, say, shows_progress
+
+
+def fill_files(options: argparse.Namespace) -> int:
+    """Fill one picture, or many through one mask, whose factor they share."""
+    mask = chosen_mask(options)
+    pairs = list(outputs(options))
+    inpainter = chosen_inpainter(options)
+    told, failed = [], False
+    for source, target in pairs:
+        try:
+            told.append(fill_file(options, inpainter, mask, source, target))
+        except InputError as error:
+            if len(pairs) == 1:
+                raise
+            complain(f"{source}: {error}")
+            told.append({"input": str(source), "error": str(error)})
+            failed = True
+    if len(pairs) > 1:
+        bad = sum("error" in entry for entry in told)
+        say(options, f"{len(pairs) - bad} done, {bad} failed")
+    if options.json:
+        print(json.dumps({"files": told}, indent=1))
+    if failed:
+        return FAILED
+    return DONE if all(entry.get("converged", True) for entry in told) else NOT_CONVERGED
+
+
+def fill_file(
+    options: argparse.Namespace,
+    inpainter: Inpainter,
+    mask: Mask | None,
+    source: Path,
+    target: Path | None,
+) -> dict[str, Any]:
+    """Fill one picture; returns its figures."""
+    stored = images.read(source)
+    axis = stored.channel_axis if options.channel_axis is None else options.channel_axis
+    parts = picture(stored.array, axis)
+    missing = missing_pixels(parts, mask)
+    if mask is None and parts.nan is None:
+        raise InputError(f"nothing says what is missing of {source}", hint="--mask MASK")
+    anywhere = in_any_channel(missing, parts.grid)
+    channels = parts.pixels.shape[-1]
+    check_missing(anywhere)
+    if target is None:
+        return told_plan(options, source, inpainter.planned(anywhere, channels))
+    images.check_target(target, stored.array)
+    say(options, f"{source}: {anywhere.sum():,} of {anywhere.size:,} pixels are missing")
+    started = time.perf_counter()
+    filled, info = inpainter.fill(stored.array, mask, channel_axis=axis)
+    images.write(target, replace(stored, array=filled, channel_axis=axis))
+    return told_fill(options, source, target, info, time.perf_counter() - started)
+
+
+def told_fill(
+    options: argparse.Namespace, source: Path, target: Path, info: Info, seconds: float
+) -> dict[str, Any]:
+    """The figures of one fill, also in words on stderr."""
+    steps = max((report.steps for report in info.reports), default=0)
+    residual = max((report.residual for report in info.reports), default=0.0)
+    say(
+        options,
+        f"{target}: {info.missing:,} pixels filled in {seconds:.2f} s "
+        f"({steps} steps, residual {residual:.1g})",
+    )
+    if not info.missing:
+        say(options, "warning: nothing is missing in this mask; white must mean missing")
+    if info.beyond_reach:
+        say(
+            options,
+            f"note: {info.beyond_reach:,} pixels lie deeper in a hole than the network "
+            "reaches and are filled with one constant",
+        )
+    if target.suffix.lower() in (".jpg", ".jpeg"):
+        say(options, "note: JPEG is lossy, so known pixels change a little; .png keeps them")
+    return {
+        "input": str(source),
+        "output": str(target),
+        "missing": info.missing,
+        "beyond_reach": info.beyond_reach,
+        "network": repr(info.plan.network) if info.plan else None,
+        "steps": steps,
+        "residual": residual,
+        "converged": info.converged,
+        "seconds": round(seconds, 3),
+    }
+
+
+def told_plan(options: argparse.Namespace, source: Path, plan: Plan) -> dict[str, Any]:
+    """What would be done, on stdout."""
+    figures = {
+        "input": str(source),
+        "network": repr(plan.network),
+        "reach": plan.network.reach,
+        "torus": list(plan.torus),
+        "solver": repr(plan.solver),
+        "memory_bytes": plan.memory,
+        "seconds": round(plan.seconds, 2),
+    }
+    if not options.json:
+        print(
+            f"{source}: {plan.network!r} on a torus {plan.torus}\n"
+            f"  {plan.solver!r}\n"
+            f"  about {readable(plan.memory)} and {plan.seconds:.1f} s"
+        )
+    return figures
+
+
+def heatmap(options: argparse.Namespace) -> int:
+    """Kernel row and weights of one pixel, side by side."""
+    from .demo import heatmap as drawn
+
+    source = options.inputs[0]
+    stored = images.read(source)
+    axis = stored.channel_axis if options.channel_axis is None else options.channel_axis
+    parts = picture(stored.array, axis)
+    if len(parts.grid) != 2:
+        raise InputError("a heat map needs a picture with two axes", got=f"grid {parts.grid}")
+    missing = in_any_channel(missing_pixels(parts, chosen_mask(options)), parts.grid)
+    if options.output.suffix.lower() != ".png":
+        raise InputError("a heat map is written as .png", got=str(options.output))
+    spare(options.output, source, options.mask)
+    images.check_target(options.output, np.zeros((1, 1, 3), np.uint8))
+    inpainter = chosen_inpainter(options).fit(missing)
+    shown = np.where(missing[..., None], np.nanmax(parts.pixels), parts.pixels)
+    canvas = drawn(inpainter, shown, options.at)
+    images.write(options.output, images.Stored(canvas, -1))
+    say(options, f"{options.output}: kernel row and weights of the pixel {options.at}")
+    if options.json:
+        print(
+            json.dumps(
+                {
+                    "output": str(options.output),
+                    "at": list(options.at),
+                    "network": repr(inpainter.plan_.network),
+                }
+            )
+        )
+    return DONE
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Damage a photo that scikit-learn ships, fill it in, write pictures of it."""
+    from .demo import run as run_demo
+
+    figures = run_demo(options.output, Inpainter(progress=shows_progress(options)))
+    if options.json:
+        print(json.dumps(figures, indent=1))
+    else:
+        print(
+            f"half of a photo's pixels and a 72 x 72 hole, filled in {figures['seconds']} s "
+            f"({figures['steps']} steps)"
+        )
+        print(
+            f"  scattered pixels {figures['psnr_scattered_db']} dB, hole "
+            f"{figures['psnr_hole_db']} dB, whole picture {figures['psnr_picture_db']} dB"
+        )
+        print(f"  pictures: {figures['pictures']}/before.png, after.png, truth.png, heatmap.png")
+    return DONE if figures["converged"] else NOT_CONVERGED
+
+
+def kernels(options: argparse.Namespace) -> int:
+    """List, build or clear the kernels kept on disk."""
+    cache = Cache()
+    if options.action == "clear":
+        freed = cache.clear()
+        say(options, f"{cache.directory}: {readable(freed)} freed")
+        if options.json:
+            print(json.dumps({"directory": str(cache.directory), "freed_bytes": freed}))
+        return DONE
+    if options.action == "build":
+        for levels in options.levels:
+            say(options, f"building {levels} levels for {options.axes} axes")
+            build(levels, options.axes, cache)
+    entries = cache.entries()
+    if options.action == "build" and not entries:
+        raise InputError(
+            f"kernels cannot be kept in {cache.directory}",
+            hint="another folder, in the environment variable NTKFILL_CACHE",
+        )
+    if options.json:
+        print(json.dumps([{"key": e.key, "bytes": e.nbytes} for e in entries], indent=1))
+    else:
+        for entry in entries:
+            print(f"{readable(entry.nbytes):>9}  {entry.key}")
+    return DONE
+
+
+def outputs(options: argparse.Namespace) -> Iterator[tuple[Path, Path | None]]:
+    """Pairs of what is read and what is written; refuses to overwrite an input."""
+    files: list[Path] = []
+    for given in options.inputs:
+        if given.is_dir():
+            found = sorted(path for path in given.iterdir() if is_input(options, path))
+            if not found:
+                raise InputError(
+                    f"no pictures in the folder {given}", expected=" ".join(images.SUFFIXES)
+                )
+            files += found
+        else:
+            files.append(given)
+    if options.dry_run:
+        yield from ((file, None) for file in files)
+        return
+    if options.output is None:
+        raise InputError("nowhere to write to", hint="-o OUT, or --dry-run")
+    many = len(files) > 1 or options.inputs[0].is_dir()
+    if many:
+        if options.output.suffix.lower() in images.SUFFIXES:
+            raise InputError("several pictures need a folder to go to", got=str(options.output))
+        if len({file.name for file in files}) < len(files):
+            raise InputError("two inputs have the same name", hint="one folder at a time")
+    for file in files:
+        target = options.output / file.name if many or options.output.is_dir() else options.output
+        spare(target, file, options.mask)
+        if target.suffix.lower() not in images.SUFFIXES:
+            raise InputError(
+                f"{target} is neither a folder that is there nor a picture that can be written",
+                expected=" ".join(images.SUFFIXES),
+            )
+        yield file, target
+    if many:
+        options.output.mkdir(parents=True, exist_ok=True)
+
+
+def is_input(options: argparse.Namespace, path: Path) -> bool:
+    """Whether a file in a folder is one of the pictures to fill: not hidden, and not the mask."""
+    return (
+        path.suffix.lower() in images.SUFFIXES
+        and path.is_file()
+        and not path.name.startswith(".")
+        and not (options.mask is not None and options.mask.exists() and path.samefile(options.mask))
+    )
+
+
+def spare(target: Path, *sources: Path | None) -> None:
+    """Refuse to write over what is read."""
+    for source in sources:
+        if source is not None and target.exists() and source.exists() and target.samefile(source):
+            raise InputError(f"{target} would overwrite its own input", hint="another -o OUT")
+
+
+def chosen_mask(options: argparse.Namespace) -> Mask | None:
+    """The mask that was asked for, True where missing."""
+    if options.mask is None:
+        if options.invert_mask:
+            raise InputError("there is no mask to invert", hint="--mask MASK")
+        return None
+    return images.read_mask(options.mask, invert=options.invert_mask)
+
+
+def chosen_inpainter(options: argparse.Namespace) -> Inpainter:
+    """The inpainter that was asked for."""
+    network: Sequential | Literal["auto"] = "auto"
+    if options.network != "auto":
+        network = parse(options.network)
+    return Inpainter(
+        network,
+        shift_average=not options.exact,
+        boundary=options.boundary,
+        ridge=options.ridge,
+        rtol=options.rtol,
+        memory_limit=options.memory,
+        progress=shows_progress(options),
+        cache=None if options.no_cache else "user",
+    )
