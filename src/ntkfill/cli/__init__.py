@@ -13,7 +13,7 @@ from .. import __version__
 from ..errors import InputError
 from . import screen_options, table_options
 from .exits import DONE, FAILED, INTERRUPTED
-from .telling import complain
+from .telling import add_telling, complain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +78,7 @@ def _inpaint(command: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="only tell network, solver, memory and time"
     )
     _method(command)
-    _telling(command)
+    add_telling(command)
 
 
 def _heatmap(command: argparse.ArgumentParser) -> None:
@@ -99,7 +99,7 @@ def _heatmap(command: argparse.ArgumentParser) -> None:
         help="a .png with kernel row and weights side by side",
     )
     _method(command)
-    _telling(command)
+    add_telling(command)
 
 
 def _method(command: argparse.ArgumentParser) -> None:
@@ -155,7 +155,7 @@ def _demo(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where the pictures go (default: ntkfill-demo)",
     )
-    _telling(command)
+    add_telling(command)
 
 
 def _kernel(command: argparse.ArgumentParser) -> None:
@@ -176,12 +176,7 @@ def _kernel(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="build: 1 for signals, 2 for images, 3 for volumes (default: 2)",
     )
-    _telling(command)
-
-
-def _telling(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="figures as JSON on stdout")
-    command.add_argument("--quiet", action="store_true", help="nothing on stderr but failures")
+    add_telling(command)
 
 
 def _pixel(text: str) -> tuple[int, int]:

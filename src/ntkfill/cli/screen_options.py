@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .telling import add_telling
+
 METHODS = "ntk, ntk-low-rank, cell-mean, additive, dnpp, falrtc, ntk-on-dnpp, ntk-on-falrtc, paper"
 DEFAULT = ("ntk", "dnpp", "additive", "cell-mean")
 
@@ -24,7 +26,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where the files go (default: ntkfill-screen-demo)",
     )
-    _telling(demo)
+    add_telling(demo)
 
 
 def _evaluate(command: argparse.ArgumentParser) -> None:
@@ -55,7 +57,7 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
         "--report", type=Path, metavar="HTML", help="one file with tables and plots; JSON beside it"
     )
     _paper(command)
-    _telling(command)
+    add_telling(command)
 
 
 def _complete(command: argparse.ArgumentParser) -> None:
@@ -69,7 +71,7 @@ def _complete(command: argparse.ArgumentParser) -> None:
         help="a .csv, .tsv, .parquet or .npz",
     )
     _method(command)
-    _telling(command)
+    add_telling(command)
 
 
 def _rank(command: argparse.ArgumentParser) -> None:
@@ -94,7 +96,7 @@ def _rank(command: argparse.ArgumentParser) -> None:
         "--raw", action="store_true", help="keep what all drugs do in a cell line in the profiles"
     )
     _method(command)
-    _telling(command)
+    add_telling(command)
 
 
 def _data(command: argparse.ArgumentParser) -> None:
@@ -128,11 +130,6 @@ def _paper(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="paper: cell lines with fewer training drugs are sparse (default: 150)",
     )
-
-
-def _telling(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="figures as JSON on stdout")
-    command.add_argument("--quiet", action="store_true", help="nothing on stderr but failures")
 
 
 def _renamed(text: str) -> tuple[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .telling import add_telling
+
 
 def add(command: argparse.ArgumentParser) -> None:
     """The options of `ntkfill impute`."""
@@ -47,8 +49,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="T",
         help="without features: stop when a sweep changes less of the variance (default: 1e-3)",
     )
-    command.add_argument("--json", action="store_true", help="figures as JSON on stdout")
-    command.add_argument("--quiet", action="store_true", help="nothing on stderr but failures")
+    add_telling(command)
 
 
 def _ridge(text: str) -> float | str:

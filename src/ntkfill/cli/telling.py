@@ -21,3 +21,9 @@ def say(options: argparse.Namespace, message: str) -> None:
     """A message to the person, not to the program that reads stdout."""
     if not options.quiet and sys.stderr is not None:
         print(message, file=sys.stderr)
+
+
+def add_telling(command: argparse.ArgumentParser) -> None:
+    """The options of every command that say how much it says."""
+    command.add_argument("--json", action="store_true", help="figures as JSON on stdout")
+    command.add_argument("--quiet", action="store_true", help="nothing on stderr but failures")
