@@ -35,7 +35,8 @@ class Covariance:
 
 def of_pairs(nngp: Array, left: Array, right: Array) -> Covariance:
     """The start for pairs of feature vectors, e.g. an (n, m) Gram matrix, (n, 1) and (1, m)."""
-    return Covariance(nngp, np.zeros_like(nngp), left, right)
+    # One zero stands for all: passes over the pairs are what a kernel of vectors costs.
+    return Covariance(nngp, np.zeros((1,) * nngp.ndim, nngp.dtype), left, right)
 
 
 def of_grid(nngp: Array, axes: tuple[Axis, ...]) -> Covariance:

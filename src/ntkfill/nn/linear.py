@@ -31,7 +31,8 @@ class Dense:
     """
 
     def __call__(self, state: Covariance) -> Covariance:
-        total = state.ntk + state.nngp
+        untouched = state.ntk.size == 1 and not state.ntk.any()
+        total = state.nngp if untouched else state.ntk + state.nngp
         return Covariance(state.nngp, total, state.left, state.right, state.axes)
 
     def apply(self, table: Array, axes: Axes) -> Array:
