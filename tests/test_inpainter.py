@@ -196,6 +196,9 @@ def test_changed_options_are_heeded():
     inpainter = Inpainter(network=NET)
     before = inpainter.fill(IMAGE, HOLES)[0]
     inpainter.ridge = 10.0
+    for method in (inpainter.transform, inpainter.save):
+        with pytest.raises(InputError, match="changed after the fit"):
+            method(IMAGE)
     expected = inpaint(IMAGE, HOLES, network=NET, ridge=10.0)
     np.testing.assert_array_equal(inpainter.fill(IMAGE, HOLES)[0], expected)
     assert not np.array_equal(before, expected)

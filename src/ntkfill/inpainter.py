@@ -351,6 +351,8 @@ class Inpainter:
     def _fitted(self) -> None:
         if not hasattr(self, "factor_"):
             raise InputError("this inpainter has no mask yet", hint="inpainter.fit(mask)")
+        if self._fitted_with != self._settings:
+            raise InputError("options were changed after the fit", hint="inpainter.fit(mask) again")
 
 
 OPTIONS = (
