@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,11 +41,7 @@ class Picture:
     def filled(self, missing: Mask, values: Array) -> NDArray[np.generic]:
         """A copy of the original with `values`, (*grid, channels), in place of what is missing."""
         result = self.original.copy()
-        view = (
-            result[..., None]
-            if self.channel_axis is None
-            else np.moveaxis(result, self.channel_axis, -1)
-        )
+        view = channels_last(result, self.channel_axis)
         view[missing] = as_type(values[missing], result.dtype)
         return result
 
@@ -85,19 +82,19 @@ def picture(image: ArrayLike, channel_axis: int | None) -> Picture:
             expected="at least one axis besides channels",
             got=f"shape {original.shape}",
         )
-    pixels = (
-        original[..., None] if channel_axis is None else np.moveaxis(original, channel_axis, -1)
-    )
+    pixels = channels_last(original, channel_axis)
     nan = None
     if original.dtype.kind == "f":
         nan = np.isnan(pixels)
     if np.ma.isMaskedArray(image):
-        masked = np.ma.getmaskarray(image)
-        masked = (
-            masked[..., None] if channel_axis is None else np.moveaxis(masked, channel_axis, -1)
-        )
+        masked = channels_last(np.ma.getmaskarray(image), channel_axis)
         nan = masked if nan is None else nan | masked
     return Picture(original, pixels, channel_axis, nan if nan is not None and nan.any() else None)
+
+
+def channels_last(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
+    """A view of shape (*grid, channels); one channel where there is no such axis."""
+    return array[..., None] if channel_axis is None else np.moveaxis(array, channel_axis, -1)
 
 
 def mask_array(mask: ArrayLike, grid: tuple[int, ...]) -> Mask:
