@@ -104,7 +104,7 @@ class CGFactor:
     def solve(self, y: Array, progress: Progress | None = None) -> Solution:
         """Solve for y of shape (n_known, m)."""
         y = np.asarray(y)
-        coefficients: Array = np.empty(y.shape, dtype=self.dtype)
+        parts: list[Array] = [np.empty((len(y), 0), dtype=self.dtype)]
         reports = []
         shown = 0.0
         for first in range(0, y.shape[1], self.group):
@@ -117,16 +117,17 @@ class CGFactor:
                 if progress is not None:
                     progress(shown)
 
-            coefficients[:, part], report = self._solve(y[:, part], told)
+            found, report = self._solve(y[:, part], told)
             left = self.solver.max_steps - report.steps
             if not report.converged and self.dtype is np.float32 and left > 0:
-                # A kernel with eigenvalues over many decades may need more digits.
-                start = coefficients[:, part]
-                coefficients[:, part], after = self._double(left)._solve(y[:, part], told, start)
+                # A kernel with eigenvalues over many decades may need more digits. They are kept:
+                # rounded back, the coefficients would not have the residual that is reported.
+                found, after = self._double(left)._solve(y[:, part], told, found)
                 report = replace(after, steps=report.steps + after.steps)
+            parts.append(found)
             reports.append(report)
         return Solution(
-            coefficients,
+            np.concatenate(parts, axis=1),
             Report(
                 max((r.residual for r in reports), default=0.0),
                 max((r.steps for r in reports), default=0),
