@@ -12,8 +12,10 @@ import tifffile
 from PIL import Image
 
 from ntkfill import images, inpaint
-from ntkfill.cli import main, picture_commands
+from ntkfill.cli import main
 from ntkfill.cli.exits import DONE, FAILED, INTERRUPTED, NOT_CONVERGED, USAGE
+from ntkfill.nn import hourglass
+from ntkfill.parts import Part
 
 
 @pytest.fixture
@@ -96,19 +98,18 @@ def test_many_pictures_share_one_factor(scene, monkeypatch, capsys):
     Path("frames").mkdir()
     for k in range(3):
         Image.fromarray(np.roll(picture, k, axis=1)).save(f"frames/{k}.png")
-    fits = []
-    original = picture_commands.Inpainter.fit
+    factored = []
+    original = Part.factored
     monkeypatch.setattr(
-        picture_commands.Inpainter,
-        "fit",
-        lambda self, *a, **k: fits.append(1) or original(self, *a, **k),
+        Part, "factored", lambda self, missing: factored.append(1) or original(self, missing)
     )
-    assert main(["inpaint", "frames", "--mask", "mask.png", "-o", "filled", "--json"]) == DONE
-    assert len(fits) == 1
+    command = ["inpaint", "frames", "--mask", "mask.png", "-o", "filled", "--json"]
+    assert main([*command, "--network", "hourglass(4)"]) == DONE
+    assert len(factored) == 1
     told = json.loads(capsys.readouterr().out)["files"]
     assert [entry["missing"] for entry in told] == [int(missing.sum())] * 3
     for k in range(3):
-        expected = inpaint(np.roll(picture, k, axis=1), missing)
+        expected = inpaint(np.roll(picture, k, axis=1), missing, network=hourglass(4))
         np.testing.assert_array_equal(np.asarray(Image.open(f"filled/{k}.png")), expected)
 
 

@@ -66,7 +66,6 @@ def test_bad_options_are_refused(options, message):
     "options",
     [
         {"ridge": "small"},
-        {"ridge": None},
         {"rtol": "small"},
         {"network": None},
         {"network": 3},

@@ -74,14 +74,14 @@ def test_fill_is_what_inpaint_does(options):
     inpainter = Inpainter(**options)
     holed = np.where(HOLES, np.nan, IMAGE)
     for image, mask in ((IMAGE, HOLES), (1 - IMAGE, HOLES), (holed, None), (IMAGE, HOLES[::-1])):
-        before = getattr(inpainter, "factor_", None)
+        before = getattr(inpainter, "parts_", None)
         filled, info = inpainter.fill(image, mask)
         expected, other = inpaint(image, mask, return_info=True, **options)
         np.testing.assert_array_equal(filled, expected)
         assert (info.missing, info.reports) == (other.missing, other.reports)
         assert repr(info.plan) == repr(other.plan)
         again = before is None or (mask is not None and not np.array_equal(mask, HOLES))
-        assert (inpainter.factor_ is before) is not again
+        assert (inpainter.parts_ is before) is not again
     channels = np.stack([holed, np.where(HOLES[::-1], np.nan, IMAGE)])
     filled, info = inpainter.fill(channels, channel_axis=0)
     np.testing.assert_array_equal(filled, inpaint(channels, channel_axis=0, **options))

@@ -40,7 +40,8 @@ def test_round_trip(options, tmp_path):
     assert os.listdir(tmp_path) == ["saved.npz"]
     for name in ("shift_average", "boundary", "ridge", "rtol", "memory_limit"):
         assert getattr(loaded, name) == getattr(inpainter, name)
-    assert repr(loaded.plan_) == repr(inpainter.plan_)
+    assert repr(loaded.network_) == repr(inpainter.network_)
+    assert repr(loaded.parts_[0].plan) == repr(inpainter.parts_[0].plan)
     assert loaded.transform(IMAGE).tobytes() == inpainter.transform(IMAGE).tobytes()
     assert loaded.weights(MISSING).tobytes() == inpainter.weights(MISSING).tobytes()
     loaded.save(tmp_path / "saved.npz")

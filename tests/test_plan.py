@@ -8,8 +8,9 @@ import pytest
 
 from ntkfill import InputError, MemoryLimitError
 from ntkfill.nn import Conv, Downsample, Upsample, hourglass
-from ntkfill.plan import LEAST_LEVELS, beyond_reach, padded, plan
+from ntkfill.plan import beyond_reach, padded, plan
 from ntkfill.priors import MeshGrid
+from ntkfill.rule import LEAST_LEVELS
 from ntkfill.solvers import CG, Cholesky
 
 

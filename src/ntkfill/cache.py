@@ -130,6 +130,28 @@ class Cache:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Tables that one run has used, in memory; new ones come from a cache on disk, if there is one.
+
+    Examples
+    --------
+    >>> kept = Kept(None)
+    >>> first = kept.get("ones", lambda: (np.ones(2), (Axis(),)))
+    >>> kept.get("ones", lambda: (np.zeros(2), (Axis(),))) is first
+    True
+    """
+
+    cache: Cache | None
+    tables: dict[str, Table] = field(default_factory=dict)
+
+    def get(self, key: str, compute: Callable[[], Table]) -> Table:
+        """The table of this key, as `Cache.get`."""
+        if key not in self.tables:
+            self.tables[key] = self.cache.get(key, compute) if self.cache else compute()
+        return self.tables[key]
+
+
+@dataclass(frozen=True)
 class Entry:
     """The manifest of one stored table."""
 

@@ -1,4 +1,4 @@
-"""One fill: a picture, what is missing of it, and a plan."""
+"""One fill: a picture, what is missing of it, and the networks made ready for it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .choice import Choice
 from .completion import complete
 from .errors import ConvergenceWarning, InputError, InvertedMaskWarning
-from .kernels import Kernel
+from .grid import Array
+from .nn.mixture import Mixture
+from .nn.sequential import Sequential
 from .observed import Mask, Observed
+from .parts import Part
 from .pictures import Picture, looks_inverted, mask_array
 from .plan import Plan, beyond_reach
-from .solvers.base import Progress, Report, Solver
+from .progress import stage
+from .solvers.base import Progress, Report
 
 
 @dataclass(frozen=True)
@@ -27,23 +32,31 @@ class Info:
 
     Parameters
     ----------
+    network : Sequential or Mixture or None
+        What filled; its repr is what ``network=`` and ``--network`` take. None where nothing was
+        missing.
     plan : Plan or None
-        Network, torus and solver; None where nothing was missing.
+        Torus and solver of the network that counts most.
+    choice : Choice or None
+        What was tried and how each did, where the network was chosen by hidden known pixels.
     reports : tuple of Report
-        How each solve ended: residual, steps, converged, jitter. One per pattern of known pixels.
+        How each solve ended: residual, steps, converged, jitter. One per network and pattern of
+        known pixels.
     missing : int
         Pixels that were filled.
     beyond_reach : int
-        How many of them lie so deep in a hole that the network sees nothing known from there and
-        fills in one constant.
+        How many of them lie so deep in a hole that no network sees anything known from there and
+        one constant is filled in.
     seconds : float
     """
 
-    plan: Plan | None
-    reports: tuple[Report, ...]
-    missing: int
-    beyond_reach: int
-    seconds: float
+    network: Sequential | Mixture | None = None
+    plan: Plan | None = None
+    choice: Choice | None = None
+    reports: tuple[Report, ...] = ()
+    missing: int = 0
+    beyond_reach: int = 0
+    seconds: float = 0.0
 
     @property
     def converged(self) -> bool:
@@ -53,16 +66,42 @@ class Info:
 def fill(
     source: Picture,
     missing: Mask,
-    plan: Plan,
-    kernel: Kernel,
-    solver: Solver,
+    parts: tuple[Part, ...],
     centre: bool,
     told: Progress | None,
 ) -> tuple[NDArray[Any], Info]:
     """Fill a picture where `missing`, of shape (*grid) or (*grid, channels)."""
     started = time.perf_counter()
-    channels = source.pixels.shape[-1]
-    joint = missing.ndim == len(plan.grid)
+    pixels = _known_pixels(source, missing)
+    filled: NDArray[Any] | float = 0.0
+    reports: list[Report] = []
+    for number, part in enumerate(parts):
+        answer, ended = _answer(pixels, missing, part, centre, stage(told, number, len(parts)))
+        reports += ended
+        filled = answer if len(parts) == 1 else filled + pixels.dtype.type(part.weight) * answer
+    result = source.filled(missing, np.asarray(filled))
+    anywhere = in_any_channel(missing, source.grid)
+    reach = max(part.plan.network.reach for part in parts)
+    info = Info(
+        plan=parts[0].plan,
+        reports=tuple(reports),
+        missing=int(anywhere.sum()),
+        beyond_reach=int(beyond_reach(anywhere, reach).sum()),
+        seconds=time.perf_counter() - started,
+    )
+    if not info.converged:
+        worst = max(report.residual for report in info.reports)
+        warnings.warn(
+            f"the solve stopped at a residual of {worst:.2g}. Try: a larger ridge.",
+            ConvergenceWarning,
+            stacklevel=outside(),
+        )
+    return result, info
+
+
+def _known_pixels(source: Picture, missing: Mask) -> Array:
+    """The pixels as floats, zero where missing: (*grid, channels)."""
+    joint = missing.ndim == len(source.grid)
     dtype = np.float32 if source.pixels.dtype.itemsize <= 2 else np.float64
     pixels = np.where(missing[..., None] if joint else missing, 0, source.pixels).astype(dtype)
     if not np.isfinite(pixels).all():
@@ -72,30 +111,22 @@ def fill(
             got=f"at {first}",
             hint="NaN, which means missing",
         )
-    known = plan.embed(~missing)
+    return pixels
+
+
+def _answer(
+    pixels: Array, missing: Mask, part: Part, centre: bool, told: Progress | None
+) -> tuple[Array, tuple[Report, ...]]:
+    """What one network fills in, (*grid, channels), and how its solves ended."""
+    channels = pixels.shape[-1]
+    known = part.plan.embed(~missing)
+    joint = missing.ndim == len(part.plan.grid)
     observed = Observed(
-        plan.embed(pixels).reshape(-1, channels),
+        part.plan.embed(pixels).reshape(-1, channels),
         known.ravel() if joint else known.reshape(-1, channels),
     )
-    done = complete(observed, kernel, solver, centre=centre, progress=told)
-    filled = plan.window(done.values.reshape(*plan.torus, channels))
-    result = source.filled(missing, filled)
-    anywhere = in_any_channel(missing, plan.grid)
-    info = Info(
-        plan,
-        done.reports,
-        int(anywhere.sum()),
-        int(beyond_reach(anywhere, plan.network.reach).sum()),
-        time.perf_counter() - started,
-    )
-    if not info.converged:
-        worst = max(report.residual for report in done.reports)
-        warnings.warn(
-            f"the solve stopped at a residual of {worst:.2g}. Try: a larger ridge.",
-            ConvergenceWarning,
-            stacklevel=outside(),
-        )
-    return result, info
+    done = complete(observed, part.kernel, part.solver, centre=centre, progress=told)
+    return part.plan.window(done.values.reshape(*part.plan.torus, channels)), done.reports
 
 
 def missing_pixels(source: Picture, mask: ArrayLike | None) -> Mask:
@@ -129,6 +160,21 @@ def check_missing(missing: Mask) -> None:
             "True (or white) must mean missing. Try: the inverted mask.",
             InvertedMaskWarning,
             stacklevel=outside(),
+        )
+
+
+def check_fit(source: Picture, missing: Mask) -> None:
+    """Refuse an image of another size than the mask, or with NaN where the mask says known."""
+    if source.grid != missing.shape:
+        raise InputError(
+            "the image has another size than the mask",
+            expected=str(missing.shape),
+            got=str(source.grid),
+        )
+    if source.nan is not None and (source.nan & ~missing[..., None]).any():
+        raise InputError(
+            "the image holds NaN where the mask says known",
+            hint="inpainter.fill, which takes NaN for missing",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,21 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import saving
-from .cache import Cache
+from .cache import Cache, Kept
+from .choice import Choice
 from .completion import weights
 from .errors import InputError
-from .filling import Info, check_missing, fill, in_any_channel, missing_pixels
+from .filling import Info, check_fit, check_missing, fill, in_any_channel, missing_pixels
 from .grid import Array
-from .nn.sequential import Sequential
 from .observed import Mask
-from .pictures import Picture, mask_array, picture
-from .plan import Boundary, Plan, check_options, depth, plan
+from .parts import Network, Progress, Settings, deepest_of
+from .pictures import mask_array, picture
+from .plan import Plan
 from .priors import Prior
 from .progress import reporter
-from .solvers.base import Factor, Prepared
-
-Network = Sequential | Literal["auto"]
-Progress = bool | Callable[[float], None] | None
+from .rule import Boundary
 
 
 class Inpainter:
@@ -32,8 +30,11 @@ class Inpainter:
 
     Parameters
     ----------
-    network : "auto" or Sequential
-        "auto" takes as many levels as the largest hole needs.
+    network : "auto", Sequential or Mixture
+        "auto" hides some known pixels in the pattern of the missing ones, and takes the network, or
+        the mixture of up to three, that predicts them best (`ntkfill.choice`). Without an image to
+        choose by, and for the paper's exact kernel, it takes as many levels as the largest hole
+        needs.
     prior : Prior, optional
         The default is `IID()`. A prior that tells coordinates apart needs `boundary="wrap"` and
         `shift_average=False`.
@@ -42,8 +43,9 @@ class Inpainter:
         faster. False is the exact kernel of the paper.
     boundary : {"pad", "wrap"}
         Surround the image with unknown pixels, or take it for a torus.
-    ridge : float
-        Added to the kernel's diagonal, relative to its mean.
+    ridge : float, optional
+        Added to the kernel's diagonal, relative to its mean. The default is 0.001, or what "auto"
+        chooses, or what a mixture says.
     centre : bool, optional
         Take the mean of the known values out before, and put it back after. The default is to do
         so, except for the paper's exact kernel, which does without.
@@ -58,10 +60,13 @@ class Inpainter:
 
     Attributes
     ----------
-    plan_ : Plan
-        Network, torus and solver for the mask.
+    network_ : Sequential or Mixture
+        What fills.
+    choice_ : Choice or None
+        What was tried, where the network was chosen by an image.
+    parts_ : tuple of Part
+        Plan, kernel, factor and weight of each network; the one that counts most comes first.
     missing_ : bool array of shape (*grid)
-    factor_ : Factor
 
     Examples
     --------
@@ -81,7 +86,7 @@ class Inpainter:
         prior: Prior | None = None,
         shift_average: bool = True,
         boundary: Boundary = "pad",
-        ridge: float = 1e-3,
+        ridge: float | None = None,
         centre: bool | None = None,
         rtol: float = 1e-3,
         memory_limit: int | None = None,
@@ -104,15 +109,25 @@ class Inpainter:
         options = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"Inpainter({options})"
 
-    def fit(self, mask: ArrayLike, *, channels: int = 1) -> Inpainter:
+    def fit(
+        self,
+        mask: ArrayLike,
+        image: ArrayLike | None = None,
+        *,
+        channel_axis: int | None = None,
+        channels: int = 1,
+    ) -> Inpainter:
         """Make ready for a mask.
 
         Parameters
         ----------
         mask : array of shape (*grid)
             True (or not zero) where missing.
+        image : array of shape (*grid), or with channels besides, optional
+            What ``network="auto"`` chooses by; without one it goes by the mask alone.
+        channel_axis : int, optional
         channels : int
-            Of the images to come, for the estimate of memory.
+            Of the images to come, for the estimate of memory, where none is given.
 
         Returns
         -------
@@ -128,12 +143,15 @@ class Inpainter:
         """
         missing = mask_array(mask, np.shape(mask))
         check_missing(missing)
-        plan = self.planned(missing, channels)
-        kernel = plan.kernel(self._cache(), reporter(self.progress, "kernel", 0.0, 0.3))
-        factor: Factor = plan.solver.factor(kernel, plan.embed(~missing).ravel())
-        self.plan_, self.missing_, self.factor_ = plan, missing, factor
-        self._fitted_with = self._settings
-        return self
+        source = None if image is None else picture(image, channel_axis)
+        if source is not None:
+            check_fit(source, missing)
+            channels = source.pixels.shape[-1]
+        cache = Kept(self._cache())
+        choice = None
+        if source is not None:
+            choice = self._settings.chosen(source, missing, cache, self.progress)
+        return self._fit(missing, channels, choice, cache)
 
     def transform(self, image: ArrayLike, *, channel_axis: int | None = None) -> NDArray[Any]:
         """Fill one image.
@@ -156,18 +174,9 @@ class Inpainter:
         """
         self._fitted()
         source = picture(image, channel_axis)
-        if source.grid != self.missing_.shape:
-            raise InputError(
-                "the image has another size than the mask",
-                expected=str(self.missing_.shape),
-                got=str(source.grid),
-            )
-        if source.nan is not None and (source.nan & ~self.missing_[..., None]).any():
-            raise InputError(
-                "the image holds NaN where the mask says known",
-                hint="inpainter.fill, which takes NaN for missing",
-            )
-        return self._filled(source, self.missing_)[0]
+        check_fit(source, self.missing_)
+        told = reporter(self.progress, "filling", 0.3, 1.0)
+        return fill(source, self.missing_, self.parts_, self._settings.centres, told)[0]
 
     def fill(
         self, image: ArrayLike, mask: ArrayLike | None = None, *, channel_axis: int | None = None
@@ -192,48 +201,52 @@ class Inpainter:
         Info
             How it went.
         """
-        source = picture(image, channel_axis)
+        source, settings = picture(image, channel_axis), self._settings
         missing = missing_pixels(source, mask)
+        settings.check()
         if not missing.any():
-            check_options(
-                self.network, self.prior, self.boundary, self.ridge, self.rtol, self.memory_limit
-            )
-            return source.original.copy(), Info(None, (), 0, 0, 0.0)
-        if missing.ndim == len(source.grid):
-            if not self._ready_for(missing):
-                self.fit(missing, channels=source.pixels.shape[-1])
-            return self._filled(source, missing)
+            return source.original.copy(), Info()
         check_missing(missing)
-        deepest = max(depth(missing[..., channel]) for channel in range(missing.shape[-1]))
-        plan = self.planned(in_any_channel(missing, source.grid), missing.shape[-1], deepest)
-        kernel = plan.kernel(self._cache(), reporter(self.progress, "kernel", 0.0, 0.3))
-        return fill(
-            source,
-            missing,
-            plan,
-            kernel,
-            plan.solver,
-            self._centres,
-            reporter(self.progress, "filling", 0.3, 1.0),
-        )
+        channels, cache = source.pixels.shape[-1], Kept(self._cache())
+        choice = settings.chosen(source, missing, cache, self.progress)
+        if missing.ndim == len(source.grid):
+            if not self._ready_for(missing, choice):
+                self._fit(missing, channels, choice, cache)
+            parts = self.parts_
+        else:
+            parts = settings.of(choice).parts(
+                in_any_channel(missing, source.grid),
+                channels,
+                cache,
+                self.progress,
+                deepest_of(missing, len(source.grid)),
+            )
+        told = reporter(self.progress, "filling", 0.3, 1.0)
+        filled, info = fill(source, missing, parts, settings.centres, told)
+        network = settings.of(choice).network
+        named = parts[0].plan.network if isinstance(network, str) else network
+        return filled, replace(info, network=named, choice=choice)
 
     def planned(self, missing: Mask, channels: int = 1, deepest: int | None = None) -> Plan:
-        """What would be done for a mask, and what it would cost, without doing it."""
-        return plan(
-            missing,
-            network=self.network,
-            prior=self.prior,
-            shift_average=self.shift_average,
-            boundary=self.boundary,
-            ridge=self.ridge,
-            rtol=self.rtol,
-            memory_limit=self.memory_limit,
-            channels=channels,
-            deepest=deepest,
-        )
+        """What would be done for a mask, and what it would cost, without doing it; before a choice,
+        and of the network that counts most.
+
+        Parameters
+        ----------
+        missing : bool array of shape (*grid)
+        channels : int
+        deepest : int, optional
+            The depth of the largest hole; measured where it is not given.
+
+        Returns
+        -------
+        Plan
+        """
+        return self._settings.plans(missing, channels, deepest)[0][0]
 
     def kernel_row(self, at: tuple[int, ...]) -> Array:
-        """The paper's heat map: the kernel between one pixel and all others.
+        """The paper's heat map: the kernel between one pixel and all others, of the network that
+        counts most.
 
         Parameters
         ----------
@@ -245,8 +258,9 @@ class Inpainter:
         float array of shape (*grid)
         """
         self._fitted()
-        every = np.flatnonzero(self.plan_.embed(np.ones(self.missing_.shape, bool)))
-        row = self.factor_.kernel.block(np.array([self._flat(at)]), every)
+        part = self.parts_[0]
+        every = np.flatnonzero(part.plan.embed(np.ones(self.missing_.shape, bool)))
+        row = part.kernel.block(np.array([part.plan.flat(at)]), every)
         return row.astype(np.float64).reshape(self.missing_.shape)
 
     def weights(self, at: tuple[int, ...]) -> Array:
@@ -265,8 +279,12 @@ class Inpainter:
             Zero where missing; sums to one where the mean is taken out.
         """
         self._fitted()
-        spread = weights(self.factor_, self._flat(at), centred=self._centres)
-        return self.plan_.window(spread.reshape(self.plan_.torus)).copy()
+        result = np.zeros(self.missing_.shape)
+        for part in self.parts_:
+            made = part.plan
+            spread = weights(part.factor, made.flat(at), centred=self._settings.centres)
+            result += part.weight * made.window(spread.reshape(made.torus))
+        return result
 
     def save(self, path: str | Path) -> None:
         """Write options and mask to an .npz file, without pickles; kernels stay in the cache.
@@ -278,7 +296,8 @@ class Inpainter:
         """
         self._fitted()
         options = {name: getattr(self, name) for name in OPTIONS}
-        saving.write(Path(path), options, self.plan_.network, self.plan_.prior, self.missing_)
+        prior = self.parts_[0].plan.prior
+        saving.write(Path(path), options, self.network_, prior, self.missing_)
 
     @classmethod
     def load(cls, path: str | Path) -> Inpainter:
@@ -295,46 +314,28 @@ class Inpainter:
         except (TypeError, ValueError) as error:
             raise InputError(f"{path} is not a saved inpainter", got=str(error)) from error
 
-    def _filled(self, source: Picture, missing: Mask) -> tuple[NDArray[Any], Info]:
-        prepared = Prepared(self.factor_)
-        return fill(
-            source,
-            missing,
-            self.plan_,
-            self.factor_.kernel,
-            prepared,
-            self._centres,
-            reporter(self.progress, "filling", 0.3, 1.0),
-        )
+    def _fit(self, missing: Mask, channels: int, choice: Choice | None, cache: Kept) -> Inpainter:
+        settings = self._settings.of(choice)
+        parts = settings.parts(missing, channels, cache, self.progress)
+        self.parts_ = tuple(part.factored(missing) for part in parts)
+        network = settings.network
+        self.network_ = parts[0].plan.network if isinstance(network, str) else network
+        self.choice_, self.missing_ = choice, missing
+        self._fitted_with = self._settings
+        return self
 
     @property
-    def _settings(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in ("network", "prior", *OPTIONS))
+    def _settings(self) -> Settings:
+        return Settings(self.network, self.prior, *(getattr(self, name) for name in OPTIONS))
 
-    def _ready_for(self, missing: Mask) -> bool:
-        """Whether the last fit was for this mask, with the options as they are now."""
+    def _ready_for(self, missing: Mask, choice: Choice | None) -> bool:
+        """Whether the last fit was for this mask and choice, with the options as they are now."""
         return (
-            hasattr(self, "factor_")
+            hasattr(self, "parts_")
+            and (choice and choice.network) == (self.choice_ and self.choice_.network)
             and self._fitted_with == self._settings
             and np.array_equal(self.missing_, missing)
         )
-
-    @property
-    def _centres(self) -> bool:
-        return self.shift_average if self.centre is None else self.centre
-
-    def _flat(self, at: tuple[int, ...]) -> int:
-        grid = self.missing_.shape
-        at = tuple(at) if np.iterable(at) else (at,)
-        if len(at) != len(grid) or not all(
-            isinstance(x, int | np.integer) and -side <= x < side
-            for x, side in zip(at, grid, strict=True)
-        ):
-            raise InputError(
-                "there is no such pixel", expected=f"{len(grid)} numbers within {grid}", got=str(at)
-            )
-        inside = tuple(int(x) % side for x, side in zip(at, grid, strict=True))
-        return int(np.ravel_multi_index(inside, self.plan_.torus))
 
     def _cache(self) -> Cache | None:
         if self.cache is None or isinstance(self.cache, Cache):
@@ -349,7 +350,7 @@ class Inpainter:
         )
 
     def _fitted(self) -> None:
-        if not hasattr(self, "factor_"):
+        if not hasattr(self, "parts_"):
             raise InputError("this inpainter has no mask yet", hint="inpainter.fit(mask)")
         if self._fitted_with != self._settings:
             raise InputError("options were changed after the fit", hint="inpainter.fit(mask) again")

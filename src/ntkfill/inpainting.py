@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .cache import Cache
 from .filling import Info
-from .inpainter import Inpainter, Network, Progress
-from .plan import Boundary
+from .inpainter import Inpainter
+from .parts import Network, Progress
 from .priors import Prior
+from .rule import Boundary
 
 
 @overload
@@ -23,7 +24,7 @@ def inpaint(
     prior: Prior | None = ...,
     shift_average: bool = ...,
     boundary: Boundary = ...,
-    ridge: float = ...,
+    ridge: float | None = ...,
     centre: bool | None = ...,
     rtol: float = ...,
     memory_limit: int | None = ...,
@@ -43,7 +44,7 @@ def inpaint(
     prior: Prior | None = ...,
     shift_average: bool = ...,
     boundary: Boundary = ...,
-    ridge: float = ...,
+    ridge: float | None = ...,
     centre: bool | None = ...,
     rtol: float = ...,
     memory_limit: int | None = ...,
@@ -62,7 +63,7 @@ def inpaint(
     prior: Prior | None = None,
     shift_average: bool = True,
     boundary: Boundary = "pad",
-    ridge: float = 1e-3,
+    ridge: float | None = None,
     centre: bool | None = None,
     rtol: float = 1e-3,
     memory_limit: int | None = None,
@@ -82,8 +83,10 @@ def inpaint(
         missing.
     mask : array of shape (*grid), optional
         True (or not zero) where missing. Without it only NaN is missing.
-    network : "auto" or Sequential
-        "auto" takes as many levels as the largest hole needs.
+    network : "auto", Sequential or Mixture
+        "auto" hides some known pixels in the pattern of the missing ones, and takes the network, or
+        the mixture of up to three, that predicts them best (`ntkfill.choice`); for the paper's
+        exact kernel it takes as many levels as the largest hole needs.
     channel_axis : int, optional
         The axis that holds channels, e.g. -1 for RGB; None if every axis belongs to the grid.
     prior : Prior, optional
@@ -94,8 +97,9 @@ def inpaint(
         faster. False is the exact kernel of the paper.
     boundary : {"pad", "wrap"}
         Surround the image with unknown pixels, or take it for a torus.
-    ridge : float
-        Added to the kernel's diagonal, relative to its mean.
+    ridge : float, optional
+        Added to the kernel's diagonal, relative to its mean. The default is 0.001, or what "auto"
+        chooses, or what a mixture says.
     centre : bool, optional
         Take the mean of the known values out before, and put it back after. The default is to do
         so, except for the paper's exact kernel, which does without.

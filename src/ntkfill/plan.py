@@ -11,25 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from .cache import Cache
+from .cache import Cache, Kept
 from .errors import InputError, number
 from .grid import Array, Axis
 from .kernels import Kernel
 from .memory import available, require
-from .nn.architectures import hourglass
+from .nn.mixture import RIDGE, Mixture
 from .nn.sequential import Sequential, as_kernel
 from .observed import Mask
 from .priors import IID, Prior
+from .rule import Boundary, automatic, automatic_network, depth
 from .solvers.base import Solver
 from .solvers.cg import CG
 from .solvers.cholesky import Cholesky
 
-Boundary = Literal["pad", "wrap"]
-
-# On so many axes, fewer levels do worse even where only single coordinates are missing.
-LEAST_LEVELS = {1: 8, 2: 5, 3: 4}
-# A table of 4**14 pairs takes seconds: on n axes that is 14 / n levels.
-QUICK = 14
 # Measured costs: per pair of a table; per unknown cubed; per coordinate, channel and step.
 KERNEL_SECONDS, CHOLESKY_SECONDS, CG_SECONDS, STEPS = 1e-8, 1e-11, 6e-8, 10
 
@@ -97,8 +92,23 @@ class Plan:
         """The part of an array over the torus, (*torus, ...), that is the image."""
         return torus[tuple(slice(side) for side in self.grid)]
 
+    def flat(self, at: tuple[int, ...]) -> int:
+        """The number, on the torus, of a pixel of the image."""
+        at = tuple(at) if np.iterable(at) else (at,)
+        if len(at) != len(self.grid) or not all(
+            isinstance(x, int | np.integer) and -side <= x < side
+            for x, side in zip(at, self.grid, strict=True)
+        ):
+            raise InputError(
+                "there is no such pixel",
+                expected=f"{len(self.grid)} numbers within {self.grid}",
+                got=str(at),
+            )
+        inside = tuple(int(x) % side for x, side in zip(at, self.grid, strict=True))
+        return int(np.ravel_multi_index(inside, self.torus))
+
     def kernel(
-        self, cache: Cache | None = None, told: Callable[[float], None] | None = None
+        self, cache: Cache | Kept | None = None, told: Callable[[float], None] | None = None
     ) -> Kernel:
         """The kernel of the network on the torus, from the cache where it has it."""
         grid = self.network.table_grid(self.torus, self.prior)
@@ -128,7 +138,7 @@ def plan(
     prior: Prior | None = None,
     shift_average: bool = True,
     boundary: Boundary = "pad",
-    ridge: float = 1e-3,
+    ridge: float | None = None,
     rtol: float = 1e-3,
     memory_limit: int | None = None,
     channels: int = 1,
@@ -178,6 +188,7 @@ def plan(
             missing.shape, depth(missing) if deepest is None else deepest, boundary, shift_average
         )
     torus = missing.shape if boundary == "wrap" else padded(missing.shape, network, shift_average)
+    ridge = RIDGE if ridge is None else ridge
     solver: Solver = CG(
         ridge=ridge, rtol=rtol, memory_limit=None if memory_limit is None else int(memory_limit)
     )
@@ -194,66 +205,10 @@ def plan(
     return made
 
 
-def depth(missing: Mask) -> int:
-    """How far, by rows or columns, the deepest missing coordinate is from a known one."""
-    if not missing.any():
-        return 1
-    return int(ndimage.distance_transform_cdt(missing, "chessboard").max())
-
-
-def automatic(
-    shape: tuple[int, ...], deepest: int, boundary: Boundary, shift_average: bool
-) -> Sequential:
-    """The rule of network="auto": as many levels as the largest hole needs, and one to spare.
-
-    A pixel farther than 2**levels from everything known would be filled with one constant, so the
-    largest hole, measured by its inscribed square, decides. One level more is better still, where
-    its kernel takes no more than seconds.
-    """
-    n = len(shape)
-    needed = math.ceil(math.log2(max(2 * deepest, 2)))
-    spared = min(needed + 1, _quick_levels(n))
-    levels = min(max(needed, spared, LEAST_LEVELS.get(n, 3)), _most_levels(n))
-    if boundary == "wrap":
-        levels = min(levels, _wrappable(shape, shift_average))
-    return automatic_network(levels, n)
-
-
-def automatic_network(levels: int, n: int) -> Sequential:
-    """The network of "auto" with this many levels, for grids of n axes."""
-    return hourglass(levels, convs_up=2 if levels <= _quick_levels(n) else 1)
-
-
 def build(levels: int, n: int, cache: Cache) -> None:
     """Compute the kernel of an automatic network, if the cache does not hold it yet."""
     missing = np.zeros((1,) * n, bool)
     plan(missing, network=automatic_network(levels, n)).kernel(cache)
-
-
-def _quick_levels(n: int) -> int:
-    """The deepest network with two convolutions on the way up whose kernel is made in seconds."""
-    return max(min(QUICK // n, 12), 1)
-
-
-def _most_levels(n: int) -> int:
-    """The deepest network whose kernel is made in seconds: its last level is only interpolated."""
-    return _quick_levels(n) + 1
-
-
-def _wrappable(shape: tuple[int, ...], shift_average: bool) -> int:
-    """The most levels that a torus of exactly this shape takes."""
-    divisible = math.gcd(*shape)
-    levels = (divisible & -divisible).bit_length() - 1
-    if shift_average:
-        levels = max(levels, int(math.log2(min(shape))) - 1)
-    if levels < 1:
-        raise InputError(
-            "no network with levels fits a torus of this shape",
-            expected="sides divisible by 2 at least",
-            got=str(shape),
-            hint="boundary='pad'",
-        )
-    return levels
 
 
 def padded(shape: tuple[int, ...], network: Sequential, shift_average: bool) -> tuple[int, ...]:
@@ -285,10 +240,12 @@ def check_options(
     memory_limit: object,
 ) -> None:
     """Refuse options that no mask could make sense of."""
-    if not isinstance(network, Sequential) and not (isinstance(network, str) and network == "auto"):
+    if not isinstance(network, Sequential | Mixture) and not (
+        isinstance(network, str) and network == "auto"
+    ):
         raise InputError(
             "no such network",
-            expected="'auto' or a Sequential",
+            expected="'auto', a Sequential or a Mixture",
             got=repr(network),
             hint="ntkfill.nn.parse(text) for a network's repr",
         )
@@ -296,7 +253,7 @@ def check_options(
         raise InputError("this is no prior", expected="e.g. ntkfill.priors.IID()", got=repr(prior))
     if boundary not in ("pad", "wrap"):
         raise InputError("no such boundary", expected="'pad' or 'wrap'", got=repr(boundary))
-    if number("the ridge", ridge) < 0:
+    if ridge is not None and number("the ridge", ridge) < 0:
         raise InputError(
             "the ridge cannot be used", expected="a finite number, 0 or more", got=repr(ridge)
         )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .files import replacing
+from .nn.mixture import Mixture
 from .nn.parsing import parse
 from .nn.sequential import Sequential
 from .observed import Mask
@@ -34,7 +35,11 @@ UNREADABLE = (
 
 
 def write(
-    path: Path, options: dict[str, Any], network: Sequential, prior: Prior, missing: Mask
+    path: Path,
+    options: dict[str, Any],
+    network: Sequential | Mixture,
+    prior: Prior,
+    missing: Mask,
 ) -> None:
     """Write what an inpainter is made of.
 
@@ -54,7 +59,7 @@ def write(
         raise InputError(f"{path} cannot be written", got=str(error)) from error
 
 
-def read(path: Path) -> tuple[dict[str, Any], Sequential, Prior, Mask]:
+def read(path: Path) -> tuple[dict[str, Any], Sequential | Mixture, Prior, Mask]:
     """Options, network, prior and mask.
 
     Raises

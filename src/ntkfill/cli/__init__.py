@@ -120,8 +120,8 @@ def _method(command: argparse.ArgumentParser) -> None:
         "--network",
         default="auto",
         metavar="NET",
-        help="auto, or a network's repr, e.g. 'Sequential(Conv(3), ReLU(), "
-        "Conv(3))' or 'hourglass(5, convs_up=2)'",
+        help="auto, which chooses by hidden known pixels, or the repr of a network or mixture, "
+        "e.g. 'Sequential(Conv(3), ReLU(), Conv(3))' or 'hourglass(5, convs_up=2)'",
     )
     command.add_argument(
         "--exact", action="store_true", help="the paper's kernel instead of its shift average"
@@ -130,9 +130,8 @@ def _method(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--ridge",
         type=float,
-        default=1e-3,
         metavar="R",
-        help="relative to the kernel's diagonal (default 1e-3)",
+        help="relative to the kernel's diagonal (default: 1e-3, or what auto chooses)",
     )
     command.add_argument(
         "--rtol", type=float, default=1e-3, metavar="R", help="accuracy of the solve (default 1e-3)"

@@ -57,7 +57,7 @@ def run(folder: Path, inpainter: Inpainter) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "steps": max(report.steps for report in info.reports),
         "converged": info.converged,
-        "network": repr(inpainter.plan_.network),
+        "network": repr(inpainter.network_),
         "pictures": str(folder),
     }
 

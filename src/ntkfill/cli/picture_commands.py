@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +18,8 @@ from ..errors import InputError, readable
 from ..filling import Info, check_missing, in_any_channel, missing_pixels
 from ..inpainter import Inpainter
 from ..nn.parsing import parse
-from ..nn.sequential import Sequential
 from ..observed import Mask
+from ..parts import Network
 from ..pictures import picture
 from ..plan import Plan, build
 from .exits import DONE, FAILED, NOT_CONVERGED
@@ -104,7 +104,7 @@ def told_fill(
         "output": str(target),
         "missing": info.missing,
         "beyond_reach": info.beyond_reach,
-        "network": repr(info.plan.network) if info.plan else None,
+        "network": repr(info.network) if info.network else None,
         "steps": steps,
         "residual": residual,
         "converged": info.converged,
@@ -158,7 +158,7 @@ def heatmap(options: argparse.Namespace) -> int:
                 {
                     "output": str(options.output),
                     "at": list(options.at),
-                    "network": repr(inpainter.plan_.network),
+                    "network": repr(inpainter.network_),
                 }
             )
         )
@@ -277,7 +277,7 @@ def chosen_mask(options: argparse.Namespace) -> Mask | None:
 
 def chosen_inpainter(options: argparse.Namespace) -> Inpainter:
     """The inpainter that was asked for."""
-    network: Sequential | Literal["auto"] = "auto"
+    network: Network = "auto"
     if options.network != "auto":
         network = parse(options.network)
     return Inpainter(

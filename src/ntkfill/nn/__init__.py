@@ -3,6 +3,7 @@
 from .activations import GELU, Abs, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
 from .architectures import hourglass
 from .linear import Conv, Dense, Downsample, Upsample
+from .mixture import Member, Mixture
 from .parsing import parse
 from .sequential import Sequential
 
@@ -15,6 +16,8 @@ __all__ = [
     "Erf",
     "Identity",
     "LeakyReLU",
+    "Member",
+    "Mixture",
     "ReLU",
     "Sequential",
     "Sin",

@@ -9,24 +9,26 @@ from typing import Any
 from ..errors import InputError
 from .activations import Abs, Identity, LeakyReLU, ReLU
 from .architectures import hourglass
+from .mixture import Member, Mixture
 from .sequential import LAYERS, Sequential
 
 WORDS: dict[str, Callable[..., Any]] = {
-    word.__name__: word for word in (*LAYERS, ReLU, LeakyReLU, Abs, Identity, Sequential, hourglass)
+    word.__name__: word
+    for word in (*LAYERS, ReLU, LeakyReLU, Abs, Identity, Sequential, hourglass, Member, Mixture)
 }
 
 
-def parse(text: str) -> Sequential:
-    """The network that a text describes; nothing in it is ever executed.
+def parse(text: str) -> Sequential | Mixture:
+    """The network, or the mixture of networks, that a text describes; nothing in it is executed.
 
     Parameters
     ----------
     text : str
-        A network's repr, or ``hourglass(...)``.
+        A network's repr, ``hourglass(...)``, or a mixture's repr.
 
     Returns
     -------
-    Sequential
+    Sequential or Mixture
 
     Raises
     ------
@@ -48,12 +50,14 @@ def parse(text: str) -> Sequential:
             expected="its repr, e.g. Sequential(Conv(3), ReLU(), Conv(3)), or hourglass(5)",
             got=f"{text[:200]!r} ({error})",
         ) from error
-    if not isinstance(network, Sequential):
+    if not isinstance(network, Sequential | Mixture):
         raise InputError("this is no network", expected="Sequential(...)", got=repr(text[:200]))
     return network
 
 
 def _read(node: ast.expr) -> Any:
+    if isinstance(node, ast.Tuple):
+        return tuple(map(_read, node.elts))
     if not isinstance(node, ast.Call):
         try:
             return ast.literal_eval(node)
