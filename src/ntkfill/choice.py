@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from scipy import ndimage
 from .cache import Cache, Kept
 from .completion import complete
 from .grid import Array
-from .hiding import hide
+from .hiding import Hidden, hide
 from .kernels import Kernel
 from .nn.activations import Abs
 from .nn.architectures import hourglass
@@ -24,23 +23,18 @@ from .observed import Mask, Observed
 from .plan import Plan, plan
 from .rule import Boundary, automatic, automatic_network, depth
 from .solvers.base import Progress
+from .stacking import MOST, stacked
 from .threads import spread
+from .windows import Window, windows
 
-# On larger grids this many entries, in four windows, stand for all of them.
-AREA = {1: 1 << 14, 2: 1 << 16, 3: 1 << 18}
-# A window must show a hole with as much around it.
-ROOM = 4
 # Kernels of up to 4**12 pairs are made in no time: on n axes, 12 / n levels.
 QUICK = 12
 # Predictions need fewer digits than a fill.
 RTOL = 1e-2
-# A mixture of more networks is not worth its time.
-MOST = 3
-# One network more, or another than the rule's, must be better by this share of the mean square;
-# where few entries were hidden, by this many over their number.
-GAIN, DOUBT = 0.01, 3.0
-# The ridge on the weights, over the number of hidden entries, relative to the mean square error.
-SHRINKAGE = 6.0
+# On more values than this a second solve is felt: one network is chosen.
+MIXED = 1 << 20
+# Where gaps are scattered, so many of the known entries are hidden.
+SHARE = 0.2
 # Fewer hidden entries say nothing.
 LEAST = 24
 
@@ -111,15 +105,17 @@ def family(
     found: dict[str, Member] = {}
     for member in members:
         made = member if ridge is None else Member(member.network, ridge)
-        if made.network.reach > deepest and _fits(made.network, shape, boundary):
+        sees = made.network.reach > deepest and _fits(made.network, shape, boundary)
+        if sees or member.network == rule:
             found.setdefault(repr(made), made)
-    return tuple(found.values()) or (Member(rule, RIDGE if ridge is None else ridge),)
+    return tuple(found.values())
 
 
 def choose(
     values: Array,
     missing: Mask,
     *,
+    channels: int = 1,
     ridge: float | None = None,
     boundary: Boundary = "pad",
     cache: Cache | Kept | None = None,
@@ -129,13 +125,16 @@ def choose(
     """Choose networks, ridges and their weights by how well they predict hidden known entries.
 
     Entries are hidden in the pattern of the missing ones; on large grids, in some windows. The best
-    one to three networks are weighted by least squares, shrunk where few entries were hidden.
+    one to three networks are weighted by least squares, shrunk where few entries were hidden; on
+    more than a million values, where a second solve is felt, the best one is taken.
 
     Parameters
     ----------
     values : float array of shape (*grid)
         What stands at missing entries is never read.
     missing : bool array of shape (*grid)
+    channels : int
+        How many such arrays are to be filled: where that is much work, one network is chosen.
     ridge : float, optional
         One for all networks; the default is each network's own.
     boundary : {"pad", "wrap"}
@@ -163,34 +162,19 @@ def choose(
     if not missing.any() or missing.all():
         return None
     members = family(missing.shape, depth(missing), boundary, ridge)
-    hidden = hide(missing)
+    hidden = hide(missing, share=SHARE)
     level, scale = _level_and_scale(values[~missing])
     if len(members) < 2 or len(hidden) < LEAST or not 0 < scale < math.inf:
         return None
+    parts = list(windows(missing, hidden.weight))
     values = ((np.where(missing, level, values) - level) / scale).astype(np.float32)
-    windows = list(_windows(missing, hidden.weight))
-    weight = np.concatenate([hidden.weight[w][hidden.mask[w]] for w in windows])
     kept = cache if isinstance(cache, Kept) else Kept(cache)
-    errors = np.empty((len(members), len(weight)))
-    jobs = _jobs(members, windows, missing | hidden.mask, kept, memory_limit)
-    ends = np.cumsum([0, *(int(hidden.mask[w].sum()) for w in windows)])
-
-    def score(job: tuple[int, int, Plan, Kernel]) -> None:
-        k, w, made, kernel = job
-        window, at = windows[w], hidden.mask[windows[w]]
-        gaps = missing[window] | at
-        filled = _filled(values[window], gaps, made, kernel)
-        errors[k, ends[w] : ends[w + 1]] = (filled - values[window])[at]
-
-    spread(score, jobs, told)
+    jobs = _jobs(members, parts, missing | hidden.mask, kept, memory_limit)
+    errors = _errors(values, missing, hidden, parts, jobs, told)
+    weight = np.concatenate([hidden.weight[part][hidden.mask[part]] for part in parts])
     gram = (errors * weight) @ errors.T / weight.sum()
-    depths = [
-        ndimage.distance_transform_cdt(missing[w] | hidden.mask[w], "chessboard")[hidden.mask[w]]
-        for w in windows
-    ]
-    # Neighbours in a hole are predicted well or badly together: a patch of it counts as one.
-    count = float(sum(np.sum(1.0 / d.astype(np.float64) ** missing.ndim) for d in depths))
-    shares = mixed(gram, count)
+    most = MOST if values.size * channels <= MIXED else 1
+    shares = stacked(gram, _independent(missing, hidden, parts), most)
     order = sorted(np.flatnonzero(shares), key=lambda k: (-abs(shares[k]), k))
     chosen = [Member(members[k].network, members[k].ridge, float(shares[k])) for k in order]
     tried = [
@@ -201,46 +185,38 @@ def choose(
     return Choice(Mixture(tuple(chosen)), error, tuple(tried), len(weight))
 
 
-def mixed(gram: NDArray[np.float64], count: float) -> NDArray[np.float64]:
-    """Weights, summing to one and mostly zero, under which hidden entries are predicted best.
+def _errors(
+    values: Array,
+    missing: Mask,
+    hidden: Hidden,
+    windows: list[Window],
+    jobs: list[Job],
+    told: Progress | None,
+) -> NDArray[np.float64]:
+    """What every network errs by on the hidden entries: shape (networks, entries)."""
+    ends = np.cumsum([0, *(int(hidden.mask[window].sum()) for window in windows)])
+    errors = np.empty((1 + max(job.network for job in jobs), ends[-1]))
 
-    Parameters
-    ----------
-    gram : array of shape (k, k)
-        Mean products of the errors of k networks.
-    count : float
-        How many independent errors they are the means of.
+    def score(job: Job) -> None:
+        window = windows[job.window]
+        at = hidden.mask[window]
+        filled = _filled(values[window], missing[window] | at, job.plan, job.kernel)
+        place = slice(ends[job.window], ends[job.window + 1])
+        errors[job.network, place] = (filled - values[window])[at]
 
-    Returns
-    -------
-    array of shape (k,)
-        The first network alone, unless others gain more than chance would.
-    """
-    size = len(gram)
-    needed = 1 - max(GAIN, min(DOUBT / count, 0.5))
-    best, least = np.eye(size)[0], float(gram[0, 0])
-    for members in range(1, min(MOST, size) + 1):
-        found, square = best, least
-        for chosen in itertools.combinations(range(size), members):
-            part = gram[np.ix_(chosen, chosen)]
-            ridge = SHRINKAGE / count * float(np.trace(part)) / members * (members > 1)
-            weights = _summing_to_one(part + ridge * np.eye(members))
-            value = float(weights @ part @ weights) + ridge * float(weights @ weights)
-            if value < min(square, needed * least):
-                found, square = np.zeros(size), value
-                found[list(chosen)] = weights
-        best, least = found, square
-    # Few digits, so that the repr can be read; the largest takes what rounding leaves.
-    best = np.round(best, 4)
-    best[np.argmax(np.abs(best))] += 1 - best.sum()
-    return np.round(best, 4)
+    spread(score, jobs, told)
+    return errors
 
 
-def _summing_to_one(gram: NDArray[np.float64]) -> NDArray[np.float64]:
-    """w with the least w^T gram w among those that sum to one."""
-    tiny = 1e-12 * np.trace(gram) + np.finfo(np.float64).tiny
-    weights = np.linalg.solve(gram + tiny * np.eye(len(gram)), np.ones(len(gram)))
-    return np.asarray(weights / weights.sum())
+def _independent(missing: Mask, hidden: Hidden, windows: list[Window]) -> float:
+    """How many independent errors there are: neighbours in a hole are predicted well or badly
+    together, so as many as are as deep as one of them count as one."""
+    count = 0.0
+    for window in windows:
+        at = hidden.mask[window]
+        deep = ndimage.distance_transform_cdt(missing[window] | at, "chessboard")[at]
+        count += float(np.sum(deep.astype(np.float64) ** -missing.ndim))
+    return count
 
 
 def _level_and_scale(known: Array) -> tuple[float, float]:
@@ -252,48 +228,24 @@ def _level_and_scale(known: Array) -> tuple[float, float]:
     return level, scale if math.isfinite(scale) else math.inf
 
 
-def _windows(missing: Mask, weight: NDArray[np.float64]) -> Iterator[tuple[slice, ...]]:
-    """The parts of a grid that stand for all of it: where the most weight is hidden."""
-    n = missing.ndim
-    area = AREA.get(n, AREA[3])
-    if missing.size <= 1.5 * area:
-        yield (slice(None),) * n
-        return
-    deepest = depth(missing | (weight > 0))
-    side = max(math.ceil((area / 4) ** (1 / n)), ROOM * deepest)
-    sides = tuple(min(side, whole) for whole in missing.shape)
-    left = weight.copy()
-    for _ in range(max(1, area // math.prod(sides))):
-        corner = _heaviest(left, sides)
-        window = tuple(slice(c, c + s) for c, s in zip(corner, sides, strict=True))
-        if not left[window].any():
-            return
-        yield window
-        left[window] = 0
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One network on one window."""
 
-
-def _heaviest(weight: NDArray[np.float64], sides: tuple[int, ...]) -> tuple[int, ...]:
-    """The corner, in steps of half a side, of the window that holds the most."""
-    sums = np.pad(weight, [(1, 0)] * weight.ndim)
-    places = []
-    for axis, side in enumerate(sides):
-        sums = np.cumsum(sums, axis=axis)
-        last = weight.shape[axis] - side
-        starts = np.unique(np.append(np.arange(0, last, max(side // 2, 1)), last))
-        places.append(starts)
-        sums = np.take(sums, starts + side, axis=axis) - np.take(sums, starts, axis=axis)
-    best = np.unravel_index(int(np.argmax(np.round(sums, 6))), sums.shape)
-    return tuple(int(places[axis][k]) for axis, k in enumerate(best))
+    network: int
+    window: int
+    plan: Plan
+    kernel: Kernel
 
 
 def _jobs(
     members: tuple[Member, ...],
-    windows: list[tuple[slice, ...]],
+    windows: list[Window],
     gaps: Mask,
     cache: Kept,
     memory_limit: int | None,
-) -> list[tuple[int, int, Plan, Kernel]]:
-    """Every member on every window, with the kernels made once; all windows are of one size."""
+) -> list[Job]:
+    """Every network on every window, with the kernels made once; all windows are of one size."""
     jobs = []
     for k, member in enumerate(members):
         made = plan(
@@ -304,7 +256,7 @@ def _jobs(
             memory_limit=memory_limit,
         )
         kernel = made.kernel(cache)
-        jobs += [(k, w, made, kernel) for w in range(len(windows))]
+        jobs += [Job(k, w, made, kernel) for w in range(len(windows))]
     return jobs
 
 

@@ -105,6 +105,7 @@ class Settings:
         return choose(
             values,
             missing,
+            channels=source.pixels.shape[-1],
             ridge=self.ridge,
             boundary=self.boundary,
             cache=cache,
