@@ -132,8 +132,13 @@ def load_pictures(names: Iterable[str]) -> dict[str, np.ndarray]:
     return {name: np.asarray(Image.open(DATA / f"{name}.png")) / 255 for name in names}
 
 
+def scattered(shape: tuple[int, ...], known: float) -> np.ndarray:
+    """A mask in which this share of the pixels is known."""
+    return ~(np.random.default_rng(0).random(shape) < known)
+
+
 def half_missing(shape: tuple[int, ...]) -> np.ndarray:
-    return ~(np.random.default_rng(0).random(shape) < 0.5)
+    return scattered(shape, 0.5)
 
 
 def machine() -> dict[str, Any]:
