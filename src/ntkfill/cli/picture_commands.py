@@ -89,6 +89,12 @@ def told_fill(
         f"{target}: {info.missing:,} pixels filled in {seconds:.2f} s "
         f"({steps} steps, residual {residual:.1g})",
     )
+    if info.choice is not None:
+        say(
+            options,
+            f"chosen of {len(info.choice.tried)} by {info.choice.hidden:,} hidden known pixels, "
+            f"off by {info.choice.error:.3g} there: {info.network!r}",
+        )
     if not info.missing:
         say(options, "warning: nothing is missing in this mask; white must mean missing")
     if info.beyond_reach:
@@ -105,10 +111,25 @@ def told_fill(
         "missing": info.missing,
         "beyond_reach": info.beyond_reach,
         "network": repr(info.network) if info.network else None,
+        "choice": told_choice(info),
         "steps": steps,
         "residual": residual,
         "converged": info.converged,
         "seconds": round(seconds, 3),
+    }
+
+
+def told_choice(info: Info) -> dict[str, Any] | None:
+    """What was tried on hidden known pixels, and how each did."""
+    if info.choice is None:
+        return None
+    return {
+        "hidden": info.choice.hidden,
+        "error": info.choice.error,
+        "tried": [
+            {"network": repr(tried.network), "ridge": tried.ridge, "error": tried.error}
+            for tried in info.choice.tried
+        ],
     }
 
 
