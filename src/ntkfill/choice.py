@@ -101,7 +101,8 @@ def family(
     if smooth <= quick // 2:
         kink = hourglass(smooth, upsample="bilinear", activation=Abs())
         members += [Member(kink, ridge=3 * RIDGE), Member(kink, ridge=10 * RIDGE)]
-        members.append(Member(hourglass(smooth + 1, convs_up=2, upsample="bilinear")))
+        wider = smooth + (n * (smooth + 1) < 9)
+        members.append(Member(hourglass(wider, convs_up=2, upsample="bilinear")))
     found: dict[str, Member] = {}
     for member in members:
         made = member if ridge is None else Member(member.network, ridge)
