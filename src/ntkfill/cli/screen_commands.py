@@ -23,7 +23,7 @@ Make = Callable[[argparse.Namespace, tuple[str, ...]], screening.Method]
 
 METHODS: dict[str, Make] = {
     "ntk": lambda options, fields: screening.NTK(),
-    "ntk-low-rank": lambda options, fields: screening.NTK(screening.proposed(fields, low_rank=1.0)),
+    "ntk-means": lambda options, fields: screening.NTK(screening.means(fields), centre="context"),
     "cell-mean": lambda options, fields: screening.CellMean(),
     "additive": lambda options, fields: screening.Additive(),
     "dnpp": lambda options, fields: screening.DNPP(),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .telling import add_telling
 
-METHODS = "ntk, ntk-low-rank, cell-mean, additive, dnpp, falrtc, ntk-on-dnpp, ntk-on-falrtc, paper"
+METHODS = "ntk, ntk-means, cell-mean, additive, dnpp, falrtc, ntk-on-dnpp, ntk-on-falrtc, paper"
 DEFAULT = ("ntk", "dnpp", "additive", "cell-mean")
 
 

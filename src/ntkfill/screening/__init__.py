@@ -1,7 +1,7 @@
 """Drug screens: read, evaluate, complete, and rank drugs against a disease.
 
-Reading order: screen, reading, baselines, falrtc, presets, ntk, mixture, scores, splits, protocol,
-completing, ranking, report.
+Reading order: screen, reading, baselines, falrtc, presets, similarity, ntk, mixture, scores,
+splits, protocol, completing, ranking, report.
 """
 
 from .baselines import DNPP, Additive, CellMean, Method
@@ -9,11 +9,12 @@ from .completing import Completed, complete
 from .falrtc import FaLRTC
 from .mixture import Mixture, paper_mixture
 from .ntk import NTK, network
-from .presets import imputed, proposed, sparse
+from .presets import imputed, means, sparse
 from .protocol import Evaluation, evaluate, leaks
 from .ranking import Ranked, Ranking, rank, read_signature
 from .reading import from_anndata, into_anndata, read
 from .screen import Screen
+from .similarity import Learned
 from .simulate import Simulated, simulate
 from .splits import KFold, LeaveOneOut, Sparse, Split, Splitting
 
@@ -26,6 +27,7 @@ __all__ = [
     "Evaluation",
     "FaLRTC",
     "KFold",
+    "Learned",
     "LeaveOneOut",
     "Method",
     "Mixture",
@@ -42,9 +44,9 @@ __all__ = [
     "imputed",
     "into_anndata",
     "leaks",
+    "means",
     "network",
     "paper_mixture",
-    "proposed",
     "rank",
     "read",
     "read_signature",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh, eigvalsh
+from scipy.linalg import eigh, eigvalsh, qr
 from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
@@ -61,20 +61,27 @@ class FaLRTC:
         drug, cell = ({name: k for k, name in enumerate(names)} for names in (drugs, cells))
         shape = (len(drugs), len(train.genes), len(cells))
         require("the tensor of FaLRTC", 8 * 8 * int(np.prod(shape)), hint="the method 'ntk'")
-        tensor = np.zeros(shape)
+        # Genes are known together, and singular values do not change when they are rotated: all
+        # that happens is in the span of the profiles and of the start.
+        start = np.full((1, len(train.genes)), train.profiles.mean())
+        basis = qr(np.vstack([train.profiles, start]).T, mode="economic")[0]
+        tensor = np.empty((len(drugs), basis.shape[1], len(cells)))
+        tensor[:] = (start @ basis).T
         known = np.zeros((len(drugs), len(cells)), dtype=bool)
         for name, context, profile in zip(
-            train.drugs.tolist(), train.contexts.tolist(), train.profiles, strict=True
+            train.drugs.tolist(), train.contexts.tolist(), train.profiles @ basis, strict=True
         ):
             tensor[drug[name], :, cell[context]] = profile
             known[drug[name], cell[context]] = True
-        tensor.transpose(0, 2, 1)[~known] = train.profiles.mean()
-        filled = self.complete(tensor, np.broadcast_to(known[:, None], shape))
+        filled = self._run(tensor, np.broadcast_to(known[:, None], tensor.shape), shape)
         rows = [drug[name] for name in conditions[:, 1].tolist()]
-        return filled[rows, :, [cell[context] for context in wanted]]
+        return filled[rows, :, [cell[context] for context in wanted]] @ basis.T
 
     def complete(self, tensor: Array, known: Mask) -> Array:
         """Change the unknown entries of a tensor with three axes."""
+        return self._run(tensor, known, tensor.shape)
+
+    def _run(self, tensor: Array, known: Mask, shape: tuple[int, ...]) -> Array:
         if self.steps < 1 or not 0 < self.shrink < 1 or min(self.alpha) < 0 or not sum(self.alpha):
             raise InputError(
                 "FaLRTC cannot run like this",
@@ -83,11 +90,11 @@ class FaLRTC:
             )
         # Small matrices: more threads would mostly wait for each other.
         with threadpool_limits(1):
-            return self._descended(tensor, known)
+            return self._descended(tensor, known, shape)
 
-    def _descended(self, tensor: Array, known: Mask) -> Array:
+    def _descended(self, tensor: Array, known: Mask, shape: tuple[int, ...]) -> Array:
         weights = np.array(self.alpha) / sum(self.alpha)
-        smooth = self.smoothing * weights / np.sqrt(tensor.shape)
+        smooth = self.smoothing * weights / np.sqrt(shape)
         free, steep, sums = ~known, self.start, 0.0
         x = z = tensor
         value_x = smoothed(x, weights, smooth, None).value

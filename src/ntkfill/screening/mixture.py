@@ -53,6 +53,6 @@ def paper_mixture(reference: str, dense: Method, threshold: int = 150) -> Mixtur
     the explicit ridge here (see `ntkfill.conditions.nugget`).
     """
     shallow = network(1)
-    few = NTK(sparse(reference), shallow, ridge=0.1, centre=False)
-    many = NTK(imputed(dense), shallow, ridge=0.1, centre=False)
+    few = NTK(sparse(reference), shallow, ridge=0.1, centre=None)
+    many = NTK(imputed(dense), shallow, ridge=0.1, centre=None)
     return Mixture(few, many, threshold)

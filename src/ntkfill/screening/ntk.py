@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +16,9 @@ from ..errors import InputError
 from ..grid import Array
 from ..memory import require
 from ..nn import Dense, ReLU, Sequential
-from .baselines import CellMean
-from .presets import proposed
-from .screen import Conditions, Screen, by_name
+from .baselines import group_means
+from .screen import Conditions, Screen, by_name, contexts
+from .similarity import Learned, sizes
 
 BLOCK = 4096
 
@@ -35,52 +38,61 @@ def network(depth: int = 1) -> Sequential:
 
 @dataclass(frozen=True)
 class NTK:
-    """Kernel regression of profiles on the features that a prior gives to conditions.
+    """Kernel regression of profiles, on what a prior says of the conditions.
 
     Parameters
     ----------
-    prior : ConditionPrior, optional
-        The default is `proposed` for the labels that the screen has.
+    prior : Learned or ConditionPrior
+        `Learned` weighs each training profile by what its noise is taken to be; features of any
+        other prior weigh all alike.
     network : Sequential
         Dense layers and activations.
-    ridge : float
-        Added to the kernel's diagonal, relative to its mean.
-    centre : bool
-        Fit what is left of the training mean of each context, and add that mean again.
+    ridge : float or "loo"
+        Added to the kernel's diagonal, relative to its mean. "loo" chooses the one with the
+        smallest error of training conditions left out, in closed form, under the prior that was
+        made with all of them.
+    centre : {"screen", "context"} or None
+        Fit what is left of the mean of all training profiles, or of those of each context, and add
+        that mean again.
 
     Examples
     --------
     >>> train = Screen([[1.0, 0.0], [3.0, 1.0], [8.0, 2.0]],
     ...                [["A", "x"], ["A", "y"], ["B", "x"]], ["g", "h"])
-    >>> NTK(ridge=0.1).predict(train, np.array([["B", "y"]])).round(2)
-    array([[8.09, 2.04]])
+    >>> NTK().predict(train, np.array([["B", "y"]])).round(1)
+    array([[5.8, 1.5]])
     """
 
-    prior: ConditionPrior | None = None
-    network: Sequential = field(default_factory=lambda: network(3))
-    ridge: float = 0.05
-    centre: bool = True
+    prior: Learned | ConditionPrior = field(default_factory=Learned)
+    network: Sequential = field(default_factory=network)
+    ridge: float | Literal["loo"] = 0.03
+    centre: Literal["screen", "context"] | None = "screen"
 
     def predict(self, train: Screen, conditions: Conditions) -> Array:
-        known = len(train)
-        features = self.features(train, np.vstack([train.labels, conditions]))
-        lower, _ = self._factor(features[:known])
+        labels, known = np.vstack([train.labels, conditions]), len(train)
         rest, wanted = train.profiles, np.zeros((len(conditions), len(train.genes)))
         if self.centre:
-            wanted = CellMean().predict(train, conditions)
-            rest = rest - CellMean().predict(train, train.labels)
+            groups = self.groups(labels)
+            means = group_means(train.profiles, groups[:known], groups)
+            rest, wanted = rest - means[:known], means[known:]
+        kernel, noise = self._kernel(train, rest, labels)
+        lower = self._factor(kernel(slice(0, known), slice(0, known)), rest, noise)
         coefficients = cho_solve((lower, True), rest)
         for first in range(0, len(conditions), BLOCK):
-            rows = slice(known + first, min(known + first + BLOCK, len(features)))
-            kernel = self.network.between(features[rows], features[:known])
-            wanted[first : first + BLOCK] += kernel @ coefficients
+            rows = slice(known + first, min(known + first + BLOCK, len(labels)))
+            wanted[first : first + BLOCK] += kernel(rows, slice(0, known)) @ coefficients
         return wanted
+
+    def groups(self, labels: Conditions) -> NDArray[np.str_]:
+        """The names of those conditions that share a mean."""
+        return contexts(labels) if self.centre == "context" else np.full(len(labels), "all")
 
     def features(self, train: Screen, conditions: Conditions) -> Array:
         """What the prior says of these conditions, one row each."""
-        prior = proposed(train.fields) if self.prior is None else self.prior
+        if isinstance(self.prior, Learned):
+            raise InputError("a learned similarity has no features", got=repr(self.prior))
         table = by_name(conditions, train.fields)
-        found = np.ascontiguousarray(prior.features(train.profiles, train.table, table))
+        found = np.ascontiguousarray(self.prior.features(train.profiles, train.table, table))
         if (np.abs(found).sum(axis=1) == 0).any():
             row = int(np.flatnonzero(np.abs(found).sum(axis=1) == 0)[0])
             raise InputError(
@@ -89,10 +101,26 @@ class NTK:
             )
         return found
 
+    def _kernel(
+        self, train: Screen, rest: Array, labels: Conditions
+    ) -> tuple[Callable[[slice, slice], Array], Array]:
+        """The kernel between some of these conditions and others; the training ones' noise."""
+        require("the dense solve", 3 * 8 * len(train) ** 2, hint="fewer conditions")
+        if isinstance(self.prior, Learned):
+            similarity = self.prior.fit(rest, labels)
+            return partial(similarity.kernel, self.network), sizes(rest)
+        features = self.features(train, labels)
+
+        def between(rows: slice, columns: slice) -> Array:
+            other = None if rows == columns else features[columns]
+            return self.network.between(features[rows], other)
+
+        return between, np.ones(len(train))
+
     @property
     def fixed(self) -> bool:
         """Whether the kernel is the same whatever was measured."""
-        return self.prior is not None and self.prior.fixed
+        return self.prior.fixed and self.ridge != "loo"
 
     def predict_folds(self, screen: Screen, folds: NDArray[np.integer]) -> Array:
         """Every condition's profile, predicted from the other folds: one factorisation in all.
@@ -117,16 +145,35 @@ class NTK:
         held = HeldOut.of(self, screen)
         return np.stack([held.predict(column) for column in folds.T])
 
-    def _factor(self, features: Array) -> tuple[Array, float]:
-        require("the dense solve", 3 * 8 * len(features) ** 2, hint="fewer conditions")
-        kernel = self.network.between(features)
-        ridge = self.ridge * float(np.mean(np.diagonal(kernel)))
-        kernel[np.diag_indices(len(kernel))] += ridge
+    def _factor(self, kernel: Array, y: Array, noise: Array) -> Array:
+        """The lower factor of a kernel and its ridge; spends the kernel."""
+        ridge = chosen(kernel, y, noise) if self.ridge == "loo" else self.ridge
+        kernel[np.diag_indices(len(kernel))] += ridge * float(np.mean(np.diagonal(kernel))) * noise
         # Symmetric, so that its transpose is the same matrix in LAPACK's order: no copy.
         lower, failed = lapack.dpotrf(kernel.T, lower=1, overwrite_a=1, clean=0)
         if failed:
             raise InputError("two conditions look the same to the prior", hint="a larger ridge")
-        return lower, ridge
+        return lower
+
+
+def chosen(kernel: Array, y: Array, noise: Array) -> float:
+    """The ridge, over the kernel's mean diagonal, that predicts what is left out best.
+
+    Errors count in units of each condition's noise.
+
+    Examples
+    --------
+    >>> near = np.exp(-np.subtract.outer(np.arange(6.0), np.arange(6.0)) ** 2 / 20)
+    >>> smooth, rough = np.arange(6.0)[:, None], np.array([[1.0, -1] * 3]).T
+    >>> chosen(near, smooth, np.ones(6)) < chosen(near, rough, np.ones(6))
+    True
+    """
+    from ..tables.loo import Spectrum
+
+    scale = float(np.mean(np.diagonal(kernel)))
+    root = np.sqrt(noise)[:, None]
+    spectrum = Spectrum.of(kernel / root / root.T)
+    return spectrum.choose(y / root) * spectrum.scale / scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +181,7 @@ class HeldOut:
     """What any fold's held-out predictions of a fixed kernel K follow from.
 
     With A = K + ridge, those of fold f for values y are y_f - (A^-1_ff)^-1 (A^-1 y)_f. Fitting
-    what is left of means b over the training conditions of each context Z, and adding them again,
+    what is left of means b over the training conditions of each group Z, and adding them again,
     puts A^-1 (y - Z b) in the place of A^-1 y: only b depends on the fold.
 
     Parameters
@@ -145,7 +192,7 @@ class HeldOut:
         A^-1.
     coefficients : array of shape (conditions, genes)
         A^-1 y.
-    by_context : array of shape (conditions, contexts)
+    by_group : array of shape (conditions, groups)
         A^-1 Z.
     """
 
@@ -153,12 +200,16 @@ class HeldOut:
     screen: Screen
     inverse: Array
     coefficients: Array
-    by_context: Array
+    by_group: Array
 
     @classmethod
     def of(cls, method: NTK, screen: Screen) -> HeldOut:
         """Factor and invert, once."""
-        lower, _ = method._factor(method.features(screen, screen.labels))
+        features = method.features(screen, screen.labels)
+        require("the dense solve", 3 * 8 * len(features) ** 2, hint="fewer conditions")
+        lower = method._factor(
+            method.network.between(features), screen.profiles, np.ones(len(features))
+        )
         coefficients = cho_solve((lower, True), screen.profiles)
         inverse, _ = lapack.dpotri(lower, lower=1, overwrite_c=1)
         for first in range(0, len(inverse), BLOCK):  # LAPACK fills the lower triangle only
@@ -166,15 +217,15 @@ class HeldOut:
             square = inverse[rows, rows]
             inverse[rows, rows] = np.tril(square) + np.tril(square, -1).T
             inverse[rows, first + BLOCK :] = inverse[first + BLOCK :, rows].T
-        member = _member(screen.contexts)
-        by_context = inverse @ member if method.centre else member
-        return cls(method, screen, inverse, coefficients, by_context)
+        member = _member(method.groups(screen.labels))
+        by_group = inverse @ member if method.centre else member
+        return cls(method, screen, inverse, coefficients, by_group)
 
     def predict(self, folds: NDArray[np.integer]) -> Array:
         """Held-out predictions of every condition; `folds` says which are held out together."""
         profiles = self.screen.profiles
         result = np.empty_like(profiles)
-        member = _member(self.screen.contexts)
+        member = _member(self.method.groups(self.screen.labels))
         sums, counts = member.T @ profiles, member.sum(axis=0)
         for fold in np.unique(folds):
             rows = np.flatnonzero(folds == fold)
@@ -185,7 +236,7 @@ class HeldOut:
                 means = sums - member[rows].T @ profiles[rows]
                 whole = means.sum(axis=0) / max(left.sum(), 1.0)
                 means = np.where(left[:, None] > 0, means / np.maximum(left, 1.0)[:, None], whole)
-                rest = rest - self.by_context[rows] @ means
+                rest = rest - self.by_group[rows] @ means
             lower, _ = lapack.dpotrf(own.T, lower=1, overwrite_a=1, clean=0)
             result[rows] = profiles[rows] - cho_solve((lower, True), rest)
         return result

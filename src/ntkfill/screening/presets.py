@@ -1,4 +1,4 @@
-"""Priors for screens: the one proposed here, the paper's, and any method's imputation."""
+"""Priors of features for screens: means, the paper's, and any method's imputation."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from ..conditions import ConditionPrior
 from ..conditions.labels import Labels
 from ..grid import Array
 from .baselines import Method
-from .falrtc import FaLRTC
 from .screen import Conditions, Screen
 
 
-def proposed(fields: tuple[str, ...], low_rank: float = 0.0) -> ConditionPrior:
+def means(fields: tuple[str, ...]) -> priors.Stack:
     """Context mean and drug mean over the other contexts; one-hots of every label, less heavy.
 
     Where dose or time are labelled too, a drug's contexts differ from another's, so its mean is of
@@ -23,28 +22,21 @@ def proposed(fields: tuple[str, ...], low_rank: float = 0.0) -> ConditionPrior:
     ----------
     fields : tuple of str
         The labels that the screen has.
-    low_rank : float
-        The weight of a low-rank imputation as further features: 1 where most drugs were measured
-        in many contexts, which it makes better by far; 0 where they were not, and it does harm.
 
     Examples
     --------
-    >>> proposed(("cell", "drug")).weights
+    >>> means(("cell", "drug")).weights
     (1.0, 1.0, 0.3, 0.1)
     """
     context = tuple(name for name in fields if name != "drug")
     more = len(context) > 1
     hot = (*(0.5 if more else 0.3 for _ in context), 0.5 if more else 0.1)
-    parts: list[ConditionPrior] = [
+    return priors.Stack(
         priors.GroupMean(context),
         priors.MeanOverOthers("drug", excluding=context, residual=context if more else None),
         *(priors.OneHot(name) for name in (*context, "drug")),
-    ]
-    if low_rank > 0:
-        # Without the unfolding along genes, whose weight is a hundredth, and most of the work.
-        imputation = imputed(FaLRTC(alpha=(1.0, 0.0, 1.0)), fields)
-        return priors.Stack(*parts, imputation, weights=(1.0, 1.0, *hot, low_rank))
-    return priors.Stack(*parts, weights=(1.0, 1.0, *hot))
+        weights=(1.0, 1.0, *hot),
+    )
 
 
 def sparse(reference: str, field: str = "cell") -> ConditionPrior:
