@@ -131,7 +131,7 @@ def demo(options: argparse.Namespace) -> int:
 
 def _read(options: argparse.Namespace) -> screening.Screen:
     columns = dict(options.columns or ())
-    screen = reading.read(options.data, columns)
+    screen = reading.read(options.data, columns, options.replicates)
     say(options, f"{options.data}: {screen!r}")
     return screen
 

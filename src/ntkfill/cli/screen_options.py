@@ -110,6 +110,12 @@ def _data(command: argparse.ArgumentParser) -> None:
         metavar="KIND=NAME",
         help="what the file calls cell, drug, dose, time, gene or value",
     )
+    command.add_argument(
+        "--replicates",
+        choices=("refuse", "mean"),
+        default="refuse",
+        help="what a condition that is there more than once is: an error, or its mean",
+    )
 
 
 def _method(command: argparse.ArgumentParser) -> None:

@@ -1,7 +1,7 @@
 """Drug screens: read, evaluate, complete, and rank drugs against a disease.
 
-Reading order: screen, reading, baselines, falrtc, presets, similarity, ntk, mixture, scores,
-splits, protocol, completing, ranking, report.
+Reading order: screen, replicates, reading, baselines, falrtc, presets, similarity, ntk, mixture,
+scores, splits, protocol, completing, ranking, report.
 """
 
 from .baselines import DNPP, Additive, CellMean, Method
@@ -13,6 +13,7 @@ from .presets import imputed, means, sparse
 from .protocol import Evaluation, evaluate, leaks
 from .ranking import Ranked, Ranking, rank, read_signature
 from .reading import from_anndata, into_anndata, read
+from .replicates import averaged
 from .screen import Screen
 from .similarity import Learned
 from .simulate import Simulated, simulate
@@ -38,6 +39,7 @@ __all__ = [
     "Sparse",
     "Split",
     "Splitting",
+    "averaged",
     "complete",
     "evaluate",
     "from_anndata",

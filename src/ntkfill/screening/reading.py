@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..grid import Array
 from . import gct
-from .screen import FIELDS, Screen
+from .replicates import averaged
+from .screen import FIELDS, REPLICATES, Screen
 from .tables import Table, numbers, table
 
 # The column in which a completed screen tells what was measured; predictions are no measurements.
 SOURCE, MEASURED, PREDICTED = "source", "measured", "predicted"
+
+# What to do where a condition was measured more than once.
+Replicates = Literal["refuse", "mean"]
 
 # What other people call the labels of conditions, in lower case; the first that is there is taken.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -29,7 +33,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 
 
-def read(path: Path | str, columns: Mapping[str, str] | None = None) -> Screen:
+def read(
+    path: Path | str,
+    columns: Mapping[str, str] | None = None,
+    replicates: Replicates = "refuse",
+) -> Screen:
     """Read a screen; the format follows from the suffix.
 
     Parameters
@@ -42,6 +50,9 @@ def read(path: Path | str, columns: Mapping[str, str] | None = None) -> Screen:
         `drugs`, `genes`. .gct (1.2, 1.3). .gctx (needs h5py). .h5ad (needs anndata).
     columns : mapping, optional
         What the file calls cell, drug, dose, time, gene or value, where that is not recognised.
+    replicates : {"refuse", "mean"}
+        Whether a condition that is there more than once is an error, or stands for the mean of its
+        profiles.
 
     Raises
     ------
@@ -61,20 +72,22 @@ def read(path: Path | str, columns: Mapping[str, str] | None = None) -> Screen:
         raise InputError(f"{path} is not there", expected="a file with a screen")
     if path.is_dir() or path.stat().st_size == 0:
         raise InputError(f"{path} is empty" if path.is_file() else f"{path} is a folder")
+    if replicates not in ("refuse", "mean"):
+        raise InputError("replicates", expected="'refuse' or 'mean'", got=repr(replicates))
     suffix, names = path.suffix.lower(), dict(columns or {})
     unknown = sorted(set(names) - set(ALIASES))
     if unknown:
         raise InputError("unknown columns", expected=", ".join(ALIASES), got=", ".join(unknown))
     try:
         if suffix in (".csv", ".tsv", ".txt", ".parquet"):
-            return from_table(table(path), names)
+            return from_table(table(path), names, replicates)
         if suffix == ".npz":
-            return _from_npz(path, names)
+            return _from_npz(path, names, replicates)
         if suffix in (".gct", ".gctx"):
             meta, values, genes = gct.read(path)
-            return from_columns(meta, values, genes, names)
+            return from_columns(meta, values, genes, names, replicates)
         if suffix == ".h5ad":
-            return from_anndata(_anndata().read_h5ad(path), names)
+            return from_anndata(_anndata().read_h5ad(path), names, replicates)
     except InputError as error:
         raise InputError(f"{path}: {str(error).rstrip('.')}") from None
     raise InputError(
@@ -82,7 +95,11 @@ def read(path: Path | str, columns: Mapping[str, str] | None = None) -> Screen:
     )
 
 
-def from_table(source: Table, columns: Mapping[str, str] | None = None) -> Screen:
+def from_table(
+    source: Table,
+    columns: Mapping[str, str] | None = None,
+    replicates: Replicates = "refuse",
+) -> Screen:
     """A screen from a long or a wide table.
 
     Examples
@@ -95,7 +112,7 @@ def from_table(source: Table, columns: Mapping[str, str] | None = None) -> Scree
     fields = [name for name in FIELDS if name in found]
     labels = np.array([source.column(found[name]) for name in fields], dtype=str).T
     if "gene" in found and "value" in found:
-        return _long(source, found, fields, labels)
+        return _long(source, found, fields, labels, replicates)
     rest = [name for name in source.names if name not in {SOURCE, *found.values()}]
     if not rest:
         raise InputError("no column of genes", expected="labels, then one column per gene")
@@ -105,7 +122,7 @@ def from_table(source: Table, columns: Mapping[str, str] | None = None) -> Scree
     profiles = numbers(source, rest)
     if SOURCE in source.names:
         profiles[np.array(source.column(SOURCE)) == PREDICTED] = np.nan
-    return Screen(profiles, labels, rest, fields)
+    return _made(profiles, labels, rest, fields, replicates)
 
 
 def from_columns(
@@ -113,19 +130,22 @@ def from_columns(
     values: Array,
     genes: Sequence[str],
     columns: Mapping[str, str] | None = None,
+    replicates: Replicates = "refuse",
 ) -> Screen:
     """A screen from labels by name and profiles of shape (conditions, genes)."""
     found = recognised(list(meta), columns or {})
     fields = [name for name in FIELDS if name in found]
     labels = np.array([[str(x) for x in meta[found[name]]] for name in fields], dtype=str).T
-    return Screen(values, labels, np.asarray(genes, dtype=str), fields)
+    return _made(values, labels, genes, fields, replicates)
 
 
-def from_anndata(data: Any, columns: Mapping[str, str] | None = None) -> Screen:
+def from_anndata(
+    data: Any, columns: Mapping[str, str] | None = None, replicates: Replicates = "refuse"
+) -> Screen:
     """A screen from an AnnData: conditions in `obs`, profiles in `X`, NaN where not measured."""
     values = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
     meta = {str(name): list(data.obs[name]) for name in data.obs.columns}
-    return from_columns(meta, values, [str(name) for name in data.var_names], columns)
+    return from_columns(meta, values, [str(name) for name in data.var_names], columns, replicates)
 
 
 def into_anndata(data: Any, filled: Array, layer: str = "ntkfill") -> Any:
@@ -183,7 +203,11 @@ def recognised(names: Sequence[str], columns: Mapping[str, str]) -> dict[str, st
 
 
 def _long(
-    source: Table, found: Mapping[str, str], fields: list[str], labels: NDArray[np.str_]
+    source: Table,
+    found: Mapping[str, str],
+    fields: list[str],
+    labels: NDArray[np.str_],
+    replicates: Replicates,
 ) -> Screen:
     names = source.column(found["gene"])
     values = numbers(source, [found["value"]])[:, 0]
@@ -192,19 +216,30 @@ def _long(
     row = [conditions.setdefault(tuple(x), len(conditions)) for x in labels.tolist()]
     at = [genes.setdefault(str(name), len(genes)) for name in names]
     flat = np.array(row) * len(genes) + np.array(at)
-    ordered, first = np.unique(flat, return_index=True)
-    if len(ordered) < len(flat):
+    ordered, first, counts = np.unique(flat, return_index=True, return_counts=True)
+    if len(ordered) < len(flat) and replicates == "refuse":
         again = int(np.setdiff1d(np.arange(len(flat)), first)[0])
         raise InputError(
             f"line {again + 2} repeats gene {names[again]!r} of ({', '.join(labels[again])})",
-            hint="average replicates, or label their dose and time",
+            hint=REPLICATES,
         )
-    profiles = np.full((len(conditions), len(genes)), np.nan)
-    profiles[row, at] = values
-    return Screen(profiles, list(conditions), list(genes), fields)
+    profiles = np.full(len(conditions) * len(genes), np.nan)
+    profiles[ordered] = np.bincount(flat, values)[ordered] / counts
+    return Screen(profiles.reshape(len(conditions), -1), list(conditions), list(genes), fields)
 
 
-def _from_npz(path: Path, columns: Mapping[str, str]) -> Screen:
+def _made(
+    values: Array,
+    labels: NDArray[np.str_],
+    genes: Sequence[str],
+    fields: list[str],
+    replicates: Replicates,
+) -> Screen:
+    make = averaged if replicates == "mean" else Screen
+    return make(values, labels, np.asarray(genes, dtype=str), fields)
+
+
+def _from_npz(path: Path, columns: Mapping[str, str], replicates: Replicates) -> Screen:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -225,7 +260,7 @@ def _from_npz(path: Path, columns: Mapping[str, str]) -> Screen:
     profiles = _real(arrays["profiles"])
     if len(meta.get(SOURCE, ())) == len(profiles):
         profiles[meta[SOURCE] == PREDICTED] = np.nan
-    return from_columns(meta, profiles, genes.tolist(), columns)
+    return from_columns(meta, profiles, genes.tolist(), columns, replicates)
 
 
 def _real(values: NDArray[Any]) -> Array:

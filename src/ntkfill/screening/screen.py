@@ -14,6 +14,7 @@ from ..grid import Array
 from ..observed import Mask
 
 FIELDS = ("cell", "drug", "dose", "time")
+REPLICATES = "average replicates (replicates='mean'), or label their dose and time"
 Conditions = NDArray[np.str_]
 """One row per condition: cell, drug[, dose[, time]]."""
 
@@ -267,7 +268,7 @@ def _check_labels(labels: Conditions, genes: NDArray[np.str_]) -> None:
         row = int(np.argwhere(labels == "")[0, 0])
         raise InputError(f"condition {row + 1} has an empty label", got=named(labels[row]))
     for kind, names, hint in (
-        ("condition", labels.tolist(), "average replicates, or label their dose and time"),
+        ("condition", labels.tolist(), REPLICATES),
         ("gene", [[gene] for gene in genes.tolist()], "leave one out"),
     ):
         seen = set()
