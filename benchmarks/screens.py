@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 import time
 from dataclasses import replace
@@ -10,7 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from ntkfill.screening import Method, Screen, Splitting, evaluate
+from ntkfill.screening import (
+    DNPP,
+    NTK,
+    Additive,
+    CellMean,
+    FaLRTC,
+    Method,
+    Screen,
+    Splitting,
+    averaged,
+    evaluate,
+)
 from ntkfill.screening.report import figures
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "screens"
@@ -42,6 +54,31 @@ def tggates() -> Screen:
         for hours in z["hours"]
     ]
     return Screen(z["T"].reshape(len(labels), -1), labels, z["genes"]).known
+
+
+def l1000_65cells() -> Screen:
+    """65 cell lines x 18 treatments (drug, dose and time together) x 978 genes; means of
+    replicates.
+    """
+    z = load("l1000_65cells/modz_978x272.npz")
+    with (DATA / "l1000_65cells" / "signatures.csv").open(encoding="latin-1", newline="") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    about = [rows[name] for name in z["sig_id"].tolist()]
+    parts = ("pert_iname", "pert_idose", "pert_itime")
+    labels = [(row["cell_id"], ", ".join(row[part] for part in parts)) for row in about]
+    return averaged(z["X"], labels, z["gene_symbol"])
+
+
+def baselines() -> dict[str, Method]:
+    """Ours as it comes, and what it is measured against."""
+    return {
+        "ntk": NTK(),
+        "cell mean": CellMean(),
+        "additive": Additive(),
+        "DNPP": DNPP(),
+        "FaLRTC": FaLRTC(),
+        "FaLRTC without genes": FaLRTC(alpha=(1.0, 0.0, 1.0)),
+    }
 
 
 def compared(

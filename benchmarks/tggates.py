@@ -3,28 +3,21 @@
 import argparse
 
 from harness import write
-from screens import ahead, compared, tggates
+from screens import ahead, baselines, compared, tggates
 
-from ntkfill.screening import DNPP, NTK, Additive, CellMean, FaLRTC, KFold
+from ntkfill.screening import KFold
 from ntkfill.screening.scores import SCORES
 
-CLAIM = "Ahead of every baseline on average, in all scores."
+CLAIM = "Ahead of every baseline on average and in nine folds of ten, in all scores."
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round; nothing is written")
     quick = parser.parse_args().quick
-    methods = {
-        "ntk": NTK(),
-        "mean of dose and time": CellMean(),
-        "additive": Additive(),
-        "DNPP": DNPP(),
-        "FaLRTC": FaLRTC(),
-    }
-    result = compared(tggates(), methods, KFold(10, 1 if quick else 5, seed=2))
-    figures = {"folds": result, "ahead_in_nine_of_ten": ahead(result, SCORES, 0.9)}
-    write("tggates", CLAIM, figures, ahead(result, SCORES), quick)
+    result = compared(tggates(), baselines(), KFold(10, 1 if quick else 5, seed=2))
+    figures = {"folds": result, "ahead_on_average": ahead(result, SCORES)}
+    write("tggates", CLAIM, figures, ahead(result, SCORES, 0.9), quick)
 
 
 if __name__ == "__main__":
