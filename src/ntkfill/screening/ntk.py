@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,18 @@ def network(depth: int = 1) -> Sequential:
     return Sequential(*(layer for _ in range(depth) for layer in (Dense(), ReLU())), Dense())
 
 
+class Ridge(NamedTuple):
+    """Over the kernel's mean diagonal, and how each condition's compares."""
+
+    size: float
+    shares: Array
+
+    @classmethod
+    def even(cls, count: int) -> Ridge:
+        """The same for all, of the usual size."""
+        return cls(0.05, np.ones(count))
+
+
 @dataclass(frozen=True)
 class NTK:
     """Kernel regression of profiles, on what a prior says of the conditions.
@@ -47,10 +59,11 @@ class NTK:
         other prior weigh all alike.
     network : Sequential
         Dense layers and activations.
-    ridge : float or "loo"
-        Added to the kernel's diagonal, relative to its mean. "loo" chooses the one with the
-        smallest error of training conditions left out, in closed form, under the prior that was
-        made with all of them.
+    ridge : float or "loo", optional
+        Added to the kernel's diagonal, relative to its mean. The default is the noise that
+        `Learned` found, and 0.05 for features. "loo" chooses the one with the smallest error of
+        training conditions left out, in closed form, under the prior that was made with all of
+        them.
     centre : {"screen", "context"} or None
         Fit what is left of the mean of all training profiles, or of those of each context, and add
         that mean again.
@@ -60,12 +73,12 @@ class NTK:
     >>> train = Screen([[1.0, 0.0], [3.0, 1.0], [8.0, 2.0]],
     ...                [["A", "x"], ["A", "y"], ["B", "x"]], ["g", "h"])
     >>> NTK().predict(train, np.array([["B", "y"]])).round(1)
-    array([[5.8, 1.5]])
+    array([[5. , 1.3]])
     """
 
     prior: Learned | ConditionPrior = field(default_factory=Learned)
     network: Sequential = field(default_factory=network)
-    ridge: float | Literal["loo"] = 0.03
+    ridge: float | Literal["loo"] | None = None
     centre: Literal["screen", "context"] | None = "screen"
 
     def predict(self, train: Screen, conditions: Conditions) -> Array:
@@ -76,7 +89,7 @@ class NTK:
             means = group_means(train.profiles, groups[:known], groups)
             rest, wanted = rest - means[:known], means[known:]
         kernel, noise = self._kernel(train, rest, labels)
-        lower = self._factor(kernel(slice(0, known), slice(0, known)), rest, noise)
+        lower = self._factor(kernel(slice(0, known), slice(0, known)), noise, rest)
         coefficients = cho_solve((lower, True), rest)
         for first in range(0, len(conditions), BLOCK):
             rows = slice(known + first, min(known + first + BLOCK, len(labels)))
@@ -103,19 +116,20 @@ class NTK:
 
     def _kernel(
         self, train: Screen, rest: Array, labels: Conditions
-    ) -> tuple[Callable[[slice, slice], Array], Array]:
-        """The kernel between some of these conditions and others; the training ones' noise."""
+    ) -> tuple[Callable[[slice, slice], Array], Ridge]:
+        """The kernel between some of these conditions and others; what ridge goes with it."""
         require("the dense solve", 3 * 8 * len(train) ** 2, hint="fewer conditions")
         if isinstance(self.prior, Learned):
             similarity = self.prior.fit(rest, labels)
-            return partial(similarity.kernel, self.network), sizes(rest)
+            usual = similarity.ridge(slice(0, len(train)))
+            return partial(similarity.kernel, self.network), Ridge(usual, sizes(rest))
         features = self.features(train, labels)
 
         def between(rows: slice, columns: slice) -> Array:
             other = None if rows == columns else features[columns]
             return self.network.between(features[rows], other)
 
-        return between, np.ones(len(train))
+        return between, Ridge.even(len(train))
 
     @property
     def fixed(self) -> bool:
@@ -145,10 +159,13 @@ class NTK:
         held = HeldOut.of(self, screen)
         return np.stack([held.predict(column) for column in folds.T])
 
-    def _factor(self, kernel: Array, y: Array, noise: Array) -> Array:
+    def _factor(self, kernel: Array, noise: Ridge, y: Array) -> Array:
         """The lower factor of a kernel and its ridge; spends the kernel."""
-        ridge = chosen(kernel, y, noise) if self.ridge == "loo" else self.ridge
-        kernel[np.diag_indices(len(kernel))] += ridge * float(np.mean(np.diagonal(kernel))) * noise
+        size = noise.size if self.ridge is None else self.ridge
+        if size == "loo":
+            size = chosen(kernel, y, noise.shares)
+        scale = size * float(np.mean(np.diagonal(kernel)))
+        kernel[np.diag_indices(len(kernel))] += scale * noise.shares
         # Symmetric, so that its transpose is the same matrix in LAPACK's order: no copy.
         lower, failed = lapack.dpotrf(kernel.T, lower=1, overwrite_a=1, clean=0)
         if failed:
@@ -156,10 +173,10 @@ class NTK:
         return lower
 
 
-def chosen(kernel: Array, y: Array, noise: Array) -> float:
+def chosen(kernel: Array, y: Array, shares: Array) -> float:
     """The ridge, over the kernel's mean diagonal, that predicts what is left out best.
 
-    Errors count in units of each condition's noise.
+    Errors are squared and divided by each condition's share of the ridge.
 
     Examples
     --------
@@ -171,7 +188,7 @@ def chosen(kernel: Array, y: Array, noise: Array) -> float:
     from ..tables.loo import Spectrum
 
     scale = float(np.mean(np.diagonal(kernel)))
-    root = np.sqrt(noise)[:, None]
+    root = np.sqrt(shares)[:, None]
     spectrum = Spectrum.of(kernel / root / root.T)
     return spectrum.choose(y / root) * spectrum.scale / scale
 
@@ -207,9 +224,8 @@ class HeldOut:
         """Factor and invert, once."""
         features = method.features(screen, screen.labels)
         require("the dense solve", 3 * 8 * len(features) ** 2, hint="fewer conditions")
-        lower = method._factor(
-            method.network.between(features), screen.profiles, np.ones(len(features))
-        )
+        kernel = method.network.between(features)
+        lower = method._factor(kernel, Ridge.even(len(features)), screen.profiles)
         coefficients = cho_solve((lower, True), screen.profiles)
         inverse, _ = lapack.dpotri(lower, lower=1, overwrite_c=1)
         for first in range(0, len(inverse), BLOCK):  # LAPACK fills the lower triangle only

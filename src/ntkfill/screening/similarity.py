@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,30 +18,32 @@ from .screen import Conditions, contexts
 
 # A profile of nearly zeros is not measured any better than this share of the others.
 FLOOR = 0.1
+Rows = slice | NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Learned:
     """A prior whose similarities of contexts and of drugs are learned from the training profiles.
 
-    Every gene is taken for a draw of one Gaussian field over the conditions, whose covariance is
-    that of two contexts times that of two drugs, plus noise in proportion to each profile's own
-    mean square. Both covariances are those of the greatest likelihood, by expectation and
-    maximisation with gaps (the matrix normal model of Dutilleul 1999,
-    doi:10.1080/00949659908811970), stopped early, so that little is learned from little. To their
-    product, the same context and the same drug add what one-hots would.
+    Every gene is taken for a draw of one Gaussian field over the conditions. Its covariance is that
+    of two contexts times that of two drugs, and what the same context or the same drug add, as
+    one-hots would; the noise of a profile is in proportion to its mean square. Expectation and
+    maximisation makes the likelihood of the measured profiles greater (the matrix normal model of
+    Dutilleul 1999, doi:10.1080/00949659908811970, with gaps), and stops early, so that little is
+    learned from little.
 
     Parameters
     ----------
     steps : int
-        Of expectation and maximisation; a context or drug without a profile stays at the start.
+        Of expectation and maximisation.
     start : float
         The correlation of two contexts, and of two drugs, to begin with.
-    noise : float
-        Over the mean square of the profiles.
-    context, drug : float
-        What two conditions of the same context, or of the same drug, have in common besides; 1 is
-        the mean variance of the product.
+    noise, context : float
+        The variance of the noise, and of what a context has of its own, to begin with, over the
+        mean square of the profiles.
+    drug : float
+        The variance of what a drug has of its own; it stays, since the likelihood would rather give
+        it to the similarities, and predictions would tell drugs apart less well.
     most : int
         Learn from no more conditions than this, taken at random; all of them enter the regression.
 
@@ -56,8 +58,8 @@ class Learned:
 
     steps: int = 10
     start: float = 0.5
-    noise: float = 0.05
-    context: float = 1.0
+    noise: float = 0.1
+    context: float = 0.3
     drug: float = 0.1
     most: int = 2000
 
@@ -77,89 +79,116 @@ class Learned:
         Raises
         ------
         InputError
-            If steps, start, noise or a weight are out of range.
+            If steps, start, noise or a variance are out of range.
         MemoryLimitError
             If the similarities do not fit into memory.
         """
-        if not (self.steps >= 0 <= self.start < 1 and self.noise > 0 <= self.context + self.drug):
+        if min(self.steps, self.start, self.context, self.drug) < 0 or not (
+            self.start < 1 and self.noise > 0 and self.most > 0
+        ):
             raise InputError(
                 "similarities cannot be learned like this",
-                expected="steps >= 0, 0 <= start < 1, noise > 0, weights >= 0",
+                expected="steps, context and drug >= 0, 0 <= start < 1, noise and most > 0",
                 got=repr(self),
             )
         context, drug = (
             np.unique(of, return_inverse=True)[1] for of in (contexts(labels), labels[:, 1])
         )
-        sides = int(context.max()) + 1, int(drug.max()) + 1
-        require("similarities", 8 * 6 * sum(n**2 for n in sides), hint="fewer drugs or cell lines")
+        shape = int(context.max()) + 1, int(drug.max()) + 1
+        require("similarities", 8 * 6 * sum(n**2 for n in shape), hint="fewer drugs or cell lines")
         known = np.arange(len(profiles))
         if len(known) > self.most:
             known = np.random.default_rng(0).permutation(known)[: self.most]
-        with threadpool_limits(1):
-            among = self._maximised(profiles[known], (context[known], drug[known]), sides)
-        own = among[0].diagonal()[context[known]] * among[1].diagonal()[drug[known]]
-        weights = self.context, self.drug
-        return Similarity(context, drug, among[0] / own.mean(), among[1], weights)
-
-    def _maximised(
-        self, profiles: Array, at: tuple[NDArray[np.intp], ...], sides: tuple[int, ...]
-    ) -> tuple[Array, Array]:
-        """The covariances of contexts and of drugs, of profiles of mean square 1."""
-        first, second = (np.full((n, n), self.start) for n in sides)
-        for side in (first, second):
-            np.fill_diagonal(side, 1.0)
+        first, second = (np.where(np.eye(n, dtype=bool), 1.0, self.start) for n in shape)
+        found = Similarity(context, drug, first, second, (self.context, self.drug), self.noise)
+        size = float(np.mean(profiles[known] ** 2)) or 1.0
         # Only inner products count: as few columns as rows will do.
-        size = float(np.mean(profiles**2)) or 1.0
-        (triangle,) = qr(profiles.T, mode="r", check_finite=False)
-        draws = triangle[: len(profiles)].T / np.sqrt(profiles.shape[1] * size)
-        noise = self.noise * sizes(profiles)
-        one, other = (np.eye(n)[codes] for n, codes in zip(sides, at, strict=True))
-        for _ in range(self.steps):
-            left, right = first[np.ix_(at[0], at[0])], second[np.ix_(at[1], at[1])]
-            inverse = np.linalg.inv(left * right + np.diag(noise))
-            solved = inverse @ draws
-            # The slope of the likelihood in the covariance of every pair of conditions.
-            slope = solved @ solved.T - inverse
-            first = first + first @ (one.T @ (slope * right) @ one) @ first / sides[1]
-            second = second + second @ (other.T @ (slope * left) @ other) @ second / sides[0]
-            # Both steps would correct the scale, which is one for the two.
-            second /= second.diagonal().mean()
-        return (first + first.T) / 2, (second + second.T) / 2
+        (triangle,) = qr(profiles[known].T, mode="r", check_finite=False)
+        draws = triangle[: len(known)].T / np.sqrt(profiles.shape[1] * size)
+        with threadpool_limits(1):
+            for _ in range(self.steps):
+                found = found.likelier(known, draws, sizes(profiles[known]))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
 class Similarity:
-    """Covariances of conditions: context by context times drug by drug, and what labels add.
+    """Covariances of conditions: context by context times drug by drug, and what is their own.
 
     Parameters
     ----------
     context, drug : int array of shape (n,)
         Of every condition, its row in the matrices.
     contexts, drugs : array of shape (contexts, contexts) and (drugs, drugs)
-    weights : tuple of float
+    own : tuple of float
         What the same context and the same drug add.
+    noise : float
+        The variance of the noise of a profile of mean square 1.
     """
 
     context: NDArray[np.intp]
     drug: NDArray[np.intp]
     contexts: Array
     drugs: Array
-    weights: tuple[float, float]
+    own: tuple[float, float]
+    noise: float
+
+    def covariance(self, rows: Rows, columns: Rows) -> Array:
+        """Between some conditions and others."""
+        here, there = self.context[rows][:, None], self.context[columns]
+        drug, other = self.drug[rows][:, None], self.drug[columns]
+        result = self.contexts[here, there] * self.drugs[drug, other]
+        result += self.own[0] * (here == there)
+        result += self.own[1] * (drug == other)
+        return result
+
+    def variance(self, rows: Rows) -> Array:
+        """Of some conditions; to the last bit what `covariance` says of each and itself."""
+        between = self.contexts.diagonal()[self.context[rows]]
+        return between * self.drugs.diagonal()[self.drug[rows]] + self.own[0] + self.own[1]
+
+    def likelier(self, rows: Rows, draws: Array, sizes: Array) -> Similarity:
+        """After a step of expectation and maximisation.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,)
+            The conditions that were measured.
+        draws : array of shape (n, m)
+            Their inner products are the covariance that was observed.
+        sizes : array of shape (n,)
+            The noise of each over `noise`.
+        """
+        of_context = np.eye(len(self.contexts))[self.context[rows]]
+        of_drug = np.eye(len(self.drugs))[self.drug[rows]]
+        inverse = np.linalg.inv(self.covariance(rows, rows) + self.noise * np.diag(sizes))
+        solved = inverse @ draws
+        # How the likelihood grows with the covariance of every two conditions.
+        slope = solved @ solved.T - inverse
+        by_context = of_context.T @ (slope * (of_drug @ self.drugs @ of_drug.T)) @ of_context
+        by_drug = of_drug.T @ (slope * (of_context @ self.contexts @ of_context.T)) @ of_drug
+        contexts = self.contexts + self.contexts @ by_context @ self.contexts / len(self.drugs)
+        drugs = self.drugs + self.drugs @ by_drug @ self.drugs / len(self.contexts)
+        shared = float(np.einsum("ij,ik,jk->", slope, of_context, of_context, optimize=True))
+        shared /= np.count_nonzero(of_context.any(axis=0))
+        return replace(
+            self,
+            contexts=(contexts + contexts.T) / 2,
+            # Both steps would correct the scale, which is one for the two.
+            drugs=(drugs + drugs.T) / (2 * drugs.diagonal().mean()),
+            own=(self.own[0] + self.own[0] ** 2 * shared, self.own[1]),
+            noise=self.noise + self.noise**2 * float(np.mean(slope.diagonal() * sizes)),
+        )
 
     def kernel(self, network: Sequential, rows: slice, columns: slice) -> Array:
         """The network's kernel between some conditions and others."""
-        here, there = self._variances(rows), self._variances(columns)
-        context, drug = self.context, self.drug
-        between = self.contexts[np.ix_(context[rows], context[columns])]
-        between *= self.drugs[np.ix_(drug[rows], drug[columns])]
-        between += self.weights[0] * (context[rows][:, None] == context[columns])
-        between += self.weights[1] * (drug[rows][:, None] == drug[columns])
+        between = self.covariance(rows, columns)
+        here, there = self.variance(rows), self.variance(columns)
         return of_gram(network.layers, between, here, there, overwrite=True)
 
-    def _variances(self, rows: slice) -> Array:
-        own = self.contexts.diagonal()[self.context[rows]] * self.drugs.diagonal()[self.drug[rows]]
-        # In the order of `kernel`, or rounding makes a condition differ from itself.
-        return own + self.weights[0] + self.weights[1]
+    def ridge(self, rows: slice) -> float:
+        """The noise over the mean variance of some conditions."""
+        return self.noise / float(self.variance(rows).mean())
 
 
 def sizes(profiles: Array) -> Array:
