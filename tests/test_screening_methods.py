@@ -15,11 +15,13 @@ from ntkfill.screening import (
     CellMean,
     FaLRTC,
     KFold,
+    Learned,
     LeaveOneOut,
     Mixture,
     complete,
     imputed,
     leaks,
+    means,
     network,
     paper_mixture,
     simulate,
@@ -37,6 +39,8 @@ METHODS = {
     "dnpp": DNPP(3),
     "falrtc": FaLRTC(),
     "ntk": NTK(),
+    "ntk, ridge by leave-one-out": NTK(ridge="loo"),
+    "ntk of means": NTK(means(SCREEN.fields), network(3), centre="context"),
     "ntk fixed": NTK(FIXED),
     "ntk sparse": NTK(sparse(REFERENCE), network(1), 0.1),
     "ntk on dnpp": NTK(imputed(DNPP())),
@@ -94,7 +98,7 @@ def test_features_made_of_all_profiles_are_a_leak():
     assert leaks(make, SCREEN, split())
 
 
-@pytest.mark.parametrize("centre", [True, False])
+@pytest.mark.parametrize("centre", ["screen", "context", None])
 @pytest.mark.parametrize("depth", [1, 3])
 def test_all_folds_of_a_fixed_prior_are_what_refitting_gives(centre, depth):
     method = NTK(FIXED, network(depth), 0.07, centre)
@@ -115,7 +119,7 @@ def test_a_prior_that_depends_on_the_profiles_has_no_closed_form():
 def test_ntk_is_kernel_ridge_regression():
     held = split()
     train, test = SCREEN.take(held.train), SCREEN.labels[held.test]
-    method = NTK(FIXED, network(2), ridge=0.2, centre=False)
+    method = NTK(FIXED, network(2), ridge=0.2, centre=None)
     features = method.features(train, np.vstack([train.labels, test]))
     kernel, n = method.network.between(features), len(train)
     alpha = 0.2 * np.diagonal(kernel)[:n].mean()
@@ -190,6 +194,23 @@ def test_falrtc_value_and_gradient_are_those_of_singular_values():
         assert result.gradient[at] == pytest.approx(slope * free[at], abs=1e-6)
 
 
+def test_falrtc_in_the_span_of_the_profiles_is_falrtc():
+    train = simulate(cells=4, drugs=5, genes=70, seed=2).truth.take(np.arange(20) % 3 > 0)
+    method, shape = FaLRTC(steps=4), (5, 70, 4)
+    cells, drugs = (list(dict.fromkeys(of.tolist())) for of in (train.cells, train.drugs))
+    tensor, known = np.full(shape, train.profiles.mean()), np.zeros(shape, dtype=bool)
+    for (cell, drug), profile in zip(train.labels.tolist(), train.profiles, strict=True):
+        tensor[drugs.index(drug), :, cells.index(cell)] = profile
+        known[drugs.index(drug), :, cells.index(cell)] = True
+    filled = method.complete(tensor, known)
+    at = np.argwhere(~known[:, 0])
+    wanted = np.array([[cells[c], drugs[d]] for d, c in at])
+    assert len(wanted) > 2
+    assert np.abs(filled - tensor).max() > 0.1
+    oracle = np.array([filled[d, :, c] for d, c in at])
+    np.testing.assert_allclose(method.predict(train, wanted), oracle, atol=1e-9)
+
+
 def test_falrtc_descends_and_keeps_what_is_known():
     random = np.random.default_rng(1)
     tensor, known = random.normal(size=(4, 6, 5)), random.random((4, 6, 5)) < 0.5
@@ -246,6 +267,9 @@ def test_completion_keeps_measured_profiles_bit_for_bit_and_nears_the_truth():
         (FaLRTC(steps=0), "cannot run"),
         (NTK(sparse("MCF7")), "MCF7"),
         (NTK(OneHot("plate")), "plate"),
+        (NTK(Learned(noise=0.0)), "cannot be learned"),
+        (NTK(Learned(start=1.0)), "cannot be learned"),
+        (NTK(Learned(drug=-0.1)), "cannot be learned"),
     ],
 )
 def test_methods_say_what_is_wrong(method, message):
@@ -253,3 +277,12 @@ def test_methods_say_what_is_wrong(method, message):
         predicted(method, split())
     with pytest.raises(InputError, match="hidden layer"):
         network(0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"centre": "cell"}, "which means"), ({"ridge": "gcv"}, "no ridge"), ({"ridge": -1.0}, "-1")],
+)
+def test_options_that_are_none(options, message):
+    with pytest.raises(InputError, match=message):
+        NTK(**options)

@@ -9,6 +9,7 @@ import pytest
 from ntkfill import InputError
 from ntkfill.screening import (
     Screen,
+    averaged,
     complete,
     completing,
     from_anndata,
@@ -226,6 +227,35 @@ def test_bad_files_are_named_with_what_is_wrong(name, tmp_path):
     with pytest.raises(InputError, match=message) as caught:
         read(path)
     assert name in str(caught.value)
+
+
+AGAIN = {
+    "wide.csv": "cell,drug,g,h\nA,x,1,2\nA,y,5,6\nA,x,2,4\nA,x,,\n",
+    "long.csv": "cell,drug,gene,value\nA,x,g,1\nA,x,h,2\nA,y,g,5\nA,y,h,6\nA,x,g,2\nA,x,h,4\n",
+}
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_replicates_are_refused_or_averaged(name, tmp_path):
+    path = tmp_path / name
+    path.write_text(AGAIN[name])
+    with pytest.raises(InputError, match="replicates='mean'"):
+        read(path)
+    screen = read(path, replicates="mean")
+    assert screen.labels.tolist() == [["A", "x"], ["A", "y"]]
+    assert screen.profiles.tolist() == [[1.5, 3.0], [5.0, 6.0]]
+    with pytest.raises(InputError, match="'refuse' or 'mean'"):
+        read(path, replicates="median")
+
+
+def test_what_replicates_cannot_repair():
+    labels = [["A", "x"], ["A", "x"], ["A", "y"]]
+    with pytest.raises(InputError, match=r"'h' in condition \(A, x\) is missing"):
+        averaged([[1.0, np.nan], [1.0, 2.0], [3.0, 4.0]], labels, ["g", "h"])
+    with pytest.raises(InputError, match="do not match"):
+        averaged([[1.0], [2.0]], labels, ["g"])
+    gone = averaged([[np.nan], [np.nan], [3.0]], labels, ["g"])
+    assert gone.measured.tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

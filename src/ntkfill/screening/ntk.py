@@ -81,6 +81,17 @@ class NTK:
     ridge: float | Literal["loo"] | None = None
     centre: Literal["screen", "context"] | None = "screen"
 
+    def __post_init__(self) -> None:
+        if self.centre not in ("screen", "context", None):
+            raise InputError(
+                "which means to take out",
+                expected="'screen', 'context' or None",
+                got=repr(self.centre),
+            )
+        number = isinstance(self.ridge, float | int) and self.ridge >= 0
+        if not number and self.ridge not in ("loo", None):
+            raise InputError("no ridge", expected="0 or more, or 'loo'", got=repr(self.ridge))
+
     def predict(self, train: Screen, conditions: Conditions) -> Array:
         labels, known = np.vstack([train.labels, conditions]), len(train)
         rest, wanted = train.profiles, np.zeros((len(conditions), len(train.genes)))
