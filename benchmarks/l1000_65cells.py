@@ -1,4 +1,4 @@
-"""65 cell lines x 18 treatments of the L1000 platform, 81 % missing; nothing was chosen on it."""
+"""65 cell lines x 18 treatments of the L1000 platform, 81 % missing; no number was chosen on it."""
 
 import argparse
 

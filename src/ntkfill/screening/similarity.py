@@ -61,7 +61,7 @@ class Learned:
     noise: float = 0.1
     context: float = 0.3
     drug: float = 0.1
-    most: int = 2000
+    most: int = 1000
 
     @property
     def fixed(self) -> bool:
