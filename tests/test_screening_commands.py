@@ -49,6 +49,18 @@ def test_evaluate_writes_one_page_and_the_same_numbers(data, tmp_path, capsys):
     assert "data:image/png;base64," in text
 
 
+def test_replicates_are_averaged_where_that_is_asked_for(data, tmp_path, capsys):
+    first, *rest = data.read_text().splitlines()
+    measured = next(line for line in rest if not line.endswith(","))
+    data.write_text("\n".join([first, *rest, measured]) + "\n")
+    complete = ["screen", "complete", str(data), "-o", str(tmp_path / "out.csv")]
+    assert main(complete) == 1
+    assert "--replicates mean" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+    assert main([*complete, "--replicates", "mean"]) == 0
+    assert len(rows(tmp_path / "out.csv")) == 24
+
+
 @pytest.mark.parametrize("hold_out", ["sparse", "drug", "cell"])
 def test_other_ways_to_hold_out(hold_out, data, capsys):
     arguments = ["--hold-out", hold_out, "--drugs", "1", "--rounds", "2", "--quiet"]

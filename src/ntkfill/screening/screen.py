@@ -14,7 +14,9 @@ from ..grid import Array
 from ..observed import Mask
 
 FIELDS = ("cell", "drug", "dose", "time")
-REPLICATES = "average replicates (replicates='mean'), or label their dose and time"
+REPLICATES = (
+    "average replicates (replicates='mean', --replicates mean), or label their dose and time"
+)
 Conditions = NDArray[np.str_]
 """One row per condition: cell, drug[, dose[, time]]."""
 
