@@ -163,10 +163,10 @@ class NTK:
         Raises
         ------
         InputError
-            If the prior depends on the training profiles.
+            If the prior or the ridge depends on the training profiles.
         """
         if not self.fixed:
-            raise InputError("the prior depends on the training profiles", got=repr(self.prior))
+            raise InputError("the kernel depends on the training profiles", got=repr(self))
         held = HeldOut.of(self, screen)
         return np.stack([held.predict(column) for column in folds.T])
 
@@ -209,7 +209,7 @@ class HeldOut:
     """What any fold's held-out predictions of a fixed kernel K follow from.
 
     With A = K + ridge, those of fold f for values y are y_f - (A^-1_ff)^-1 (A^-1 y)_f. Fitting
-    what is left of means b over the training conditions of each group Z, and adding them again,
+    what is left of means b over the training conditions of each context Z, and adding them again,
     puts A^-1 (y - Z b) in the place of A^-1 y: only b depends on the fold.
 
     Parameters
@@ -220,7 +220,7 @@ class HeldOut:
         A^-1.
     coefficients : array of shape (conditions, genes)
         A^-1 y.
-    by_group : array of shape (conditions, groups)
+    by_context : array of shape (conditions, contexts)
         A^-1 Z.
     """
 
@@ -228,7 +228,7 @@ class HeldOut:
     screen: Screen
     inverse: Array
     coefficients: Array
-    by_group: Array
+    by_context: Array
 
     @classmethod
     def of(cls, method: NTK, screen: Screen) -> HeldOut:
@@ -245,8 +245,8 @@ class HeldOut:
             inverse[rows, rows] = np.tril(square) + np.tril(square, -1).T
             inverse[rows, first + BLOCK :] = inverse[first + BLOCK :, rows].T
         member = _member(method.groups(screen.labels))
-        by_group = inverse @ member if method.centre else member
-        return cls(method, screen, inverse, coefficients, by_group)
+        by_context = inverse @ member if method.centre else member
+        return cls(method, screen, inverse, coefficients, by_context)
 
     def predict(self, folds: NDArray[np.integer]) -> Array:
         """Held-out predictions of every condition; `folds` says which are held out together."""
@@ -263,7 +263,7 @@ class HeldOut:
                 means = sums - member[rows].T @ profiles[rows]
                 whole = means.sum(axis=0) / max(left.sum(), 1.0)
                 means = np.where(left[:, None] > 0, means / np.maximum(left, 1.0)[:, None], whole)
-                rest = rest - self.by_group[rows] @ means
+                rest = rest - self.by_context[rows] @ means
             lower, _ = lapack.dpotrf(own.T, lower=1, overwrite_a=1, clean=0)
             result[rows] = profiles[rows] - cho_solve((lower, True), rest)
         return result
