@@ -36,7 +36,7 @@ MIXED = 1 << 20
 # Where gaps are scattered, so many of the known entries are hidden.
 SHARE = 0.2
 # Fewer hidden entries say nothing.
-LEAST = 24
+LEAST = 50
 
 
 @dataclass(frozen=True)
