@@ -1,25 +1,28 @@
 """A network of Dense layers between feature vectors, from their inner products.
 
-The layers act on every pair alone, so the pairs are taken a tile at a time: everything that an
-activation needs in between stays in a core's cache, and the tiles go to all cores.
+The layers act on every pair alone. The products are made in strips, large enough for them to run
+at full speed, and each strip goes through the layers in pieces: everything that an activation needs
+in between stays in a core's cache. The variances go through the layers once, not once a piece.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..grid import Array
 from ..threads import spread
+from .activations import Activation
 from .covariance import of_pairs
-from .evaluate import Kind, Layer, run
+from .evaluate import Kind, Layer
+from .linear import Dense
 
-# Sides of a tile: wide enough that the variances, which every tile makes anew, do not count.
-TILE = 128
-# Where the products are made tile by tile too, they want larger ones.
-PRODUCT = 256
+# Rows and columns of a strip, and of a piece.
+STRIP = 512, 4096
+PIECE = 64, 512
 
 
 def of_gram(
@@ -54,18 +57,9 @@ def of_gram(
     array([[0.3183]])
     """
     result = gram if overwrite else np.empty_like(gram)
-
-    def work(corner: tuple[int, int]) -> None:
-        rows, columns = (
-            slice(k, k + side) for k, side in zip(corner, (TILE, 2 * TILE), strict=True)
-        )
-        tile = np.ascontiguousarray(gram[rows, columns])
-        result[rows, columns] = _mapped(layers, tile, left[rows], right[columns], kind)
-
-    n, m = gram.shape
-    for i in range(0, n, TILE):
-        for j in range(0, m, 2 * TILE):
-            work((i, j))
+    sides = (_variances(layers, left), _variances(layers, right))
+    for place in _pieces(slice(0, len(left)), slice(0, len(right)), PIECE):
+        result[place] = _through(layers, gram[place], sides, place, kind)
     return result
 
 
@@ -84,27 +78,69 @@ def of_vectors(
     """
     other = left if right is None else right
     result = np.empty((len(left), len(other)), dtype=np.result_type(left, other))
-    own, others = _lengths(left), _lengths(other)
+    own = _lengths(left)
+    first = _variances(layers, own)
+    sides = (first, first if right is None else _variances(layers, _lengths(other)))
 
-    def work(corner: tuple[int, int]) -> None:
-        rows, columns = (slice(k, k + PRODUCT) for k in corner)
-        tile = left[rows] @ other[columns].T
+    def work(strip: tuple[slice, slice]) -> None:
+        rows, columns = strip
+        np.matmul(left[rows], other[columns].T, out=result[strip])
         if right is None and rows == columns:
             # The very numbers of the variances: correlations with itself are then exactly 1.
-            np.fill_diagonal(tile, own[rows])
-        result[rows, columns] = value = _mapped(layers, tile, own[rows], others[columns], kind)
-        if right is None and rows != columns:
-            result[columns, rows] = value.T
+            np.fill_diagonal(result[strip], own[rows])
+        for place in _pieces(rows, columns, PIECE):
+            result[place] = _through(layers, result[place], sides, place, kind)
+            if right is None and rows != columns:
+                result[place[::-1]] = result[place].T
 
-    starts = [range(0, len(x), PRODUCT) for x in (left, other)]
+    every = slice(0, len(left)), slice(0, len(other))
     with threadpool_limits(1):
-        spread(work, [(i, j) for i in starts[0] for j in starts[1] if right is not None or i <= j])
+        spread(work, _triangle(len(left)) if right is None else _pieces(*every, STRIP))
     return result
 
 
-def _mapped(layers: Sequence[Layer], tile: Array, left: Array, right: Array, kind: Kind) -> Array:
-    state = run(layers, of_pairs(tile, left[:, None], right[None]))
-    return state.ntk if kind == "ntk" else state.nngp
+def _pieces(rows: slice, columns: slice, sides: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    for i in range(rows.start, rows.stop, sides[0]):
+        for j in range(columns.start, columns.stop, sides[1]):
+            yield slice(i, min(i + sides[0], rows.stop)), slice(j, min(j + sides[1], columns.stop))
+
+
+def _triangle(count: int) -> Iterator[tuple[slice, slice]]:
+    """The diagonal in squares, and what is right of it in strips."""
+    for i in range(0, count, STRIP[0]):
+        rows = slice(i, min(i + STRIP[0], count))
+        yield rows, rows
+        yield from _pieces(rows, slice(rows.stop, count), STRIP)
+
+
+def _through(
+    layers: Sequence[Layer],
+    tile: Array,
+    sides: tuple[list[Array], list[Array]],
+    place: tuple[slice, slice],
+    kind: Kind,
+) -> Array:
+    """One piece through the layers, with the variances before each of them."""
+    nngp, ntk = tile, None
+    for layer, left, right in zip(layers, *sides, strict=True):
+        if isinstance(layer, Dense):
+            ntk = nngp if ntk is None else ntk + nngp
+        else:
+            dual = cast(Activation, layer).dual
+            nngp, derivative = dual(nngp, left[place[0], None], right[None, place[1]])
+            ntk = None if ntk is None else np.multiply(derivative, ntk, out=derivative)
+    if kind == "nngp":
+        return nngp
+    return np.zeros_like(tile) if ntk is None else ntk
+
+
+def _variances(layers: Sequence[Layer], lengths: Array) -> list[Array]:
+    """Before every layer."""
+    state, found = of_pairs(lengths, lengths, lengths), []
+    for layer in layers:
+        found.append(state.left)
+        state = layer(state)
+    return found
 
 
 def _lengths(rows: Array) -> Array:
