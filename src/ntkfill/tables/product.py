@@ -3,7 +3,9 @@
 Entries (i, j) and (k, l) share R[i, k] C[j, l]. Both factors get a little identity ("own"), so that
 an entry also speaks for its row and its column beyond what their features say. Where the known
 entries are whole rows by whole columns, two eigendecompositions solve the system; elsewhere
-conjugate gradients do, preconditioned with the solve of the whole table.
+conjugate gradients do, preconditioned with the solve of the whole table, to which values are
+extended by inverse distances first (the missing entries of `docs/decisions/0002-preconditioner.md`,
+with the kernels' distances for those of a grid).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from ..errors import InputError
 from ..grid import Array
 from ..memory import require
 from ..observed import Mask
+from ..threads import spread
 from .loo import mean_diagonal
 
 RIDGES = tuple(float(10.0**k) for k in np.arange(-4.0, 1.5, 0.5))
@@ -27,6 +30,10 @@ HIDDEN = 0.1
 # The ridge and the identities are chosen on at most so many rows and columns.
 SAMPLE = 300
 STEPS = 2000
+RTOL = 1e-5
+# An entry extends to others like (squared distance + CLOSE)^-4 on each side, the kernels having
+# mean diagonal 1.
+CLOSE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +70,11 @@ class Product:
     scale: float
 
     @property
+    def converged(self) -> bool:
+        """Whether the residual is what was asked for."""
+        return self.residual <= RTOL
+
+    @property
     def filled(self) -> Array:
         left = self.rows @ self.coefficients + self.own[0] * self.coefficients
         return left @ self.columns + self.own[1] * left + self.level
@@ -86,7 +98,7 @@ class System:
     """(P (R x C) P + ridge) a = y on the known entries P."""
 
     def __init__(self, rows: Array, columns: Array, own: tuple[float, float], known: Mask) -> None:
-        self.shape = known.shape
+        self.shape, self.own = known.shape, own
         self.inside = np.ix_(known.any(axis=1), known.any(axis=0))
         self.known = known[self.inside]
         self.left = _own(rows[np.ix_(*[known.any(axis=1)] * 2)], own[0])
@@ -94,6 +106,8 @@ class System:
         self.a, self.left_vectors = eigh(self.left)
         self.b, self.right_vectors = eigh(self.right)
         self.spectrum = np.outer(np.maximum(self.a, 0.0), np.maximum(self.b, 0.0))
+        if not self.complete:
+            self.extension = Extension.of(self)
 
     @property
     def complete(self) -> bool:
@@ -125,12 +139,10 @@ class System:
         a, rest = np.zeros_like(y), y.copy()
         size = float(np.linalg.norm(y)) or 1.0
         step, fall = None, 0.0
-        # The known share scales the spectrum that the preconditioner should stand for.
-        lifted = ridge / float(self.known.mean())
         for _ in range(STEPS):
             if np.linalg.norm(rest) <= rtol * size:
                 break
-            guess = np.where(self.known, self.whole(rest, lifted), 0.0)
+            guess = self.extension.solve(rest, ridge)
             before, fall = fall, float(np.vdot(rest, guess))
             step = guess if step is None else guess + (fall / before) * step
             moved = np.where(self.known, self.left @ step @ self.right, 0.0) + ridge * step
@@ -138,6 +150,54 @@ class System:
             a += length * step
             rest -= length * moved
         return a, float(np.linalg.norm(rest)) / size
+
+
+@dataclass(frozen=True, eq=False)
+class Extension:
+    """E^T A^-1 E: the solve of the whole table, between known entries that are extended to the
+    missing ones by inverse distances. In single precision: a guess need not be exact.
+
+    Parameters
+    ----------
+    known : bool array of shape (n, m)
+    near : tuple of arrays of shape (n, n) and (m, m)
+        How much rows, and columns, speak for each other.
+    share : array of shape (n, m)
+        One over what all known entries weigh at a missing one.
+    vectors : tuple of arrays of shape (n, n) and (m, m)
+    spectrum : array of shape (n, m)
+    """
+
+    known: Mask
+    near: tuple[Array, Array]
+    share: Array
+    vectors: tuple[Array, Array]
+    spectrum: Array
+
+    @classmethod
+    def of(cls, system: System) -> Extension:
+        kernels = (system.left, system.right)
+        left, right = (_near(*pair) for pair in zip(kernels, system.own, strict=True))
+        share = np.where(system.known, 0.0, 1.0 / (left @ system.known @ right))
+        left, right, share, first, second, spectrum = (
+            x.astype(np.float32)
+            for x in (
+                *(left, right, share),
+                *(system.left_vectors, system.right_vectors, system.spectrum),
+            )
+        )
+        return cls(system.known, (left, right), share, (first, second), spectrum)
+
+    def solve(self, y: Array, ridge: float) -> Array:
+        """About the solve, for y that is zero where missing."""
+        (near, close), (first, second) = self.near, self.vectors
+        y = y.astype(np.float32)
+        y += self.share * (near @ y @ close)
+        turned = first.T @ y @ second
+        turned /= self.spectrum + np.float32(ridge)
+        found = first @ turned @ second.T
+        found += near @ (self.share * found) @ close
+        return np.where(self.known, found, 0.0).astype(np.float64)
 
 
 def fit(values: Array, rows: Array, columns: Array, ridge: float | None, seed: int) -> Product:
@@ -169,7 +229,7 @@ def fit(values: Array, rows: Array, columns: Array, ridge: float | None, seed: i
         own = (0.1, 0.1)
         if ridge is None:
             own, ridge = _chosen(y, rows, columns, known, seed)
-        a, residual = System(rows, columns, own, known).solve(y, ridge, 1e-5)
+        a, residual = System(rows, columns, own, known).solve(y, ridge, RTOL)
     return Product(rows, columns, own, ridge, known, y, level, a, residual, scale)
 
 
@@ -190,27 +250,27 @@ def _chosen(
     whole = System(rows, columns, (0.1, 0.1), known).complete
     train = known if whole or hidden is known else known & ~hidden
 
-    def score(choice: tuple[float, float, float]) -> float:
-        own = choice[:2]
-        if choice not in scores:
-            if own not in systems:
-                systems[own] = System(rows, columns, own, train)
-            system = systems[own]
-            if system.complete:
-                inner = y[system.inside]
-                errors = system.left_out(system.whole(inner, choice[2]), choice[2])
-            else:
-                a = system.solve(np.where(train, y, 0.0), choice[2], 1e-2)[0]
-                errors = (_own(rows, own[0]) @ a @ _own(columns, own[1]) - y)[hidden]
-            scores[choice] = float(np.mean(np.square(errors)))
-        return scores[choice]
+    def prepare(own: tuple[float, float]) -> None:
+        systems[own] = System(rows, columns, own, train)
+
+    def score(choice: tuple[float, float, float]) -> None:
+        own, system = choice[:2], systems[choice[:2]]
+        if system.complete:
+            inner = y[system.inside]
+            errors = system.left_out(system.whole(inner, choice[2]), choice[2])
+        else:
+            a = system.solve(np.where(train, y, 0.0), choice[2], 1e-2)[0]
+            errors = (_own(rows, own[0]) @ a @ _own(columns, own[1]) - y)[hidden]
+        scores[choice] = float(np.mean(np.square(errors)))
 
     best = (0.1, 0.1, 10**-1.0)
     for _, place in itertools.product(range(2), (2, 0, 1)):
         options = RIDGES if place == 2 else OWN
         near = [k for k in options if place != 2 or 0.03 < k / best[2] < 30]
-        trials = [_replaced(best, place, option) for option in near]
-        best = min([best, *trials], key=score)
+        trials = [best, *(_replaced(best, place, option) for option in near)]
+        spread(prepare, {trial[:2] for trial in trials} - systems.keys())
+        spread(score, dict.fromkeys(trial for trial in trials if trial not in scores))
+        best = min(trials, key=scores.__getitem__)
     return best[:2], best[2]
 
 
@@ -219,6 +279,14 @@ def _replaced(
 ) -> tuple[float, float, float]:
     first, second, third = (option if k == place else old for k, old in enumerate(choice))
     return first, second, third
+
+
+def _near(kernel: Array, own: float) -> Array:
+    """How much coordinates speak for each other, by the distance that a kernel gives them; the
+    identity in it sets all of them apart alike."""
+    diagonal = np.diagonal(kernel)
+    apart = diagonal[:, None] + diagonal - 2 * kernel - 2 * own
+    return (np.maximum(apart, 0.0) + CLOSE) ** -4.0
 
 
 def _own(kernel: Array, size: float) -> Array:
