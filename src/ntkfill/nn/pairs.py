@@ -33,6 +33,7 @@ def of_gram(
     kind: Kind = "ntk",
     *,
     overwrite: bool = False,
+    symmetric: bool = False,
 ) -> Array:
     """The kernel for inner products (n, m) and squared lengths (n,) and (m,), on one core.
 
@@ -44,6 +45,8 @@ def of_gram(
     kind : {"ntk", "nngp"}
     overwrite : bool
         Whether the result may take the place of `gram`.
+    symmetric : bool
+        Whether `gram` is, and `left` is `right`: half is mirrored.
 
     Returns
     -------
@@ -58,8 +61,11 @@ def of_gram(
     """
     result = gram if overwrite else np.empty_like(gram)
     sides = (_variances(layers, left), _variances(layers, right))
-    for place in _pieces(slice(0, len(left)), slice(0, len(right)), PIECE):
+    every = slice(0, len(left)), slice(0, len(right))
+    for place in _triangle(len(left), PIECE) if symmetric else _pieces(*every, PIECE):
         result[place] = _through(layers, gram[place], sides, place, kind)
+        if symmetric and place[0] != place[1]:
+            result[place[::-1]] = result[place].T
     return result
 
 
@@ -95,7 +101,7 @@ def of_vectors(
 
     every = slice(0, len(left)), slice(0, len(other))
     with threadpool_limits(1):
-        spread(work, _triangle(len(left)) if right is None else _pieces(*every, STRIP))
+        spread(work, _triangle(len(left), STRIP) if right is None else _pieces(*every, STRIP))
     return result
 
 
@@ -105,12 +111,12 @@ def _pieces(rows: slice, columns: slice, sides: tuple[int, int]) -> Iterator[tup
             yield slice(i, min(i + sides[0], rows.stop)), slice(j, min(j + sides[1], columns.stop))
 
 
-def _triangle(count: int) -> Iterator[tuple[slice, slice]]:
+def _triangle(count: int, sides: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
     """The diagonal in squares, and what is right of it in strips."""
-    for i in range(0, count, STRIP[0]):
-        rows = slice(i, min(i + STRIP[0], count))
+    for i in range(0, count, sides[0]):
+        rows = slice(i, min(i + sides[0], count))
         yield rows, rows
-        yield from _pieces(rows, slice(rows.stop, count), STRIP)
+        yield from _pieces(rows, slice(rows.stop, count), sides)
 
 
 def _through(
