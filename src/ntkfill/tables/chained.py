@@ -92,15 +92,25 @@ class Chain:
     def transform(self, values: Array, max_sweeps: int, tol: float) -> Array:
         """Fill in new rows, standardised, NaN where missing; the regressions stay as they are."""
         known = ~np.isnan(values)
+        fill = self.settled(values, max_sweeps, tol)
+        filled = fill.copy()
+        self._predict(self._wanted(known), fill, known, filled)
+        return filled
+
+    def settled(self, values: Array, max_sweeps: int, tol: float) -> Array:
+        """New rows as they are before they are read off, once more, all columns from the same."""
+        known = ~np.isnan(values)
         fill = np.where(known, values, 0.0)
-        groups = [self.ready(group) for group in self.groups if not known[:, group.columns].all()]
         for _ in range(max_sweeps):
             before = fill.copy()
-            for chosen in batches(groups):
-                self._predict(chosen, fill, known)
+            for chosen in batches(self._wanted(known)):
+                self._predict(chosen, fill, known, fill)
             if changed(before, fill, known) < tol:
                 break
         return fill
+
+    def _wanted(self, known: Mask) -> list[Group]:
+        return [self.ready(group) for group in self.groups if not known[:, group.columns].all()]
 
     def ready(self, group: Group) -> Group:
         """With its coefficients; a column without gaps is regressed when a new row lacks it."""
@@ -113,7 +123,7 @@ class Chain:
                 self.place[first] = _solved(group, block, self.fill)
         return self.place[first]
 
-    def _predict(self, groups: list[Group], fill: Array, known: Mask) -> None:
+    def _predict(self, groups: list[Group], fill: Array, known: Mask, filled: Array) -> None:
         gram, own = products(fill, self.fill), lengths(self.fill)
         found: dict[int, Array] = {}
 
@@ -128,7 +138,7 @@ class Chain:
         for k, group in enumerate(groups):
             rows = np.flatnonzero(~known[:, group.columns].all(axis=1))
             here = np.ix_(rows, group.columns)
-            fill[here] = np.where(known[here], fill[here], found[k])
+            filled[here] = np.where(known[here], fill[here], found[k])
 
     def weights(self, column: int, row: Array) -> tuple[NDArray[np.intp], Array]:
         """Known rows of a column, and what each adds to the prediction for this standardised fill

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import ConvergenceWarning, InputError
 from ..grid import Array
 from ..nn import Dense, ReLU, Sequential, TwoSlope
 
@@ -91,4 +91,14 @@ def warn_of_empty(empty: NDArray[np.bool_], names: NDArray[Any] | None, done: st
             f"no known entry in {int(empty.sum())} columns, which are {done}: {told}",
             UserWarning,
             stacklevel=5,
+        )
+
+
+def warn_of_residual(residual: float, converged: bool) -> None:
+    """A solve that stopped early is told."""
+    if not converged:
+        warnings.warn(
+            f"the solve stopped with a residual of {residual:.1e}. Try: a larger ridge.",
+            ConvergenceWarning,
+            stacklevel=6,
         )

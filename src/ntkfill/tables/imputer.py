@@ -27,6 +27,7 @@ from .checks import (
     refuse_nothing,
     relu,
     warn_of_empty,
+    warn_of_residual,
 )
 from .frames import kind, like, numbers, row_labels, unstored_missing
 from .models import Both, Columns, Model, Plain, Rows
@@ -74,6 +75,8 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     n_sweeps_ : int
         Sweeps that were made; 0 with features.
     converged_ : bool
+        Whether the last sweep changed less than `tol`, or with both kinds of features the solve
+        ended with the residual that was asked for (else there is a `ConvergenceWarning`).
     model_ : what was fitted, factors included
     statistics_ : array of shape (n_columns,)
         The mean of the known entries; NaN where there are none.
@@ -161,23 +164,32 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         values = self._read(X, reset=False)
         if not self._columns.any():
             return self._finished(X, values, None)
-        features = None
-        if self.row_features is not None:
-            same = np.array_equal(values, self._values, equal_nan=True)
-            features = of_new_rows(row_features, self.row_features, X, len(values), same)
+        features = self._features(X, values, row_features)
         return self._finished(X, values, self.model_.transform(values[:, self._columns], features))
 
-    def explain(self, row: Any, column: Any) -> Explanation:
-        """The observed entries that a value of the fitted table is made of, and their weights.
+    def explain(
+        self,
+        row: Any,
+        column: Any,
+        X: Any = None,  # noqa: N803
+        row_features: Any = None,
+    ) -> Explanation:
+        """The observed entries that a filled value is made of, and their weights.
 
         Parameters
         ----------
         row : int, or a label of the index
         column : int, or a name
+        X : array, data frame or sparse matrix of shape (n, n_columns), optional
+            The table that the row is of, as it was given to `transform`; the default is the one
+            that was fitted.
+        row_features : array or data frame, optional
+            As for `transform`.
 
         Returns
         -------
         Explanation
+            Of entries of the table that was fitted; where only columns have features, of `X`.
 
         Raises
         ------
@@ -185,20 +197,28 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If there is no such row or column, or nothing to explain the value with.
         """
         check_is_fitted(self)
-        i = position(row, self._labels, self._values.shape[0], "row")
-        j = position(column, self._names, self._values.shape[1], "column")
-        if not np.isnan(self._values[i, j]):
-            at, weights = np.array([i * self._values.shape[1] + j]), np.ones(1)
+        values = self._values if X is None else self._read(X, reset=False)
+        labels = self._labels if X is None else row_labels(X)
+        i = position(row, labels, values.shape[0], "row")
+        j = position(column, self._names, values.shape[1], "column")
+        if not np.isnan(values[i, j]):
+            at, weights = np.array([i * values.shape[1] + j]), np.ones(1)
         elif not self._columns[j]:
             raise InputError(f"nothing is known of the column {column!r}")
         else:
             used = np.flatnonzero(self._columns)
-            flat, weights = self.model_.weights(i, int(np.searchsorted(used, j)))
+            place = int(np.searchsorted(used, j))
+            if X is None:
+                flat, weights = self.model_.weights(i, place)
+            else:
+                features = self._features(X, values, row_features)
+                flat, weights = self.model_.weights_of_new(values[:, used], features, i, place)
+                values = values if isinstance(self.model_, Columns) else self._values
             rows, columns = np.divmod(flat, len(used))
-            at = rows * self._values.shape[1] + used[columns]
-        rows, columns = np.divmod(at, self._values.shape[1])
-        values = self._values[rows, columns]
-        return Explanation(rows, columns, values, weights, float(weights @ values))
+            at = rows * values.shape[1] + used[columns]
+        rows, columns = np.divmod(at, values.shape[1])
+        shares = values[rows, columns]
+        return Explanation(rows, columns, shares, weights, float(weights @ shares))
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """The names of the columns that `transform` gives back."""
@@ -212,6 +232,13 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def _names(self) -> NDArray[Any] | None:
         return getattr(self, "feature_names_in_", None)
+
+    def _features(self, table: Any, values: Array, given: Any) -> Array | None:
+        """Those of the rows of a table to transform, where rows have features."""
+        if self.row_features is None:
+            return None
+        same = np.array_equal(values, self._values, equal_nan=True)
+        return of_new_rows(given, self.row_features, table, len(values), same)
 
     def _fit(self, table: Any) -> Array:
         values = self._read(table, reset=True)
@@ -248,7 +275,10 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if rows is not None and columns is not None:
             state = 0 if self.random_state is None else self.random_state
             seed = int(check_random_state(state).randint(2**31))
-            return Both.fit(values, rows, columns, ridge, seed)
+            both = Both.fit(values, rows, columns, ridge, seed)
+            self.converged_ = both.fitted.converged
+            warn_of_residual(both.fitted.residual, self.converged_)
+            return both
         if rows is not None:
             return Rows.fit(values, rows, ridge)
         if columns is not None:

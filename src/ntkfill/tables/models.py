@@ -30,6 +30,12 @@ class Model(Protocol):
     def weights(self, row: int, column: int) -> Shares:
         """What a missing entry of the table that was fitted is made of."""
 
+    def weights_of_new(
+        self, values: Array, features: Array | None, row: int, column: int
+    ) -> Shares:
+        """What a missing entry of new rows is made of: entries of the table that was fitted, or
+        with column features alone, of the new rows."""
+
 
 @dataclass(frozen=True, eq=False)
 class Plain:
@@ -60,7 +66,16 @@ class Plain:
         return self.chain.transform(standard, self.max_sweeps, self.tol) * self.scale + self.level
 
     def weights(self, row: int, column: int) -> Shares:
-        rows, share = self.chain.weights(column, self.chain.fill[row])
+        return self._weights(self.chain.fill[row], column)
+
+    def weights_of_new(
+        self, values: Array, features: Array | None, row: int, column: int
+    ) -> Shares:
+        standard = (values - self.level) / self.scale
+        return self._weights(self.chain.settled(standard, self.max_sweeps, self.tol)[row], column)
+
+    def _weights(self, fill: Array, column: int) -> Shares:
+        rows, share = self.chain.weights(column, fill)
         share = share + (1.0 - share.sum()) / len(rows)
         return rows * len(self.level) + column, share
 
@@ -86,7 +101,16 @@ class Rows:
         return self.fitted.predict(self.side.kernel(features))
 
     def weights(self, row: int, column: int) -> Shares:
-        rows, share = self.fitted.weights(self.fitted.kernel[row], column)
+        return self._weights(self.fitted.kernel[row], column)
+
+    def weights_of_new(
+        self, values: Array, features: Array | None, row: int, column: int
+    ) -> Shares:
+        assert features is not None
+        return self._weights(self.side.kernel(features[row : row + 1])[0], column)
+
+    def _weights(self, kernel: Array, column: int) -> Shares:
+        rows, share = self.fitted.weights(kernel, column)
         return rows * len(self.fitted.level) + column, share
 
 
@@ -120,15 +144,27 @@ class Columns:
         filled = np.tile(self.mean, (len(values), 1))
         some = ~np.isnan(values).all(axis=1)
         if some.any():
-            fitted = sided.fit(values[some].T, self.fitted.kernel, self.ridge, self.fitted.curve)
+            fitted = self._new(values[some])
             filled[some] = fitted.predict(fitted.kernel).T
         return filled
 
+    def _new(self, values: Array) -> sided.Sided:
+        return sided.fit(values.T, self.fitted.kernel, self.ridge, self.fitted.curve)
+
     def weights(self, row: int, column: int) -> Shares:
-        place = np.flatnonzero(self.index == row)
-        if not len(place):
+        return self._weights(self.fitted, self.index, row, column)
+
+    def weights_of_new(
+        self, values: Array, features: Array | None, row: int, column: int
+    ) -> Shares:
+        some = np.flatnonzero(~np.isnan(values).all(axis=1))
+        return self._weights(self._new(values[some]) if row in some else None, some, row, column)
+
+    def _weights(self, fitted: sided.Sided | None, index: Array, row: int, column: int) -> Shares:
+        place = np.flatnonzero(index == row)
+        if fitted is None or not len(place):
             raise InputError(f"row {row} has no known entry, so it holds the means of the columns")
-        known, share = self.fitted.weights(self.fitted.kernel[column], int(place[0]))
+        known, share = fitted.weights(fitted.kernel[column], int(place[0]))
         return row * len(self.mean) + known, share
 
 
@@ -153,4 +189,11 @@ class Both:
         return self.fitted.predict(self.rows.kernel(features))
 
     def weights(self, row: int, column: int) -> Shares:
-        return self.fitted.weights(row, column)
+        return self.fitted.weights(self.fitted.between(row), column)
+
+    def weights_of_new(
+        self, values: Array, features: Array | None, row: int, column: int
+    ) -> Shares:
+        assert features is not None
+        kernel = self.rows.kernel(features[row : row + 1])[0]
+        return self.fitted.weights(kernel / self.fitted.scale, column)

@@ -84,10 +84,16 @@ class Product:
         left = kernel @ self.coefficients / self.scale
         return left @ self.columns + self.own[1] * left + self.level
 
-    def weights(self, row: int, column: int) -> tuple[Array, Array]:
-        """Flat positions of all known entries, and what each weighs in one entry."""
-        left, right = self.rows[row].copy(), self.columns[column].copy()
+    def between(self, row: int) -> Array:
+        """The kernel of one row with all, with the identity in it."""
+        left = self.rows[row].copy()
         left[row] += self.own[0]
+        return left
+
+    def weights(self, left: Array, column: int) -> tuple[Array, Array]:
+        """Flat positions of all known entries, and what each weighs in one entry of a row with this
+        kernel (n,) to those that were fitted."""
+        right = self.columns[column].copy()
         right[column] += self.own[1]
         system = System(self.rows, self.columns, self.own, self.known)
         share = system.solve(np.outer(left, right) * self.known, self.ridge, 1e-8)[0][self.known]
