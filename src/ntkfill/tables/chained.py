@@ -17,11 +17,11 @@ from threadpoolctl import threadpool_limits
 
 from ..grid import Array
 from ..memory import require
-from ..nn.pairs import of_gram
 from ..nn.sequential import Sequential
 from ..observed import Mask, Observed
 from ..threads import spread
 from . import loo
+from .groups import Group, among, between, lengths, products, solved, thinned
 
 T = TypeVar("T")
 
@@ -30,33 +30,9 @@ T = TypeVar("T")
 BATCH = 8
 # Factors are kept up to this many bytes, and made again on demand beyond it.
 KEPT = 200_000_000
-# The first sweep, which starts from the means and chooses the ridges, takes so many rows at most.
-SAMPLE = 600
 # From this ridge on sweeps are made in single precision, where rows that are nearly alike lose
 # up to 2e-4 of the diagonal; what is kept in the end is made in double precision.
 SINGLE = 3e-3
-
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """Columns with the same gaps, and what predicts them.
-
-    Parameters
-    ----------
-    columns : int array of shape (g,)
-    known : bool array of shape (n,)
-    ridge : float
-        Relative to the mean diagonal.
-    coefficients : array of shape (n_known, g)
-    lower : array of shape (n_known, n_known), optional
-        The Cholesky factor of the last sweep.
-    """
-
-    columns: NDArray[np.intp]
-    known: Mask
-    ridge: float
-    coefficients: Array
-    lower: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +95,8 @@ class Chain:
         first = int(group.columns[0])
         if not len(self.place[first].coefficients):
             with threadpool_limits(1):
-                block = among(self, group, products(self.fill, self.fill))
-                self.place[first] = _solved(group, block, self.fill)
+                block = among(self.network, self.fill, group, products(self.fill, self.fill))
+                self.place[first] = solved(group, block, self.fill)
         return self.place[first]
 
     def _predict(self, groups: list[Group], fill: Array, known: Mask, filled: Array) -> None:
@@ -130,7 +106,7 @@ class Chain:
         def work(k: int) -> None:
             group = groups[k]
             rows = np.flatnonzero(~known[:, group.columns].all(axis=1))
-            block = between(self, group, fill[rows], gram[rows], own)
+            block = between(self.network, self.fill, group, fill[rows], gram[rows], own)
             found[k] = block @ group.coefficients
 
         with threadpool_limits(1):
@@ -144,10 +120,18 @@ class Chain:
         """Known rows of a column, and what each adds to the prediction for this standardised fill
         of a row; the means cancel."""
         group = self.ready(self.place[column])
-        lower = factor(self, group) if group.lower is None else group.lower
+        lower = self._factor(group) if group.lower is None else group.lower
         fill = row[None]
-        block = between(self, group, fill, products(fill, self.fill), lengths(self.fill))
+        block = between(
+            self.network, self.fill, group, fill, products(fill, self.fill), lengths(self.fill)
+        )
         return np.flatnonzero(group.known), loo.solve(lower, block[0])
+
+    def _factor(self, group: Group) -> Array:
+        """The Cholesky factor of a group, made again."""
+        with threadpool_limits(1):
+            gram = products(self.fill, self.fill)
+            return loo.cholesky(among(self.network, self.fill, group, gram), group.ridge)
 
 
 def batches(items: list[T]) -> Iterator[list[T]]:
@@ -155,46 +139,6 @@ def batches(items: list[T]) -> Iterator[list[T]]:
     size = max(1, min(BATCH, len(items) // 8))
     for start in range(0, len(items), size):
         yield items[start : start + size]
-
-
-def products(left: Array, right: Array) -> Array:
-    """Inner products of rows with the constant appended."""
-    return left @ right.T + 1.0
-
-
-def lengths(rows: Array) -> Array:
-    """Squared lengths of rows with the constant appended."""
-    return np.einsum("ij,ij->i", rows, rows) + 1.0
-
-
-def between(chain: Chain, group: Group, left: Array, gram: Array, own: Array) -> Array:
-    """The kernel of some rows with those where the group is known, without its own columns, in the
-    precision of `gram`, the products of these rows with all."""
-    known = np.flatnonzero(group.known)
-    mine, theirs = left[:, group.columns], chain.fill[np.ix_(known, group.columns)]
-    mine, theirs = mine.astype(gram.dtype, copy=False), theirs.astype(gram.dtype, copy=False)
-    rest = gram.take(known, axis=1)
-    rest -= mine @ theirs.T
-    lone = lengths(left).astype(gram.dtype, copy=False) - np.einsum("ij,ij->i", mine, mine)
-    others = own[known].astype(gram.dtype, copy=False) - np.einsum("ij,ij->i", theirs, theirs)
-    return of_gram(chain.network.layers, rest, lone, others, overwrite=True)
-
-
-def among(chain: Chain, group: Group, gram: Array) -> Array:
-    """The kernel of the rows where the group is known, without its own columns, in the precision
-    of `gram`, the products of all rows."""
-    known = np.flatnonzero(group.known)
-    theirs = chain.fill[np.ix_(known, group.columns)].astype(gram.dtype, copy=False)
-    rest = gram.take(known, axis=0).take(known, axis=1)  # twice as fast as gram[np.ix_(...)]
-    rest -= theirs @ theirs.T
-    own = np.diagonal(rest).copy()
-    return of_gram(chain.network.layers, rest, own, own, overwrite=True, symmetric=True)
-
-
-def factor(chain: Chain, group: Group) -> Array:
-    """The Cholesky factor of a group, made again."""
-    with threadpool_limits(1):
-        return loo.cholesky(among(chain, group, products(chain.fill, chain.fill)), group.ridge)
 
 
 def changed(before: Array, after: Array, known: Mask) -> float:
@@ -257,7 +201,6 @@ def _regress(
     network: Sequential, fill: Array, gram: Array, groups: list[Group], chosen: list[int]
 ) -> None:
     """Regress some groups on the current fill, and fill their gaps in; keeps `gram` up to date."""
-    chain = Chain(network, fill, (), fill, 0, 0.0)
     own, single = np.diagonal(gram).copy(), gram.astype(np.float32)
     found: dict[int, Array] = {}
 
@@ -266,8 +209,8 @@ def _regress(
         if np.isnan(group.ridge):
             group = replace(group, known=thinned(group.known))
         shared = single if group.ridge >= SINGLE else gram
-        group = _solved(group, among(chain, group, shared), fill)
-        found[k] = between(chain, group, fill[gaps], shared[gaps], own) @ group.coefficients
+        group = solved(group, among(network, fill, group, shared), fill)
+        found[k] = between(network, fill, group, fill[gaps], shared[gaps], own) @ group.coefficients
         groups[k] = replace(group, known=groups[k].known)
 
     spread(work, chosen)
@@ -279,25 +222,6 @@ def _regress(
     gram += np.hstack([after, before]) @ np.hstack([after, -before]).T
 
 
-def thinned(known: Mask) -> Mask:
-    """At most `SAMPLE` of these rows, evenly spread."""
-    rows = np.flatnonzero(known)
-    kept = np.zeros_like(known)
-    kept[rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.intp)]] = True
-    return kept
-
-
-def _solved(group: Group, block: Array, fill: Array, *, keep: bool = False) -> Group:
-    """With its coefficients, in the precision of the block, and its ridge, if it has none."""
-    y = fill[np.ix_(group.known, group.columns)].astype(block.dtype, copy=False)
-    if np.isnan(group.ridge):
-        spectrum = loo.Spectrum.of(block)
-        ridge = spectrum.choose(y)
-        return replace(group, ridge=ridge, coefficients=spectrum.solve(y, ridge)[0])
-    lower = loo.cholesky(block, group.ridge)
-    return replace(group, coefficients=loo.solve(lower, y), lower=lower if keep else None)
-
-
 def _read_off(
     network: Sequential, fill: Array, groups: list[Group], known: Mask, sweeps: int, change: float
 ) -> Chain:
@@ -305,15 +229,14 @@ def _read_off(
     applied to new rows."""
     gram, own = products(fill, fill), lengths(fill)
     filled = fill.copy()
-    chain = Chain(network, fill, (), filled, sweeps, change)
     keep = 8 * sum(int(group.known.sum()) ** 2 for group in groups) <= KEPT
 
     def work(k: int) -> None:
         group = groups[k]
         gaps = ~group.known
-        groups[k] = _solved(group, among(chain, group, gram), fill, keep=keep)
-        block = between(chain, group, fill[gaps], gram[gaps], own)
+        groups[k] = solved(group, among(network, fill, group, gram), fill, keep=keep)
+        block = between(network, fill, group, fill[gaps], gram[gaps], own)
         filled[np.ix_(gaps, group.columns)] = block @ groups[k].coefficients
 
     spread(work, [k for k, group in enumerate(groups) if not group.known.all()])
-    return replace(chain, groups=tuple(groups))
+    return Chain(network, fill, tuple(groups), filled, sweeps, change)

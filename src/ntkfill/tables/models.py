@@ -158,11 +158,12 @@ class Columns:
         self, values: Array, features: Array | None, row: int, column: int
     ) -> Shares:
         some = np.flatnonzero(~np.isnan(values).all(axis=1))
-        return self._weights(self._new(values[some]) if row in some else None, some, row, column)
+        fitted = self._new(values[some]) if len(some) else self.fitted
+        return self._weights(fitted, some, row, column)
 
-    def _weights(self, fitted: sided.Sided | None, index: Array, row: int, column: int) -> Shares:
+    def _weights(self, fitted: sided.Sided, index: Array, row: int, column: int) -> Shares:
         place = np.flatnonzero(index == row)
-        if fitted is None or not len(place):
+        if not len(place):
             raise InputError(f"row {row} has no known entry, so it holds the means of the columns")
         known, share = fitted.weights(fitted.kernel[column], int(place[0]))
         return row * len(self.mean) + known, share

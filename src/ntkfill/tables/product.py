@@ -22,6 +22,7 @@ from ..grid import Array
 from ..memory import require
 from ..observed import Mask
 from ..threads import spread
+from .extension import Extension, nearness
 from .loo import mean_diagonal
 
 RIDGES = tuple(float(10.0**k) for k in np.arange(-4.0, 1.5, 0.5))
@@ -31,9 +32,6 @@ HIDDEN = 0.1
 SAMPLE = 300
 STEPS = 2000
 RTOL = 1e-5
-# An entry extends to others like (squared distance + CLOSE)^-4 on each side, the kernels having
-# mean diagonal 1.
-CLOSE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +102,7 @@ class System:
     """(P (R x C) P + ridge) a = y on the known entries P."""
 
     def __init__(self, rows: Array, columns: Array, own: tuple[float, float], known: Mask) -> None:
-        self.shape, self.own = known.shape, own
+        self.shape = known.shape
         self.inside = np.ix_(known.any(axis=1), known.any(axis=0))
         self.known = known[self.inside]
         self.left = _own(rows[np.ix_(*[known.any(axis=1)] * 2)], own[0])
@@ -113,7 +111,9 @@ class System:
         self.b, self.right_vectors = eigh(self.right)
         self.spectrum = np.outer(np.maximum(self.a, 0.0), np.maximum(self.b, 0.0))
         if not self.complete:
-            self.extension = Extension.of(self)
+            near = nearness(self.left, own[0]), nearness(self.right, own[1])
+            vectors = self.left_vectors, self.right_vectors
+            self.extension = Extension.of(self.known, near, vectors, self.spectrum)
 
     @property
     def complete(self) -> bool:
@@ -156,54 +156,6 @@ class System:
             a += length * step
             rest -= length * moved
         return a, float(np.linalg.norm(rest)) / size
-
-
-@dataclass(frozen=True, eq=False)
-class Extension:
-    """E^T A^-1 E: the solve of the whole table, between known entries that are extended to the
-    missing ones by inverse distances. In single precision: a guess need not be exact.
-
-    Parameters
-    ----------
-    known : bool array of shape (n, m)
-    near : tuple of arrays of shape (n, n) and (m, m)
-        How much rows, and columns, speak for each other.
-    share : array of shape (n, m)
-        One over what all known entries weigh at a missing one.
-    vectors : tuple of arrays of shape (n, n) and (m, m)
-    spectrum : array of shape (n, m)
-    """
-
-    known: Mask
-    near: tuple[Array, Array]
-    share: Array
-    vectors: tuple[Array, Array]
-    spectrum: Array
-
-    @classmethod
-    def of(cls, system: System) -> Extension:
-        kernels = (system.left, system.right)
-        left, right = (_near(*pair) for pair in zip(kernels, system.own, strict=True))
-        share = np.where(system.known, 0.0, 1.0 / (left @ system.known @ right))
-        left, right, share, first, second, spectrum = (
-            x.astype(np.float32)
-            for x in (
-                *(left, right, share),
-                *(system.left_vectors, system.right_vectors, system.spectrum),
-            )
-        )
-        return cls(system.known, (left, right), share, (first, second), spectrum)
-
-    def solve(self, y: Array, ridge: float) -> Array:
-        """About the solve, for y that is zero where missing."""
-        (near, close), (first, second) = self.near, self.vectors
-        y = y.astype(np.float32)
-        y += self.share * (near @ y @ close)
-        turned = first.T @ y @ second
-        turned /= self.spectrum + np.float32(ridge)
-        found = first @ turned @ second.T
-        found += near @ (self.share * found) @ close
-        return np.where(self.known, found, 0.0).astype(np.float64)
 
 
 def fit(values: Array, rows: Array, columns: Array, ridge: float | None, seed: int) -> Product:
@@ -285,14 +237,6 @@ def _replaced(
 ) -> tuple[float, float, float]:
     first, second, third = (option if k == place else old for k, old in enumerate(choice))
     return first, second, third
-
-
-def _near(kernel: Array, own: float) -> Array:
-    """How much coordinates speak for each other, by the distance that a kernel gives them; the
-    identity in it sets all of them apart alike."""
-    diagonal = np.diagonal(kernel)
-    apart = diagonal[:, None] + diagonal - 2 * kernel - 2 * own
-    return (np.maximum(apart, 0.0) + CLOSE) ** -4.0
 
 
 def _own(kernel: Array, size: float) -> Array:

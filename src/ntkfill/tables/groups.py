@@ -1,0 +1,94 @@
+"""Columns with the same gaps, regressed on the other columns of a table without any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..grid import Array
+from ..nn.pairs import of_gram
+from ..nn.sequential import Sequential
+from ..observed import Mask
+from . import loo
+
+# The first sweep, which starts from the means and chooses the ridges, takes so many rows at most.
+SAMPLE = 600
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Columns with the same gaps, and what predicts them.
+
+    Parameters
+    ----------
+    columns : int array of shape (g,)
+    known : bool array of shape (n,)
+    ridge : float
+        Relative to the mean diagonal.
+    coefficients : array of shape (n_known, g)
+    lower : array of shape (n_known, n_known), optional
+        The Cholesky factor of the last sweep.
+    """
+
+    columns: NDArray[np.intp]
+    known: Mask
+    ridge: float
+    coefficients: Array
+    lower: Array | None = None
+
+
+def products(left: Array, right: Array) -> Array:
+    """Inner products of rows with the constant appended."""
+    return left @ right.T + 1.0
+
+
+def lengths(rows: Array) -> Array:
+    """Squared lengths of rows with the constant appended."""
+    return np.einsum("ij,ij->i", rows, rows) + 1.0
+
+
+def between(
+    network: Sequential, fill: Array, group: Group, left: Array, gram: Array, own: Array
+) -> Array:
+    """The kernel of some rows with those where the group is known, without its own columns, in the
+    precision of `gram`, the products of these rows with all."""
+    known = np.flatnonzero(group.known)
+    mine, theirs = left[:, group.columns], fill[np.ix_(known, group.columns)]
+    mine, theirs = mine.astype(gram.dtype, copy=False), theirs.astype(gram.dtype, copy=False)
+    rest = gram.take(known, axis=1)
+    rest -= mine @ theirs.T
+    lone = lengths(left).astype(gram.dtype, copy=False) - np.einsum("ij,ij->i", mine, mine)
+    others = own[known].astype(gram.dtype, copy=False) - np.einsum("ij,ij->i", theirs, theirs)
+    return of_gram(network.layers, rest, lone, others, overwrite=True)
+
+
+def among(network: Sequential, fill: Array, group: Group, gram: Array) -> Array:
+    """The kernel of the rows where the group is known, without its own columns, in the precision
+    of `gram`, the products of all rows."""
+    known = np.flatnonzero(group.known)
+    theirs = fill[np.ix_(known, group.columns)].astype(gram.dtype, copy=False)
+    rest = gram.take(known, axis=0).take(known, axis=1)  # twice as fast as gram[np.ix_(...)]
+    rest -= theirs @ theirs.T
+    own = np.diagonal(rest).copy()
+    return of_gram(network.layers, rest, own, own, overwrite=True, symmetric=True)
+
+
+def thinned(known: Mask) -> Mask:
+    """At most `SAMPLE` of these rows, evenly spread."""
+    rows = np.flatnonzero(known)
+    kept = np.zeros_like(known)
+    kept[rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.intp)]] = True
+    return kept
+
+
+def solved(group: Group, block: Array, fill: Array, *, keep: bool = False) -> Group:
+    """With its coefficients, in the precision of the block, and its ridge, if it has none."""
+    y = fill[np.ix_(group.known, group.columns)].astype(block.dtype, copy=False)
+    if np.isnan(group.ridge):
+        spectrum = loo.Spectrum.of(block)
+        ridge = spectrum.choose(y)
+        return replace(group, ridge=ridge, coefficients=spectrum.solve(y, ridge)[0])
+    lower = loo.cholesky(block, group.ridge)
+    return replace(group, coefficients=loo.solve(lower, y), lower=lower if keep else None)
