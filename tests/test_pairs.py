@@ -28,8 +28,12 @@ def plain(net, left, right, kind="ntk"):
 
 @pytest.mark.parametrize("kind", ["ntk", "nngp"])
 @pytest.mark.parametrize("name", NETS)
-def test_tiles_are_the_whole(name, kind):
+@pytest.mark.parametrize("sides", [None, ((64, 90), (20, 33))])
+def test_tiles_are_the_whole(name, kind, sides, monkeypatch):
     net = NETS[name]
+    if sides is not None:
+        monkeypatch.setattr(pairs, "STRIP", sides[0])
+        monkeypatch.setattr(pairs, "PIECE", sides[1])
     for right in (LEFT, RIGHT):
         ours = net.between(LEFT, right, kind=kind)
         np.testing.assert_allclose(ours, plain(net, LEFT, right, kind), rtol=1e-12, atol=1e-12)
@@ -54,6 +58,7 @@ def test_single_precision():
 
 def test_symmetric_to_the_last_bit_and_the_same_for_any_number_of_threads(monkeypatch):
     net = NETS["deep"]
+    monkeypatch.setattr(pairs, "STRIP", (64, 100))
     ours = net.between(LEFT)
     np.testing.assert_array_equal(ours, ours.T)
     monkeypatch.setattr(pairs, "spread", lambda task, items: [task(item) for item in items])
@@ -69,6 +74,23 @@ def test_products_made_elsewhere():
     np.testing.assert_array_equal(gram, before)
     assert of_gram(net.layers, gram, first, second, overwrite=True) is gram
     np.testing.assert_array_equal(gram, ours)
+
+
+def test_half_of_a_symmetric_one_is_mirrored():
+    net, gram = NETS["deep"], LEFT @ LEFT.T
+    own = np.diagonal(gram).copy()
+    gram[np.tril_indices(len(gram), -64)] = np.nan  # never read
+    ours = of_gram(net.layers, gram, own, own, symmetric=True)
+    np.testing.assert_allclose(ours, net.between(LEFT), rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(ours, ours.T)
+    np.testing.assert_array_equal(np.isnan(of_gram(net.layers, gram, own, own)), np.isnan(gram))
+
+
+def test_networks_without_an_activation_or_without_weights():
+    gram = LEFT @ LEFT.T
+    own = np.diagonal(gram).copy()
+    np.testing.assert_allclose(of_gram([Dense(), Dense()], gram, own, own), 2 * gram)
+    np.testing.assert_array_equal(of_gram([ReLU()], gram, own, own), 0.0)
 
 
 def test_vectors_of_zeros_are_independent_of_everything():

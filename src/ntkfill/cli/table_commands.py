@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..grid import Array
+from ..observed import Mask
 from ..tables.imputer import NTKImputer
 from .exits import DONE, NOT_CONVERGED
 from .table_files import SUFFIXES, TextTable, read, write
@@ -22,6 +23,7 @@ def impute(options: argparse.Namespace) -> int:
     """Fill in one table and write it."""
     check(options)
     table = read(options.input, options.index)
+    say_text(options, table, "kept as they are")
     values = table.numbers()
     imputer = NTKImputer(
         row_features=row_features(options, table),
@@ -38,7 +40,7 @@ def impute(options: argparse.Namespace) -> int:
     filled = imputer.fit_transform(values)
     seconds = time.perf_counter() - started
     write(options.output, table, filled, missing)
-    tell(options, imputer, missing.shape, int(missing.sum()), seconds)
+    tell(options, imputer, table, missing, seconds)
     return DONE if imputer.converged_ else NOT_CONVERGED
 
 
@@ -62,14 +64,18 @@ def row_features(options: argparse.Namespace, table: TextTable) -> Array | None:
     """Features of the rows, in their order."""
     if options.row_features is None:
         return None
-    return matched(read(options.row_features, options.index), table.labels, "row")
+    features = read(options.row_features, options.index)
+    say_text(options, features, "not used")
+    return matched(features, table.labels, "row")
 
 
 def column_features(options: argparse.Namespace, table: TextTable) -> Array | None:
     """Features of the columns, in their order; the labels are the first column of their file."""
     if options.column_features is None:
         return None
-    return matched(read(options.column_features, ""), table.columns, "column")
+    features = read(options.column_features, "")
+    say_text(options, features, "not used")
+    return matched(features, table.columns, "column")
 
 
 def matched(features: TextTable, labels: list[str], what: str) -> Array:
@@ -111,27 +117,35 @@ def refuse_empty(table: TextTable, values: Array, imputer: NTKImputer) -> None:
 def tell(
     options: argparse.Namespace,
     imputer: NTKImputer,
-    shape: tuple[int, ...],
-    missing: int,
+    table: TextTable,
+    missing: Mask,
     seconds: float,
 ) -> None:
     """The figures, in words on stderr and as JSON on stdout."""
     sweeps = f", {imputer.n_sweeps_} sweeps" if imputer.n_sweeps_ else ""
-    say(options, f"{options.output}: {missing:,} entries filled in {seconds:.2f} s{sweeps}")
-    if not imputer.converged_:
+    say(options, f"{options.output}: {missing.sum():,} entries filled in {seconds:.2f} s{sweeps}")
+    if not imputer.converged_ and imputer.n_sweeps_:  # a solve warns itself
         say(options, "warning: the fill still moved in the last sweep. Try: --max-sweeps 30.")
     figures: dict[str, Any] = {
         "input": str(options.input),
         "output": str(options.output),
-        "rows": shape[0],
-        "columns": shape[1],
-        "missing": missing,
+        "rows": missing.shape[0],
+        "columns": missing.shape[1],
+        "text_columns": list(table.text),
+        "missing": int(missing.sum()),
         "sweeps": imputer.n_sweeps_,
         "converged": bool(imputer.converged_),
         "seconds": round(seconds, 3),
     }
     if options.json:
         print(json.dumps(figures, indent=1))
+
+
+def say_text(options: argparse.Namespace, table: TextTable, done: str) -> None:
+    """Which columns hold no numbers."""
+    if table.text:
+        names = ", ".join(table.text[:5]) + (", ..." if len(table.text) > 5 else "")
+        say(options, f"{table.path}: columns of text, {done}: {names}")
 
 
 def say(options: argparse.Namespace, message: str) -> None:

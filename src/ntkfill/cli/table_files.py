@@ -1,4 +1,8 @@
-"""Tables as text files: numbers under names, gaps left empty, labels in a column of their own."""
+"""Tables as text files: numbers under names, gaps left empty, labels in a column of their own.
+
+Columns of text are kept as they are. A column is of text if more than half of what it holds is no
+number; otherwise its text is a mistake, which is told.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +34,26 @@ class TextTable:
         As they were written, so that what is known can be written again letter by letter.
     index : str, optional
         The name of the column of labels.
+    text : tuple of str
+        The names of columns of text.
     """
 
     path: Path
     names: tuple[str, ...]
     cells: tuple[tuple[str, ...], ...]
     index: str | None
+    text: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """The names of the columns of numbers."""
-        return [name for name in self.names if name != self.index]
+        return [self.names[k] for k in self.used]
+
+    @property
+    def used(self) -> list[int]:
+        """Where the columns of numbers stand."""
+        others = {self.index, *self.text}
+        return [k for k, name in enumerate(self.names) if name not in others]
 
     @property
     def labels(self) -> list[str]:
@@ -58,7 +71,7 @@ class TextTable:
         InputError
             If a cell holds text or infinity.
         """
-        used = [k for k, name in enumerate(self.names) if name != self.index]
+        used = self.used
         values = np.empty((len(self.cells), len(used)))
         for i, row in enumerate(self.cells):
             for j, k in enumerate(used):
@@ -77,7 +90,6 @@ class TextTable:
         raise InputError(
             f"{self.path}: row {self.labels[row]!r}, column {self.names[column]!r} is no number",
             got=repr(text),
-            hint=f"--index {self.names[column]}, if these are labels" if column == 0 else "",
         )
 
 
@@ -120,9 +132,11 @@ def read(path: Path, index: str | None = None) -> TextTable:
     index = names[0] if index == "" else index
     if index is not None and index not in names:
         raise InputError(f"{path} has no column {index!r}", expected=", ".join(names[:8]))
-    table = TextTable(path, tuple(names), tuple(map(tuple, rows)), index)
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    text = tuple(name for name in names if name != index and _is_text(columns[name]))
+    table = TextTable(path, tuple(names), tuple(map(tuple, rows)), index, text)
     if not table.columns:
-        raise InputError(f"{path} has no column of numbers")
+        raise InputError(f"{path} has no column of numbers", got=", ".join(names[:8]))
     if index is not None:
         _refuse_twice(path, table.labels, "row")
     return table
@@ -130,7 +144,7 @@ def read(path: Path, index: str | None = None) -> TextTable:
 
 def write(path: Path, table: TextTable, filled: Array, missing: Mask) -> None:
     """Write a table again with its gaps filled in; all other cells as they were."""
-    used = [k for k, name in enumerate(table.names) if name != table.index]
+    used = table.used
     cells = [list(row) for row in table.cells]
     for i, j in np.argwhere(missing):
         cells[i][used[j]] = f"{filled[i, j]:.9g}"
@@ -138,6 +152,19 @@ def write(path: Path, table: TextTable, filled: Array, missing: Mask) -> None:
         writer = csv.writer(file, delimiter=SUFFIXES[path.suffix.lower()], lineterminator="\n")
         writer.writerow(table.names)
         writer.writerows(cells)
+
+
+def _is_text(cells: tuple[str, ...]) -> bool:
+    held = [cell.strip() for cell in cells if cell.strip().lower() not in GAPS]
+    return 2 * sum(not _reads(cell) for cell in held) > len(held)
+
+
+def _reads(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_twice(path: Path, names: list[str], what: str) -> None:

@@ -11,7 +11,10 @@ from .telling import add_telling
 def add(command: argparse.ArgumentParser) -> None:
     """The options of `ntkfill impute`."""
     command.add_argument(
-        "input", type=Path, metavar="TABLE", help=".csv or .tsv with a line of names; gaps empty"
+        "input",
+        type=Path,
+        metavar="TABLE",
+        help=".csv or .tsv with a line of names; gaps empty; columns of text stay as they are",
     )
     command.add_argument(
         "-o", "--output", type=Path, metavar="OUT", required=True, help="a .csv or .tsv"
