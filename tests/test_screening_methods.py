@@ -100,7 +100,9 @@ def test_features_made_of_all_profiles_are_a_leak():
 
 @pytest.mark.parametrize("centre", ["screen", "context", None])
 @pytest.mark.parametrize("depth", [1, 3])
-def test_all_folds_of_a_fixed_prior_are_what_refitting_gives(centre, depth):
+@pytest.mark.parametrize("panel", [1024, 7])
+def test_all_folds_of_a_fixed_prior_are_what_refitting_gives(centre, depth, panel, monkeypatch):
+    monkeypatch.setattr("ntkfill.screening.ntk.PANEL", panel)
     method = NTK(FIXED, network(depth), 0.07, centre)
     folds = KFold(4, rounds=3, seed=1).assigned(SCREEN)
     at_once = method.predict_folds(SCREEN, folds)
