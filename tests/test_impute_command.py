@@ -110,6 +110,24 @@ def test_nothing_but_text(files, capsys, monkeypatch):
     assert not (files / "filled.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (b"a;b\n1;2\n", "no column of numbers; got a;b. Try: commas between cells"),
+        (b"a;b\n1,5;2\n", "line 2 does not fit"),
+        ("näme,a\nx,1\n".encode("latin1"), "is no text table"),
+        (b"", "is empty"),
+        (b"a,b\n", "is empty"),
+    ],
+)
+def test_files_of_another_kind(tmp_path, capsys, monkeypatch, table, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_bytes(table)
+    assert main(["impute", "table.csv", "-o", "filled.csv"]) == 1
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
 def changed(row, column, value):
     def change(rows):
         rows[row][column] = value

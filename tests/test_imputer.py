@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from ntkfill import InputError, NTKImputer
-from ntkfill.nn import Dense, ReLU, Sequential
+from ntkfill.nn import Conv, Dense, ReLU, Sequential
 from ntkfill.tables.sides import Side
 
 RNG = np.random.default_rng(0)
@@ -332,7 +332,20 @@ def test_bad_input_is_named():
         NTKImputer(depth=0).fit(HOLED)
     with pytest.raises(InputError, match="no column 9"):
         NTKImputer().fit(HOLED).explain(0, 9)
+    with pytest.raises(InputError, match=r"too large a number.*row 4, column 2"):
+        NTKImputer().fit(np.where(np.isinf(bad), -1e200, bad))
+    with pytest.raises(InputError, match="got 'much' in row 0, column 1"):
+        NTKImputer().fit(np.array([[1.0, "much"], [None, 2.0]], dtype=object))
+    for sweeps in (0, 1.5, "many"):
+        with pytest.raises(InputError, match="max_sweeps"):
+            NTKImputer(max_sweeps=sweeps).fit(HOLED)
+    with pytest.raises(InputError, match="tol cannot be used"):
+        NTKImputer(tol=-1).fit(HOLED)
+    with pytest.raises(InputError, match="needs a grid"):
+        NTKImputer(network=Sequential(Conv(3))).fit(HOLED)
     pandas = pytest.importorskip("pandas")
+    with pytest.raises(InputError, match="two columns are called 'a'"):
+        NTKImputer().fit(pandas.DataFrame(HOLED[:, :3], columns=list("aba")))
     with pytest.raises(InputError, match=r"column 'b' .* 'much' in row 1"):
         NTKImputer().fit(pandas.DataFrame({"a": [1.0, 2.0], "b": [3.0, "much"]}))
     with pytest.raises(InputError, match="empty"):

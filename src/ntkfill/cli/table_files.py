@@ -117,7 +117,7 @@ def read(path: Path, index: str | None = None) -> TextTable:
                 line for line in csv.reader(file, delimiter=SUFFIXES[path.suffix.lower()]) if line
             ]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is no text table", got=str(error)) from error
+        raise InputError(f"{path} is no text table", got=str(error), hint="UTF-8") from error
     if len(lines) < 2:
         raise InputError(f"{path} is empty", expected="a line of names and lines of numbers")
     names, rows = lines[0], lines[1:]
@@ -128,6 +128,7 @@ def read(path: Path, index: str | None = None) -> TextTable:
                 f"{path}: line {k + 2} does not fit",
                 expected=f"{len(names)} cells",
                 got=str(len(row)),
+                hint=_separated(path, names),
             )
     index = names[0] if index == "" else index
     if index is not None and index not in names:
@@ -136,7 +137,11 @@ def read(path: Path, index: str | None = None) -> TextTable:
     text = tuple(name for name in names if name != index and _is_text(columns[name]))
     table = TextTable(path, tuple(names), tuple(map(tuple, rows)), index, text)
     if not table.columns:
-        raise InputError(f"{path} has no column of numbers", got=", ".join(names[:8]))
+        raise InputError(
+            f"{path} has no column of numbers",
+            got=", ".join(names[:8]),
+            hint=_separated(path, names),
+        )
     if index is not None:
         _refuse_twice(path, table.labels, "row")
     return table
@@ -152,6 +157,14 @@ def write(path: Path, table: TextTable, filled: Array, missing: Mask) -> None:
         writer = csv.writer(file, delimiter=SUFFIXES[path.suffix.lower()], lineterminator="\n")
         writer.writerow(table.names)
         writer.writerows(cells)
+
+
+def _separated(path: Path, names: list[str]) -> str:
+    """What to try where a table looks as if its cells were told apart by something else."""
+    if len(names) > 1 or not any(mark in names[0] for mark in ",;\t"):
+        return ""
+    comma = SUFFIXES[path.suffix.lower()] == ","
+    return ("commas" if comma else "tabs") + " between cells, and points in numbers"
 
 
 def _is_text(cells: tuple[str, ...]) -> bool:

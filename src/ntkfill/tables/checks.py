@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConvergenceWarning, InputError
+from ..errors import ConvergenceWarning, InputError, number, whole
 from ..grid import Array
 from ..nn import Dense, ReLU, Sequential, TwoSlope
+
+LARGEST = 1e150
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,46 @@ def checked_ridge(ridge: Any) -> float | None:
     raise InputError("this is no ridge", expected='"loo" or a number from 0 up', got=repr(ridge))
 
 
+def checked_network(network: Sequential) -> Sequential:
+    """One that compares feature vectors."""
+    network.between(np.ones((1, 1)))  # says what is wrong with it
+    return network
+
+
+def checked_sweeps(max_sweeps: Any, tol: Any) -> None:
+    """How often, and how little a change is none."""
+    whole("max_sweeps", max_sweeps, 1, 1_000_000)
+    if number("tol", tol) < 0:
+        raise InputError("tol cannot be used", expected="a number from 0 up", got=repr(tol))
+
+
+def refuse_text(table: Any) -> None:
+    """Name the first text in an array of objects that is no number."""
+    if not isinstance(table, np.ndarray) or table.dtype.kind != "O" or table.ndim != 2:
+        return
+    for (i, j), entry in np.ndenumerate(table):
+        if isinstance(entry, str) and not _reads(entry):
+            raise InputError(
+                "the table holds something that is no number",
+                got=f"{entry!r} in row {i}, column {j}",
+            )
+
+
+def _reads(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def refuse_twins(names: list[Any]) -> None:
+    """Columns that cannot be told apart."""
+    twins = [name for k, name in enumerate(names) if name in names[:k]]
+    if twins:
+        raise InputError(f"two columns are called {twins[0]!r}", expected="one")
+
+
 def refuse_nothing(values: Array) -> None:
     """A table without rows or columns."""
     if not values.size:
@@ -74,12 +116,13 @@ def position(name: Any, names: NDArray[Any] | None, count: int, what: str) -> in
 
 
 def refuse_infinity(values: Array, rows: NDArray[Any] | None, columns: NDArray[Any] | None) -> None:
-    """Infinity is neither a value nor missing."""
-    for i, j in np.argwhere(np.isinf(values))[:1]:
+    """Infinity is neither a value nor missing, and squares of what is left must be finite."""
+    for i, j in np.argwhere(np.abs(values) > LARGEST)[:1]:
+        infinite = np.isinf(values[i, j])
         raise InputError(
-            "the table holds infinity",
-            expected="finite numbers, and NaN where missing",
-            got=f"inf in row {named(rows, i)}, column {named(columns, j)}",
+            "the table holds infinity" if infinite else "the table holds too large a number",
+            expected=f"numbers up to {LARGEST:g}, and NaN where missing",
+            got=f"{values[i, j]:g} in row {named(rows, i)}, column {named(columns, j)}",
         )
 
 

@@ -21,10 +21,14 @@ from ..grid import Array
 from ..nn import Sequential
 from .checks import (
     Explanation,
+    checked_network,
     checked_ridge,
+    checked_sweeps,
     position,
     refuse_infinity,
     refuse_nothing,
+    refuse_text,
+    refuse_twins,
     relu,
     warn_of_empty,
     warn_of_residual,
@@ -263,8 +267,9 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return values
 
     def _model(self, values: Array) -> Model:
-        network = self.network if self.network is not None else relu(self.depth)
+        network = relu(self.depth) if self.network is None else checked_network(self.network)
         ridge = checked_ridge(self.ridge)
+        checked_sweeps(self.max_sweeps, self.tol)
         rows = columns = None
         if self.row_features is not None:
             features = matched(self.row_features, self._labels, len(values), "row")
@@ -292,10 +297,12 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if kind(table) in ("pandas", "polars"):
             # Names first, so that messages may use them; scikit-learn would not say which column
             # holds text.
+            refuse_twins(list(table.columns))
             validate_data(self, table, reset=reset, skip_check_array=True)
             values = numbers(table)
             refuse_nothing(values)
         else:
+            refuse_text(table)
             values = validate_data(
                 self, table, reset=reset, dtype=(np.float64, np.float32), accept_sparse=True,
                 ensure_all_finite=False,
