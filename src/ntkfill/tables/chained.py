@@ -201,16 +201,17 @@ def _regress(
     network: Sequential, fill: Array, gram: Array, groups: list[Group], chosen: list[int]
 ) -> None:
     """Regress some groups on the current fill, and fill their gaps in; keeps `gram` up to date."""
-    own, single = np.diagonal(gram).copy(), gram.astype(np.float32)
+    own = np.diagonal(gram).copy()
     found: dict[int, Array] = {}
 
     def work(k: int) -> None:
         group, gaps = groups[k], ~groups[k].known
         if np.isnan(group.ridge):
             group = replace(group, known=thinned(group.known))
-        shared = single if group.ridge >= SINGLE else gram
-        group = solved(group, among(network, fill, group, shared), fill)
-        found[k] = between(network, fill, group, fill[gaps], shared[gaps], own) @ group.coefficients
+        dtype = np.float32 if group.ridge >= SINGLE else np.float64
+        group = solved(group, among(network, fill, group, gram, dtype), fill)
+        block = between(network, fill, group, fill[gaps], gram[gaps], own, dtype)
+        found[k] = block @ group.coefficients
         groups[k] = replace(group, known=groups[k].known)
 
     spread(work, chosen)

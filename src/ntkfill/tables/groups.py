@@ -50,27 +50,35 @@ def lengths(rows: Array) -> Array:
 
 
 def between(
-    network: Sequential, fill: Array, group: Group, left: Array, gram: Array, own: Array
+    network: Sequential,
+    fill: Array,
+    group: Group,
+    left: Array,
+    gram: Array,
+    own: Array,
+    dtype: type = np.float64,
 ) -> Array:
-    """The kernel of some rows with those where the group is known, without its own columns, in the
-    precision of `gram`, the products of these rows with all."""
+    """The kernel of some rows with those where the group is known, without its own columns, from
+    the products `gram` of these rows with all, and the squared lengths `own` of all."""
     known = np.flatnonzero(group.known)
     mine, theirs = left[:, group.columns], fill[np.ix_(known, group.columns)]
-    mine, theirs = mine.astype(gram.dtype, copy=False), theirs.astype(gram.dtype, copy=False)
     rest = gram.take(known, axis=1)
     rest -= mine @ theirs.T
-    lone = lengths(left).astype(gram.dtype, copy=False) - np.einsum("ij,ij->i", mine, mine)
-    others = own[known].astype(gram.dtype, copy=False) - np.einsum("ij,ij->i", theirs, theirs)
+    lone = lengths(left) - np.einsum("ij,ij->i", mine, mine)
+    others = own[known] - np.einsum("ij,ij->i", theirs, theirs)
+    rest, lone, others = (x.astype(dtype, copy=False) for x in (rest, lone, others))
     return of_gram(network.layers, rest, lone, others, overwrite=True)
 
 
-def among(network: Sequential, fill: Array, group: Group, gram: Array) -> Array:
-    """The kernel of the rows where the group is known, without its own columns, in the precision
-    of `gram`, the products of all rows."""
+def among(
+    network: Sequential, fill: Array, group: Group, gram: Array, dtype: type = np.float64
+) -> Array:
+    """The same of the rows where the group is known, from the products of all rows."""
     known = np.flatnonzero(group.known)
-    theirs = fill[np.ix_(known, group.columns)].astype(gram.dtype, copy=False)
+    theirs = fill[np.ix_(known, group.columns)]
     rest = gram.take(known, axis=0).take(known, axis=1)  # twice as fast as gram[np.ix_(...)]
     rest -= theirs @ theirs.T
+    rest = rest.astype(dtype, copy=False)
     own = np.diagonal(rest).copy()
     return of_gram(network.layers, rest, own, own, overwrite=True, symmetric=True)
 
