@@ -5,10 +5,9 @@ drugs are real (LINCS 2020); expression is simulated.
 """
 
 import argparse
-import time
 
 import numpy as np
-from harness import write
+from harness import timed, write
 from screens import load
 
 from ntkfill.conditions import OneHot, SideFeatures, Stack
@@ -17,7 +16,8 @@ from ntkfill.screening.ntk import HeldOut
 
 CLAIM = (
     "10,000 conditions x 978 genes, 5 rounds of 10-fold with a fixed prior: one factorisation, and "
-    "all folds in at most twice the time of the one solve."
+    "everything, from the features to the predictions of all fifty folds, in at most twice the "
+    "time of one solve, from the features to one prediction."
 )
 
 
@@ -29,16 +29,15 @@ def main() -> None:
     method = NTK(prior, network(1), ridge=0.1)
     folds = KFold(10, 5, seed=0).assigned(screen)
 
-    started = time.perf_counter()
-    features = method.features(screen, screen.labels)
-    prepared = time.perf_counter() - started
-    solve = clocked(lambda: method.predict(screen, screen.labels[:1]))
-    started = time.perf_counter()
-    held = HeldOut.of(method, screen)
-    once = time.perf_counter() - started
-    started = time.perf_counter()
-    predictions = [held.predict(column) for column in folds.T]
-    every = time.perf_counter() - started
+    features, prepared = timed(method.features, screen, screen.labels)
+    seconds = {"solve": [], "once": [], "folds": []}
+    for _ in range(2):  # in turns, so that both share what else the machine does
+        seconds["solve"].append(timed(method.predict, screen, screen.labels[:1])[1])
+        held, once = timed(HeldOut.of, method, screen)
+        predictions, every = timed(lambda held=held: [held.predict(k) for k in folds.T])
+        seconds["once"].append(once)
+        seconds["folds"].append(every)
+    solve, once, every = map(min, seconds.values())
 
     figures = {
         "conditions": len(screen),
@@ -48,7 +47,7 @@ def main() -> None:
         "features": features.shape[1],
         "features_seconds": prepared,
         "one_solve_seconds": solve,
-        "factor_solve_and_invert_seconds": once,
+        "factor_solve_and_invert_the_factor_seconds": once,
         "fifty_folds_after_that_seconds": every,
         "everything_over_one_solve": (once + every) / solve,
         "folds_over_one_solve": every / solve,
@@ -60,9 +59,7 @@ def main() -> None:
 def against_refitting(
     method: NTK, screen: Screen, test: np.ndarray, held_out: np.ndarray
 ) -> dict[str, float]:
-    started = time.perf_counter()
-    refitted = method.predict(screen.take(~test), screen.labels[test])
-    one_fold = time.perf_counter() - started
+    refitted, one_fold = timed(method.predict, screen.take(~test), screen.labels[test])
     mean = CellMean().predict(screen.take(~test), screen.labels[test])
     truth, first = screen.profiles[test], held_out[test]
     return {
@@ -72,12 +69,6 @@ def against_refitting(
         "r_ntk_simulated": scores.pearson(first, truth),
         "r_cell_mean_simulated": scores.pearson(mean, truth),
     }
-
-
-def clocked(function) -> float:
-    started = time.perf_counter()
-    function()
-    return time.perf_counter() - started
 
 
 def simulated(conditions: int) -> tuple[Screen, Stack]:

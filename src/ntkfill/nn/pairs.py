@@ -16,7 +16,6 @@ from threadpoolctl import threadpool_limits
 from ..grid import Array
 from ..threads import spread
 from .activations import Activation
-from .covariance import of_pairs
 from .evaluate import Kind, Layer
 from .linear import Dense
 
@@ -60,9 +59,11 @@ def of_gram(
     array([[0.3183]])
     """
     result = gram if overwrite else np.empty_like(gram)
-    sides = (_variances(layers, left), _variances(layers, right))
+    first = _variances(layers, left)
+    sides = (first, first if symmetric else _variances(layers, right))
     every = slice(0, len(left)), slice(0, len(right))
-    for place in _triangle(len(left), PIECE) if symmetric else _pieces(*every, PIECE):
+    piece = _piece(len(right))
+    for place in _triangle(len(left), piece) if symmetric else _pieces(*every, piece):
         result[place] = _through(layers, gram[place], sides, place, kind)
         if symmetric and place[0] != place[1]:
             result[place[::-1]] = result[place].T
@@ -94,7 +95,7 @@ def of_vectors(
         if right is None and rows == columns:
             # The very numbers of the variances: correlations with itself are then exactly 1.
             np.fill_diagonal(result[strip], own[rows])
-        for place in _pieces(rows, columns, PIECE):
+        for place in _pieces(rows, columns, _piece(columns.stop - columns.start)):
             result[place] = _through(layers, result[place], sides, place, kind)
             if right is None and rows != columns:
                 result[place[::-1]] = result[place].T
@@ -103,6 +104,12 @@ def of_vectors(
     with threadpool_limits(1):
         spread(work, _triangle(len(left), STRIP) if right is None else _pieces(*every, STRIP))
     return result
+
+
+def _piece(columns: int) -> tuple[int, int]:
+    """As many rows as fit, the fewer columns there are the more."""
+    wide = max(1, min(PIECE[1], columns))
+    return max(1, PIECE[0] * PIECE[1] // wide), wide
 
 
 def _pieces(rows: slice, columns: slice, sides: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
@@ -141,12 +148,14 @@ def _through(
 
 
 def _variances(layers: Sequence[Layer], lengths: Array) -> list[Array]:
-    """Before every layer."""
-    state, found = of_pairs(lengths, lengths, lengths), []
-    for layer in layers:
-        found.append(state.left)
-        state = layer(state)
-    return found
+    """Before every layer, as far as an activation needs them."""
+    last = max((k for k, layer in enumerate(layers) if not isinstance(layer, Dense)), default=0)
+    found = [lengths]
+    for layer in layers[:last]:
+        before = found[-1]
+        same = isinstance(layer, Dense)
+        found.append(before if same else cast(Activation, layer).dual(before, before, before)[0])
+    return found + [found[-1]] * (len(layers) - len(found))
 
 
 def _lengths(rows: Array) -> Array:
