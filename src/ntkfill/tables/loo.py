@@ -72,7 +72,8 @@ def cholesky(block: Array, ridge: float) -> Array:
     """
     block[np.diag_indices(len(block))] += ridge * mean_diagonal(block)
     try:
-        return cho_factor(block, lower=True, overwrite_a=True, check_finite=False)[0]
+        # Symmetric, so that its transpose is the same matrix in LAPACK's order: no copy.
+        return cho_factor(block.T, lower=True, overwrite_a=True, check_finite=False)[0]
     except np.linalg.LinAlgError:
         raise InputError(
             "the kernel of the rows is singular", got=f"ridge {ridge:g}", hint="a larger ridge"
