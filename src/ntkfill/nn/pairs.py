@@ -113,6 +113,7 @@ def _piece(columns: int) -> tuple[int, int]:
 
 
 def _pieces(rows: slice, columns: slice, sides: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Rectangles of at most these sides."""
     for i in range(rows.start, rows.stop, sides[0]):
         for j in range(columns.start, columns.stop, sides[1]):
             yield slice(i, min(i + sides[0], rows.stop)), slice(j, min(j + sides[1], columns.stop))
@@ -155,7 +156,7 @@ def _variances(layers: Sequence[Layer], lengths: Array) -> list[Array]:
         before = found[-1]
         same = isinstance(layer, Dense)
         found.append(before if same else cast(Activation, layer).dual(before, before, before)[0])
-    return found + [found[-1]] * (len(layers) - len(found))
+    return (found + found[-1:] * len(layers))[: len(layers)]
 
 
 def _lengths(rows: Array) -> Array:
