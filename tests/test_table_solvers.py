@@ -7,7 +7,7 @@ import pytest
 from ntkfill import InputError, NTKImputer
 from ntkfill.errors import ConvergenceWarning
 from ntkfill.nn import Dense, ReLU, Sequential
-from ntkfill.tables import chained, groups, product
+from ntkfill.tables import chained, extension, groups, product
 from ntkfill.tables.extension import Extension, nearness
 from ntkfill.tables.sides import Side
 
@@ -90,6 +90,16 @@ def test_fewer_steps_to_the_dense_solution(own, ridge, monkeypatch):
     expected = np.linalg.solve(block, TABLE.ravel()[known])
     size = np.linalg.norm(expected)
     assert np.linalg.norm(a.ravel()[known] - expected) < 1e-3 * size
+
+
+def test_blocks_of_rows_on_any_number_of_cores_give_the_same_bytes(monkeypatch):
+    monkeypatch.setattr(extension, "BLOCK", 16)
+    imputer = NTKImputer(row_features=LEFT, column_features=RIGHT, ridge=0.1)
+    ours = imputer.fit_transform(HOLED)
+    parts = extension.two_sided(LEFT.T, TABLE, RIGHT)
+    np.testing.assert_allclose(parts, LEFT.T @ TABLE @ RIGHT, rtol=1e-12)
+    monkeypatch.setattr(extension, "spread", lambda task, items: [task(item) for item in items])
+    np.testing.assert_array_equal(imputer.fit_transform(HOLED), ours)
 
 
 def test_a_solve_that_stops_early_is_told(monkeypatch):

@@ -22,7 +22,7 @@ from ..grid import Array
 from ..memory import require
 from ..observed import Mask
 from ..threads import spread
-from .extension import Extension, nearness
+from .extension import Extension, nearness, two_sided
 from .loo import mean_diagonal
 
 RIDGES = tuple(float(10.0**k) for k in np.arange(-4.0, 1.5, 0.5))
@@ -93,8 +93,10 @@ class Product:
         kernel (n,) to those that were fitted."""
         right = self.columns[column].copy()
         right[column] += self.own[1]
-        system = System(self.rows, self.columns, self.own, self.known)
-        share = system.solve(np.outer(left, right) * self.known, self.ridge, 1e-8)[0][self.known]
+        with threadpool_limits(1):
+            system = System(self.rows, self.columns, self.own, self.known)
+            share = system.solve(np.outer(left, right) * self.known, self.ridge, 1e-8)[0]
+        share = share[self.known]
         return np.flatnonzero(self.known), share + (1.0 - share.sum()) / len(share)
 
 
@@ -122,9 +124,9 @@ class System:
 
     def whole(self, y: Array, ridge: float) -> Array:
         """The solve as if all entries were known."""
-        turned = self.left_vectors.T @ y @ self.right_vectors
+        turned = two_sided(self.left_vectors.T, y, self.right_vectors)
         turned /= self.spectrum + ridge
-        return self.left_vectors @ turned @ self.right_vectors.T
+        return two_sided(self.left_vectors, turned, self.right_vectors.T)
 
     def left_out(self, a: Array, ridge: float) -> Array:
         """Of a complete table: the error of each entry when left out."""
@@ -151,7 +153,7 @@ class System:
             guess = self.extension.solve(rest, ridge)
             before, fall = fall, float(np.vdot(rest, guess))
             step = guess if step is None else guess + (fall / before) * step
-            moved = np.where(self.known, self.left @ step @ self.right, 0.0) + ridge * step
+            moved = np.where(self.known, two_sided(self.left, step, self.right), 0.0) + ridge * step
             length = fall / float(np.vdot(step, moved))
             a += length * step
             rest -= length * moved
