@@ -58,6 +58,23 @@ def checked_network(network: Sequential) -> Sequential:
     return network
 
 
+def checked_auto(network: str) -> None:
+    """The only word for a network."""
+    if network != "auto":
+        raise InputError(
+            "no such network", expected="None, 'auto' or a Sequential", got=repr(network)
+        )
+
+
+def checked_scale(scale: Any) -> float:
+    """How much features count."""
+    if number("the feature scale", scale) <= 0:
+        raise InputError(
+            "the feature scale cannot be used", expected="a number above 0", got=repr(scale)
+        )
+    return float(scale)
+
+
 def checked_sweeps(max_sweeps: Any, tol: Any) -> None:
     """How often, and how little a change is none."""
     whole("max_sweeps", max_sweeps, 1, 1_000_000)

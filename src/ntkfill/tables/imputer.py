@@ -21,8 +21,10 @@ from ..grid import Array
 from ..nn import Sequential
 from .checks import (
     Explanation,
+    checked_auto,
     checked_network,
     checked_ridge,
+    checked_scale,
     checked_sweeps,
     position,
     refuse_infinity,
@@ -33,8 +35,9 @@ from .checks import (
     warn_of_empty,
     warn_of_residual,
 )
+from .choosing import Choice, chosen
 from .frames import kind, like, numbers, row_labels, unstored_missing
-from .models import Both, Columns, Model, Plain, Rows
+from .models import Both, Columns, Model, fitted
 from .sides import Side, matched, of_new_rows
 
 
@@ -54,9 +57,14 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         `transform` will ask for.
     column_features : array of shape (n_columns, k) or data frame, optional
         A pandas frame is matched by its index with the names of the columns.
-    network : Sequential, optional
-        Of Dense layers and activations. The default has `depth` hidden layers of ReLU.
+    network : Sequential or "auto", optional
+        Of Dense layers and activations. The default has `depth` hidden layers of ReLU; "auto"
+        tries one to three of them, and features that count half or twice as much, by leaving
+        entries out (in closed form where there are features of one side, by hiding some where
+        there are none or of both).
     depth : int
+    feature_scale : float
+        How much features count beside the constant that is appended to them: less is smoother.
     ridge : "loo" or float
         Relative to the kernel's mean diagonal; "loo" chooses it by leaving entries out.
     max_sweeps : int
@@ -71,8 +79,8 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     copy : bool
         There for scikit-learn's sake: the input is never changed.
     random_state : int, RandomState or None
-        With both kinds of features and gaps: which entries are hidden to choose the ridge. None
-        stands for 0.
+        Which entries are hidden, where ridge or network are chosen by hidden ones. None stands
+        for 0.
 
     Attributes
     ----------
@@ -81,6 +89,8 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     converged_ : bool
         Whether the last sweep changed less than `tol`, or with both kinds of features the solve
         ended with the residual that was asked for (else there is a `ConvergenceWarning`).
+    choice_ : Choice or None
+        What was tried, where ``network="auto"``, and how each did.
     model_ : what was fitted, factors included
     statistics_ : array of shape (n_columns,)
         The mean of the known entries; NaN where there are none.
@@ -102,8 +112,9 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         missing_values: Any = np.nan,
         row_features: Any = None,
         column_features: Any = None,
-        network: Sequential | None = None,
+        network: Sequential | Literal["auto"] | None = None,
         depth: int = 1,
+        feature_scale: float = 1.0,
         ridge: float | Literal["loo"] = "loo",
         max_sweeps: int = 10,
         tol: float = 1e-3,
@@ -117,6 +128,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.column_features = column_features
         self.network = network
         self.depth = depth
+        self.feature_scale = feature_scale
         self.ridge = ridge
         self.max_sweeps = max_sweeps
         self.tol = tol
@@ -262,35 +274,39 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.add_indicator:
             self.indicator_ = MissingIndicator(error_on_new=False).fit(values)
         self.n_sweeps_, self.converged_ = 0, True
+        self.choice_: Choice | None = None
         if self._columns.any():
             self.model_: Model = self._model(values[:, self._columns])
         return values
 
     def _model(self, values: Array) -> Model:
-        network = relu(self.depth) if self.network is None else checked_network(self.network)
-        ridge = checked_ridge(self.ridge)
         checked_sweeps(self.max_sweeps, self.tol)
+        ridge, scale = checked_ridge(self.ridge), checked_scale(self.feature_scale)
         rows = columns = None
         if self.row_features is not None:
-            features = matched(self.row_features, self._labels, len(values), "row")
-            rows = Side.of(features, network)
+            rows = matched(self.row_features, self._labels, len(values), "row")
         if self.column_features is not None:
-            features = matched(self.column_features, self._names, values.shape[1], "column")
-            columns = Side.of(features, network)
-        if rows is not None and columns is not None:
-            state = 0 if self.random_state is None else self.random_state
-            seed = int(check_random_state(state).randint(2**31))
-            both = Both.fit(values, rows, columns, ridge, seed)
-            self.converged_ = both.fitted.converged
-            warn_of_residual(both.fitted.residual, self.converged_)
-            return both
-        if rows is not None:
-            return Rows.fit(values, rows, ridge)
-        if columns is not None:
-            return Columns.fit(values, columns, ridge)
-        plain = Plain.fit(values, network, ridge, self.max_sweeps, self.tol)
-        self.n_sweeps_, self.converged_ = plain.chain.sweeps, plain.chain.change < self.tol
-        return plain
+            columns = matched(self.column_features, self._names, values.shape[1], "column")
+        state = 0 if self.random_state is None else self.random_state
+        seed = int(check_random_state(state).randint(2**31))
+
+        def fit(values: Array, network: Sequential, scale: float) -> Model:
+            left = None if rows is None else Side.of(rows, network, scale)
+            right = None if columns is None else Side.of(columns, network, scale)
+            return fitted(values, network, left, right, ridge, self.max_sweeps, self.tol, seed)
+
+        if isinstance(self.network, str):
+            checked_auto(self.network)
+            choice = chosen(values, rows, columns, scale, ridge, seed, fit)
+            network, scale = choice.network, choice.feature_scale
+            self.choice_ = choice
+        else:
+            network = relu(self.depth) if self.network is None else checked_network(self.network)
+        model = fit(values, network, scale)
+        self.n_sweeps_, self.converged_ = model.sweeps, model.converged
+        if isinstance(model, Both):
+            warn_of_residual(model.fitted.residual, model.converged)
+        return model
 
     def _read(self, table: Any, *, reset: bool) -> Array:
         """The table as floats, NaN where missing; checks and remembers names and shape."""

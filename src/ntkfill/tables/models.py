@@ -24,6 +24,14 @@ class Model(Protocol):
     def filled(self) -> Array:
         """The table that was fitted, shape (n, m)."""
 
+    @property
+    def sweeps(self) -> int:
+        """How often all columns were regressed in turn; 0 for a direct solve."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fit ended as it was asked to."""
+
     def transform(self, values: Array, features: Array | None) -> Array:
         """New rows, NaN where missing, filled in; the features are those of the new rows."""
 
@@ -61,6 +69,14 @@ class Plain:
     def filled(self) -> Array:
         return self.chain.filled * self.scale + self.level
 
+    @property
+    def sweeps(self) -> int:
+        return self.chain.sweeps
+
+    @property
+    def converged(self) -> bool:
+        return self.chain.change < self.tol
+
     def transform(self, values: Array, features: Array | None) -> Array:
         standard = (values - self.level) / self.scale
         return self.chain.transform(standard, self.max_sweeps, self.tol) * self.scale + self.level
@@ -95,6 +111,14 @@ class Rows:
     @property
     def filled(self) -> Array:
         return self.fitted.predict(self.fitted.kernel)
+
+    @property
+    def sweeps(self) -> int:
+        return 0
+
+    @property
+    def converged(self) -> bool:
+        return True
 
     def transform(self, values: Array, features: Array | None) -> Array:
         assert features is not None
@@ -139,6 +163,14 @@ class Columns:
         filled = np.tile(self.mean, (self.count, 1))
         filled[self.index] = self.fitted.predict(self.fitted.kernel).T
         return filled
+
+    @property
+    def sweeps(self) -> int:
+        return 0
+
+    @property
+    def converged(self) -> bool:
+        return True
 
     def transform(self, values: Array, features: Array | None) -> Array:
         filled = np.tile(self.mean, (len(values), 1))
@@ -185,6 +217,14 @@ class Both:
     def filled(self) -> Array:
         return self.fitted.filled
 
+    @property
+    def sweeps(self) -> int:
+        return 0
+
+    @property
+    def converged(self) -> bool:
+        return self.fitted.converged
+
     def transform(self, values: Array, features: Array | None) -> Array:
         assert features is not None
         return self.fitted.predict(self.rows.kernel(features))
@@ -198,3 +238,23 @@ class Both:
         assert features is not None
         kernel = self.rows.kernel(features[row : row + 1])[0]
         return self.fitted.weights(kernel / self.fitted.scale, column)
+
+
+def fitted(
+    values: Array,
+    network: Sequential,
+    rows: Side | None,
+    columns: Side | None,
+    ridge: float | None,
+    max_sweeps: int,
+    tol: float,
+    seed: int,
+) -> Model:
+    """The model for the sides that have features, fitted to a table of shape (n, m)."""
+    if rows is not None and columns is not None:
+        return Both.fit(values, rows, columns, ridge, seed)
+    if rows is not None:
+        return Rows.fit(values, rows, ridge)
+    if columns is not None:
+        return Columns.fit(values, columns, ridge)
+    return Plain.fit(values, network, ridge, max_sweeps, tol)

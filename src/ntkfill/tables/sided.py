@@ -123,6 +123,30 @@ def fit(values: Array, kernel: Array, ridge: float | None, curve: Array | None =
     return Sided(kernel, coefficients, level, ordered, which, curve)
 
 
+def left_out(values: Array, kernel: Array, ridge: float | None) -> Array:
+    """Mean squared errors of entries left out, in units of each column's variance, for every ridge
+    (or the one given): one factorisation for each pattern of gaps.
+
+    Parameters
+    ----------
+    values : array of shape (n, m)
+        NaN where missing.
+    kernel : array of shape (n, n)
+    ridge : float, optional
+        Relative to the mean diagonal.
+
+    Returns
+    -------
+    array of shape (ridges,)
+    """
+    known = ~np.isnan(values)
+    centred = np.where(known, values - np.nanmean(values, axis=0), 0.0)
+    groups = list(Observed(values, known).patterns())
+    ridges = loo.RIDGES if ridge is None else (ridge,)
+    errors, counts = _errors(kernel, centred, groups, ridges)
+    return np.asarray(counts @ errors / counts.sum())
+
+
 def _chosen(
     kernel: Array,
     centred: Array,
@@ -131,19 +155,31 @@ def _chosen(
 ) -> tuple[list[float], Array]:
     """For every pattern the ridge with the smallest error of entries left out, and the errors
     over all of them; all columns weigh alike."""
-    errors, counts = np.zeros((len(groups), len(loo.RIDGES))), np.zeros(len(groups))
+    errors, counts = _errors(kernel, centred, groups, loo.RIDGES)
+    if curve is None:
+        curve = counts @ errors / counts.sum()
+    best = np.argmin(counts[:, None] * errors + BORROWED * curve, axis=1)
+    return [loo.RIDGES[k] for k in best], curve
+
+
+def _errors(
+    kernel: Array,
+    centred: Array,
+    groups: list[tuple[NDArray[np.intp], Mask]],
+    ridges: tuple[float, ...],
+) -> tuple[Array, Array]:
+    """Mean squared errors of entries left out, (patterns, ridges), and how many there are; all
+    columns weigh alike."""
+    errors, counts = np.zeros((len(groups), len(ridges))), np.zeros(len(groups))
 
     def work(k: int) -> None:
         columns, rows = groups[k]
         y = centred[np.ix_(rows, columns)]
         size = np.sqrt(np.mean(np.square(y), axis=0))
         block = kernel[np.ix_(rows, rows)].astype(np.float64)
-        errors[k] = loo.Spectrum.of(block).errors(y / np.where(size > 0, size, 1.0))
+        errors[k] = loo.Spectrum.of(block).errors(y / np.where(size > 0, size, 1.0), ridges)
         counts[k] = y.size
 
     with threadpool_limits(1):
         spread(work, range(len(groups)))
-    if curve is None:
-        curve = counts @ errors / counts.sum()
-    best = np.argmin(counts[:, None] * errors + BORROWED * curve, axis=1)
-    return [loo.RIDGES[k] for k in best], curve
+    return errors, counts

@@ -110,12 +110,14 @@ class Side:
     vectors: Array
 
     @classmethod
-    def of(cls, features: Array, network: Sequential) -> Side:
-        """Standardise features of shape (n, k); constant ones drop out."""
+    def of(cls, features: Array, network: Sequential, feature_scale: float = 1.0) -> Side:
+        """Standardise features of shape (n, k), and let them count so much beside the constant;
+        constant ones drop out."""
         level, spread = features.mean(axis=0), features.std(axis=0)
         varies = spread > 1e-12 * np.max(np.abs(features), axis=0, initial=1.0)
         count = max(1, int(varies.sum()))
         scale = np.where(varies, 1.0 / (np.where(varies, spread, 1.0) * np.sqrt(count)), 0.0)
+        scale = feature_scale * scale
         return cls(network, level, scale, _vectors(features, level, scale))
 
     def kernel(self, features: Array | None = None) -> Array:
