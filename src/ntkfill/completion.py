@@ -17,6 +17,33 @@ from .solvers.base import Factor, Progress, Report, Solver
 
 
 @dataclass(frozen=True, eq=False)
+class Fit:
+    """The known values of columns with one pattern of known entries, solved for.
+
+    Parameters
+    ----------
+    factor : Factor
+    columns : int array of shape (m,)
+        Which columns of the values they are.
+    coefficients : array of shape (n_known, m)
+        Of the values minus `level`, divided by `scale`.
+    level, scale : array of shape (m,)
+    report : Report
+    """
+
+    factor: Factor
+    columns: NDArray[np.intp]
+    coefficients: Array
+    level: Array
+    scale: Array
+    report: Report
+
+    def predict(self, at: NDArray[np.intp]) -> Array:
+        """What the columns are at other coordinates: shape (len(at), m)."""
+        return predict(self.factor, self.coefficients, at) * self.scale + self.level
+
+
+@dataclass(frozen=True, eq=False)
 class Completion:
     """The answer.
 
@@ -24,18 +51,24 @@ class Completion:
     ----------
     values : array of shape (n, m)
         Known entries as they were, missing ones filled in.
-    factors : tuple of Factor
+    fits : tuple of Fit
         One per pattern of known entries.
-    reports : tuple of Report
-        How each solve ended.
     centred : bool
         Whether the mean of the known entries was taken out first.
     """
 
     values: Array
-    factors: tuple[Factor, ...]
-    reports: tuple[Report, ...]
+    fits: tuple[Fit, ...]
     centred: bool
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        return tuple(fit.factor for fit in self.fits)
+
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """How each solve ended."""
+        return tuple(fit.report for fit in self.fits)
 
     def weights(self, at: int, pattern: int = 0) -> Array:
         """What the entry `at` is made of: weights w with value = sum(w * known values).
@@ -91,8 +124,7 @@ def complete(
             got=str(len(observed.values)),
         )
     values = observed.values.astype(np.result_type(observed.values, np.float32))
-    factors: list[Factor] = []
-    reports = []
+    fits: list[Fit] = []
     patterns = list(observed.patterns())
     for columns, known in patterns:
         factor = solver.factor(kernel, known)
@@ -101,15 +133,26 @@ def complete(
             if len(columns) == values.shape[1]
             else (observed.values[np.ix_(known, columns)])
         )
-        level, scale = _level_and_scale(y, centre)
-        told = stage(progress, len(factors), len(patterns))
-        solution = factor.solve((y - level) / scale, told)
+        told = stage(progress, len(fits), len(patterns))
+        fits.append(fit(factor, y, centre=centre, columns=columns, progress=told))
         missing = np.flatnonzero(~known)
-        filled = predict(factor, solution.coefficients, missing)
-        values[np.ix_(missing, columns)] = filled * scale + level
-        factors.append(factor)
-        reports.append(solution.report)
-    return Completion(values, tuple(factors), tuple(reports), centre)
+        values[np.ix_(missing, columns)] = fits[-1].predict(missing)
+    return Completion(values, tuple(fits), centre)
+
+
+def fit(
+    factor: Factor,
+    y: Array,
+    *,
+    centre: bool,
+    columns: NDArray[np.intp] | None = None,
+    progress: Progress | None = None,
+) -> Fit:
+    """Solve for known values y of shape (n_known, m)."""
+    level, scale = _level_and_scale(y, centre)
+    solution = factor.solve((y - level) / scale, progress)
+    columns = np.arange(y.shape[1]) if columns is None else columns
+    return Fit(factor, columns, solution.coefficients, level, scale, solution.report)
 
 
 def predict(factor: Factor, coefficients: Array, at: NDArray[np.intp]) -> Array:
@@ -120,16 +163,20 @@ def predict(factor: Factor, coefficients: Array, at: NDArray[np.intp]) -> Array:
     return product.reshape(len(spread), -1)[:, at].T
 
 
-def weights(factor: Factor, at: int, *, centred: bool) -> Array:
-    """(K[known, known] + ridge)^-1 K[known, at], spread over all coordinates; where the mean is
-    taken out first, what these lack to a sum of one is spread evenly."""
+def shares(factor: Factor, at: NDArray[np.intp], *, centred: bool) -> Array:
+    """(K[known, known] + ridge)^-1 K[known, at], shape (n_known, len(at)), in double precision;
+    where the mean is taken out first, what these lack to a sum of one is spread evenly."""
     rows = np.flatnonzero(factor.known)
-    column = factor.kernel.block(rows, np.array([at]))
-    share = factor.solve(column).coefficients[:, 0].astype(np.float64)
+    found = factor.solve(factor.kernel.block(rows, at)).coefficients.astype(np.float64)
     if centred:
-        share += (1.0 - share.sum()) / len(rows)
+        found += (1.0 - found.sum(axis=0)) / len(rows)
+    return found
+
+
+def weights(factor: Factor, at: int, *, centred: bool) -> Array:
+    """The shares of all known entries in one, spread over all coordinates."""
     result = np.zeros(factor.known.size)
-    result[rows] = share
+    result[factor.known] = shares(factor, np.array([at]), centred=centred)[:, 0]
     return result
 
 

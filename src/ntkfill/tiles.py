@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy import fft
+from threadpoolctl import threadpool_limits
 
 from .grid import Array, Axis
 from .memory import require
@@ -58,8 +59,13 @@ def banded(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Oper
     return multiply
 
 
-def fourier(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Operator:
-    """The product through one block per frequency of the grid of tiles; for any far field."""
+def fourier(
+    table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...], *, root: bool = False
+) -> Operator:
+    """The product through one block per frequency of the grid of tiles; for any far field.
+
+    With `root`, that of the symmetric square root of the kernel.
+    """
     n = len(axes)
     period = tuple(axis.period for axis in axes)
     count = [side // p for side, p in zip(shape, period, strict=True)]
@@ -77,6 +83,11 @@ def fourier(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Ope
     blocks = blocks.reshape(*count, size, size)
     lead = tuple(range(n))
     waves = fft.rfftn(blocks, axes=lead, workers=workers())
+    if root:
+        with threadpool_limits(1):
+            values, vectors = np.linalg.eigh((waves + np.conj(np.swapaxes(waves, -1, -2))) / 2)
+            spread = vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]
+            waves = spread @ np.conj(np.swapaxes(vectors, -1, -2))
 
     def multiply(x: Array) -> Array:
         tiles = np.moveaxis(_split(x, shape, period), 0, -2)  # (*count, channels, size)

@@ -1,0 +1,162 @@
+"""How far a completion is from the truth, if the truth was drawn from a Gaussian process.
+
+A completion is linear in the known values: value = w^T y with w = (K[known, known] + ridge)^-1
+K[known, at], where K is the kernel that *fits*. Let the truth be f with covariance P, the kernel
+from which functions are *drawn*, and y = f[known] + noise. The error then has the covariance
+
+    P[at, at] + w^T (P[known, known] + noise) w - w^T P[known, at] - P[at, known] w,
+
+which is the posterior covariance of whatever model the two kernels stand for:
+
+- P = K = nngp, noise = ridge: the network as a Gaussian process (Rasmussen and Williams 2006,
+  eq. 2.24);
+- P = nngp, K = ntk, no noise: infinitely wide networks trained by gradient descent from random
+  initialisations (Lee et al. 2019, doi:10.1088/1742-5468/abc62b, eq. 16);
+- P = K = ntk, noise = ridge: the linearised network with all its weights random (He et al. 2020,
+  arXiv:2007.05864).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..completion import fit, shares
+from ..grid import Array
+from ..kernels import Kernel
+from ..progress import stage
+from ..solvers.base import Factor, Progress
+from .drawing import root
+
+# Right-hand sides of one solve, a constant so that the same seed gives the same bytes anywhere.
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What many draws from the prior tell of the errors of a completion.
+
+    Parameters
+    ----------
+    variance : array of shape (n,)
+        Mean squared error; zero at known coordinates.
+    expected : array of shape (n_known,)
+        Mean square of the coefficients of the draws.
+    samples : int
+    """
+
+    variance: Array
+    expected: Array
+    samples: int
+
+    @property
+    def relative_error(self) -> float:
+        """Of a standard deviation: the standard error that so few samples leave, about."""
+        return float(1.0 / np.sqrt(2 * self.samples))
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """The errors of a completion under a Gaussian process, in units of its kernel.
+
+    Parameters
+    ----------
+    drawn : Kernel
+        Covariance P of the functions among which the truth is.
+    factor : Factor
+        Of the kernel K that fits, on the known coordinates.
+    noise : float
+        Variance of what known values, and those to be predicted, have on top.
+    centred : bool
+        Whether the completion takes the mean of the known values out first.
+
+    Examples
+    --------
+    >>> from ntkfill.kernels import Dense
+    >>> from ntkfill.solvers import Cholesky
+    >>> kernel = Dense(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
+    >>> factor = Cholesky().factor(kernel, np.array([True, False]))
+    >>> Posterior(kernel, factor).covariance(np.array([1])).round(6)
+    array([[0.75]])
+    """
+
+    drawn: Kernel
+    factor: Factor
+    noise: float = 0.0
+    centred: bool = False
+
+    def covariance(self, at: NDArray[np.intp]) -> Array:
+        """Exactly, for chosen flat coordinates: shape (len(at), len(at)).
+
+        As exact as the factor's solver: one solve with a right-hand side per coordinate.
+        """
+        weights, moved, cross = self._weighed(at)
+        cross = weights.T @ cross
+        result = self.drawn.block(at, at) + weights.T @ moved - cross - cross.T
+        return np.asarray(result + self.noise * np.eye(len(at)))
+
+    def variances(self, at: NDArray[np.intp]) -> Array:
+        """The diagonal of `covariance`, a few coordinates at a time: shape (len(at),)."""
+        result = np.empty(len(at))
+        diagonal = self.drawn.diagonal().ravel()
+        for first in range(0, len(at), BATCH):
+            part = at[first : first + BATCH]
+            weights, moved, cross = self._weighed(part)
+            change = np.sum(weights * (moved - 2 * cross), axis=0)
+            result[first : first + BATCH] = diagonal[part] + change + self.noise
+        return np.maximum(result, 0.0)
+
+    def sampled(
+        self, samples: int = 32, seed: int = 0, progress: Progress | None = None
+    ) -> Sampled:
+        """For all coordinates at once, by pathwise conditioning.
+
+        Functions are drawn from the prior, hidden where nothing is known and completed; the mean
+        square of what is missed is an unbiased estimate of the variance (Wilson et al. 2020,
+        arXiv:2002.09309; Matheron's rule).
+
+        Parameters
+        ----------
+        samples : int
+            The relative error of a standard deviation is 1 / sqrt(2 samples).
+        seed : int
+        progress : callable, optional
+
+        Returns
+        -------
+        Sampled
+        """
+        known = self.factor.known
+        missing = np.flatnonzero(~known)
+        errors, squares = np.zeros(len(missing)), np.zeros(int(known.sum()))
+        half = root(self.drawn)
+        starts = range(0, samples, BATCH)
+        for k, first in enumerate(starts):
+            rng = np.random.default_rng([seed, k])
+            count = min(BATCH, samples - first)
+            white = rng.standard_normal((count, *self.drawn.shape), dtype=np.float32)
+            drawn = half(white).reshape(count, -1).T
+            y = drawn[known].astype(np.float64)
+            y += np.sqrt(self.noise) * rng.standard_normal(y.shape, dtype=np.float32)
+            found = fit(
+                self.factor, y, centre=self.centred, progress=stage(progress, k, len(starts))
+            )
+            errors += np.square(found.predict(missing) - drawn[missing], dtype=np.float64).sum(
+                axis=1
+            )
+            squares += np.square(found.coefficients * found.scale).sum(axis=1)
+        variance = np.zeros(known.size)
+        variance[missing] = errors / samples + self.noise
+        return Sampled(variance, squares / samples, samples)
+
+    def _weighed(self, at: NDArray[np.intp]) -> tuple[Array, Array, Array]:
+        """Weights, (P + noise) times them, and P between known coordinates and `at`."""
+        known = self.factor.known
+        weights = shares(self.factor, at, centred=self.centred)
+        whole = np.zeros((len(at), known.size))
+        whole[:, known] = weights.T
+        moved = self.drawn.matvec(whole.reshape(-1, *self.drawn.shape)).reshape(len(at), -1)
+        cross = self.drawn.block(np.flatnonzero(known), at).astype(np.float64)
+        return weights, moved[:, known].T + self.noise * weights, cross
