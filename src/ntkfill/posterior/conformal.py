@@ -1,12 +1,12 @@
 """Intervals that hold what they promise, by split conformal prediction.
 
-Known entries are hidden, predicted, and their errors over their standard deviations kept as scores.
-If a missing entry is exchangeable with the hidden ones, the interval value +- q std, with q the
-ceil((n + 1) level)-th smallest of n scores, holds it with a probability of at least `level`, however
-wrong the standard deviations are (Vovk et al. 2005; Lei et al. 2018,
-doi:10.1080/01621459.2017.1307116). Where missing entries lie otherwise than hidden ones can, as deep
-in a hole, the scores are weighted by how much more often their kind is among the missing (Tibshirani
-et al. 2019, arXiv:1904.06019).
+Known entries are hidden, predicted, and their errors over their standard deviations kept as
+scores. If a missing entry is exchangeable with the hidden ones, the interval value +- q std, with q
+the ceil((n + 1) level)-th smallest of n scores, holds it with a probability of at least `level`,
+however wrong the standard deviations are (Vovk et al. 2005; Lei et al. 2018,
+doi:10.1080/01621459.2017.1307116). Where missing entries lie otherwise than hidden ones can, as
+deep in a hole, the scores are weighted by how much more often their kind is among the missing
+(Tibshirani et al. 2019, arXiv:1904.06019).
 """
 
 from __future__ import annotations

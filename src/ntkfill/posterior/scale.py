@@ -4,7 +4,7 @@ A coefficient of the solve is the error of its known value when left out, divide
 depends on the kernel and on what is known, not on the values (Rasmussen and Williams 2006, eq.
 5.12). So the ratio of its square to what draws from the prior give on average is the ratio of the
 squared error to the expected one. Averaged over all known values it is a scale in closed form,
-without refitting; averaged near one coordinate it is a scale for that coordinate: smooth in the sky,
+without refitting; averaged near one coordinate it is a scale for that coordinate: small in the sky,
 large in the grass. The model behind the latter is s(x) K(x, x') s(x') with s slow.
 """
 

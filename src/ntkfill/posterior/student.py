@@ -1,8 +1,9 @@
 """Heavy tails: a Gaussian process whose scale is not known, but drawn from an inverse gamma.
 
-Where the variance of a network's last layer is drawn from an inverse-gamma distribution, the infinitely
-wide network is a scale mixture of Gaussian processes, and what is left after conditioning on values
-is a Student t distribution in closed form (Lee et al. 2021, arXiv:2106.07052).
+Where the variance of a network's last layer is drawn from an inverse-gamma distribution, the
+infinitely wide network is a scale mixture of Gaussian processes, and what is left after
+conditioning on values is a Student t distribution in closed form (Lee et al. 2021,
+arXiv:2106.07052).
 """
 
 from __future__ import annotations
