@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,22 +21,15 @@ from .observed import Mask, Observed
 from .pictures import Picture
 from .plan import Plan, beyond_reach
 from .posterior import Interval, Posterior, Sampled, Scores, local_scale, shift
+from .posterior.gaussian import MODELS, Under
 from .progress import stage
 from .solvers.base import Progress, Solver, absolute_ridge
 from .solvers.cg import CG
 
-Under = Literal["ensemble", "nngp", "ntk"]
 Kernels = Callable[[Kind], Kernel]
 
 # Tolerance of the solves for chosen pixels.
 EXACT = 1e-9
-
-# Which kernel draws and which one fits.
-MODELS: dict[Under, tuple[Kind, Kind]] = {
-    "ensemble": ("nngp", "ntk"),
-    "nngp": ("nngp", "nngp"),
-    "ntk": ("ntk", "ntk"),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +194,7 @@ class Confidence:
     ) -> tuple[Array, int]:
         """How many standard deviations the interval of each pixel spans to either side, shape
         (*grid), and from how many hidden entries that is known."""
-        hidden = hide(missing, self.hidden, self.seed)
+        hidden = hide(missing, share=self.hidden, seed=self.seed).mask
         torus = plan.embed(hidden).ravel()
         scores = self.scores(observed, torus, centred, plan, kernels, told)
         there = ~np.isnan(scores)

@@ -2,7 +2,7 @@
 
 from .conformal import Interval, Scores, shift
 from .gaussian import Posterior, Sampled
-from .scale import local_scale, overall_scale
+from .scale import local_scale, overall_scale, two_way_scale
 from .student import StudentT, scale_mixture
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "overall_scale",
     "scale_mixture",
     "shift",
+    "two_way_scale",
 ]

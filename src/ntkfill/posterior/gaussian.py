@@ -19,19 +19,32 @@ which is the posterior covariance of whatever model the two kernels stand for:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ..completion import fit, shares
 from ..grid import Array
 from ..kernels import Kernel
+from ..nn.evaluate import Kind
 from ..progress import stage
 from ..solvers.base import Factor, Progress
 from .drawing import root
 
+Under = Literal["ensemble", "nngp", "ntk"]
+# Which kernel draws and which one fits.
+MODELS: dict[Under, tuple[Kind, Kind]] = {
+    "ensemble": ("nngp", "ntk"),
+    "nngp": ("nngp", "nngp"),
+    "ntk": ("ntk", "ntk"),
+}
+
 # Right-hand sides of one solve, a constant so that the same seed gives the same bytes anywhere.
 BATCH = 8
+# The same for chosen coordinates.
+CHOSEN = 32
 
 
 @dataclass(frozen=True)
@@ -101,12 +114,24 @@ class Posterior:
         """The diagonal of `covariance`, a few coordinates at a time: shape (len(at),)."""
         result = np.empty(len(at))
         diagonal = self.drawn.diagonal().ravel()
-        for first in range(0, len(at), BATCH):
-            part = at[first : first + BATCH]
+        for first in range(0, len(at), CHOSEN):
+            part = at[first : first + CHOSEN]
             weights, moved, cross = self._weighed(part)
             change = np.sum(weights * (moved - 2 * cross), axis=0)
-            result[first : first + BATCH] = diagonal[part] + change + self.noise
+            result[first : first + CHOSEN] = diagonal[part] + change + self.noise
         return np.maximum(result, 0.0)
+
+    def expected(self) -> Array:
+        """Mean squares of the coefficients of draws, exactly: shape (n_known,).
+
+        The diagonal of A^-1 (P + noise) A^-1, A = K + ridge; one solve for each known entry.
+        """
+        rows = np.flatnonzero(self.factor.known)
+        inverse = self.factor.solve(np.eye(len(rows))).coefficients.astype(np.float64)
+        prior = self.drawn.block(rows, rows).astype(np.float64)
+        prior[np.diag_indices(len(rows))] += self.noise
+        with threadpool_limits(1):
+            return np.asarray(np.sum(inverse * (prior @ inverse), axis=0))
 
     def sampled(
         self, samples: int = 32, seed: int = 0, progress: Progress | None = None

@@ -21,6 +21,9 @@ from ..threads import workers
 # Weights fall like (c^2 + distance^2)^-(n + 1/2), c this many times the spacing of known entries.
 # Wider averages miss edges, narrower ones are noise (docs/decisions/0006-confidence.md).
 WIDTH = 2.0
+# What is known of a column's and of a row's scale before, worth so many entries. Columns may be of
+# different units; rows are alike until many entries say otherwise.
+OF_COLUMNS, OF_ROWS = 4.0, 30.0
 
 
 def overall_scale(coefficients: Array, expected: Array) -> Array:
@@ -71,6 +74,42 @@ def local_scale(coefficients: Array, expected: Array, known: Mask) -> Array:
     whole[-1, known] = expected
     sums = np.maximum(convolve(whole, spectrum), 0.0)
     return np.sqrt(sums[:-1] / np.maximum(sums[-1], np.finfo(float).tiny))
+
+
+def two_way_scale(squares: Array, expected: Array) -> Array:
+    """One factor per entry of a table: of its column times that of its row.
+
+    Each is the mean of an inverse gamma distribution after it saw the entries of the column (or
+    row).
+
+    Parameters
+    ----------
+    squares : array of shape (n, m)
+        Squared coefficients, NaN where missing.
+    expected : array of shape (n, m)
+        Their means over draws from the prior; not read where missing.
+
+    Returns
+    -------
+    array of shape (n, m)
+
+    Examples
+    --------
+    >>> squares = np.outer([1.0, 1.0, 1.0, 9.0], np.full(200, 4.0))
+    >>> two_way_scale(squares, np.ones((4, 200)))[[0, 3], 0].round(1)
+    array([2., 6.])
+    """
+    known = ~np.isnan(squares)
+    ratio = np.divide(squares, expected, out=np.zeros_like(squares), where=known & (expected > 0))
+    of_column = _shrunk(ratio.sum(axis=0), known.sum(axis=0), OF_COLUMNS)
+    ratio /= np.where(of_column > 0, of_column, 1.0)
+    of_row = _shrunk(ratio.sum(axis=1), known.sum(axis=1), OF_ROWS)
+    return np.asarray(np.sqrt(of_row[:, None] * of_column))
+
+
+def _shrunk(total: Array, count: Array, prior: float) -> Array:
+    """Means, with so many entries of the mean over all added to each."""
+    return np.asarray((total + prior * total.sum() / max(count.sum(), 1)) / (count + prior))
 
 
 def _weights(shape: tuple[int, ...], width: float) -> Array:
