@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .cache import Cache
     from .completion import Completion, complete
+    from .confidence import Confidence, Filled
     from .errors import ConvergenceWarning, InputError, InvertedMaskWarning, MemoryLimitError
     from .filling import Info
     from .inpainter import Inpainter
@@ -21,7 +22,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "Cache": "cache",
     "Completion": "completion",
+    "Confidence": "confidence",
     "ConvergenceWarning": "errors",
+    "Filled": "confidence",
     "Info": "filling",
     "Inpainter": "inpainter",
     "InputError": "errors",
@@ -32,12 +35,14 @@ _HOMES = {
     "complete": "completion",
     "inpaint": "inpainting",
 }
-_MODULES = ("conditions", "kernels", "nn", "priors", "screening", "solvers", "tables")
+_MODULES = ("conditions", "kernels", "nn", "posterior", "priors", "screening", "solvers", "tables")
 
 __all__ = [
     "Cache",
     "Completion",
+    "Confidence",
     "ConvergenceWarning",
+    "Filled",
     "Info",
     "Inpainter",
     "InputError",
@@ -50,6 +55,7 @@ __all__ = [
     "inpaint",
     "kernels",
     "nn",
+    "posterior",
     "priors",
     "screening",
     "solvers",
