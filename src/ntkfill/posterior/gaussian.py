@@ -29,6 +29,7 @@ from ..completion import fit, shares
 from ..grid import Array
 from ..kernels import Kernel
 from ..nn.evaluate import Kind
+from ..observed import Mask
 from ..progress import stage
 from ..solvers.base import Factor, Progress
 from .drawing import root
@@ -53,8 +54,8 @@ class Sampled:
 
     Parameters
     ----------
-    variance : array of shape (n,)
-        Mean squared error; zero at known coordinates.
+    variance : array of shape (k,)
+        Mean squared error at the coordinates that were asked for.
     expected : array of shape (n_known,)
         Mean square of the coefficients of the draws.
     samples : int
@@ -78,12 +79,15 @@ class Posterior:
     ----------
     drawn : Kernel
         Covariance P of the functions among which the truth is.
-    factor : Factor
-        Of the kernel K that fits, on the known coordinates.
+    factors : tuple of Factor
+        Of the kernel K that fits, on the known coordinates. Several, where the answers of several
+        networks are added up; each on a torus of its own, the first one on that of P.
     noise : float
         Variance of what known values, and those to be predicted, have on top.
     centred : bool
         Whether the completion takes the mean of the known values out first.
+    shares : tuple of float
+        What the answer of each factor counts.
 
     Examples
     --------
@@ -91,14 +95,15 @@ class Posterior:
     >>> from ntkfill.solvers import Cholesky
     >>> kernel = Dense(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
     >>> factor = Cholesky().factor(kernel, np.array([True, False]))
-    >>> Posterior(kernel, factor).covariance(np.array([1])).round(6)
+    >>> Posterior(kernel, (factor,)).covariance(np.array([1])).round(6)
     array([[0.75]])
     """
 
     drawn: Kernel
-    factor: Factor
+    factors: tuple[Factor, ...]
     noise: float = 0.0
     centred: bool = False
+    shares: tuple[float, ...] = (1.0,)
 
     def covariance(self, at: NDArray[np.intp]) -> Array:
         """Exactly, for chosen flat coordinates: shape (len(at), len(at)).
@@ -122,21 +127,25 @@ class Posterior:
         return np.maximum(result, 0.0)
 
     def expected(self) -> Array:
-        """Mean squares of the coefficients of draws, exactly: shape (n_known,).
+        """Mean squares of the first factor's coefficients of draws, exactly: shape (n_known,).
 
         The diagonal of A^-1 (P + noise) A^-1, A = K + ridge; one solve for each known entry.
         """
-        rows = np.flatnonzero(self.factor.known)
-        inverse = self.factor.solve(np.eye(len(rows))).coefficients.astype(np.float64)
+        rows = np.flatnonzero(self.known)
+        inverse = self.factors[0].solve(np.eye(len(rows))).coefficients.astype(np.float64)
         prior = self.drawn.block(rows, rows).astype(np.float64)
         prior[np.diag_indices(len(rows))] += self.noise
         with threadpool_limits(1):
             return np.asarray(np.sum(inverse * (prior @ inverse), axis=0))
 
     def sampled(
-        self, samples: int = 32, seed: int = 0, progress: Progress | None = None
+        self,
+        at: NDArray[np.intp],
+        samples: int = 32,
+        seed: int = 0,
+        progress: Progress | None = None,
     ) -> Sampled:
-        """For all coordinates at once, by pathwise conditioning.
+        """For many coordinates at once, by pathwise conditioning.
 
         Functions are drawn from the prior, hidden where nothing is known and completed; the mean
         square of what is missed is an unbiased estimate of the variance (Wilson et al. 2020,
@@ -144,6 +153,8 @@ class Posterior:
 
         Parameters
         ----------
+        at : int array of shape (k,)
+            Flat coordinates.
         samples : int
             The relative error of a standard deviation is 1 / sqrt(2 samples).
         seed : int
@@ -153,35 +164,44 @@ class Posterior:
         -------
         Sampled
         """
-        known = self.factor.known
-        missing = np.flatnonzero(~known)
-        errors, squares = np.zeros(len(missing)), np.zeros(int(known.sum()))
+        errors, squares = np.zeros(len(at)), np.zeros(int(self.known.sum()))
         half = root(self.drawn)
         starts = range(0, samples, BATCH)
         for k, first in enumerate(starts):
             rng = np.random.default_rng([seed, k])
             count = min(BATCH, samples - first)
             white = rng.standard_normal((count, *self.drawn.shape), dtype=np.float32)
-            drawn = half(white).reshape(count, -1).T
-            y = drawn[known].astype(np.float64)
+            truth = half(white).reshape(count, -1).T
+            y = truth[self.known].astype(np.float64)
             y += np.sqrt(self.noise) * rng.standard_normal(y.shape, dtype=np.float32)
-            found = fit(
-                self.factor, y, centre=self.centred, progress=stage(progress, k, len(starts))
-            )
-            errors += np.square(found.predict(missing) - drawn[missing], dtype=np.float64).sum(
-                axis=1
-            )
-            squares += np.square(found.coefficients * found.scale).sum(axis=1)
-        variance = np.zeros(known.size)
-        variance[missing] = errors / samples + self.noise
-        return Sampled(variance, squares / samples, samples)
+            missed = -truth[at].astype(np.float64)
+            told = stage(progress, k, len(starts))
+            for j, (factor, share) in enumerate(zip(self.factors, self.shares, strict=True)):
+                part = stage(told, j, len(self.factors))
+                found = fit(factor, y, centre=self.centred, progress=part)
+                missed += share * found.predict(self._on(factor, at))
+                if j == 0:
+                    squares += np.square(found.coefficients * found.scale).sum(axis=1)
+            errors += np.square(missed).sum(axis=1)
+        return Sampled(errors / samples + self.noise, squares / samples, samples)
+
+    @property
+    def known(self) -> Mask:
+        """The known coordinates, flat over the grid of P."""
+        return self.factors[0].known
+
+    def _on(self, factor: Factor, at: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The same coordinates on the torus of a factor: all share their first corner."""
+        places = np.unravel_index(at, self.drawn.shape)
+        return np.ravel_multi_index(places, factor.kernel.shape)
 
     def _weighed(self, at: NDArray[np.intp]) -> tuple[Array, Array, Array]:
         """Weights, (P + noise) times them, and P between known coordinates and `at`."""
-        known = self.factor.known
-        weights = shares(self.factor, at, centred=self.centred)
-        whole = np.zeros((len(at), known.size))
-        whole[:, known] = weights.T
+        weights = np.zeros((int(self.known.sum()), len(at)))
+        for factor, share in zip(self.factors, self.shares, strict=True):
+            weights += share * shares(factor, self._on(factor, at), centred=self.centred)
+        whole = np.zeros((len(at), self.known.size))
+        whole[:, self.known] = weights.T
         moved = self.drawn.matvec(whole.reshape(-1, *self.drawn.shape)).reshape(len(at), -1)
-        cross = self.drawn.block(np.flatnonzero(known), at).astype(np.float64)
-        return weights, moved[:, known].T + self.noise * weights, cross
+        cross = self.drawn.block(np.flatnonzero(self.known), at).astype(np.float64)
+        return weights, moved[:, self.known].T + self.noise * weights, cross

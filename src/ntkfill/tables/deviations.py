@@ -127,8 +127,9 @@ def _regress(
     drawn, fitted = (Dense(kernels[kind], (len(rows),)) for kind in MODELS[under])
     share = mean_diagonal(fitted.values[np.ix_(rows, rows)]) / mean_diagonal(fitted.values)
     noise = absolute_ridge(share * ridge, drawn) if drawn.values is fitted.values else 0.0
-    posterior = Posterior(drawn, Cholesky(share * ridge).factor(fitted, rows), noise, centred=True)
-    found = fit(posterior.factor, values[np.ix_(rows, columns)], centre=True)
+    factor = Cholesky(share * ridge).factor(fitted, rows)
+    posterior = Posterior(drawn, (factor,), noise, centred=True)
+    found = fit(factor, values[np.ix_(rows, columns)], centre=True)
     missing = np.flatnonzero(~rows)
     spread.variance[np.ix_(missing, columns)] = posterior.variances(missing)[:, None]
     spread.squares[np.ix_(rows, columns)] = np.square(found.coefficients * found.scale)
