@@ -113,6 +113,15 @@ def like(frame: Any, values: Array, names: list[Any]) -> Any:
     )
 
 
+def labelled(frame: Any, values: Array, names: Any) -> Any:
+    """Floats under the labels of a frame of the same library; an array for anything else."""
+    if kind(frame) == "pandas":
+        return sys.modules["pandas"].DataFrame(values, index=frame.index, columns=names)
+    if kind(frame) == "polars":
+        return sys.modules["polars"].DataFrame(values, schema=list(names))
+    return values
+
+
 def _as(values: Array, dtype: Any) -> Any:
     """Values in a pandas dtype, rounded where it holds whole numbers only."""
     numpy_kind = getattr(dtype, "kind", "f")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -19,6 +21,7 @@ from sklearn.utils.validation import (
 from ..errors import InputError
 from ..grid import Array
 from ..nn import Sequential
+from ..posterior.gaussian import Under
 from .checks import (
     Explanation,
     checked_auto,
@@ -36,7 +39,9 @@ from .checks import (
     warn_of_residual,
 )
 from .choosing import Choice, chosen
-from .frames import kind, like, numbers, row_labels, unstored_missing
+from .deviations import deviations
+from .frames import kind, labelled, like, numbers, row_labels, unstored_missing
+from .imputed import Doubt, Imputed
 from .models import Both, Columns, Model, fitted
 from .sides import Side, matched, of_new_rows
 
@@ -162,6 +167,72 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         values = self._fit(X)
         return self._finished(X, values, self.model_.filled if self._columns.any() else None)
+
+    def impute(
+        self,
+        X: Any,  # noqa: N803
+        *,
+        return_std: bool = False,
+        interval: float | None = None,
+        under: Under = "ntk",
+        seed: int = 0,
+    ) -> Imputed:
+        """Learn from a table, fill it in, and say how sure every filled entry is.
+
+        Standard deviations and intervals are calibrated on known entries that are hidden in the
+        pattern of the missing ones, which takes five more fits.
+
+        Parameters
+        ----------
+        X : array, data frame or sparse matrix of shape (n_rows, n_columns)
+        return_std : bool
+        interval : float, optional
+            The share of missing entries that intervals should hold, e.g. 0.9.
+        under : {"ntk", "nngp", "ensemble"}
+            What the truth is taken for, as in `ntkfill.Confidence`; here the ridge is noise, so
+            the default is the posterior that knows noise and fits with the tangent kernel.
+        seed : int
+            Says which entries are hidden.
+
+        Returns
+        -------
+        Imputed
+
+        Raises
+        ------
+        InputError
+            If too little is known to hide some of it.
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> table = rng.normal(size=(100, 1)) + rng.normal(0, 0.1, (100, 3))
+        >>> table[::4, 1] = np.nan
+        >>> done = NTKImputer().impute(table, return_std=True, interval=0.9)
+        >>> bool(0.05 < done.std[::4, 1].mean() < 0.2), bool(done.std[1::4].any())
+        (True, False)
+        """
+        doubt = Doubt(interval, under, seed)
+        values = self._fit(X)
+        some, kept = self._columns, self._kept
+        inner, found = values[:, some], self.model_.filled if some.any() else None
+        filled = self._finished(X, values, found)
+        if not (return_std or interval is not None):
+            return Imputed(filled)
+
+        def completed(table: Array) -> tuple[Array, Array]:
+            model = self.model_ if table is inner else copy(self)._model(table)
+            return model.filled, deviations(model, table, under, seed)
+
+        def formed(numbers: Array) -> Any:
+            whole = np.full(values.shape, np.nan)
+            whole[:, some] = numbers
+            return labelled(X, whole[:, kept], getattr(filled, "columns", [])[: kept.sum()])
+
+        std, bounds = doubt.weigh(completed, inner, sided=self.row_features is not None)
+        if bounds is not None:
+            bounds = replace(bounds, lower=formed(bounds.lower), upper=formed(bounds.upper))
+        return Imputed(filled, formed(std), bounds)
 
     def transform(self, X: Any, row_features: Any = None) -> Any:  # noqa: N803
         """Fill in a table: that of `fit` or new rows.

@@ -1,0 +1,74 @@
+"""A filled table with how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..grid import Array
+from ..observed import Mask
+from ..posterior import Interval
+from ..posterior.conformal import checked_level
+from ..posterior.gaussian import Under
+from .calibration import Completed, calibrate
+
+
+@dataclass(frozen=True, eq=False)
+class Imputed:
+    """A filled table, and how sure it is.
+
+    Parameters
+    ----------
+    values : array or data frame of shape (n, m)
+        As `NTKImputer.fit_transform` returns it.
+    std : array or data frame of shape (n, m), optional
+        Zero where known; NaN in columns of which nothing is known.
+    interval : Interval, optional
+        In the form of the standard deviations.
+    """
+
+    values: Any
+    std: Any = None
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What was asked about the certainty of a table.
+
+    Parameters
+    ----------
+    interval : float, optional
+        The share of missing entries that intervals should hold.
+    under : {"ntk", "nngp", "ensemble"}
+    seed : int
+    """
+
+    interval: float | None
+    under: Under
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.interval is not None:
+            checked_level(self.interval)
+
+    def weigh(
+        self, completed: Completed, values: Array, *, sided: bool
+    ) -> tuple[Array, Interval | None]:
+        """Standard deviations of a table (n, m), NaN where missing, and intervals if asked for."""
+        missing: Mask = np.isnan(values)
+        if not missing.any():
+            level = self.interval
+            exact = None if level is None else Interval(values, values, level, 0)
+            return np.zeros(values.shape), exact
+        filled, std = completed(values)
+        hidden = calibrate(completed, values, sided=sided, seed=self.seed)
+        std = np.where(missing, std * hidden.factor, 0.0)
+        if self.interval is None:
+            return std, None
+        half = np.where(missing, hidden.scores.quantile(self.interval) * std, 0.0)
+        middle = np.where(missing, filled, values)
+        count = len(hidden.scores.values)
+        return std, Interval(middle - half, middle + half, self.interval, count)
