@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,23 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .completion import Completion, Fit, complete
+from .cache import Cache, Kept
+from .completion import fit
 from .errors import InputError, whole
-from .filling import Info, fill, in_any_channel, observe
+from .filling import Info, answered, fill, in_any_channel, known_pixels
 from .grid import Array
 from .hiding import hide
-from .kernels import Kernel
-from .nn.evaluate import Kind
 from .observed import Mask, Observed
+from .parts import Part
 from .pictures import Picture
 from .plan import Plan, beyond_reach
 from .posterior import Interval, Posterior, Sampled, Scores, local_scale, shift
 from .posterior.gaussian import MODELS, Under
 from .progress import stage
-from .solvers.base import Progress, Solver, absolute_ridge
+from .solvers.base import Prepared, Progress, Solver, absolute_ridge
 from .solvers.cg import CG
-
-Kernels = Callable[[Kind], Kernel]
 
 # Tolerance of the solves for chosen pixels.
 EXACT = 1e-9
@@ -105,153 +103,177 @@ class Confidence:
 
     def std(
         self,
-        observed: Observed,
-        done: Completion,
-        plan: Plan,
-        kernels: Kernels,
+        pixels: Array,
+        missing: Mask,
+        parts: tuple[Part, ...],
+        centre: bool,
+        cache: Cache | Kept | None,
         told: Progress | None = None,
     ) -> Array:
-        """Standard deviation of every entry over the plan's torus, shape (n, m); 0 where known."""
-        result = np.zeros(observed.values.shape)
-        for fit, _, sampled, scale in self._parts(observed, done, plan, kernels, told):
-            result[:, fit.columns] = scale * np.sqrt(sampled.variance)[:, None]
+        """Standard deviations of pixels (*grid, channels) where `missing`, 0 elsewhere.
+
+        Parameters
+        ----------
+        pixels : float array of shape (*grid, channels)
+            What stands at missing ones is never read.
+        missing : bool array of shape (*grid) or (*grid, channels)
+        parts : tuple of Part
+            The networks whose answers are added up. The truth is drawn from the prior of the first.
+        centre : bool
+        cache : Cache or Kept, optional
+        told : callable, optional
+        """
+        result = np.zeros(pixels.shape)
+        groups = list(_groups(pixels, missing))
+        for number, (columns, known) in enumerate(groups):
+            posterior = self._posterior(parts, known, centre, cache)
+            at = np.flatnonzero(parts[0].plan.embed(~known))
+            drawn = posterior.sampled(at, self.samples, self.seed, stage(told, number, len(groups)))
+            scale = _local(posterior, drawn, pixels[known][:, columns], parts[0].plan)
+            spread = np.zeros((*known.shape, len(columns)))
+            spread[~known] = np.sqrt(drawn.variance)[:, None]
+            result[..., columns] = spread * scale
         return result
 
     def exact(
         self,
-        observed: Observed,
-        done: Completion,
-        plan: Plan,
-        kernels: Kernels,
+        pixels: Array,
+        missing: Mask,
+        parts: tuple[Part, ...],
+        centre: bool,
+        cache: Cache | Kept | None,
         at: NDArray[np.intp],
     ) -> Array:
-        """The same for chosen flat coordinates, shape (len(at), m), by one solve for each.
+        """The same for chosen pixels, flat on the first plan's torus: shape (len(at), channels).
 
-        Only the scale still comes from draws.
+        By one solve for each; only the scale still comes from draws.
         """
-        result = np.zeros((len(at), observed.values.shape[1]))
-        solver = plan.solver
-        if isinstance(solver, CG):
-            solver = replace(solver, rtol=EXACT)
-        for fit, posterior, _, scale in self._parts(observed, done, plan, kernels):
-            factor = solver.factor(posterior.factor.kernel, fit.factor.known)
-            deviation = np.sqrt(replace(posterior, factor=factor).variances(at))
-            deviation[fit.factor.known[at]] = 0.0
-            result[:, fit.columns] = scale[at] * deviation[:, None]
+        result = np.zeros((len(at), pixels.shape[-1]))
+        lead = parts[0].plan
+        for columns, known in _groups(pixels, missing):
+            rough = self._posterior(parts, known, centre, cache)
+            drawn = rough.sampled(at[:0], self.samples, self.seed)
+            scale = lead.embed(_local(rough, drawn, pixels[known][:, columns], lead))
+            exact = self._posterior(parts, known, centre, cache, EXACT)
+            deviation = np.where(rough.known[at], 0.0, np.sqrt(exact.variances(at)))
+            result[:, columns] = deviation[:, None] * scale.reshape(-1, len(columns))[at]
         return result
 
-    def _parts(
+    def times(
         self,
-        observed: Observed,
-        done: Completion,
-        plan: Plan,
-        kernels: Kernels,
-        told: Progress | None = None,
-    ) -> Iterator[tuple[Fit, Posterior, Sampled, Array]]:
-        """For every pattern of known entries its posterior, what draws tell of it, and the local
-        scale (n, columns)."""
-        drawn, fitted = MODELS[self.under]
-        prior = kernels(drawn)
-        if fitted != "ntk":
-            done = complete(observed, kernels(fitted), plan.solver, centre=done.centred)
-        noise = absolute_ridge(plan.solver.ridge, prior) if drawn == fitted else 0.0
-        for k, fit in enumerate(done.fits):
-            posterior = Posterior(prior, fit.factor, noise, done.centred)
-            sampled = posterior.sampled(self.samples, self.seed, stage(told, k, len(done.fits)))
-            known = fit.factor.known.reshape(plan.torus)
-            scale = local_scale(fit.coefficients * fit.scale, sampled.expected, known)
-            yield fit, posterior, sampled, scale.reshape(len(fit.columns), -1).T
-
-    def scores(
-        self,
-        observed: Observed,
-        hidden: Mask,
-        centred: bool,
-        plan: Plan,
-        kernels: Kernels,
-        told: Progress | None = None,
-    ) -> Array:
-        """|error| / std of entries (n,) that are hidden; shape (hidden entries, m), NaN where an
-        entry was not known."""
-        known = observed.known if observed.known.ndim == 2 else observed.known[:, None]
-        left = observed.known & (~hidden if observed.known.ndim == 1 else ~hidden[:, None])
-        rest = Observed(observed.values, left)
-        done = complete(rest, kernels("ntk"), plan.solver, centre=centred)
-        std = self.std(rest, done, plan, kernels, told)[hidden]
-        error = np.abs(done.values[hidden] - observed.values[hidden])
-        score = np.divide(error, std, out=np.where(error > 0, np.inf, 0.0), where=std > 0)
-        return np.where(known[hidden], score, np.nan)
-
-    def quantiles(
-        self,
-        observed: Observed,
+        pixels: Array,
         missing: Mask,
+        parts: tuple[Part, ...],
+        centre: bool,
+        cache: Cache | Kept | None,
         level: float,
-        centred: bool,
-        plan: Plan,
-        kernels: Kernels,
         told: Progress | None = None,
     ) -> tuple[Array, int]:
-        """How many standard deviations the interval of each pixel spans to either side, shape
-        (*grid), and from how many hidden entries that is known."""
-        hidden = hide(missing, share=self.hidden, seed=self.seed).mask
-        torus = plan.embed(hidden).ravel()
-        scores = self.scores(observed, torus, centred, plan, kernels, told)
-        there = ~np.isnan(scores)
-        depth, own = strata(missing | hidden)[hidden], strata(missing)[missing]
+        """How many standard deviations the interval of each pixel spans to either side, (*grid),
+        and from how many hidden entries that is known."""
+        anywhere = in_any_channel(missing, pixels.shape[:-1])
+        # Not the entries by which the network may have been chosen.
+        hidden = hide(anywhere, share=self.hidden, seed=self.seed + 1).mask
+        if not hidden.any():
+            raise InputError(
+                "there are too few known pixels to hide some of them", hint="interval=None"
+            )
+        gone = missing | (hidden if missing.ndim == hidden.ndim else hidden[..., None])
+        left = tuple(replace(part, solver=part.plan.solver) for part in parts)
+        filled = answered(pixels, gone, left, centre)[0]
+        std = self.std(pixels, gone, left, centre, cache, told)[hidden]
+        error = np.abs((filled - pixels)[hidden])
+        score = np.divide(error, std, out=np.where(error > 0, np.inf, 0.0), where=std > 0)
+        there = np.broadcast_to(~missing.reshape(*anywhere.shape, -1), pixels.shape)[hidden]
+        depth, own = strata(anywhere | hidden)[hidden], strata(anywhere)[anywhere]
         weights, needed = shift(depth, own)
-        sorted_out = Scores(scores[there], np.broadcast_to(weights[:, None], there.shape)[there])
-        result = np.zeros(missing.shape)
+        scores = Scores(score[there], np.broadcast_to(weights[:, None], there.shape)[there])
+        result = np.zeros(anywhere.shape)
         values, place = np.unique(needed, return_inverse=True)
-        result[missing] = np.array([sorted_out.quantile(level, w) for w in values])[place]
+        result[anywhere] = np.array([scores.quantile(level, weight) for weight in values])[place]
         return result, int(there.sum())
+
+    def _posterior(
+        self,
+        parts: tuple[Part, ...],
+        known: Mask,
+        centre: bool,
+        cache: Cache | Kept | None,
+        rtol: float | None = None,
+    ) -> Posterior:
+        """Of networks on known pixels (*grid), in units of the first one's kernel."""
+        drawn, fitted = MODELS[self.under]
+        lead = parts[0]
+        prior = lead.kernel if drawn == "ntk" else lead.plan.kernel(cache, kind=drawn)
+        factors = []
+        for part in parts:
+            solver: Solver = part.plan.solver
+            mask = part.plan.embed(known).ravel()
+            if fitted == "ntk" and rtol is None and _fits(part.solver, mask):
+                solver = part.solver
+            if rtol is not None and isinstance(solver, CG):
+                solver = replace(solver, rtol=rtol)
+            kernel = part.kernel if fitted == "ntk" else part.plan.kernel(cache, kind=fitted)
+            factors.append(solver.factor(kernel, mask))
+        noise = absolute_ridge(lead.plan.solver.ridge, prior) if drawn == fitted else 0.0
+        shares = tuple(part.weight for part in parts)
+        return Posterior(prior, tuple(factors), noise, centre, shares)
 
 
 def sure(
     source: Picture,
     missing: Mask,
-    plan: Plan,
-    kernels: Kernels,
-    solver: Solver,
+    parts: tuple[Part, ...],
     centre: bool,
+    cache: Cache | Kept | None,
     confidence: Confidence,
     level: float | None = None,
     told: Progress | None = None,
 ) -> Filled:
     """Fill a picture where `missing`, of shape (*grid) or (*grid, channels), and say how sure."""
     stages = 2 if level is None else 3
-    values, info, done = fill(
-        source, missing, plan, kernels("ntk"), solver, centre, stage(told, 0, stages)
-    )
-    observed = observe(source, missing, plan)
-    std = confidence.std(observed, done, plan, kernels, stage(told, 1, stages))
-
-    def picture(flat: Array) -> Array:
-        whole = plan.window(flat.reshape(*plan.torus, -1))
-        return (
-            whole[..., 0]
-            if source.channel_axis is None
-            else np.moveaxis(whole, -1, source.channel_axis)
-        )
-
-    anywhere = in_any_channel(missing, plan.grid)
+    values, info, answer = fill(source, missing, parts, centre, stage(told, 0, stages))
+    pixels = known_pixels(source, missing)
+    given = (pixels, missing, parts, centre, cache)
+    std = confidence.std(*given, stage(told, 1, stages))
+    anywhere = in_any_channel(missing, source.grid)
     interval = None
     if level is not None:
-        times, count = confidence.quantiles(
-            observed, anywhere, level, centre, plan, kernels, stage(told, 2, stages)
-        )
-        half = np.where(std > 0, plan.embed(times).reshape(-1, 1), 0.0) * std
-        middle = done.values.astype(np.float64)
-        interval = Interval(picture(middle - half), picture(middle + half), level, count)
+        times, count = confidence.times(*given, level, stage(told, 2, stages))
+        half = np.where(std > 0, times[..., None], 0.0) * std
+        lower, upper = (source.laid_out(answer + sign * half) for sign in (-1.0, 1.0))
+        interval = Interval(lower, upper, level, count)
+    reach = max(part.plan.network.reach for part in parts)
     return Filled(
         values,
-        picture(std),
+        source.laid_out(std),
         interval,
-        beyond_reach(anywhere, plan.network.reach),
+        beyond_reach(anywhere, reach),
         distances(anywhere),
         float(1 / np.sqrt(2 * confidence.samples)),
         info,
     )
+
+
+def _groups(pixels: Array, missing: Mask) -> Iterator[tuple[NDArray[np.intp], Mask]]:
+    """Channels that miss the same pixels, and what is known (*grid) in them."""
+    flat = pixels.reshape(-1, pixels.shape[-1])
+    known = ~missing.reshape(-1) if missing.ndim < pixels.ndim else ~missing.reshape(flat.shape)
+    for columns, rows in Observed(flat, known).patterns():
+        yield columns, rows.reshape(pixels.shape[:-1])
+
+
+def _local(posterior: Posterior, drawn: Sampled, y: Array, plan: Plan) -> Array:
+    """The local scale of known values (n_known, m) over the image: (*grid, m)."""
+    own = fit(posterior.factors[0], y, centre=posterior.centred)
+    known = posterior.known.reshape(plan.torus)
+    scale = local_scale(own.coefficients * own.scale, drawn.expected, known)
+    return plan.window(np.moveaxis(scale, 0, -1))
+
+
+def _fits(solver: Solver, known: Mask) -> bool:
+    """Whether a factor for these known entries is there already."""
+    return isinstance(solver, Prepared) and np.array_equal(solver.ready.known, known)
 
 
 def untouched(source: Picture, info: Info, level: float | None) -> Filled:

@@ -69,22 +69,25 @@ def fill(
     parts: tuple[Part, ...],
     centre: bool,
     told: Progress | None,
-) -> tuple[NDArray[Any], Info]:
-    """Fill a picture where `missing`, of shape (*grid) or (*grid, channels)."""
+) -> tuple[NDArray[Any], Info, Array]:
+    """Fill a picture where `missing`, of shape (*grid) or (*grid, channels).
+
+    Returns
+    -------
+    array
+        Of the picture's shape and dtype.
+    Info
+    array of shape (*grid, channels)
+        The same as it was solved for, not rounded.
+    """
     started = time.perf_counter()
-    pixels = _known_pixels(source, missing)
-    filled: NDArray[Any] | float = 0.0
-    reports: list[Report] = []
-    for number, part in enumerate(parts):
-        answer, ended = _answer(pixels, missing, part, centre, stage(told, number, len(parts)))
-        reports += ended
-        filled = answer if len(parts) == 1 else filled + pixels.dtype.type(part.weight) * answer
-    result = source.filled(missing, np.asarray(filled))
+    filled, reports = answered(known_pixels(source, missing), missing, parts, centre, told)
+    result = source.filled(missing, filled)
     anywhere = in_any_channel(missing, source.grid)
     reach = max(part.plan.network.reach for part in parts)
     info = Info(
         plan=parts[0].plan,
-        reports=tuple(reports),
+        reports=reports,
         missing=int(anywhere.sum()),
         beyond_reach=int(beyond_reach(anywhere, reach).sum()),
         seconds=time.perf_counter() - started,
@@ -96,10 +99,27 @@ def fill(
             ConvergenceWarning,
             stacklevel=outside(),
         )
-    return result, info
+    return result, info, filled
 
 
-def _known_pixels(source: Picture, missing: Mask) -> Array:
+def answered(
+    pixels: Array,
+    missing: Mask,
+    parts: tuple[Part, ...],
+    centre: bool,
+    told: Progress | None = None,
+) -> tuple[Array, tuple[Report, ...]]:
+    """What networks together fill in for pixels (*grid, channels), and how their solves ended."""
+    filled: NDArray[Any] | float = 0.0
+    reports: list[Report] = []
+    for number, part in enumerate(parts):
+        answer, ended = _answer(pixels, missing, part, centre, stage(told, number, len(parts)))
+        reports += ended
+        filled = answer if len(parts) == 1 else filled + pixels.dtype.type(part.weight) * answer
+    return np.asarray(filled), tuple(reports)
+
+
+def known_pixels(source: Picture, missing: Mask) -> Array:
     """The pixels as floats, zero where missing: (*grid, channels)."""
     joint = missing.ndim == len(source.grid)
     dtype = np.float32 if source.pixels.dtype.itemsize <= 2 else np.float64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,13 +14,23 @@ from . import saving
 from .cache import Cache, Kept
 from .choice import Choice
 from .completion import weights
+from .confidence import Confidence, Filled, sure, untouched
 from .errors import InputError
-from .filling import Info, check_fit, check_missing, fill, in_any_channel, missing_pixels
+from .filling import (
+    Info,
+    check_fit,
+    check_missing,
+    fill,
+    in_any_channel,
+    known_pixels,
+    missing_pixels,
+)
 from .grid import Array
 from .observed import Mask
-from .parts import Network, Progress, Settings, deepest_of
-from .pictures import mask_array, picture
+from .parts import Network, Part, Progress, Settings, deepest_of
+from .pictures import Picture, mask_array, picture
 from .plan import Plan
+from .posterior.conformal import checked_level
 from .priors import Prior
 from .progress import reporter
 from .rule import Boundary
@@ -201,31 +212,130 @@ class Inpainter:
         Info
             How it went.
         """
-        source, settings = picture(image, channel_axis), self._settings
+        source = picture(image, channel_axis)
         missing = missing_pixels(source, mask)
-        settings.check()
+        self._settings.check()
         if not missing.any():
             return source.original.copy(), Info()
         check_missing(missing)
-        channels, cache = source.pixels.shape[-1], Kept(self._cache())
+        parts, choice = self._made_ready(source, missing, Kept(self._cache()))
+        told = reporter(self.progress, "filling", 0.3, 1.0)
+        filled, info, _ = fill(source, missing, parts, self._settings.centres, told)
+        return filled, self._named(info, parts, choice)
+
+    def sure(
+        self,
+        image: ArrayLike,
+        mask: ArrayLike | None = None,
+        *,
+        channel_axis: int | None = None,
+        interval: float | None = None,
+        confidence: Confidence | None = None,
+    ) -> Filled:
+        """Fill one image, and say how sure every filled pixel is.
+
+        Parameters
+        ----------
+        image : array of shape (*grid), or with channels besides
+            NaN is missing.
+        mask : array of shape (*grid), optional
+            True (or not zero) where missing.
+        channel_axis : int, optional
+        interval : float, optional
+            The share of missing pixels that intervals should hold, e.g. 0.9; calibrated on known
+            pixels that are hidden in the pattern of the missing ones.
+        confidence : Confidence, optional
+            How the standard deviations are made.
+
+        Returns
+        -------
+        Filled
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> signal = np.sin(np.linspace(0, 20, 200)) + np.random.default_rng(0).normal(0, 0.1, 200)
+        >>> filled = Inpainter().sure(signal, np.arange(200) % 3 == 1)
+        >>> bool(0.05 < filled.std[1::3].mean() < 0.3), bool(filled.std[::3].any())
+        (True, False)
+        """
+        source = picture(image, channel_axis)
+        missing = missing_pixels(source, mask)
+        self._settings.check()
+        if interval is not None:
+            checked_level(interval)
+        if not missing.any():
+            return untouched(source, Info(), interval)
+        check_missing(missing)
+        cache = Kept(self._cache())
+        parts, choice = self._made_ready(source, missing, cache)
+        told = reporter(self.progress, "filling", 0.3, 1.0)
+        weighed = confidence or Confidence()
+        filled = sure(
+            source, missing, parts, self._settings.centres, cache, weighed, interval, told
+        )
+        return replace(filled, info=self._named(filled.info, parts, choice))
+
+    def std(
+        self,
+        image: ArrayLike,
+        *,
+        channel_axis: int | None = None,
+        at: Sequence[tuple[int, ...]] | None = None,
+        confidence: Confidence | None = None,
+    ) -> Array:
+        """The standard deviation of every filled pixel, or exactly of some.
+
+        Parameters
+        ----------
+        image : array of shape (*grid), or with channels besides
+        channel_axis : int, optional
+        at : sequence of tuples of int, optional
+            Pixels to solve for one by one. Without them the whole map comes from draws, whose
+            relative error is 1 / sqrt(2 samples).
+        confidence : Confidence, optional
+
+        Returns
+        -------
+        float array of the image's shape, 0 where known; or of shape (len(at),), or
+        (len(at), channels)
+        """
+        self._fitted()
+        source = picture(image, channel_axis)
+        check_fit(source, self.missing_)
+        pixels, cache = known_pixels(source, self.missing_), Kept(self._cache())
+        given = (pixels, self.missing_, self.parts_, self._settings.centres, cache)
+        weighed = confidence or Confidence()
+        if at is None:
+            return source.laid_out(weighed.std(*given))
+        flat = np.array([self.parts_[0].plan.flat(pixel) for pixel in at], dtype=np.intp)
+        found = weighed.exact(*given, flat)
+        return found[:, 0] if channel_axis is None else found
+
+    def _made_ready(
+        self, source: Picture, missing: Mask, cache: Kept
+    ) -> tuple[tuple[Part, ...], Choice | None]:
+        """The networks for some missing pixels, which may differ between channels."""
+        settings, channels = self._settings, source.pixels.shape[-1]
         choice = settings.chosen(source, missing, cache, self.progress)
         if missing.ndim == len(source.grid):
             if not self._ready_for(missing, choice):
                 self._fit(missing, channels, choice, cache)
-            parts = self.parts_
-        else:
-            parts = settings.of(choice).parts(
-                in_any_channel(missing, source.grid),
-                channels,
-                cache,
-                self.progress,
-                deepest_of(missing, len(source.grid)),
-            )
-        told = reporter(self.progress, "filling", 0.3, 1.0)
-        filled, info = fill(source, missing, parts, settings.centres, told)
-        network = settings.of(choice).network
+            return self.parts_, choice
+        parts = settings.of(choice).parts(
+            in_any_channel(missing, source.grid),
+            channels,
+            cache,
+            self.progress,
+            deepest_of(missing, len(source.grid)),
+        )
+        return parts, choice
+
+    def _named(self, info: Info, parts: tuple[Part, ...], choice: Choice | None) -> Info:
+        """With the network that filled, and how it was chosen."""
+        network = self._settings.of(choice).network
         named = parts[0].plan.network if isinstance(network, str) else network
-        return filled, replace(info, network=named, choice=choice)
+        return replace(info, network=named, choice=choice)
 
     def planned(self, missing: Mask, channels: int = 1, deepest: int | None = None) -> Plan:
         """What would be done for a mask, and what it would cost, without doing it; before a choice,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 from numpy.typing import ArrayLike, NDArray
 
 from .cache import Cache
+from .confidence import Confidence, Filled
 from .filling import Info
 from .inpainter import Inpainter
 from .parts import Network, Progress
@@ -14,23 +15,25 @@ from .priors import Prior
 from .rule import Boundary
 
 
+class Options(TypedDict, total=False):
+    """What all forms of `inpaint` take."""
+
+    network: Network
+    channel_axis: int | None
+    prior: Prior | None
+    shift_average: bool
+    boundary: Boundary
+    ridge: float | None
+    centre: bool | None
+    rtol: float
+    memory_limit: int | None
+    cache: Cache | Literal["user"] | None
+    progress: Progress
+
+
 @overload
 def inpaint(
-    image: ArrayLike,
-    mask: ArrayLike | None = ...,
-    *,
-    network: Network = ...,
-    channel_axis: int | None = ...,
-    prior: Prior | None = ...,
-    shift_average: bool = ...,
-    boundary: Boundary = ...,
-    ridge: float | None = ...,
-    centre: bool | None = ...,
-    rtol: float = ...,
-    memory_limit: int | None = ...,
-    cache: Cache | Literal["user"] | None = ...,
-    progress: Progress = ...,
-    return_info: Literal[False] = ...,
+    image: ArrayLike, mask: ArrayLike | None = ..., **options: Unpack[Options]
 ) -> NDArray[Any]: ...
 
 
@@ -39,19 +42,32 @@ def inpaint(
     image: ArrayLike,
     mask: ArrayLike | None = ...,
     *,
-    network: Network = ...,
-    channel_axis: int | None = ...,
-    prior: Prior | None = ...,
-    shift_average: bool = ...,
-    boundary: Boundary = ...,
-    ridge: float | None = ...,
-    centre: bool | None = ...,
-    rtol: float = ...,
-    memory_limit: int | None = ...,
-    cache: Cache | Literal["user"] | None = ...,
-    progress: Progress = ...,
     return_info: Literal[True],
+    **options: Unpack[Options],
 ) -> tuple[NDArray[Any], Info]: ...
+
+
+@overload
+def inpaint(
+    image: ArrayLike,
+    mask: ArrayLike | None = ...,
+    *,
+    return_std: Literal[True],
+    interval: float | None = ...,
+    confidence: Confidence | None = ...,
+    **options: Unpack[Options],
+) -> Filled: ...
+
+
+@overload
+def inpaint(
+    image: ArrayLike,
+    mask: ArrayLike | None = ...,
+    *,
+    interval: float,
+    confidence: Confidence | None = ...,
+    **options: Unpack[Options],
+) -> Filled: ...
 
 
 def inpaint(
@@ -70,7 +86,10 @@ def inpaint(
     cache: Cache | Literal["user"] | None = "user",
     progress: Progress = None,
     return_info: bool = False,
-) -> NDArray[Any] | tuple[NDArray[Any], Info]:
+    return_std: bool = False,
+    interval: float | None = None,
+    confidence: Confidence | None = None,
+) -> NDArray[Any] | tuple[NDArray[Any], Info] | Filled:
     """Fill in what is missing of a signal, an image, a volume or a video.
 
     Kernel regression with the neural tangent kernel of an infinitely wide convolutional network,
@@ -113,13 +132,22 @@ def inpaint(
         True draws a bar on stderr; a function is called with the share that is done.
     return_info : bool
         Also return how the fill went.
+    return_std : bool
+        Say how sure every filled pixel is (`docs/confidence.md`): returns `Filled`.
+    interval : float, optional
+        The same, with an interval for every pixel that holds this share of the missing ones,
+        calibrated on known pixels that are hidden.
+    confidence : Confidence, optional
+        How the standard deviations are made.
 
     Returns
     -------
     array
         Of the image's shape and dtype; known pixels bit for bit, integers rounded and clipped.
     Info
-        With `return_info` only.
+        With `return_info`, as the second of two.
+    Filled
+        With `return_std` or `interval`, instead of both: values, std, interval, info.
 
     Raises
     ------
@@ -148,6 +176,9 @@ def inpaint(
     >>> filled = inpaint(image, holes)
     >>> bool(np.all(filled[~holes] == image[~holes])), bool(abs(filled - image).max() < 2)
     (True, True)
+    >>> sure = inpaint(image, holes, interval=0.9)
+    >>> bool(np.all(sure.values == filled)), sure.std.shape, sure.interval.level
+    (True, (32, 32), 0.9)
     """
     inpainter = Inpainter(
         network,
@@ -161,5 +192,9 @@ def inpaint(
         cache=cache,
         progress=progress,
     )
+    if return_std or interval is not None:
+        return inpainter.sure(
+            image, mask, channel_axis=channel_axis, interval=interval, confidence=confidence
+        )
     filled, info = inpainter.fill(image, mask, channel_axis=channel_axis)
     return (filled, info) if return_info else filled

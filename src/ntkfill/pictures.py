@@ -38,6 +38,12 @@ class Picture:
     def grid(self) -> tuple[int, ...]:
         return self.pixels.shape[:-1]
 
+    def laid_out(self, values: Array) -> Array:
+        """An array (*grid, channels) with the axes of the original."""
+        if self.channel_axis is None:
+            return values[..., 0]
+        return np.moveaxis(values, -1, self.channel_axis)
+
     def filled(self, missing: Mask, values: Array) -> NDArray[np.generic]:
         """A copy of the original with `values`, (*grid, channels), in place of what is missing."""
         result = self.original.copy()

@@ -16,12 +16,12 @@ from .errors import InputError, number
 from .grid import Array, Axis
 from .kernels import Kernel
 from .memory import available, require
+from .nn.evaluate import Kind
 from .nn.mixture import RIDGE, Mixture
 from .nn.sequential import Sequential, as_kernel
 from .observed import Mask
 from .priors import IID, Prior
 from .rule import Boundary, automatic, automatic_network, depth
-from .solvers.base import Solver
 from .solvers.cg import CG
 from .solvers.cholesky import Cholesky
 
@@ -43,7 +43,7 @@ class Plan:
         The image.
     torus : tuple of int
         The grid on which the kernel lives; the image is its first corner.
-    solver : Solver
+    solver : CG or Cholesky
     channels : int
         Right-hand sides the memory estimate counts with.
     """
@@ -54,7 +54,7 @@ class Plan:
     boundary: Boundary
     grid: tuple[int, ...]
     torus: tuple[int, ...]
-    solver: Solver
+    solver: CG | Cholesky
     channels: int = 1
 
     @property
@@ -108,7 +108,10 @@ class Plan:
         return int(np.ravel_multi_index(inside, self.torus))
 
     def kernel(
-        self, cache: Cache | Kept | None = None, told: Callable[[float], None] | None = None
+        self,
+        cache: Cache | Kept | None = None,
+        told: Callable[[float], None] | None = None,
+        kind: Kind = "ntk",
     ) -> Kernel:
         """The kernel of the network on the torus, from the cache where it has it."""
         grid = self.network.table_grid(self.torus, self.prior)
@@ -121,12 +124,13 @@ class Plan:
             return self.network.table(
                 self.torus,
                 self.prior,
+                kind=kind,
                 shift_average=self.shift_average,
                 dtype=dtype,
                 told=told,
             )
 
-        key = f"{self.network!r} | {self.prior!r} | ntk, {average}, {where}"
+        key = f"{self.network!r} | {self.prior!r} | {kind}, {average}, {where}"
         table, axes = cache.get(key, compute) if cache is not None else compute()
         return as_kernel(table, axes, self.torus)
 
@@ -189,7 +193,7 @@ def plan(
         )
     torus = missing.shape if boundary == "wrap" else padded(missing.shape, network, shift_average)
     ridge = RIDGE if ridge is None else ridge
-    solver: Solver = CG(
+    solver: CG | Cholesky = CG(
         ridge=ridge, rtol=rtol, memory_limit=None if memory_limit is None else int(memory_limit)
     )
     if not prior.stationary:
