@@ -52,7 +52,7 @@ def posterior(model, options, solver=None, centred=False):
     prior, fit = (NET.kernel(SHAPE, kind=kind, **options) for kind in (drawn, fitted))
     solver = solver or (CG(RIDGE, 1e-10) if "prior" not in options else Cholesky(RIDGE))
     noise = absolute_ridge(RIDGE, prior) if noisy else 0.0
-    return Posterior(prior, (solver.factor(fit, ~HOLES.ravel()),), noise, centred)
+    return Posterior(prior, solver.factor(fit, ~HOLES.ravel()), noise, centred)
 
 
 def oracle(model, options):
@@ -94,33 +94,6 @@ def test_sampled_within_its_stated_error(model, options, centred):
     assert abs(off).max() < 4.5
     # Half as many noisy draws are told from what they should be.
     assert abs((np.sqrt(drawn.variance / (1.5 * exact)) - 1) / drawn.relative_error).max() > 4.5
-
-
-def test_a_mixture_of_networks():
-    """Two networks on two tori, one weight negative: the matrices of both, added up."""
-    wide, shares = hourglass(1, convs_up=2), (1.4, -0.4)
-    torus = (20, 18)
-    inside = np.ravel_multi_index(np.indices(SHAPE).reshape(2, -1), torus)
-    prior = NET.kernel(SHAPE, kind="nngp", shift_average=True)
-    fits = [NET.kernel(SHAPE, shift_average=True), wide.kernel(torus, shift_average=True)]
-    known = np.zeros(np.prod(torus), bool)
-    known[inside] = ~HOLES.ravel()
-    solver = CG(RIDGE, 1e-10)
-    factors = solver.factor(fits[0], ~HOLES.ravel()), solver.factor(fits[1], known)
-    found = Posterior(prior, factors, shares=shares)
-
-    k, weights = np.flatnonzero(~HOLES), 0.0
-    for kernel, places, share in zip(fits, (np.arange(HOLES.size), inside), shares, strict=True):
-        gram = dense(kernel)[np.ix_(places, places)]
-        ridged = gram[np.ix_(k, k)] + RIDGE * np.diag(gram).mean() * np.eye(len(k))
-        weights = weights + share * np.linalg.solve(ridged, gram[np.ix_(k, AT)])
-    full = dense(prior)
-    cross = weights.T @ full[np.ix_(k, AT)]
-    expected = full[np.ix_(AT, AT)] + weights.T @ full[np.ix_(k, k)] @ weights - cross - cross.T
-    np.testing.assert_allclose(found.variances(AT), np.diag(expected), rtol=1e-6)
-    drawn = found.sampled(AT, samples=200)
-    off = (np.sqrt(drawn.variance / np.diag(expected)) - 1) / drawn.relative_error
-    assert abs(off).max() < 4.5
 
 
 def test_sampled_coefficients():
@@ -198,7 +171,7 @@ def of_vectors(drawn, fitted):
     prior, fit = (Dense(WIDE.between(POINTS, kind=kind), (8,)) for kind in (drawn, fitted))
     factor = Cholesky().factor(fit, known)
     mean = fit.block(np.arange(5, 8), np.arange(5)) @ factor.solve(TARGETS[:, None]).coefficients
-    return mean.ravel(), Posterior(prior, (factor,)).covariance(np.arange(5, 8))
+    return mean.ravel(), Posterior(prior, factor).covariance(np.arange(5, 8))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +204,7 @@ def test_the_scale_of_draws_is_found():
     kernel = replace(whole, values=whole.values - whole.values[-1])  # without a common constant
     known = RNG.random(600) < 0.5
     factor = CG(1e-2, 1e-6).factor(kernel, known)
-    found = Posterior(kernel, (factor,), absolute_ridge(1e-2, kernel))
+    found = Posterior(kernel, factor, absolute_ridge(1e-2, kernel))
     expected = found.sampled(np.arange(0), 200).expected
     scale = np.where(np.arange(600) < 300, 1.0, 5.0)
     noisy = RNG.normal(size=(40, 600)) * np.sqrt(found.noise)

@@ -64,6 +64,9 @@ class Filled:
 class Confidence:
     """How the standard deviations of a grid are made.
 
+    Where the answers of several networks are added up, they are those of the one that counts most;
+    intervals are calibrated on the errors of all together.
+
     Parameters
     ----------
     under : {"ensemble", "nngp", "ntk"}
@@ -105,7 +108,7 @@ class Confidence:
         self,
         pixels: Array,
         missing: Mask,
-        parts: tuple[Part, ...],
+        part: Part,
         centre: bool,
         cache: Cache | Kept | None,
         told: Progress | None = None,
@@ -117,8 +120,8 @@ class Confidence:
         pixels : float array of shape (*grid, channels)
             What stands at missing ones is never read.
         missing : bool array of shape (*grid) or (*grid, channels)
-        parts : tuple of Part
-            The networks whose answers are added up. The truth is drawn from the prior of the first.
+        part : Part
+            The network that counts most.
         centre : bool
         cache : Cache or Kept, optional
         told : callable, optional
@@ -126,10 +129,10 @@ class Confidence:
         result = np.zeros(pixels.shape)
         groups = list(_groups(pixels, missing))
         for number, (columns, known) in enumerate(groups):
-            posterior = self._posterior(parts, known, centre, cache)
-            at = np.flatnonzero(parts[0].plan.embed(~known))
+            posterior = self._posterior(part, known, centre, cache)
+            at = np.flatnonzero(part.plan.embed(~known))
             drawn = posterior.sampled(at, self.samples, self.seed, stage(told, number, len(groups)))
-            scale = _local(posterior, drawn, pixels[known][:, columns], parts[0].plan)
+            scale = _local(posterior, drawn, pixels[known][:, columns], part.plan)
             spread = np.zeros((*known.shape, len(columns)))
             spread[~known] = np.sqrt(drawn.variance)[:, None]
             result[..., columns] = spread * scale
@@ -139,22 +142,21 @@ class Confidence:
         self,
         pixels: Array,
         missing: Mask,
-        parts: tuple[Part, ...],
+        part: Part,
         centre: bool,
         cache: Cache | Kept | None,
         at: NDArray[np.intp],
     ) -> Array:
-        """The same for chosen pixels, flat on the first plan's torus: shape (len(at), channels).
+        """The same for chosen pixels, flat on the plan's torus: shape (len(at), channels).
 
         By one solve for each; only the scale still comes from draws.
         """
         result = np.zeros((len(at), pixels.shape[-1]))
-        lead = parts[0].plan
         for columns, known in _groups(pixels, missing):
-            rough = self._posterior(parts, known, centre, cache)
+            rough = self._posterior(part, known, centre, cache)
             drawn = rough.sampled(at[:0], self.samples, self.seed)
-            scale = lead.embed(_local(rough, drawn, pixels[known][:, columns], lead))
-            exact = self._posterior(parts, known, centre, cache, EXACT)
+            scale = part.plan.embed(_local(rough, drawn, pixels[known][:, columns], part.plan))
+            exact = self._posterior(part, known, centre, cache, EXACT)
             deviation = np.where(rough.known[at], 0.0, np.sqrt(exact.variances(at)))
             result[:, columns] = deviation[:, None] * scale.reshape(-1, len(columns))[at]
         return result
@@ -181,7 +183,7 @@ class Confidence:
         gone = missing | (hidden if missing.ndim == hidden.ndim else hidden[..., None])
         left = tuple(replace(part, solver=part.plan.solver) for part in parts)
         filled = answered(pixels, gone, left, centre)[0]
-        std = self.std(pixels, gone, left, centre, cache, told)[hidden]
+        std = self.std(pixels, gone, left[0], centre, cache, told)[hidden]
         error = np.abs((filled - pixels)[hidden])
         score = np.divide(error, std, out=np.where(error > 0, np.inf, 0.0), where=std > 0)
         there = np.broadcast_to(~missing.reshape(*anywhere.shape, -1), pixels.shape)[hidden]
@@ -195,29 +197,26 @@ class Confidence:
 
     def _posterior(
         self,
-        parts: tuple[Part, ...],
+        part: Part,
         known: Mask,
         centre: bool,
         cache: Cache | Kept | None,
         rtol: float | None = None,
     ) -> Posterior:
-        """Of networks on known pixels (*grid), in units of the first one's kernel."""
+        """Of a network on known pixels (*grid), in units of its kernel."""
         drawn, fitted = MODELS[self.under]
-        lead = parts[0]
-        prior = lead.kernel if drawn == "ntk" else lead.plan.kernel(cache, kind=drawn)
-        factors = []
-        for part in parts:
-            solver: Solver = part.plan.solver
-            mask = part.plan.embed(known).ravel()
-            if fitted == "ntk" and rtol is None and _fits(part.solver, mask):
-                solver = part.solver
-            if rtol is not None and isinstance(solver, CG):
-                solver = replace(solver, rtol=rtol)
-            kernel = part.kernel if fitted == "ntk" else part.plan.kernel(cache, kind=fitted)
-            factors.append(solver.factor(kernel, mask))
-        noise = absolute_ridge(lead.plan.solver.ridge, prior) if drawn == fitted else 0.0
-        shares = tuple(part.weight for part in parts)
-        return Posterior(prior, tuple(factors), noise, centre, shares)
+        plan, mask = part.plan, part.plan.embed(known).ravel()
+        prior, kernel = (
+            part.kernel if kind == "ntk" else plan.kernel(cache, kind=kind)
+            for kind in (drawn, fitted)
+        )
+        solver: Solver = plan.solver
+        if isinstance(solver, CG) and rtol is not None:
+            solver = replace(solver, rtol=rtol)
+        elif kernel is part.kernel and _fits(part.solver, mask):
+            solver = part.solver
+        noise = absolute_ridge(plan.solver.ridge, prior) if drawn == fitted else 0.0
+        return Posterior(prior, solver.factor(kernel, mask), noise, centre)
 
 
 def sure(
@@ -234,12 +233,13 @@ def sure(
     stages = 2 if level is None else 3
     values, info, answer = fill(source, missing, parts, centre, stage(told, 0, stages))
     pixels = known_pixels(source, missing)
-    given = (pixels, missing, parts, centre, cache)
-    std = confidence.std(*given, stage(told, 1, stages))
+    std = confidence.std(pixels, missing, parts[0], centre, cache, stage(told, 1, stages))
     anywhere = in_any_channel(missing, source.grid)
     interval = None
     if level is not None:
-        times, count = confidence.times(*given, level, stage(told, 2, stages))
+        times, count = confidence.times(
+            pixels, missing, parts, centre, cache, level, stage(told, 2, stages)
+        )
         half = np.where(std > 0, times[..., None], 0.0) * std
         lower, upper = (source.laid_out(answer + sign * half) for sign in (-1.0, 1.0))
         interval = Interval(lower, upper, level, count)
@@ -265,7 +265,7 @@ def _groups(pixels: Array, missing: Mask) -> Iterator[tuple[NDArray[np.intp], Ma
 
 def _local(posterior: Posterior, drawn: Sampled, y: Array, plan: Plan) -> Array:
     """The local scale of known values (n_known, m) over the image: (*grid, m)."""
-    own = fit(posterior.factors[0], y, centre=posterior.centred)
+    own = fit(posterior.factor, y, centre=posterior.centred)
     known = posterior.known.reshape(plan.torus)
     scale = local_scale(own.coefficients * own.scale, drawn.expected, known)
     return plan.window(np.moveaxis(scale, 0, -1))

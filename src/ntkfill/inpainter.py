@@ -304,7 +304,7 @@ class Inpainter:
         source = picture(image, channel_axis)
         check_fit(source, self.missing_)
         pixels, cache = known_pixels(source, self.missing_), Kept(self._cache())
-        given = (pixels, self.missing_, self.parts_, self._settings.centres, cache)
+        given = (pixels, self.missing_, self.parts_[0], self._settings.centres, cache)
         weighed = confidence or Confidence()
         if at is None:
             return source.laid_out(weighed.std(*given))

@@ -13,6 +13,7 @@ from .. import __version__
 from ..errors import InputError
 from . import screen_options, table_options
 from .exits import DONE, FAILED, INTERRUPTED
+from .sure_options import add_sure
 from .telling import add_telling, complain
 
 
@@ -77,6 +78,7 @@ def _inpaint(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dry-run", action="store_true", help="only tell network, solver, memory and time"
     )
+    add_sure(command, ".npy or .tif, of one picture; with --interval std, lower and upper stacked")
     _method(command)
     add_telling(command)
 

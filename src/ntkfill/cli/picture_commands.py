@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import images
 from ..cache import Cache
+from ..confidence import Filled
 from ..errors import InputError, readable
 from ..filling import Info, check_missing, in_any_channel, missing_pixels
 from ..inpainter import Inpainter
@@ -23,13 +24,17 @@ from ..parts import Network
 from ..pictures import picture
 from ..plan import Plan, build
 from .exits import DONE, FAILED, NOT_CONVERGED
+from .sure_options import check_sure
 from .telling import complain, say, shows_progress
 
 
 def fill_files(options: argparse.Namespace) -> int:
     """Fill one picture, or many through one mask, whose factor they share."""
+    check_sure(options, options.output, options.mask, *options.inputs)
     mask = chosen_mask(options)
     pairs = list(outputs(options))
+    if options.std is not None and len(pairs) > 1:
+        raise InputError("--std is for one picture at a time", got=f"{len(pairs)} pictures")
     inpainter = chosen_inpainter(options)
     told, failed = [], False
     for source, target in pairs:
@@ -71,11 +76,41 @@ def fill_file(
     if target is None:
         return told_plan(options, source, inpainter.planned(anywhere, channels))
     images.check_target(target, stored.array)
+    if options.std is not None:
+        images.check_target(options.std, np.zeros((1, *stored.array.shape)))
     say(options, f"{source}: {anywhere.sum():,} of {anywhere.size:,} pixels are missing")
     started = time.perf_counter()
-    filled, info = inpainter.fill(stored.array, mask, channel_axis=axis)
+    if options.std is None:
+        filled, info = inpainter.fill(stored.array, mask, channel_axis=axis)
+        sureness: dict[str, Any] = {}
+    else:
+        sure = inpainter.sure(stored.array, mask, channel_axis=axis, interval=options.interval)
+        filled, info = sure.values, sure.info
+        sureness = told_sure(options, sure)
     images.write(target, replace(stored, array=filled, channel_axis=axis))
-    return told_fill(options, source, target, info, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return told_fill(options, source, target, info, seconds) | sureness
+
+
+def told_sure(options: argparse.Namespace, sure: Filled) -> dict[str, Any]:
+    """Write standard deviations and bounds; returns their figures."""
+    arrays, where = [sure.std], sure.std > 0
+    figures: dict[str, Any] = {
+        "std": str(options.std),
+        "mean_std": float(sure.std.mean(where=where)) if where.any() else 0.0,
+        "std_relative_error": round(sure.relative_error, 3),
+        "unsupported": int(sure.unsupported.sum()),
+    }
+    if sure.interval is not None:
+        arrays += [sure.interval.lower, sure.interval.upper]
+        width = sure.interval.upper - sure.interval.lower
+        figures["interval"] = sure.interval.level
+        figures["hidden_to_calibrate"] = sure.interval.scores
+        figures["mean_width"] = float(width.mean(where=where)) if where.any() else 0.0
+    array = np.stack(arrays) if len(arrays) > 1 else sure.std
+    images.write(options.std, images.Stored(array.astype(np.float32), None))
+    say(options, f"{options.std}: standard deviations, {figures['mean_std']:.3g} on average")
+    return figures
 
 
 def told_fill(

@@ -17,6 +17,7 @@ from ..progress import reporter
 from ..screening import completing, ranking, reading, report, tables
 from ..screening.scores import LABELS, SCORES
 from .exits import DONE
+from .sure_options import check_sure
 from .telling import say, shows_progress
 
 Make = Callable[[argparse.Namespace, tuple[str, ...]], screening.Method]
@@ -66,9 +67,16 @@ def evaluate(options: argparse.Namespace) -> int:
 def complete(options: argparse.Namespace) -> int:
     """Predict every pair that was not measured."""
     completing.check_suffix(options.output)
+    check_sure(options, options.output, options.data)
+    if options.std is not None:
+        completing.check_suffix(options.std)
     screen = _read(options)
-    done = screening.complete(screen, _method(options, screen.fields))
+    method, weigh = _method(options, screen.fields), options.std is not None
+    done = screening.complete(screen, method, return_std=weigh, interval=options.interval)
     completing.write(options.output, done)
+    if options.std is not None:
+        completing.write_std(options.std, done)
+        say(options, f"{options.std}: standard deviations, 0 where measured")
     count = int((~done.measured).sum())
     say(options, f"{options.output}: {count:,} of {len(done.measured):,} profiles predicted")
     if options.json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .sure_options import add_sure
 from .telling import add_telling
 
 METHODS = "ntk, ntk-means, cell-mean, additive, dnpp, falrtc, ntk-on-dnpp, ntk-on-falrtc, paper"
@@ -70,6 +71,7 @@ def _complete(command: argparse.ArgumentParser) -> None:
         required=True,
         help="a .csv, .tsv, .parquet or .npz",
     )
+    add_sure(command, "as -o, columns of std; with --interval columns of bounds besides")
     _method(command)
     add_telling(command)
 

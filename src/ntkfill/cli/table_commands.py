@@ -14,9 +14,11 @@ import numpy as np
 from ..errors import InputError
 from ..grid import Array
 from ..observed import Mask
+from ..tables.imputed import Imputed
 from ..tables.imputer import NTKImputer
 from .exits import DONE, NOT_CONVERGED
-from .table_files import SUFFIXES, TextTable, read, write
+from .sure_options import check_sure
+from .table_files import SUFFIXES, TextTable, read, write, write_numbers
 
 
 def impute(options: argparse.Namespace) -> int:
@@ -37,9 +39,11 @@ def impute(options: argparse.Namespace) -> int:
     missing = np.isnan(values)
     say(options, f"{options.input}: {missing.sum():,} of {missing.size:,} entries are missing")
     started = time.perf_counter()
-    filled = imputer.fit_transform(values)
+    done = imputer.impute(values, return_std=options.std is not None, interval=options.interval)
     seconds = time.perf_counter() - started
-    write(options.output, table, filled, missing)
+    write(options.output, table, done.values, missing)
+    if options.std is not None:
+        write_sure(options, table, done)
     tell(options, imputer, table, missing, seconds)
     return DONE if imputer.converged_ else NOT_CONVERGED
 
@@ -52,12 +56,27 @@ def check(options: argparse.Namespace) -> None:
             hint="--index NAME, a column of labels in both files",
         )
     target: Path = options.output
+    check_sure(options, options.output, options.input)
+    if options.std is not None and options.std.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{options.std} cannot be written", expected=" ".join(SUFFIXES))
     if target.suffix.lower() not in SUFFIXES:
         raise InputError(f"{target} is no table that can be written", expected=" ".join(SUFFIXES))
     inputs = (options.input, options.row_features, options.column_features)
     for source in (path for path in inputs if path is not None and path.exists()):
         if target.exists() and target.samefile(source):
             raise InputError(f"{target} would overwrite its own input", hint="another -o OUT")
+
+
+def write_sure(options: argparse.Namespace, table: TextTable, done: Imputed) -> None:
+    """Standard deviations under the names of the table, and bounds in columns of their own."""
+    names, columns = list(table.columns), [done.std]
+    if done.interval is not None:
+        names += [f"{name} {side}" for side in ("lower", "upper") for name in table.columns]
+        columns += [done.interval.lower, done.interval.upper]
+    labels = [] if table.index is None else [table.index]
+    own = [[label] for label in table.labels] if labels else [[] for _ in table.cells]
+    write_numbers(options.std, labels + names, own, np.hstack(columns))
+    say(options, f"{options.std}: standard deviations, 0 where nothing was missing")
 
 
 def row_features(options: argparse.Namespace, table: TextTable) -> Array | None:

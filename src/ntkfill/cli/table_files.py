@@ -180,6 +180,15 @@ def _reads(cell: str) -> bool:
     return True
 
 
+def write_numbers(path: Path, names: list[str], labels: list[list[str]], values: Array) -> None:
+    """Write numbers (n, m) behind the labels of their rows."""
+    with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter=SUFFIXES[path.suffix.lower()], lineterminator="\n")
+        writer.writerow(names)
+        for own, row in zip(labels, values, strict=True):
+            writer.writerow([*own, *(f"{value:.6g}" for value in row)])
+
+
 def _refuse_twice(path: Path, names: list[str], what: str) -> None:
     seen: set[str] = set()
     for name in names:

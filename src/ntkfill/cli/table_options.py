@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .sure_options import add_sure
 from .telling import add_telling
 
 
@@ -52,6 +53,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="T",
         help="without features: stop when a sweep changes less of the variance (default: 1e-3)",
     )
+    add_sure(command, "a .csv or .tsv; with --interval columns of bounds besides")
     add_telling(command)
 
 

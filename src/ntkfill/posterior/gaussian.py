@@ -79,15 +79,12 @@ class Posterior:
     ----------
     drawn : Kernel
         Covariance P of the functions among which the truth is.
-    factors : tuple of Factor
-        Of the kernel K that fits, on the known coordinates. Several, where the answers of several
-        networks are added up; each on a torus of its own, the first one on that of P.
+    factor : Factor
+        Of the kernel K that fits, on the known coordinates.
     noise : float
         Variance of what known values, and those to be predicted, have on top.
     centred : bool
         Whether the completion takes the mean of the known values out first.
-    shares : tuple of float
-        What the answer of each factor counts.
 
     Examples
     --------
@@ -95,15 +92,14 @@ class Posterior:
     >>> from ntkfill.solvers import Cholesky
     >>> kernel = Dense(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
     >>> factor = Cholesky().factor(kernel, np.array([True, False]))
-    >>> Posterior(kernel, (factor,)).covariance(np.array([1])).round(6)
+    >>> Posterior(kernel, factor).covariance(np.array([1])).round(6)
     array([[0.75]])
     """
 
     drawn: Kernel
-    factors: tuple[Factor, ...]
+    factor: Factor
     noise: float = 0.0
     centred: bool = False
-    shares: tuple[float, ...] = (1.0,)
 
     def covariance(self, at: NDArray[np.intp]) -> Array:
         """Exactly, for chosen flat coordinates: shape (len(at), len(at)).
@@ -127,12 +123,12 @@ class Posterior:
         return np.maximum(result, 0.0)
 
     def expected(self) -> Array:
-        """Mean squares of the first factor's coefficients of draws, exactly: shape (n_known,).
+        """Mean squares of the coefficients of draws, exactly: shape (n_known,).
 
         The diagonal of A^-1 (P + noise) A^-1, A = K + ridge; one solve for each known entry.
         """
         rows = np.flatnonzero(self.known)
-        inverse = self.factors[0].solve(np.eye(len(rows))).coefficients.astype(np.float64)
+        inverse = self.factor.solve(np.eye(len(rows))).coefficients.astype(np.float64)
         prior = self.drawn.block(rows, rows).astype(np.float64)
         prior[np.diag_indices(len(rows))] += self.noise
         with threadpool_limits(1):
@@ -174,32 +170,20 @@ class Posterior:
             truth = half(white).reshape(count, -1).T
             y = truth[self.known].astype(np.float64)
             y += np.sqrt(self.noise) * rng.standard_normal(y.shape, dtype=np.float32)
-            missed = -truth[at].astype(np.float64)
             told = stage(progress, k, len(starts))
-            for j, (factor, share) in enumerate(zip(self.factors, self.shares, strict=True)):
-                part = stage(told, j, len(self.factors))
-                found = fit(factor, y, centre=self.centred, progress=part)
-                missed += share * found.predict(self._on(factor, at))
-                if j == 0:
-                    squares += np.square(found.coefficients * found.scale).sum(axis=1)
-            errors += np.square(missed).sum(axis=1)
+            found = fit(self.factor, y, centre=self.centred, progress=told)
+            errors += np.square(found.predict(at) - truth[at], dtype=np.float64).sum(axis=1)
+            squares += np.square(found.coefficients * found.scale).sum(axis=1)
         return Sampled(errors / samples + self.noise, squares / samples, samples)
 
     @property
     def known(self) -> Mask:
         """The known coordinates, flat over the grid of P."""
-        return self.factors[0].known
-
-    def _on(self, factor: Factor, at: NDArray[np.intp]) -> NDArray[np.intp]:
-        """The same coordinates on the torus of a factor: all share their first corner."""
-        places = np.unravel_index(at, self.drawn.shape)
-        return np.ravel_multi_index(places, factor.kernel.shape)
+        return self.factor.known
 
     def _weighed(self, at: NDArray[np.intp]) -> tuple[Array, Array, Array]:
         """Weights, (P + noise) times them, and P between known coordinates and `at`."""
-        weights = np.zeros((int(self.known.sum()), len(at)))
-        for factor, share in zip(self.factors, self.shares, strict=True):
-            weights += share * shares(factor, self._on(factor, at), centred=self.centred)
+        weights = shares(self.factor, at, centred=self.centred)
         whole = np.zeros((len(at), self.known.size))
         whole[:, self.known] = weights.T
         moved = self.drawn.matvec(whole.reshape(-1, *self.drawn.shape)).reshape(len(at), -1)

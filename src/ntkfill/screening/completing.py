@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,11 @@ from ..files import replacing
 from ..grid import Array
 from ..memory import require
 from ..observed import Mask
+from ..posterior import Interval
+from ..posterior.conformal import checked_level
 from . import tables
 from .baselines import Method
+from .doubt import doubt
 from .ntk import NTK
 from .reading import MEASURED, PREDICTED, SOURCE
 from .screen import Conditions, Screen, by_name, named, usable
@@ -31,14 +34,26 @@ class Completed:
     screen : Screen
     measured : bool array of shape (conditions,)
         Where the profile is as it was measured, bit for bit; elsewhere it is predicted.
+    std : array of shape (conditions, genes), optional
+        Of predicted values; zero where measured.
+    interval : Interval, optional
+        Of arrays of shape (conditions, genes).
     """
 
     screen: Screen
     measured: Mask
+    std: Array | None = None
+    interval: Interval | None = None
 
 
 def complete(
-    screen: Screen, method: Method | None = None, conditions: Conditions | None = None
+    screen: Screen,
+    method: Method | None = None,
+    conditions: Conditions | None = None,
+    *,
+    return_std: bool = False,
+    interval: float | None = None,
+    seed: int = 0,
 ) -> Completed:
     """Predict every pair of context and drug that was not measured.
 
@@ -49,6 +64,13 @@ def complete(
         The default is `NTK()`.
     conditions : str array of shape (n, fields), optional
         Which conditions to return; the default is every context with every drug.
+    return_std : bool
+        Also say how far off predicted values are, by what the same method misses of measured
+        conditions that are held out: ten more fits.
+    interval : float, optional
+        The share of predicted values that intervals should hold, e.g. 0.9.
+    seed : int
+        Says which conditions are held out together.
 
     Raises
     ------
@@ -65,6 +87,8 @@ def complete(
     >>> done.screen.labels[~done.measured].tolist()
     [['B', 'y']]
     """
+    if interval is not None:
+        checked_level(interval)
     known = usable(screen)
     wanted = screen.pairs() if conditions is None else np.array(conditions, dtype=str)
     if wanted.ndim != 2 or wanted.shape[1] != len(screen.fields):
@@ -80,7 +104,16 @@ def complete(
     profiles = known.profiles[at]
     if missing.any():
         profiles[missing] = _finite((method or NTK()).predict(known, wanted[missing]), wanted)
-    return Completed(Screen(profiles, wanted, screen.genes, screen.fields), ~missing)
+    done = Completed(Screen(profiles, wanted, screen.genes, screen.fields), ~missing)
+    if not (return_std or interval is not None):
+        return done
+    found = doubt(method or NTK(), known, seed)
+    std = np.where(missing[:, None], found.std(wanted), 0.0)
+    if interval is None:
+        return replace(done, std=std)
+    half = found.scores.quantile(interval) * std
+    bounds = Interval(profiles - half, profiles + half, interval, len(found.scores.values))
+    return replace(done, std=std, interval=bounds)
 
 
 def write(path: Path, completed: Completed) -> None:
@@ -109,6 +142,40 @@ def write(path: Path, completed: Completed) -> None:
         ]
         names = [*screen.fields, SOURCE, *screen.genes.tolist()]
         tables.write(file, tables.Table(names, rows))
+
+
+def write_std(path: Path, completed: Completed) -> None:
+    """Write standard deviations, and bounds where there are any, in the form of `write`.
+
+    In a table the columns of genes hold standard deviations, those of "gene lower" and
+    "gene upper" the bounds.
+
+    Raises
+    ------
+    InputError
+        If the suffix is none of those that can be written.
+    """
+    assert completed.std is not None
+    screen = completed.screen
+    arrays: dict[str, Any] = {"std": completed.std}
+    names = screen.genes.tolist()
+    if completed.interval is not None:
+        arrays |= {"lower": completed.interval.lower, "upper": completed.interval.upper}
+        names += [f"{gene} {side}" for side in ("lower", "upper") for gene in screen.genes]
+    if path.suffix.lower() == ".npz":
+        with replacing(path) as file:
+            named_labels: dict[str, Any] = by_name(screen.labels, screen.fields)
+            np.savez_compressed(file, genes=screen.genes, **arrays, **named_labels)
+        return
+    check_suffix(path)
+    source = np.where(completed.measured, MEASURED, PREDICTED)
+    whole = np.hstack(list(arrays.values())).tolist()
+    rows = [
+        [*labels, mark, *row]
+        for labels, mark, row in zip(screen.labels.tolist(), source.tolist(), whole, strict=True)
+    ]
+    with replacing(path) as file:
+        tables.write(file, tables.Table([*screen.fields, SOURCE, *names], rows))
 
 
 def check_suffix(path: Path) -> None:

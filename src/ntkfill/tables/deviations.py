@@ -128,7 +128,7 @@ def _regress(
     share = mean_diagonal(fitted.values[np.ix_(rows, rows)]) / mean_diagonal(fitted.values)
     noise = absolute_ridge(share * ridge, drawn) if drawn.values is fitted.values else 0.0
     factor = Cholesky(share * ridge).factor(fitted, rows)
-    posterior = Posterior(drawn, (factor,), noise, centred=True)
+    posterior = Posterior(drawn, factor, noise, centred=True)
     found = fit(factor, values[np.ix_(rows, columns)], centre=True)
     missing = np.flatnonzero(~rows)
     spread.variance[np.ix_(missing, columns)] = posterior.variances(missing)[:, None]
