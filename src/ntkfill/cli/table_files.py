@@ -186,7 +186,7 @@ def write_numbers(path: Path, names: list[str], labels: list[list[str]], values:
         writer = csv.writer(file, delimiter=SUFFIXES[path.suffix.lower()], lineterminator="\n")
         writer.writerow(names)
         for own, row in zip(labels, values, strict=True):
-            writer.writerow([*own, *(f"{value:.6g}" for value in row)])
+            writer.writerow([*own, *(f"{value:.9g}" for value in row)])
 
 
 def _refuse_twice(path: Path, names: list[str], what: str) -> None:

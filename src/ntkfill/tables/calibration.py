@@ -84,7 +84,7 @@ def calibrate(
     finite = np.isfinite(z)
     total = np.bincount(column, np.where(finite, z, 0.0), values.shape[1])
     count = np.bincount(column, finite, values.shape[1])
-    usual = float(np.mean(z[finite])) if finite.any() else 1.0
+    usual = float(np.median(total[count > 0] / count[count > 0])) if finite.any() else 1.0
     # Without the entry itself, as for an entry that is missing.
     without = (total[column] - np.where(finite, z, 0.0) + PRIOR * usual) / (
         count[column] - finite + PRIOR

@@ -76,7 +76,10 @@ def deviations(model: Model, values: Array, under: Under = "ntk", seed: int = 0)
     if isinstance(model, Plain):
         return _plain(model, values, under)
     if isinstance(model, Rows):
-        return _sided(model, values, under).std
+        # Columns of different units tell nothing of each other's scale.
+        spread = np.nanstd(values, axis=0)
+        units = np.where(spread > 0, spread, 1.0)
+        return _sided(model, values / units, under).std * units
     if isinstance(model, Columns):
         result = np.zeros(values.shape)
         result[model.index] = _sided(model, values[model.index].T, under).std.T

@@ -1,0 +1,235 @@
+"""How sure filled grids are: at the doors, with pictures whose truth is known."""
+
+import numpy as np
+import pytest
+
+from ntkfill import Confidence, Filled, Inpainter, InputError, inpaint
+from ntkfill.confidence import strata
+from ntkfill.nn import hourglass
+from ntkfill.posterior import local_scale
+from ntkfill.priors import MeshGrid
+
+RNG = np.random.default_rng(0)
+NET = hourglass(2)
+QUICK = Confidence(samples=8)
+# Left half smooth, right half rough.
+ROUGH = np.sin(np.arange(32) / 5)[:, None] + RNG.normal(size=(32, 48)) * np.where(
+    np.arange(48) < 24, 0.05, 1.0
+)
+HOLES = RNG.random(ROUGH.shape) < 0.5
+HOLES[10:20, 8:18] = True
+AT = [tuple(map(int, at)) for at in np.argwhere(HOLES)[::90]]
+
+
+@pytest.fixture(scope="module")
+def sure():
+    return inpaint(ROUGH, HOLES, interval=0.8)
+
+
+def test_what_comes_back(sure):
+    assert isinstance(sure, Filled)
+    filled, info = inpaint(ROUGH, HOLES, return_info=True)
+    np.testing.assert_array_equal(sure.values, filled)
+    assert (sure.info.network, sure.info.missing) == (info.network, info.missing)
+    assert (sure.std[HOLES] > 0).all()
+    assert not sure.std[~HOLES].any()
+    lower, upper = sure.interval.lower, sure.interval.upper
+    np.testing.assert_allclose(lower[~HOLES], ROUGH[~HOLES])
+    np.testing.assert_allclose(upper[~HOLES], ROUGH[~HOLES])
+    np.testing.assert_allclose((lower + upper)[HOLES] / 2, filled[HOLES], atol=1e-6)
+    assert (upper - lower)[HOLES].min() > 0
+    assert sure.relative_error == pytest.approx(0.125)
+
+
+def test_rough_is_less_sure_than_smooth(sure):
+    outside = HOLES.copy()
+    outside[9:21, 7:19] = False
+    left, right = (sure.std[:, part][outside[:, part]] for part in (np.s_[:20], np.s_[28:]))
+    assert right.mean() > 5 * left.mean()
+    # The size is right too, without any calibration.
+    z = ((sure.values - ROUGH) / np.where(HOLES, sure.std, 1.0))[outside]
+    assert 0.8 < np.sqrt(np.mean(z**2)) < 1.25
+    # One scale for all of it would not be.
+    whole = np.sqrt(np.mean((sure.values - ROUGH)[outside] ** 2))
+    assert np.sqrt(np.mean(((sure.values - ROUGH)[:, :20] / whole)[outside[:, :20]] ** 2)) < 0.5
+
+
+def test_cover_and_width(sure):
+    inside = (sure.interval.lower <= ROUGH) & (sure.interval.upper >= ROUGH)
+    assert 0.7 < inside[HOLES].mean() < 0.9
+    wide = inpaint(ROUGH, HOLES, interval=0.95).interval
+    assert ((wide.upper - wide.lower) >= (sure.interval.upper - sure.interval.lower)).all()
+    assert ((wide.lower <= ROUGH) & (wide.upper >= ROUGH))[HOLES].mean() > 0.9
+
+
+@pytest.mark.parametrize("under", ["ensemble", "nngp", "ntk"])
+def test_exact_and_sampled_agree(under):
+    inpainter = Inpainter(NET).fit(HOLES)
+    many = Confidence(under, samples=100)
+    drawn, exact = (
+        inpainter.std(ROUGH, confidence=many),
+        inpainter.std(ROUGH, at=AT, confidence=many),
+    )
+    off = (np.array([drawn[at] for at in AT]) / exact - 1) * np.sqrt(2 * 100)
+    assert abs(off).max() < 4.5
+    assert np.sqrt(np.mean(off**2)) > 0.3  # they are not the same numbers
+    for other in {"ensemble", "nngp", "ntk"} - {under}:
+        different = inpainter.std(ROUGH, at=AT, confidence=Confidence(other))
+        assert abs(different / exact - 1).max() > 0.05
+    known = tuple(map(int, np.argwhere(~HOLES)[0]))
+    assert inpainter.std(ROUGH, at=[known], confidence=QUICK) == [0.0]
+
+
+def test_exact_is_the_formula():
+    """The matrices of the ensemble, times the local scale."""
+    holes, image = HOLES[:12, 18:30], ROUGH[:12, 18:30]
+    inpainter = Inpainter(hourglass(1), boundary="wrap", centre=False).fit(holes)
+    plan, factor = inpainter.parts_[0].plan, inpainter.parts_[0].factor
+    every, k, at = np.arange(holes.size), np.flatnonzero(~holes), np.flatnonzero(holes)[::7]
+    theta = inpainter.parts_[0].kernel.block(every, every)
+    sigma = plan.kernel(kind="nngp").block(every, every)
+    inverse = np.linalg.inv(theta[np.ix_(k, k)] + 1e-3 * theta[0, 0] * np.eye(len(k)))
+    smoother = theta[np.ix_(at, k)] @ inverse
+    cross = smoother @ sigma[np.ix_(k, at)]
+    variance = sigma[np.ix_(at, at)] + smoother @ sigma[np.ix_(k, k)] @ smoother.T - cross - cross.T
+    expected = np.diag(inverse @ sigma[np.ix_(k, k)] @ inverse)
+    coefficients = factor.solve(image[~holes][:, None]).coefficients
+    scale = local_scale(coefficients, expected, ~holes).ravel()[at]
+    pixels = [tuple(map(int, np.unravel_index(x, holes.shape))) for x in at]
+    found = inpainter.std(image, at=pixels, confidence=Confidence(samples=600))
+    # Only the draws behind the scale leave an error.
+    np.testing.assert_allclose(found, scale * np.sqrt(np.diag(variance)), rtol=0.04)
+
+
+def test_units_and_offset_do_not_matter():
+    options = {"network": NET, "return_std": True, "confidence": QUICK}
+    first, other = inpaint(ROUGH, HOLES, **options), inpaint(7 * ROUGH - 3, HOLES, **options)
+    np.testing.assert_allclose(other.std, 7 * first.std, rtol=1e-3)
+
+
+def test_the_same_bytes_again():
+    options = {"network": NET, "interval": 0.9}
+    a, b = (inpaint(ROUGH, HOLES, confidence=QUICK, **options) for _ in range(2))
+    np.testing.assert_array_equal(a.std, b.std)
+    np.testing.assert_array_equal(a.interval.lower, b.interval.lower)
+    c = inpaint(ROUGH, HOLES, confidence=Confidence(samples=8, seed=1), **options)
+    assert not np.array_equal(a.std, c.std)
+
+
+def test_channels():
+    colour = np.stack([ROUGH, 5 * ROUGH], axis=0)
+    options = {"network": NET, "interval": 0.9, "confidence": QUICK}
+    both = inpaint(colour, HOLES, channel_axis=0, **options)
+    assert both.std.shape == both.interval.lower.shape == colour.shape
+    np.testing.assert_allclose(both.std[1], 5 * both.std[0], rtol=1e-3)
+    at = Inpainter(NET).fit(HOLES).std(colour, channel_axis=0, at=AT, confidence=QUICK)
+    assert at.shape == (len(AT), 2)
+    np.testing.assert_allclose(at[:, 1], 5 * at[:, 0], rtol=1e-3)
+    # Channels that miss different pixels are weighed one by one.
+    holed = np.where([HOLES, HOLES[::-1]], np.nan, colour)
+    apart = inpaint(holed, channel_axis=0, **options)
+    np.testing.assert_array_equal(apart.std > 0, np.isnan(holed))
+    single = inpaint(ROUGH, HOLES, **options)
+    np.testing.assert_allclose(apart.std[0], single.std, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_types(dtype):
+    image = (50 * (ROUGH + 3)).clip(0, 255).astype(dtype)
+    sure = inpaint(image, HOLES, network=NET, interval=0.9, confidence=QUICK)
+    assert sure.values.dtype == image.dtype
+    np.testing.assert_array_equal(sure.values, inpaint(image, HOLES, network=NET))
+    assert sure.std.dtype.kind == sure.interval.lower.dtype.kind == "f"
+
+
+def test_the_exact_kernel_and_other_priors():
+    """Draws through the blocks of a periodic kernel, and through the root of a dense one."""
+    small, holes = ROUGH[:12, 18:30], HOLES[:12, 18:30]
+    for options in (
+        {"shift_average": False},
+        {"shift_average": False, "boundary": "wrap", "prior": MeshGrid()},
+    ):
+        sure = inpaint(small, holes, network=hourglass(1), return_std=True, **options)
+        assert (sure.std[holes] > 0).all()
+        assert np.isfinite(sure.std).all()
+
+
+def test_constant_pictures_are_certain():
+    sure = inpaint(np.full((16, 16), 3.0), HOLES[:16, :16], network=NET, interval=0.9)
+    np.testing.assert_array_equal(sure.values, 3.0)
+    assert sure.std.max() < 1e-6
+    assert (sure.interval.upper - sure.interval.lower).max() < 1e-6
+
+
+def test_support():
+    holes = np.zeros((40, 40), bool)
+    holes[5:35, 5:35] = True
+    sure = inpaint(
+        np.add.outer(np.arange(40.0), np.arange(40)), holes, network=NET, return_std=True
+    )
+    assert sure.interval is None
+    assert sure.unsupported.sum() == sure.info.beyond_reach > 0
+    assert (sure.distance[sure.unsupported] >= NET.reach).all()
+    assert sure.distance[20, 20] == 15
+    assert sure.distance[0, 0] == 0
+    # Where nothing known is in sight, nothing is less sure.
+    assert sure.std[sure.unsupported].mean() > 1.05 * sure.std[5, 5:35].mean()
+
+
+def test_nothing_missing():
+    sure = inpaint(ROUGH, np.zeros(ROUGH.shape), interval=0.9)
+    np.testing.assert_array_equal(sure.values, ROUGH)
+    np.testing.assert_array_equal(sure.interval.lower, ROUGH)
+    assert not sure.std.any()
+    assert not sure.unsupported.any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"interval": 1.5}, "level of the interval"),
+        ({"interval": 90}, "level of the interval"),
+        ({"return_std": True, "network": "resnet"}, "no such network"),
+    ],
+)
+def test_doors_refuse(options, message):
+    with pytest.raises(InputError, match=message):
+        inpaint(ROUGH, HOLES, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"under": "bayes"}, "no such posterior"),
+        ({"samples": 0}, "samples"),
+        ({"samples": 2.5}, "samples"),
+        ({"seed": -1}, "seed"),
+        ({"hidden": 0}, "hidden share"),
+        ({"hidden": 1.0}, "hidden share"),
+    ],
+)
+def test_confidence_refuses(options, message):
+    with pytest.raises(InputError, match=message):
+        Confidence(**options)
+
+
+def test_too_little_is_known_to_hide_any():
+    holes = np.ones((5, 5), bool)
+    holes[0, 0] = False
+    with pytest.raises(InputError, match="too few known pixels"):
+        inpaint(np.zeros((5, 5)), holes, network=hourglass(1), interval=0.9)
+
+
+def test_std_needs_the_mask():
+    with pytest.raises(InputError, match="no mask yet"):
+        Inpainter().std(ROUGH)
+    with pytest.raises(InputError, match="no such pixel"):
+        Inpainter(NET).fit(HOLES).std(ROUGH, at=[(99, 0)])
+    with pytest.raises(InputError, match="another size"):
+        Inpainter(NET).fit(HOLES).std(ROUGH.T)
+
+
+def test_strata_grow_with_depth():
+    holes = np.zeros((9, 9), bool)
+    holes[1:8, 1:8] = True
+    np.testing.assert_array_equal(strata(holes)[4], [0, 0, 2, 3, 4, 3, 2, 0, 0])
