@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .completion import Completion, complete
     from .confidence import Confidence, Filled
     from .errors import ConvergenceWarning, InputError, InvertedMaskWarning, MemoryLimitError
+    from .explanation import Explanation
     from .filling import Info
     from .inpainter import Inpainter
     from .inpainting import inpaint
@@ -24,6 +25,7 @@ _HOMES = {
     "Completion": "completion",
     "Confidence": "confidence",
     "ConvergenceWarning": "errors",
+    "Explanation": "explanation",
     "Filled": "confidence",
     "Info": "filling",
     "Inpainter": "inpainter",
@@ -42,6 +44,7 @@ __all__ = [
     "Completion",
     "Confidence",
     "ConvergenceWarning",
+    "Explanation",
     "Filled",
     "Info",
     "Inpainter",

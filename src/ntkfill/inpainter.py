@@ -16,6 +16,7 @@ from .choice import Choice
 from .completion import weights
 from .confidence import Confidence, Filled, sure, untouched
 from .errors import InputError
+from .explanation import Explanation
 from .filling import (
     Info,
     check_fit,
@@ -395,6 +396,52 @@ class Inpainter:
             spread = weights(part.factor, made.flat(at), centred=self._settings.centres)
             result += part.weight * made.window(spread.reshape(made.torus))
         return result
+
+    def explain(
+        self,
+        image: ArrayLike,
+        at: tuple[int, ...],
+        *,
+        channel_axis: int | None = None,
+        channel: int = 0,
+    ) -> Explanation:
+        """The known pixels that a filled one is made of, with their weights and the kernel.
+
+        Parameters
+        ----------
+        image : array of shape (*grid), or with channels besides
+        at : tuple of int
+            The pixel.
+        channel_axis : int, optional
+        channel : int
+            Whose values to tell; weights and kernel are the same for all.
+
+        Returns
+        -------
+        Explanation
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> told = Inpainter().fit(np.arange(20) % 4 == 1).explain(np.arange(20.0), (5,))
+        >>> round(told.value, 1), sorted(told.heaviest(2).rows.tolist())
+        (5.0, [4, 6])
+        """
+        self._fitted()
+        source = picture(image, channel_axis)
+        check_fit(source, self.missing_)
+        share, row = self.weights(at), self.kernel_row(at)
+        known = ~self.missing_
+        values = source.pixels[..., channel][known].astype(np.float64)
+        inside = np.unravel_index(self.parts_[0].plan.flat(at), self.parts_[0].plan.torus)
+        return Explanation(
+            tuple(map(int, inside)),
+            np.argwhere(known),
+            values,
+            share[known],
+            float(share[known] @ values),
+            row[known],
+        )
 
     def save(self, path: str | Path) -> None:
         """Write options and mask to an .npz file, without pickles; kernels stay in the cache.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from .explanation import Explanation
 from .grid import Array
+from .nn.architectures import hourglass
+from .nn.evaluate import Kind
+from .priors import IID, Features, MeshGrid, Prior
 
 Rgb = NDArray[np.uint8]
 
@@ -43,6 +47,90 @@ def signed(values: Array, saturated: float = 0.0) -> Rgb:
     """
     bound = float(np.quantile(np.abs(values), 1.0 - saturated))
     return _coloured(0.5 + 0.5 * values / (bound if bound > 0 else 1.0), SIGNED)
+
+
+def kernel_maps(
+    levels: Sequence[int] = (1, 2, 3, 4),
+    priors: Mapping[str, Prior] | None = None,
+    *,
+    side: int = 32,
+    at: tuple[int, int] | None = None,
+    kind: Kind = "ntk",
+) -> Rgb:
+    """Kernel rows of one pixel over depths and priors: Figure 4 of Radhakrishnan et al. 2022.
+
+    Parameters
+    ----------
+    levels : sequence of int
+        Of `ntkfill.nn.hourglass`; one column each.
+    priors : mapping from name to Prior, optional
+        One row each. The default is i.i.d., mesh grid and identity.
+    side : int
+        Of the grid, divisible by 2**levels.
+    at : tuple of int, optional
+        The pixel; a little off the middle where it is not given.
+    kind : {"ntk", "nngp"}
+
+    Returns
+    -------
+    uint8 array of shape (height, width, 3)
+
+    Examples
+    --------
+    >>> kernel_maps((1,), {"i.i.d.": IID()}, side=8).shape
+    (302, 280, 3)
+    """
+    if priors is None:
+        priors = {
+            "i.i.d.": IID(),
+            "mesh grid": MeshGrid(),
+            "identity": Features(np.eye(side)[None]),
+        }
+    at = (side * 3 // 8, side * 5 // 8) if at is None else at
+    flat, every = np.array([at[0] * side + at[1]]), np.arange(side * side)
+    strips = []
+    for name, prior in priors.items():
+        rows = [
+            hourglass(depth).kernel((side, side), prior, kind=kind).block(flat, every)
+            for depth in levels
+        ]
+        panels = [marked(rising(row.reshape(side, side)), at) for row in rows]
+        strips.append(side_by_side(panels, [f"{name}, {depth} levels" for depth in levels]))
+    return np.concatenate(strips)
+
+
+def explained(told: Explanation, shape: tuple[int, int], names: Sequence[str] = ()) -> Rgb:
+    """What an entry is made of, over the picture or table: kernel (where there is one) and weights.
+
+    Parameters
+    ----------
+    told : Explanation
+        Of two axes.
+    shape : tuple of int
+        Of the picture or table.
+    names : sequence of str, optional
+        Row and column labels of the entry, for the caption.
+
+    Returns
+    -------
+    uint8 array of shape (height, width, 3)
+
+    Examples
+    --------
+    >>> told = Explanation((1, 1), np.array([[0, 1]]), np.ones(1), np.ones(1), 1.0)
+    >>> explained(told, (4, 8)).shape
+    (174, 280, 3)
+    """
+    entry = ", ".join(names or map(str, told.at))
+    pair = (told.at[0], told.at[1])
+    share = told.spread(shape)
+    panels = [marked(signed(np.sign(share) * np.sqrt(np.abs(share)), 0.002), pair)]
+    captions = [f"weights in {entry} (square root): {share.min():.2g} to {share.max():.2g}"]
+    if told.kernel is not None:
+        row = told.spread(shape, kernel=True)
+        panels.insert(0, marked(rising(row), pair))
+        captions.insert(0, f"kernel between {entry} and what is known")
+    return side_by_side(panels, captions)
 
 
 def side_by_side(panels: Sequence[Rgb], captions: Sequence[str], *, least: int = 256) -> Rgb:

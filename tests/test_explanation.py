@@ -1,0 +1,98 @@
+"""What filled values are made of, how far networks look, and pictures of both."""
+
+import numpy as np
+import pytest
+
+from ntkfill import Inpainter, InputError, plots
+from ntkfill.explanation import Explanation, neighbourhood, reached
+from ntkfill.nn import Conv, ReLU, Sequential, hourglass
+from ntkfill.priors import IID, Features, MeshGrid
+
+RNG = np.random.default_rng(0)
+HOLES = RNG.random((24, 20)) < 0.4
+IMAGE = RNG.normal(size=HOLES.shape)
+AT = tuple(map(int, np.argwhere(HOLES)[60]))
+
+
+@pytest.mark.parametrize("network", ["auto", hourglass(2)])
+def test_a_pixel(network):
+    inpainter = Inpainter(network, rtol=1e-7).fit(HOLES, IMAGE)
+    told = inpainter.explain(IMAGE, AT)
+    assert told.value == pytest.approx(inpainter.transform(IMAGE)[AT], abs=1e-4)
+    assert told.value == pytest.approx(np.vdot(told.weights, told.values))
+    np.testing.assert_array_equal(told.values, IMAGE[told.rows, told.columns])
+    assert not HOLES[told.rows, told.columns].any()
+    np.testing.assert_array_equal(told.spread(HOLES.shape), inpainter.weights(AT))
+    row = inpainter.kernel_row(AT)
+    np.testing.assert_array_equal(told.spread(HOLES.shape, kernel=True), np.where(HOLES, 0, row))
+    assert inpainter.explain(IMAGE, (AT[0] - 24, AT[1] - 20)).at == AT
+
+
+def test_channels():
+    colour = np.stack([IMAGE, 2 * IMAGE], axis=-1)
+    inpainter = Inpainter(hourglass(2)).fit(HOLES)
+    first, second = (
+        inpainter.explain(colour, AT, channel_axis=-1, channel=channel) for channel in (0, 1)
+    )
+    assert second.value == pytest.approx(2 * first.value)
+    np.testing.assert_array_equal(first.weights, second.weights)
+
+
+def test_the_heaviest_and_the_radius():
+    inpainter = Inpainter(hourglass(2)).fit(HOLES)
+    told = inpainter.explain(IMAGE, AT)
+    few = told.heaviest(5)
+    assert len(few.weights) == len(few.kernel) == 5
+    assert abs(few.weights).min() >= np.sort(abs(told.weights))[-6]
+    assert told.radius(0.5) < told.radius(0.9) < 24
+    # Most of the weight lies beside the pixel, as a count of what is known there would not.
+    flat = Explanation(told.at, told.places, told.values, np.ones(len(told.values)), 0.0)
+    assert told.radius(0.5) < flat.radius(0.5) / 2
+
+
+def test_neighbourhoods():
+    single = Sequential(Conv(3), ReLU(), Conv(3))
+    assert neighbourhood(single, axes=1) == 0.0  # nothing but the coordinate itself
+    for levels in (2, 3):
+        radii = [neighbourhood(hourglass(levels), share) for share in (0.1, 0.5, 0.9, 0.999999)]
+        assert radii == sorted(radii)
+        assert radii[-1] < np.sqrt(2) * hourglass(levels).reach
+    assert neighbourhood(hourglass(3), prior=IID(0.0, 1.0)) > 2
+    # The nngp falls off more slowly than the ntk, which counts the last layers most.
+    assert neighbourhood(hourglass(4), kind="nngp") > neighbourhood(hourglass(4))
+    assert neighbourhood(hourglass(2, upsample="bilinear")) > neighbourhood(hourglass(2))
+    with pytest.raises(InputError, match="has no shift average"):
+        neighbourhood(hourglass(2), prior=MeshGrid())
+
+
+@pytest.mark.parametrize("share", [0, 1, -1, 2])
+def test_shares_that_cannot_be_reached(share):
+    with pytest.raises(InputError, match="share cannot be reached"):
+        reached(np.arange(3.0), np.ones(3), share)
+
+
+def test_what_is_equally_far_is_reached_together():
+    assert reached(np.array([1.0, 1.0, 3.0]), np.array([1.0, 3.0, 1.0]), 0.5) == 1.0
+
+
+def test_figure_4_in_one_call():
+    maps = plots.kernel_maps(
+        (1, 2), {"i.i.d.": IID(), "identity": Features(np.eye(16)[None])}, side=16
+    )
+    assert maps.dtype == np.uint8
+    assert maps.shape == (2 * 302, 2 * 256 + 3 * 12, 3)
+    # Priors and depths make different maps.
+    panels = [maps[r : r + 256, c : c + 256] for r in (34, 336) for c in (12, 280)]
+    for k, panel in enumerate(panels):
+        assert all(not np.array_equal(panel, other) for other in panels[:k])
+    assert plots.kernel_maps((1,), side=16).shape[0] == 3 * 302
+
+
+def test_an_explanation_is_drawn():
+    told = Inpainter(hourglass(2)).fit(HOLES).explain(IMAGE, AT)
+    with_kernel = plots.explained(told, HOLES.shape)
+    bare = Explanation(told.at, told.places, told.values, told.weights, told.value)
+    without = plots.explained(bare, HOLES.shape, names=("row a", "column b"))
+    assert with_kernel.shape[1] > 1.9 * without.shape[1]
+    with pytest.raises(InputError, match="no kernel"):
+        bare.spread(HOLES.shape, kernel=True)
