@@ -22,7 +22,7 @@ from .splits import KFold
 
 FOLDS = 10
 # What is known of a gene, a context or a drug before, worth so many conditions.
-PRIOR = 4.0
+PRIOR = 2.0
 
 
 @dataclass(frozen=True, eq=False)
