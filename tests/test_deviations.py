@@ -62,7 +62,8 @@ def test_unit_variance_is_the_closed_form(under):
         squares.append(spread[0])
         expected.append(spread[1])
         variance.append(np.where(k, 0.0, error))
-    scale = two_way_scale(np.transpose(squares), np.transpose(expected))
+    of_row, of_column = two_way_scale(np.transpose(squares), np.transpose(expected))
+    scale = of_row[:, None] * of_column
     wanted = np.sqrt(np.transpose(variance)) * scale * np.nanstd(table, axis=0)
     np.testing.assert_allclose(std, wanted, rtol=1e-6)
     other = of_rows("nngp" if under != "nngp" else "ntk")[2]
@@ -91,7 +92,8 @@ def test_features_on_both_sides():
     squares, expected = np.full(table.size, np.nan), np.zeros(table.size)
     squares[k] = (inverse @ (table.ravel()[k] - table.ravel()[k].mean())) ** 2
     expected[k] = np.diag(inverse)
-    scale = two_way_scale(squares.reshape(table.shape), expected.reshape(table.shape)).ravel()
+    factors = two_way_scale(squares.reshape(table.shape), expected.reshape(table.shape))
+    scale = np.outer(*factors).ravel()
     off = (std.ravel()[~k] / (scale * np.sqrt(error))[~k] - 1) * np.sqrt(2 * 32)
     assert 0.5 < np.sqrt(np.mean(off**2)) < 1.6
     with pytest.raises(InputError, match="one posterior"):
@@ -103,7 +105,7 @@ def test_the_scale_of_rows_and_columns_is_found():
     of_row, of_column = 1.5 ** rng.normal(size=(400, 1)), 1.5 ** rng.normal(size=300)
     squares = (of_row * of_column * rng.normal(size=(400, 300))) ** 2
     squares[rng.random(squares.shape) < 0.3] = np.nan
-    scale = two_way_scale(squares, np.ones(squares.shape))
+    scale = np.outer(*two_way_scale(squares, np.ones(squares.shape)))
     ratio = scale / (of_row * of_column)
     assert np.std(np.log(ratio)) < 0.15
     assert np.std(np.log(1 / (of_row * of_column))) > 0.5

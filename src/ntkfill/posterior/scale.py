@@ -76,8 +76,8 @@ def local_scale(coefficients: Array, expected: Array, known: Mask) -> Array:
     return np.sqrt(sums[:-1] / np.maximum(sums[-1], np.finfo(float).tiny))
 
 
-def two_way_scale(squares: Array, expected: Array) -> Array:
-    """One factor per entry of a table: of its column times that of its row.
+def two_way_scale(squares: Array, expected: Array) -> tuple[Array, Array]:
+    """Factors for the rows and for the columns of a table; an entry has the product of its two.
 
     Each is the mean of an inverse gamma distribution after it saw the entries of the column (or
     row).
@@ -91,20 +91,23 @@ def two_way_scale(squares: Array, expected: Array) -> Array:
 
     Returns
     -------
-    array of shape (n, m)
+    array of shape (n,)
+        One on average.
+    array of shape (m,)
 
     Examples
     --------
     >>> squares = np.outer([1.0, 1.0, 1.0, 9.0], np.full(200, 4.0))
-    >>> two_way_scale(squares, np.ones((4, 200)))[[0, 3], 0].round(1)
-    array([2.2, 5.7])
+    >>> rows, columns = two_way_scale(squares, np.ones((4, 200)))
+    >>> rows.round(2), columns[0].round(2)
+    (array([0.65, 0.65, 0.65, 1.66]), np.float64(3.46))
     """
     known = ~np.isnan(squares)
     ratio = np.divide(squares, expected, out=np.zeros_like(squares), where=known & (expected > 0))
     of_column = _shrunk(ratio.sum(axis=0), known.sum(axis=0), OF_COLUMNS)
     ratio /= np.where(of_column > 0, of_column, 1.0)
     of_row = _shrunk(ratio.sum(axis=1), known.sum(axis=1), OF_ROWS)
-    return np.asarray(np.sqrt(of_row[:, None] * of_column))
+    return np.sqrt(of_row), np.sqrt(of_column)
 
 
 def _shrunk(total: Array, count: Array, prior: float) -> Array:

@@ -53,7 +53,8 @@ class Spread:
     @property
     def std(self) -> Array:
         """In units of the values."""
-        return np.sqrt(self.variance) * two_way_scale(self.squares, self.expected)
+        rows, columns = two_way_scale(self.squares, self.expected)
+        return np.sqrt(self.variance) * rows[:, None] * columns
 
 
 def deviations(model: Model, values: Array, under: Under = "ntk", seed: int = 0) -> Array:
@@ -93,7 +94,12 @@ def deviations(model: Model, values: Array, under: Under = "ntk", seed: int = 0)
 
 
 def _plain(model: Plain, values: Array, under: Under) -> Array:
-    """Each column given the others as they were filled in; the doubt about those is left out."""
+    """Each column given the others as they were filled in.
+
+    Those fills saw the very entries that are regressed on them, so coefficients do not tell how
+    large errors are, only in which rows: the mean variance of a column is put to one, for hidden
+    entries to correct (`ntkfill.tables.calibration`).
+    """
     chain, known = model.chain, ~np.isnan(values)
     spread, y = Spread.empty(known), (values - model.level) / model.scale
     for group in chain.groups:
@@ -102,7 +108,11 @@ def _plain(model: Plain, values: Array, under: Under) -> Array:
             vectors = np.hstack([others, np.ones((len(others), 1))])
             kernels = {kind: chain.network.between(vectors, kind=kind) for kind in MODELS[under]}
             _regress(spread, y, group.columns, group.known, kernels, group.ridge, under)
-    return spread.std * model.scale
+    missing = ~known
+    usual = spread.variance.sum(axis=0) / np.maximum(missing.sum(axis=0), 1)
+    relative = np.sqrt(spread.variance / np.where(usual > 0, usual, 1.0))
+    rows = two_way_scale(spread.squares, spread.expected)[0]
+    return relative * rows[:, None] * model.scale
 
 
 def _sided(model: Rows | Columns, values: Array, under: Under) -> Spread:
