@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkfill import Inpainter, InputError, plots
+from ntkfill import Inpainter, InputError, NTKImputer, plots
 from ntkfill.explanation import Explanation, neighbourhood, reached
 from ntkfill.nn import Conv, ReLU, Sequential, hourglass
 from ntkfill.priors import IID, Features, MeshGrid
@@ -63,6 +63,39 @@ def test_neighbourhoods():
     assert neighbourhood(hourglass(2, upsample="bilinear")) > neighbourhood(hourglass(2))
     with pytest.raises(InputError, match="has no shift average"):
         neighbourhood(hourglass(2), prior=MeshGrid())
+
+
+SIDES = {
+    "plain": {},
+    "rows": {"row_features": RNG.normal(size=(20, 2))},
+    "columns": {"column_features": RNG.normal(size=(8, 2))},
+    "both": {"row_features": RNG.normal(size=(20, 2)), "column_features": RNG.normal(size=(8, 2))},
+}
+
+
+@pytest.mark.parametrize("sides", SIDES.values(), ids=SIDES)
+def test_an_entry_of_a_table(sides):
+    """The same object as for a pixel; what is most alike weighs most."""
+    table = RNG.normal(size=(20, 1)) + 0.3 * RNG.normal(size=(20, 8))
+    table[RNG.random(table.shape) < 0.2] = np.nan
+    imputer = NTKImputer(**sides, ridge=1.0).fit(table)
+    filled = imputer.fit_transform(table)
+    at = tuple(map(int, np.argwhere(np.isnan(table))[7]))
+    told = imputer.explain(*at)
+    assert (told.at, told.places.shape) == (at, (len(told.weights), 2))
+    assert told.value == pytest.approx(filled[at], abs=1e-4)
+    np.testing.assert_array_equal(told.values, table[told.rows, told.columns])
+    assert told.kernel.shape == told.weights.shape
+    assert np.corrcoef(told.kernel, told.weights)[0, 1] > 0.3
+    assert told.spread(table.shape)[told.rows[0], told.columns[0]] == told.weights[0]
+    known = imputer.explain(*map(int, np.argwhere(~np.isnan(table))[0]))
+    assert (known.kernel, known.weights.tolist()) == (None, [1.0])
+    # The kernel and the ridge make the weights.
+    if "row_features" in sides and "column_features" not in sides:
+        model = imputer.model_
+        gram = model.fitted.kernel[np.ix_(told.rows, told.rows)]
+        share = np.linalg.solve(gram + np.diag(gram).mean() * np.eye(len(gram)), told.kernel)
+        np.testing.assert_allclose(told.weights, share + (1 - share.sum()) / len(share))
 
 
 @pytest.mark.parametrize("share", [0, 1, -1, 2])

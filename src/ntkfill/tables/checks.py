@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,25 +13,6 @@ from ..grid import Array
 from ..nn import Dense, ReLU, Sequential, TwoSlope
 
 LARGEST = 1e150
-
-
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """What a filled value is made of: ``value == sum(weights * values)``.
-
-    Parameters
-    ----------
-    rows, columns : int arrays of shape (k,)
-        Where the observed entries stand.
-    values, weights : arrays of shape (k,)
-    value : float
-    """
-
-    rows: NDArray[np.intp]
-    columns: NDArray[np.intp]
-    values: Array
-    weights: Array
-    value: float
 
 
 def relu(depth: int) -> Sequential:

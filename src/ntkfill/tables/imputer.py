@@ -19,11 +19,12 @@ from sklearn.utils.validation import (
 )
 
 from ..errors import InputError
+from ..explanation import Explanation
 from ..grid import Array
 from ..nn import Sequential
 from ..posterior.gaussian import Under
+from .alike import alike
 from .checks import (
-    Explanation,
     checked_auto,
     checked_network,
     checked_ridge,
@@ -288,6 +289,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         labels = self._labels if X is None else row_labels(X)
         i = position(row, labels, values.shape[0], "row")
         j = position(column, self._names, values.shape[1], "column")
+        kernel = None
         if not np.isnan(values[i, j]):
             at, weights = np.array([i * values.shape[1] + j]), np.ones(1)
         elif not self._columns[j]:
@@ -297,15 +299,16 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             place = int(np.searchsorted(used, j))
             if X is None:
                 flat, weights = self.model_.weights(i, place)
+                kernel = alike(self.model_, i, place, np.transpose(np.divmod(flat, len(used))))
             else:
                 features = self._features(X, values, row_features)
                 flat, weights = self.model_.weights_of_new(values[:, used], features, i, place)
                 values = values if isinstance(self.model_, Columns) else self._values
             rows, columns = np.divmod(flat, len(used))
             at = rows * values.shape[1] + used[columns]
-        rows, columns = np.divmod(at, values.shape[1])
-        shares = values[rows, columns]
-        return Explanation(rows, columns, shares, weights, float(weights @ shares))
+        places = np.transpose(np.divmod(at, values.shape[1]))
+        shares = values[tuple(places.T)]
+        return Explanation((i, j), places, shares, weights, float(weights @ shares), kernel)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """The names of the columns that `transform` gives back."""
