@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_limits
 from ..completion import fit, shares
 from ..grid import Array
 from ..kernels import Kernel
+from ..memory import require
 from ..nn.evaluate import Kind
 from ..observed import Mask
 from ..progress import stage
@@ -42,10 +43,11 @@ MODELS: dict[Under, tuple[Kind, Kind]] = {
     "ntk": ("ntk", "ntk"),
 }
 
-# Right-hand sides of one solve, a constant so that the same seed gives the same bytes anywhere.
-BATCH = 8
-# The same for chosen coordinates.
-CHOSEN = 32
+# Right-hand sides of one solve, a constant so that the same seed gives the same bytes anywhere, and
+# about what each takes besides its solve: bytes per coordinate.
+BATCH, BYTES = 8, 48
+# For chosen coordinates: at most so many at once, of at most so many entries together.
+CHOSEN, ENTRIES = 32, 1 << 24
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,12 @@ class Posterior:
         """The diagonal of `covariance`, a few coordinates at a time: shape (len(at),)."""
         result = np.empty(len(at))
         diagonal = self.drawn.diagonal().ravel()
-        for first in range(0, len(at), CHOSEN):
-            part = at[first : first + CHOSEN]
+        step = max(1, min(CHOSEN, ENTRIES // self.known.size))
+        for first in range(0, len(at), step):
+            part = at[first : first + step]
             weights, moved, cross = self._weighed(part)
             change = np.sum(weights * (moved - 2 * cross), axis=0)
-            result[first : first + CHOSEN] = diagonal[part] + change + self.noise
+            result[first : first + step] = diagonal[part] + change + self.noise
         return np.maximum(result, 0.0)
 
     def expected(self) -> Array:
@@ -159,7 +162,14 @@ class Posterior:
         Returns
         -------
         Sampled
+
+        Raises
+        ------
+        MemoryLimitError
+            If a few draws do not fit into memory.
         """
+        batch = min(BATCH, samples)
+        require("draws from the prior", batch * BYTES * self.known.size, hint="a crop")
         errors, squares = np.zeros(len(at)), np.zeros(int(self.known.sum()))
         half = root(self.drawn)
         starts = range(0, samples, BATCH)
