@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from ..errors import InputError
 from ..grid import Array
@@ -47,7 +47,7 @@ class StudentT:
 
     def interval(self, level: float) -> tuple[Array, Array]:
         """The central interval that holds the share `level`."""
-        half = stats.t.ppf(0.5 + level / 2, self.df) * self.scale
+        half = special.stdtrit(self.df, 0.5 + level / 2) * self.scale
         return self.location - half, self.location + half
 
 
