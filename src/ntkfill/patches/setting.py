@@ -1,0 +1,89 @@
+"""How a fill is refined: windows of the picture, and what is made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from ..errors import InputError, number
+
+SHARES = ("first", "last", "trust")
+
+
+@dataclass(frozen=True)
+class Patches:
+    """How a fill is refined.
+
+    Parameters
+    ----------
+    width : int
+        Of the windows, in pixels.
+    step : int
+        Pixels between windows. They overlap, and begin elsewhere in each pass.
+    reach : int
+        How far away similar windows are looked for, in pixels.
+    count : int
+        How many of the most similar windows complete one.
+    passes : int
+    first, last : float
+        The ridge of the first and of the last pass, relative to the mean square error of the fill.
+    trust : float
+        What a missing pixel counts when windows are compared; a known one counts 1.
+
+    Raises
+    ------
+    InputError
+        If a number cannot be used.
+
+    Examples
+    --------
+    >>> Patches(passes=3).ridges(100.0)
+    (100.0, 10.0, 1.0)
+    """
+
+    width: int = 8
+    step: int = 4
+    reach: int = 12
+    count: int = 60
+    passes: int = 8
+    first: float = 1.0
+    last: float = 0.01
+    trust: float = 0.3
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            given = getattr(self, field.name)
+            value = number(f"the {field.name} of patches", given)
+            whole = field.name not in SHARES
+            if value <= 0 or (whole and value != int(value)):
+                raise InputError(
+                    f"the {field.name} of patches cannot be used",
+                    expected="a whole number above zero" if whole else "a number above zero",
+                    got=repr(given),
+                )
+        if self.step > self.width:
+            raise InputError(
+                "windows leave gaps between them",
+                expected=f"a step of at most {self.width}",
+                got=repr(self.step),
+            )
+
+    def ridges(self, error: float) -> tuple[float, ...]:
+        """One for each pass: the better the fill, the more of its detail is believed."""
+        return tuple(map(float, error * np.geomspace(self.first, self.last, self.passes)))
+
+
+def default_patches(axes: int, channels: int = 1) -> Patches:
+    """Windows of about as many entries, whatever the grid.
+
+    Examples
+    --------
+    >>> default_patches(3).width
+    4
+    """
+    if axes == 1:
+        return Patches(width=16, step=4, reach=256)
+    if axes == 2:
+        return Patches() if channels == 1 else Patches(width=6, step=3)
+    return Patches(width=4, step=2, reach=4)

@@ -1,0 +1,142 @@
+"""Windows of a grid: small boxes, each a row of entries that can be compared with others."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from ..grid import Array, Index
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Windows that are worked on together, and the part of the grid that they look at.
+
+    Parameters
+    ----------
+    box : tuple of slice
+        That part.
+    corners : tuple of int arrays
+        Where the windows begin along each axis of the box; every combination is one.
+    """
+
+    box: tuple[slice, ...]
+    corners: tuple[Index, ...]
+
+
+def rows(values: NDArray[np.generic], width: tuple[int, ...]) -> NDArray[np.generic]:
+    """Every window of this width as a row.
+
+    Parameters
+    ----------
+    values : array of shape (*grid, channels)
+    width : tuple of int
+        Of the windows, along each axis of the grid.
+
+    Returns
+    -------
+    array of shape (places, entries)
+        Places in the order of their corners, entries channel by channel.
+
+    Examples
+    --------
+    >>> rows(np.arange(4)[:, None], (3,)).tolist()
+    [[0, 1, 2], [1, 2, 3]]
+    """
+    axes = tuple(range(len(width)))
+    view = sliding_window_view(values, width, axis=axes)
+    return np.ascontiguousarray(view).reshape(-1, values.shape[-1] * math.prod(width))
+
+
+def entries(shape: tuple[int, ...], width: tuple[int, ...]) -> Index:
+    """Where the entries of the window in the first corner stand in a flat array (*grid, channels).
+
+    Examples
+    --------
+    >>> entries((4, 5, 1), (2, 2)).tolist()
+    [0, 1, 5, 6]
+    """
+    flat = np.arange(math.prod(shape), dtype=np.intp).reshape(shape)
+    first = flat[tuple(slice(w) for w in width)]
+    return np.moveaxis(first, -1, 0).reshape(-1)
+
+
+def tiles(
+    grid: tuple[int, ...], width: tuple[int, ...], step: int, offset: Index, side: int, reach: int
+) -> Iterator[list[Tile]]:
+    """The windows that begin every `step` coordinates, in tiles; one list per band of the grid.
+
+    Parameters
+    ----------
+    grid, width : tuple of int
+    step : int
+        Between windows; those at the ends of the grid are always there.
+    offset : int array of shape (n,)
+        Where the first ones begin besides, less than the step.
+    side : int
+        Coordinates between the first and the last corner of a tile, about.
+    reach : int
+        How far a tile sees beyond its corners.
+
+    Yields
+    ------
+    list of Tile
+    """
+    count = max(side // step, 1)
+    starts = []
+    for whole, w, o in zip(grid, width, offset, strict=True):
+        last = whole - w
+        every = np.unique(np.concatenate([[0, last], np.arange(o, last, step)]))
+        starts.append([every[k : k + count] for k in range(0, len(every), count)])
+    for first in starts[0]:
+        yield [
+            _tile(corners, grid, width, reach)
+            for corners in itertools.product([first], *starts[1:])
+        ]
+
+
+def _tile(
+    corners: tuple[Index, ...], grid: tuple[int, ...], width: tuple[int, ...], reach: int
+) -> Tile:
+    box = tuple(
+        slice(max(int(c[0]) - reach, 0), min(int(c[-1]) + reach + w, whole))
+        for c, whole, w in zip(corners, grid, width, strict=True)
+    )
+    return Tile(box, tuple(c - part.start for c, part in zip(corners, box, strict=True)))
+
+
+def places(tile: Tile, shape: tuple[int, ...], width: tuple[int, ...]) -> tuple[Index, Index]:
+    """The windows of a tile: which of the box's rows they are, and where they begin in it.
+
+    Parameters
+    ----------
+    tile : Tile
+    shape : tuple of int
+        Of the box, (*grid, channels).
+    width : tuple of int
+
+    Returns
+    -------
+    rows, corners : int arrays of shape (windows,)
+        Positions in `rows` of the box, and in the flat box.
+    """
+    mesh = [axis.ravel() for axis in np.meshgrid(*tile.corners, indexing="ij")]
+    room = tuple(side - w + 1 for side, w in zip(shape, width, strict=False))
+    return np.ravel_multi_index(mesh, room), np.ravel_multi_index(mesh, shape[:-1]) * shape[-1]
+
+
+def sums_by_place(values: Array, places: Index, size: int) -> Array:
+    """The sum of the values at each place of a flat array, in double precision.
+
+    Examples
+    --------
+    >>> sums_by_place(np.array([1.0, 2.0, 3.0]), np.array([0, 2, 0]), 3).tolist()
+    [4.0, 0.0, 2.0]
+    """
+    return np.bincount(places.ravel(), values.ravel(), size)
