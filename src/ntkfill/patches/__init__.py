@@ -1,6 +1,6 @@
-"""The picture as its own feature prior: a fill refined by windows like each other."""
+"""The picture as its own feature prior: a fill refined by patches like each other."""
 
 from .refining import refine
-from .setting import Patches, default_patches
+from .setting import Patches, offered
 
-__all__ = ["Patches", "default_patches", "refine"]
+__all__ = ["Patches", "offered", "refine"]

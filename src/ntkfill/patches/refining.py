@@ -1,6 +1,8 @@
-"""A fill made better by itself: every window is completed anew from windows like it, in passes."""
+"""A fill made better by itself: every patch is completed anew from patches like it, in passes."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -11,9 +13,9 @@ from ..observed import Mask
 from ..progress import stage
 from ..solvers.base import Progress
 from ..threads import spread
+from .cutting import Tile, entries, places, rows, sums_by_place, tiles
 from .regression import precision, regress, similar
-from .setting import Patches, default_patches
-from .windows import Tile, entries, places, rows, sums_by_place, tiles
+from .setting import Patches, offered
 
 # Along one side of a tile on 1, 2 and 3 axes: so long that tiles share little of what they see.
 SIDE = {1: 512, 2: 32, 3: 8}
@@ -23,6 +25,8 @@ BATCH = 1 << 19
 TINY = 1e-6
 # Values count alike whose variances are well below this share of the fill's error.
 ALIKE = 0.1
+# Bytes for each value: fill, sums, weights, and the answers of one band of tiles.
+BYTES = 64
 
 
 def refine(
@@ -32,10 +36,10 @@ def refine(
     patches: Patches | None = None,
     told: Progress | None = None,
 ) -> Array:
-    """Complete every window of a fill anew from the windows most like it, in several passes.
+    """Complete every patch of a fill anew from the patches most like it, in several passes.
 
-    Within a window, the kernel between two pixels is the inner product of what the similar windows
-    show there: the last fill is the feature prior. Windows overlap; each counts by how sure it is.
+    Within a patch, the kernel between two pixels is the inner product of what the similar patches
+    show there: the last fill is the feature prior. Patches overlap; each counts by how sure it is.
 
     Parameters
     ----------
@@ -46,14 +50,14 @@ def refine(
     error : float
         The mean square error of the fill there, in squared units of the values.
     patches : Patches, optional
-        The default is `default_patches` of the grid.
+        The default is what suits most pictures with as many axes.
     told : callable, optional
         Called with the share of the work that is done.
 
     Returns
     -------
     float array of shape (*grid, channels)
-        Known entries as they were; where no window shows anything known, the fill as it was.
+        Known entries as they were; where no patch shows anything known, the fill as it was.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def refine(
 
     References
     ----------
-    Regression within groups of similar windows: Lebrun, Buades and Morel, "A nonlocal Bayesian
+    Regression within groups of similar patches: Lebrun, Buades and Morel, "A nonlocal Bayesian
     image denoising algorithm", SIAM J. Imaging Sciences 2013, doi:10.1137/120874989.
 
     Examples
@@ -74,21 +78,20 @@ def refine(
     True
     """
     n = filled.ndim - 1
-    patches = default_patches(n, filled.shape[-1]) if patches is None else patches
-    missing = missing if missing.ndim > n else missing[..., None]
-    known = np.broadcast_to(~missing, filled.shape)
-    require("the refinement", 48 * filled.size, hint="refine=None")
+    patches = offered(n, filled.shape[-1])[0] if patches is None else patches
+    known = np.broadcast_to(~(missing if missing.ndim > n else missing[..., None]), filled.shape)
+    require("the refinement", BYTES * filled.size, hint="refine=None")
     level = filled.mean(axis=tuple(range(n)), dtype=np.float64)
-    values = (filled - level).astype(np.float32)
-    least = TINY * float(np.mean(np.square(values), dtype=np.float64))
-    if least == 0 or known.all():
+    scale = float(np.sqrt(np.mean(np.square(filled - level), dtype=np.float64)))
+    if known.all() or not 0 < scale < math.inf:
         return filled.copy()
-    alike = ALIKE * max(error, least)
+    values = ((filled - level) / scale).astype(np.float32)
+    error = max(error / scale**2, TINY)
     with threadpool_limits(1):  # the order of sums must not depend on the number of threads
         for number, ridge in enumerate(patches.ridges(error)):
             part = stage(told, number, patches.passes)
-            values = _one_pass(values, known, patches, number, max(ridge, least), alike, part)
-    return np.where(known, filled, (values + level).astype(filled.dtype))
+            values = _one_pass(values, known, patches, number, max(ridge, TINY), error, part)
+    return np.where(known, filled, (values * scale + level).astype(filled.dtype))
 
 
 def _one_pass(
@@ -97,10 +100,10 @@ def _one_pass(
     patches: Patches,
     number: int,
     ridge: float,
-    alike: float,
+    error: float,
     told: Progress | None,
 ) -> Array:
-    """Every window completed once; the grid of windows lies elsewhere in each pass."""
+    """Every patch completed once; the lattice of patches lies elsewhere in each pass."""
     grid = values.shape[:-1]
     width = tuple(min(patches.width, side) for side in grid)
     offset = number * (2 * np.arange(len(grid)) + 1) % patches.step
@@ -108,15 +111,15 @@ def _one_pass(
     bands = list(tiles(grid, width, patches.step, offset, side, patches.reach))
     sums, weights = np.zeros(values.shape), np.zeros(values.shape)
     for k, band in enumerate(bands):
-        done: dict[int, tuple[Array, Array]] = {}
+        done: list[tuple[Array, Array]] = [(sums, weights)] * len(band)
 
-        def work(t: int, band: list[Tile] = band, done: dict = done) -> None:
-            done[t] = _completed(values, known, band[t], width, patches, ridge, alike)
+        def work(t: int, band: list[Tile] = band, done: list[tuple[Array, Array]] = done) -> None:
+            done[t] = _completed(values, known, band[t], width, patches, ridge, error)
 
         spread(work, range(len(band)))
-        for t, tile in enumerate(band):
-            sums[tile.box] += done[t][0]
-            weights[tile.box] += done[t][1]
+        for tile, (more, weight) in zip(band, done, strict=True):
+            sums[tile.box] += more
+            weights[tile.box] += weight
         if told is not None:
             told((k + 1) / len(bands))
     reached = weights > 0
@@ -130,29 +133,26 @@ def _completed(
     width: tuple[int, ...],
     patches: Patches,
     ridge: float,
-    alike: float,
+    error: float,
 ) -> tuple[Array, Array]:
-    """What the windows of a tile say of its box: sums of weighted values, and the weights."""
-    part, size = values[tile.box], values[tile.box].size
+    """What the patches of a tile say of its box: sums of weighted values, and the weights."""
+    part = values[tile.box]
+    sums, weights = np.zeros(part.size), np.zeros(part.size)
     candidates, seen = rows(part, width), rows(known[tile.box], width)
     at, corners = places(tile, part.shape, width)
     counts = seen[at].sum(axis=1)
-    # Windows that know all have nothing to complete, those that know nothing nothing to go by.
-    chosen = np.flatnonzero((counts > 0) & (counts < seen.shape[1]))
-    chosen = chosen[np.argsort(counts[chosen], kind="stable")]
-    sums, weights = np.zeros(size), np.zeros(size)
-    within = entries(part.shape, width)
+    # Patches that know all have nothing to complete, those that know nothing nothing to go by.
+    order = np.argsort(counts, kind="stable")
+    order = order[(counts[order] > 0) & (counts[order] < seen.shape[1])]
+    at, where = at[order], corners[order][:, None] + entries(part.shape, width)
+    trust = np.where(seen[at], np.float32(1), np.float32(patches.trust))
+    alike = similar(candidates[at], trust, candidates, patches.count)
     batch = max(1, BATCH // (candidates.itemsize * patches.count * candidates.shape[1]))
-    if len(chosen):
-        windows = candidates[at[chosen]]
-        trust = np.where(seen[at[chosen]], np.float32(1), np.float32(patches.trust))
-        alikes = similar(windows, trust, candidates, patches.count)
-    for first in range(0, len(chosen), batch):
-        some = chosen[first : first + batch]
-        groups = candidates[alikes[first : first + batch]]
-        found, variance = regress(candidates[at[some]], seen[at[some]], groups, ridge)
-        weight = precision(variance, seen[at[some]], alike)
-        where = corners[some][:, None] + within
-        sums += sums_by_place(found * weight, where, size)
-        weights += sums_by_place(weight, where, size)
+    for first in range(0, len(at), batch):
+        some = slice(first, first + batch)
+        seen_here = seen[at[some]]
+        found, variance = regress(candidates[at[some]], seen_here, candidates[alike[some]], ridge)
+        weight = precision(variance, seen_here, ALIKE * error)
+        sums += sums_by_place(found * weight, where[some], part.size)
+        weights += sums_by_place(weight, where[some], part.size)
     return sums.reshape(part.shape), weights.reshape(part.shape)

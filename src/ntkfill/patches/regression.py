@@ -1,8 +1,8 @@
-"""Windows completed by windows like them: one small kernel regression each, many at once.
+"""Patches completed by patches like them: one small kernel regression each, many at once.
 
-The kernel between two entries of a window is the inner product of what stands at these places in
-similar windows. That is the feature prior of the paper, with one feature per similar window: a
-table whose rows are windows, and of which one row is known in part.
+The kernel between two entries of a patch is the inner product of what stands at these places in
+similar patches. That is the feature prior of the paper, with one feature per similar patch: a
+table whose rows are patches, and of which one row is known in part.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from ..grid import Array, Index
 from ..observed import Mask
 
 
-def similar(windows: Array, trust: Array, candidates: Array, count: int) -> Index:
-    """The candidates nearest to each window, in no order.
+def similar(patches: Array, trust: Array, candidates: Array, count: int) -> Index:
+    """The candidates nearest to each patch, in no order.
 
     Parameters
     ----------
-    windows : float32 array of shape (m, entries)
+    patches : float32 array of shape (m, entries)
     trust : float32 array of shape (m, entries)
         What the squared difference counts at each entry.
     candidates : float32 array of shape (k, entries)
@@ -37,8 +37,8 @@ def similar(windows: Array, trust: Array, candidates: Array, count: int) -> Inde
     """
     many = len(candidates)
     distance = trust @ np.square(candidates).T
-    distance -= 2 * ((trust * windows) @ candidates.T)
-    distance += (trust * np.square(windows)).sum(axis=1)[:, None]
+    distance -= 2 * ((trust * patches) @ candidates.T)
+    distance += (trust * np.square(patches)).sum(axis=1)[:, None]
     if count >= many:
         return np.broadcast_to(np.arange(many), distance.shape)
     # Floats above zero sort as their bits do. With the number of the candidate in the last ones,
@@ -50,16 +50,16 @@ def similar(windows: Array, trust: Array, candidates: Array, count: int) -> Inde
     return keys[:, :count] & last
 
 
-def regress(windows: Array, known: Mask, groups: Array, ridge: float) -> tuple[Array, Array]:
-    """Complete windows from groups of similar ones.
+def regress(patches: Array, known: Mask, groups: Array, ridge: float) -> tuple[Array, Array]:
+    """Complete patches from groups of similar ones.
 
     Parameters
     ----------
-    windows : float array of shape (m, entries)
+    patches : float array of shape (m, entries)
         What stands where it is not known is never read.
     known : bool array of shape (m, entries)
     groups : float array of shape (m, count, entries)
-        Windows like each of them, complete.
+        Patches like each of them, complete.
     ridge : float
         Added to the diagonal of the kernel, in squared units of the values.
 
@@ -82,7 +82,7 @@ def regress(windows: Array, known: Mask, groups: Array, ridge: float) -> tuple[A
     features = groups - mean[:, None]
     features *= groups.shape[1] ** -0.5
     kernel = features.transpose(0, 2, 1) @ features
-    # Windows know different numbers of entries: the known ones come first, those of windows that
+    # Patches know different numbers of entries: the known ones come first, those of patches that
     # know less than the fullest are followed by some without a say.
     counts, order = known.sum(axis=1), np.argsort(~known, axis=1, kind="stable")
     at, to = order[:, : counts.max()], order[:, counts.min() :]
@@ -90,14 +90,14 @@ def regress(windows: Array, known: Mask, groups: Array, ridge: float) -> tuple[A
     inner = _block(kernel, at, at) * (real[:, :, None] & real[:, None, :])
     inner[:, *np.diag_indices(at.shape[1])] += np.where(real, kernel.dtype.type(ridge), 1)
     cross = _block(kernel, at, to) * real[:, :, None]
-    residual = np.take_along_axis(windows - mean, at, axis=1) * real
+    residual = np.take_along_axis(patches - mean, at, axis=1) * real
     solved = np.linalg.solve(inner, np.concatenate([residual[..., None], cross], axis=2))
     found = np.einsum("mkt,mk->mt", cross, solved[..., 0])
     told = np.einsum("mkt,mkt->mt", cross, solved[..., 1:])
     values, variance = mean, np.diagonal(kernel, axis1=1, axis2=2).copy()
     _add(values, to, found)
     _add(variance, to, -told)
-    return np.where(known, windows, values), np.where(known, 0, np.maximum(variance, 0))
+    return np.where(known, patches, values), np.where(known, 0, np.maximum(variance, 0))
 
 
 def _block(kernel: Array, at: Index, to: Index) -> Array:
@@ -113,5 +113,5 @@ def _add(values: Array, to: Index, more: Array) -> None:
 
 
 def precision(variance: Array, known: Mask, floor: float) -> NDArray[np.floating]:
-    """What each value counts in a mean over windows: nothing at known entries."""
+    """What each value counts in a mean over patches: nothing at known entries."""
     return np.where(known, 0, 1 / (variance + variance.dtype.type(floor)))

@@ -1,4 +1,4 @@
-"""How a fill is refined: windows of the picture, and what is made of them."""
+"""How a fill is refined: the size of the patches, and what is made of them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class Patches:
     Parameters
     ----------
     width : int
-        Of the windows, in pixels.
+        Of a patch, in pixels.
     step : int
-        Pixels between windows. They overlap, and begin elsewhere in each pass.
+        Pixels between patches. They overlap, and begin elsewhere in each pass.
     reach : int
-        How far away similar windows are looked for, in pixels.
+        How far away similar patches are looked for, in pixels.
     count : int
-        How many of the most similar windows complete one.
+        How many of the most similar patches complete one.
     passes : int
     first, last : float
         The ridge of the first and of the last pass, relative to the mean square error of the fill.
     trust : float
-        What a missing pixel counts when windows are compared; a known one counts 1.
+        What a missing pixel counts when patches are compared; a known one counts 1.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class Patches:
                 )
         if self.step > self.width:
             raise InputError(
-                "windows leave gaps between them",
+                "patches leave gaps between them",
                 expected=f"a step of at most {self.width}",
                 got=repr(self.step),
             )
@@ -74,16 +74,17 @@ class Patches:
         return tuple(map(float, error * np.geomspace(self.first, self.last, self.passes)))
 
 
-def default_patches(axes: int, channels: int = 1) -> Patches:
-    """Windows of about as many entries, whatever the grid.
+def offered(axes: int, channels: int = 1) -> tuple[Patches, ...]:
+    """What there is to choose from, the usual one first; patches of about as many entries each.
 
     Examples
     --------
-    >>> default_patches(3).width
-    4
+    >>> [patches.width for patches in offered(2)]
+    [8, 6]
     """
     if axes == 1:
-        return Patches(width=16, step=4, reach=256)
-    if axes == 2:
-        return Patches() if channels == 1 else Patches(width=6, step=3)
-    return Patches(width=4, step=2, reach=4)
+        return (Patches(width=16, step=4, reach=256),)
+    if axes > 2:
+        return (Patches(width=4, step=2, reach=4),)
+    wide, narrow = Patches(), Patches(width=6, step=3)
+    return (wide, narrow) if channels == 1 else (narrow,)

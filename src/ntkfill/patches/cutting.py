@@ -1,4 +1,4 @@
-"""Windows of a grid: small boxes, each a row of entries that can be compared with others."""
+"""Patches of a grid: small boxes, each a row of entries that can be compared with others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,31 +14,33 @@ from numpy.typing import NDArray
 
 from ..grid import Array, Index
 
+Number = TypeVar("Number", bound=np.generic)
+
 
 @dataclass(frozen=True)
 class Tile:
-    """Windows that are worked on together, and the part of the grid that they look at.
+    """Patches that are worked on together, and the part of the grid that they look at.
 
     Parameters
     ----------
     box : tuple of slice
         That part.
     corners : tuple of int arrays
-        Where the windows begin along each axis of the box; every combination is one.
+        Where the patches begin along each axis of the box; every combination is one.
     """
 
     box: tuple[slice, ...]
     corners: tuple[Index, ...]
 
 
-def rows(values: NDArray[np.generic], width: tuple[int, ...]) -> NDArray[np.generic]:
-    """Every window of this width as a row.
+def rows(values: NDArray[Number], width: tuple[int, ...]) -> NDArray[Number]:
+    """Every patch of this width as a row.
 
     Parameters
     ----------
     values : array of shape (*grid, channels)
     width : tuple of int
-        Of the windows, along each axis of the grid.
+        Of the patches, along each axis of the grid.
 
     Returns
     -------
@@ -49,13 +52,12 @@ def rows(values: NDArray[np.generic], width: tuple[int, ...]) -> NDArray[np.gene
     >>> rows(np.arange(4)[:, None], (3,)).tolist()
     [[0, 1, 2], [1, 2, 3]]
     """
-    axes = tuple(range(len(width)))
-    view = sliding_window_view(values, width, axis=axes)
+    view = sliding_window_view(values, width, axis=tuple(range(len(width))))
     return np.ascontiguousarray(view).reshape(-1, values.shape[-1] * math.prod(width))
 
 
 def entries(shape: tuple[int, ...], width: tuple[int, ...]) -> Index:
-    """Where the entries of the window in the first corner stand in a flat array (*grid, channels).
+    """Where the entries of the patch in the first corner stand in a flat array (*grid, channels).
 
     Examples
     --------
@@ -70,13 +72,13 @@ def entries(shape: tuple[int, ...], width: tuple[int, ...]) -> Index:
 def tiles(
     grid: tuple[int, ...], width: tuple[int, ...], step: int, offset: Index, side: int, reach: int
 ) -> Iterator[list[Tile]]:
-    """The windows that begin every `step` coordinates, in tiles; one list per band of the grid.
+    """The patches that begin every `step` coordinates, in tiles; one list per band of the grid.
 
     Parameters
     ----------
     grid, width : tuple of int
     step : int
-        Between windows; those at the ends of the grid are always there.
+        Between patches; those at the ends of the grid are always there.
     offset : int array of shape (n,)
         Where the first ones begin besides, less than the step.
     side : int
@@ -112,7 +114,7 @@ def _tile(
 
 
 def places(tile: Tile, shape: tuple[int, ...], width: tuple[int, ...]) -> tuple[Index, Index]:
-    """The windows of a tile: which of the box's rows they are, and where they begin in it.
+    """The patches of a tile: which of the box's rows they are, and where they begin in it.
 
     Parameters
     ----------
@@ -123,7 +125,7 @@ def places(tile: Tile, shape: tuple[int, ...], width: tuple[int, ...]) -> tuple[
 
     Returns
     -------
-    rows, corners : int arrays of shape (windows,)
+    rows, corners : int arrays of shape (patches,)
         Positions in `rows` of the box, and in the flat box.
     """
     mesh = [axis.ravel() for axis in np.meshgrid(*tile.corners, indexing="ij")]
