@@ -13,11 +13,12 @@ from scipy import ndimage
 from .cache import Cache, Kept
 from .completion import fit
 from .errors import InputError, whole
-from .filling import Info, answered, fill, in_any_channel, known_pixels
+from .filling import Info, answering, fill, in_any_channel, known_pixels
 from .grid import Array
 from .hiding import hide
 from .observed import Mask, Observed
-from .parts import Part
+from .parts import Part, Settings
+from .patches import Refinement
 from .pictures import Picture
 from .plan import Plan, beyond_reach
 from .posterior import Interval, Posterior, Sampled, Scores, local_scale, shift
@@ -169,10 +170,11 @@ class Confidence:
         centre: bool,
         cache: Cache | Kept | None,
         level: float,
+        refinement: Refinement | None = None,
         told: Progress | None = None,
     ) -> tuple[Array, int]:
         """How many standard deviations the interval of each pixel spans to either side, (*grid),
-        and from how many hidden entries that is known."""
+        and from how many hidden entries that is known, refined as the fill was."""
         anywhere = in_any_channel(missing, pixels.shape[:-1])
         # Not the entries by which the network may have been chosen.
         hidden = hide(anywhere, share=self.hidden, seed=self.seed + 1).mask
@@ -181,9 +183,8 @@ class Confidence:
                 "there are too few known pixels to hide some of them", hint="interval=None"
             )
         gone = missing | (hidden if missing.ndim == hidden.ndim else hidden[..., None])
-        left = tuple(replace(part, solver=part.plan.solver) for part in parts)
-        filled = answered(pixels, gone, left, centre)[0]
-        std = self.std(pixels, gone, left[0], centre, cache, told)[hidden]
+        filled = answering(pixels, parts, centre, refinement)(gone)
+        std = self.std(pixels, gone, parts[0], centre, cache, told)[hidden]
         error = np.abs((filled - pixels)[hidden])
         score = np.divide(error, std, out=np.where(error > 0, np.inf, 0.0), where=std > 0)
         there = np.broadcast_to(~missing.reshape(*anywhere.shape, -1), pixels.shape)[hidden]
@@ -223,7 +224,7 @@ def sure(
     source: Picture,
     missing: Mask,
     parts: tuple[Part, ...],
-    centre: bool,
+    settings: Settings,
     cache: Cache | Kept | None,
     confidence: Confidence,
     level: float | None = None,
@@ -231,14 +232,15 @@ def sure(
 ) -> Filled:
     """Fill a picture where `missing`, of shape (*grid) or (*grid, channels), and say how sure."""
     stages = 2 if level is None else 3
-    values, info, answer = fill(source, missing, parts, centre, stage(told, 0, stages))
+    centre = settings.centres
+    values, info, answer = fill(source, missing, parts, settings, stage(told, 0, stages))
     pixels = known_pixels(source, missing)
     std = confidence.std(pixels, missing, parts[0], centre, cache, stage(told, 1, stages))
     anywhere = in_any_channel(missing, source.grid)
     interval = None
     if level is not None:
         times, count = confidence.times(
-            pixels, missing, parts, centre, cache, level, stage(told, 2, stages)
+            pixels, missing, parts, centre, cache, level, info.refinement, stage(told, 2, stages)
         )
         half = np.where(std > 0, times[..., None], 0.0) * std
         lower, upper = (source.laid_out(answer + sign * half) for sign in (-1.0, 1.0))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -19,11 +20,15 @@ from .grid import Array
 from .nn.mixture import Mixture
 from .nn.sequential import Sequential
 from .observed import Mask, Observed
-from .parts import Part
+from .parts import Part, Settings
+from .patches import Refinement, refine, refined
 from .pictures import Picture, looks_inverted, mask_array
 from .plan import Plan, beyond_reach
 from .progress import stage
 from .solvers.base import Progress, Report
+
+# A refined fill takes about so many times as long as the first one.
+STAGES = 5
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Info:
         Torus and solver of the network that counts most.
     choice : Choice or None
         What was tried and how each did, where the network was chosen by hidden known pixels.
+    refinement : Refinement or None
+        How the fill was refined, or why not, where that was asked for.
     reports : tuple of Report
         How each solve ended: residual, steps, converged, jitter. One per network and pattern of
         known pixels.
@@ -53,6 +60,7 @@ class Info:
     network: Sequential | Mixture | None = None
     plan: Plan | None = None
     choice: Choice | None = None
+    refinement: Refinement | None = None
     reports: tuple[Report, ...] = ()
     missing: int = 0
     beyond_reach: int = 0
@@ -67,7 +75,7 @@ def fill(
     source: Picture,
     missing: Mask,
     parts: tuple[Part, ...],
-    centre: bool,
+    settings: Settings,
     told: Progress | None,
 ) -> tuple[NDArray[Any], Info, Array]:
     """Fill a picture where `missing`, of shape (*grid) or (*grid, channels).
@@ -81,12 +89,16 @@ def fill(
         The same as it was solved for, not rounded.
     """
     started = time.perf_counter()
-    filled, reports = answered(known_pixels(source, missing), missing, parts, centre, told)
+    pixels = known_pixels(source, missing)
+    first = told if settings.refine is None else stage(told, 0, STAGES)
+    filled, reports = answered(pixels, missing, parts, settings.centres, first)
+    filled, refinement = _refined(pixels, filled, missing, parts, settings, told)
     result = source.filled(missing, filled)
     anywhere = in_any_channel(missing, source.grid)
     reach = max(part.plan.network.reach for part in parts)
     info = Info(
         plan=parts[0].plan,
+        refinement=refinement,
         reports=reports,
         missing=int(anywhere.sum()),
         beyond_reach=int(beyond_reach(anywhere, reach).sum()),
@@ -132,6 +144,40 @@ def known_pixels(source: Picture, missing: Mask) -> Array:
             hint="NaN, which means missing",
         )
     return pixels
+
+
+def answering(
+    pixels: Array, parts: tuple[Part, ...], centre: bool, patches: Refinement | None = None
+) -> Callable[[Mask], Array]:
+    """From a mask, (*grid) or (*grid, channels), to the picture filled there by the same networks,
+    and refined by the same patches."""
+    anew = tuple(replace(part, solver=part.plan.solver) for part in parts)
+
+    def answer(gaps: Mask) -> Array:
+        filled = answered(pixels, gaps, anew, centre)[0]
+        whole = np.where(gaps if gaps.ndim == pixels.ndim else gaps[..., None], filled, pixels)
+        if patches is None or patches.patches is None:
+            return whole
+        return refine(whole, gaps, patches.before, patches.patches)
+
+    return answer
+
+
+def _refined(
+    pixels: Array,
+    filled: Array,
+    missing: Mask,
+    parts: tuple[Part, ...],
+    settings: Settings,
+    told: Progress | None,
+) -> tuple[Array, Refinement | None]:
+    """The fill refined by its own patches, where that is asked for or helps."""
+    if settings.refine is None:
+        return filled, None
+    whole = np.where(missing if missing.ndim == pixels.ndim else missing[..., None], filled, pixels)
+    again = answering(pixels, parts, settings.centres)
+    rest = None if told is None else (lambda share: told((1 + (STAGES - 1) * share) / STAGES))
+    return refined(pixels, whole, missing, again, settings.refine == "patches", rest)
 
 
 def _answer(

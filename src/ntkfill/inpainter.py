@@ -28,7 +28,7 @@ from .filling import (
 )
 from .grid import Array
 from .observed import Mask
-from .parts import Network, Part, Progress, Settings, deepest_of
+from .parts import Network, Part, Progress, Refine, Settings, deepest_of
 from .pictures import Picture, mask_array, picture
 from .plan import Plan
 from .posterior.conformal import checked_level
@@ -61,6 +61,10 @@ class Inpainter:
     centre : bool, optional
         Take the mean of the known values out before, and put it back after. The default is to do
         so, except for the paper's exact kernel, which does without.
+    refine : {None, "patches", "auto"}
+        Complete every patch of the fill anew from the patches most like it, in several passes: much
+        better on what repeats, textures and edges, and a hundred times as much work. "auto" does so
+        where hidden known pixels say that it helps; None is one exact solve.
     rtol : float
         Accuracy of the solve: the residual relative to the known values' spread.
     memory_limit : int, optional
@@ -100,6 +104,7 @@ class Inpainter:
         boundary: Boundary = "pad",
         ridge: float | None = None,
         centre: bool | None = None,
+        refine: Refine = None,
         rtol: float = 1e-3,
         memory_limit: int | None = None,
         cache: Cache | Literal["user"] | None = "user",
@@ -111,6 +116,7 @@ class Inpainter:
         self.boundary = boundary
         self.ridge = ridge
         self.centre = centre
+        self.refine = refine
         self.rtol = rtol
         self.memory_limit = memory_limit
         self.cache = cache
@@ -188,7 +194,7 @@ class Inpainter:
         source = picture(image, channel_axis)
         check_fit(source, self.missing_)
         told = reporter(self.progress, "filling", 0.3, 1.0)
-        return fill(source, self.missing_, self.parts_, self._settings.centres, told)[0]
+        return fill(source, self.missing_, self.parts_, self._settings, told)[0]
 
     def fill(
         self, image: ArrayLike, mask: ArrayLike | None = None, *, channel_axis: int | None = None
@@ -221,7 +227,7 @@ class Inpainter:
         check_missing(missing)
         parts, choice = self._made_ready(source, missing, Kept(self._cache()))
         told = reporter(self.progress, "filling", 0.3, 1.0)
-        filled, info, _ = fill(source, missing, parts, self._settings.centres, told)
+        filled, info, _ = fill(source, missing, parts, self._settings, told)
         return filled, self._named(info, parts, choice)
 
     def sure(
@@ -272,9 +278,7 @@ class Inpainter:
         parts, choice = self._made_ready(source, missing, cache)
         told = reporter(self.progress, "filling", 0.3, 1.0)
         weighed = confidence or Confidence()
-        filled = sure(
-            source, missing, parts, self._settings.centres, cache, weighed, interval, told
-        )
+        filled = sure(source, missing, parts, self._settings, cache, weighed, interval, told)
         return replace(filled, info=self._named(filled.info, parts, choice))
 
     def std(
@@ -518,6 +522,7 @@ OPTIONS = (
     "boundary",
     "ridge",
     "centre",
+    "refine",
     "rtol",
     "memory_limit",
 )

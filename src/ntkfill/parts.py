@@ -24,6 +24,7 @@ from .solvers.base import Factor, Prepared, Solver
 
 Network = Sequential | Mixture | Literal["auto"]
 Progress = bool | Callable[[float], None] | None
+Refine = Literal["patches", "auto"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +68,7 @@ class Settings:
     boundary: Boundary
     ridge: float | None
     centre: bool | None
+    refine: Refine
     rtol: float
     memory_limit: int | None
 
@@ -75,6 +77,10 @@ class Settings:
         check_options(
             self.network, self.prior, self.boundary, self.ridge, self.rtol, self.memory_limit
         )
+        if self.refine not in (None, "patches", "auto"):
+            raise InputError(
+                "no such refinement", expected="None, 'patches' or 'auto'", got=repr(self.refine)
+            )
 
     @property
     def centres(self) -> bool:

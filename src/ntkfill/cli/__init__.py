@@ -136,6 +136,12 @@ def _method(command: argparse.ArgumentParser) -> None:
         help="relative to the kernel's diagonal (default: 1e-3, or what auto chooses)",
     )
     command.add_argument(
+        "--refine",
+        choices=("patches", "auto"),
+        help="complete patches of the fill anew from patches like them: better, much slower; auto "
+        "does so where it predicts hidden known pixels better",
+    )
+    command.add_argument(
         "--rtol", type=float, default=1e-3, metavar="R", help="accuracy of the solve (default 1e-3)"
     )
     command.add_argument(

@@ -6,7 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,8 @@ def told_fill(
             f"chosen of {len(info.choice.tried)} by {info.choice.hidden:,} hidden known pixels, "
             f"off by {info.choice.error:.3g} there: {info.network!r}",
         )
+    if info.refinement is not None:
+        say(options, info.refinement.told())
     if not info.missing:
         say(options, "warning: nothing is missing in this mask; white must mean missing")
     if info.beyond_reach:
@@ -147,6 +149,7 @@ def told_fill(
         "beyond_reach": info.beyond_reach,
         "network": repr(info.network) if info.network else None,
         "choice": told_choice(info),
+        "refinement": told_refinement(info),
         "steps": steps,
         "residual": residual,
         "converged": info.converged,
@@ -166,6 +169,13 @@ def told_choice(info: Info) -> dict[str, Any] | None:
             for tried in info.choice.tried
         ],
     }
+
+
+def told_refinement(info: Info) -> dict[str, Any] | None:
+    """What patches did to hidden known pixels."""
+    if info.refinement is None:
+        return None
+    return asdict(info.refinement)
 
 
 def told_plan(options: argparse.Namespace, source: Path, plan: Plan) -> dict[str, Any]:
@@ -341,6 +351,7 @@ def chosen_inpainter(options: argparse.Namespace) -> Inpainter:
         shift_average=not options.exact,
         boundary=options.boundary,
         ridge=options.ridge,
+        refine=options.refine,
         rtol=options.rtol,
         memory_limit=options.memory,
         progress=shows_progress(options),
