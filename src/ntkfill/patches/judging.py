@@ -115,7 +115,7 @@ def judge(
         better = first.copy()
         for w, part in enumerate(parts):
             share = stage(stage(told, k, len(choices)), w, len(parts))
-            better[part] = refine(first[part], gaps[part], before, quick, share)
+            better[part] = refine(first[part], gaps[part], math.sqrt(before), quick, share)
         error = _error(better, values, hidden, parts)
         after = min(after, error)
         if error < (1 - GAIN) * least or (must and best is None):
@@ -167,4 +167,4 @@ def refined(
         found = Refinement(usual, math.sqrt(UNKNOWN * float(filled.var())), None, 0)
     if found is None or found.patches is None:
         return filled, found
-    return refine(filled, missing, found.before**2, found.patches, stage(told, 1, 2)), found
+    return refine(filled, missing, found.before, found.patches, stage(told, 1, 2)), found

@@ -48,7 +48,7 @@ def refine(
     missing : bool array of shape (*grid) or (*grid, channels)
         What of it was filled in.
     error : float
-        The mean square error of the fill there, in squared units of the values.
+        The root mean square error of the fill there, in units of the values.
     patches : Patches, optional
         The default is what suits most pictures with as many axes.
     told : callable, optional
@@ -74,7 +74,7 @@ def refine(
     >>> stripes = np.sin(np.arange(64) * 1.7)[:, None, None] + np.zeros((64, 64, 1))
     >>> missing = np.random.default_rng(0).random((64, 64)) < 0.5
     >>> filled = np.where(missing[..., None], 0.0, stripes)
-    >>> bool(abs(refine(filled, missing, error=0.5) - stripes).max() < 0.1)
+    >>> bool(abs(refine(filled, missing, error=0.7) - stripes).max() < 0.1)
     True
     """
     n = filled.ndim - 1
@@ -82,16 +82,20 @@ def refine(
     known = np.broadcast_to(~(missing if missing.ndim > n else missing[..., None]), filled.shape)
     require("the refinement", BYTES * filled.size, hint="refine=None")
     level = filled.mean(axis=tuple(range(n)), dtype=np.float64)
-    scale = float(np.sqrt(np.mean(np.square(filled - level), dtype=np.float64)))
-    if known.all() or not 0 < scale < math.inf:
+    peak = float(np.abs(filled - level).max())
+    if known.all() or not 0 < peak < math.inf:
         return filled.copy()
-    values = ((filled - level) / scale).astype(np.float32)
-    error = max(error / scale**2, TINY)
+    start = ((filled - level) / peak).astype(np.float32)
+    scale = float(np.sqrt(np.mean(np.square(start), dtype=np.float64)))
+    start /= np.float32(scale)
+    values, scale = start, scale * peak
+    square = max((error / scale) ** 2, TINY)
     with threadpool_limits(1):  # the order of sums must not depend on the number of threads
-        for number, ridge in enumerate(patches.ridges(error)):
+        for number, ridge in enumerate(patches.ridges(square)):
             part = stage(told, number, patches.passes)
-            values = _one_pass(values, known, patches, number, max(ridge, TINY), error, part)
-    return np.where(known, filled, (values * scale + level).astype(filled.dtype))
+            values = _one_pass(values, known, patches, number, max(ridge, TINY), square, part)
+    result = values.astype(np.float64) * scale + level
+    return np.where(values == start, filled, result).astype(filled.dtype)
 
 
 def _one_pass(
@@ -100,7 +104,7 @@ def _one_pass(
     patches: Patches,
     number: int,
     ridge: float,
-    error: float,
+    square: float,
     told: Progress | None,
 ) -> Array:
     """Every patch completed once; the lattice of patches lies elsewhere in each pass."""
@@ -114,7 +118,7 @@ def _one_pass(
         done: list[tuple[Array, Array]] = [(sums, weights)] * len(band)
 
         def work(t: int, band: list[Tile] = band, done: list[tuple[Array, Array]] = done) -> None:
-            done[t] = _completed(values, known, band[t], width, patches, ridge, error)
+            done[t] = _completed(values, known, band[t], width, patches, ridge, square)
 
         spread(work, range(len(band)))
         for tile, (more, weight) in zip(band, done, strict=True):
@@ -133,7 +137,7 @@ def _completed(
     width: tuple[int, ...],
     patches: Patches,
     ridge: float,
-    error: float,
+    square: float,
 ) -> tuple[Array, Array]:
     """What the patches of a tile say of its box: sums of weighted values, and the weights."""
     part = values[tile.box]
@@ -152,7 +156,7 @@ def _completed(
         some = slice(first, first + batch)
         seen_here = seen[at[some]]
         found, variance = regress(candidates[at[some]], seen_here, candidates[alike[some]], ridge)
-        weight = precision(variance, seen_here, ALIKE * error)
+        weight = precision(variance, seen_here, ALIKE * square)
         sums += sums_by_place(found * weight, where[some], part.size)
         weights += sums_by_place(weight, where[some], part.size)
     return sums.reshape(part.shape), weights.reshape(part.shape)

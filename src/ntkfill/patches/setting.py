@@ -86,5 +86,5 @@ def offered(axes: int, channels: int = 1) -> tuple[Patches, ...]:
         return (Patches(width=16, step=4, reach=256),)
     if axes > 2:
         return (Patches(width=4, step=2, reach=4),)
-    wide, narrow = Patches(), Patches(width=6, step=3)
+    wide, narrow = Patches(), Patches(width=6, step=3, reach=10)
     return (wide, narrow) if channels == 1 else (narrow,)

@@ -1,0 +1,221 @@
+"""The picture as its own prior: patches completed from patches like them."""
+
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import DotProduct
+
+from ntkfill import threads
+from ntkfill.errors import InputError
+from ntkfill.patches import Patches, cutting, refine
+from ntkfill.patches.judging import judge
+from ntkfill.patches.regression import regress, similar
+from ntkfill.priors import Features
+
+QUICK = Patches(width=6, step=3, reach=6, count=30, passes=2)
+
+
+def scattered(shape, share=0.5, seed=0):
+    return np.random.default_rng(seed).random(shape) < share
+
+
+def stripes(*shape):
+    """Waves along the diagonal, (*shape, 1): patches repeat, neighbours differ."""
+    return np.sin(2.1 * sum(np.indices(shape)))[..., None]
+
+
+def zeroed(truth, missing):
+    return np.where(missing[..., None] if missing.ndim < truth.ndim else missing, 0.0, truth)
+
+
+def error(filled, truth, missing):
+    return float(np.sqrt(np.mean((filled - truth)[missing] ** 2)))
+
+
+def groups_of(m=5, count=12, size=9, seed=0):
+    rng = np.random.default_rng(seed)
+    known = rng.random((m, size)) < np.linspace(0.2, 0.8, m)[:, None]
+    known[:, 0], known[:, 1] = True, False
+    return rng.standard_normal((m, size)), known, rng.standard_normal((m, count, size)) + 3
+
+
+@pytest.mark.parametrize("ridge", [1e-3, 1.0])
+def test_regression_is_a_gaussian_process_on_the_features(ridge):
+    patches, known, groups = groups_of()
+    values, variance = regress(patches, known, groups, ridge)
+    for k, (patch, seen, group) in enumerate(zip(patches, known, groups, strict=True)):
+        mean = group.mean(axis=0)
+        features = (group - mean).T / np.sqrt(len(group))
+        process = GaussianProcessRegressor(DotProduct(0.0, "fixed"), alpha=ridge, optimizer=None)
+        process.fit(features[seen], (patch - mean)[seen])
+        expected, spread = process.predict(features[~seen], return_std=True)
+        np.testing.assert_allclose(values[k, ~seen], expected + mean[~seen], atol=1e-9)
+        np.testing.assert_allclose(variance[k, ~seen], spread**2, atol=1e-9)
+        assert (values[k, seen] == patch[seen]).all()
+        assert (variance[k, seen] == 0).all()
+
+
+def test_the_kernel_is_the_feature_priors():
+    patches, known, groups = groups_of(m=1)
+    ridge, seen = 0.1, known[0]
+    mean = groups[0].mean(axis=0)
+    table, _ = Features((groups[0] - mean) / np.sqrt(len(groups[0]))).table((9,), 1)
+    at = np.arange(9)
+    kernel = table[at[:, None], (at - at[:, None]) % 9]
+    inner = kernel[np.ix_(seen, seen)] + ridge * np.eye(seen.sum())
+    weights = np.linalg.solve(inner, (patches[0] - mean)[seen])
+    expected = mean[~seen] + kernel[np.ix_(~seen, seen)] @ weights
+    values, _ = regress(patches, known, groups, ridge)
+    np.testing.assert_allclose(values[0, ~seen], expected, atol=1e-9)
+    # Negative control: neither the mean nor the ridge may be left out.
+    for wrong in (
+        regress(patches, known, groups - mean, ridge),
+        regress(patches, known, groups, 0),
+    ):
+        assert abs(wrong[0][0, ~seen] - expected).max() > 0.01
+
+
+def test_missing_values_are_never_read():
+    patches, known, groups = groups_of()
+    other = np.where(known, patches, 1e6)
+    for a, b in zip(
+        regress(patches, known, groups, 0.1), regress(other, known, groups, 0.1), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("count", [1, 7, 40, 50])
+def test_similar_patches_are_the_nearest(count):
+    rng = np.random.default_rng(0)
+    patches, candidates = rng.standard_normal((2, 40, 6)).astype(np.float32)
+    trust = rng.random((40, 6)).astype(np.float32)
+    distance = (trust[:, None] * (patches[:, None] - candidates) ** 2).sum(axis=-1)
+    found = np.sort(np.take_along_axis(distance, similar(patches, trust, candidates, count), 1), 1)
+    # Few bits of a distance are kept, so neighbours that are equally near may change places.
+    np.testing.assert_allclose(found, np.sort(distance, axis=1)[:, : min(count, 40)], rtol=1e-3)
+    assert len(set(similar(patches, trust, candidates, count)[0].tolist())) == min(count, 40)
+
+
+@pytest.mark.parametrize(
+    ("grid", "width"), [((30,), (4,)), ((20, 31), (4, 3)), ((9, 8, 7), (3, 3, 3))]
+)
+@pytest.mark.parametrize("offset", [0, 2])
+def test_tiles_hold_every_patch_once(grid, width, offset):
+    values = np.arange(2 * np.prod(grid)).reshape(*grid, 2)
+    starts, covered = [], np.zeros(values.size, int)
+    for band in cutting.tiles(grid, width, 3, np.full(len(grid), offset), 6, 2):
+        for tile in band:
+            part = values[tile.box]
+            at, corners = cutting.places(tile, part.shape, width)
+            inside = corners[:, None] + cutting.entries(part.shape, width)
+            # A row holds what stands at its places.
+            assert (cutting.rows(part, width)[at] == part.ravel()[inside]).all()
+            starts += cutting.rows(part, width)[at, 0].tolist()
+            covered[np.unique(part.ravel()[inside])] = 1
+    each = [sorted({0, n - w, *range(offset, n - w, 3)}) for n, w in zip(grid, width, strict=True)]
+    assert sorted(starts) == sorted(int(values[(*c, 0)]) for c in itertools.product(*each))
+    assert covered.all()
+
+
+@pytest.mark.parametrize("shape", [(400,), (40, 40), (14, 14, 14)])
+def test_what_repeats_is_filled_from_itself(shape):
+    truth, missing = stripes(*shape), scattered(shape)
+    filled = zeroed(truth, missing)
+    better = refine(filled, missing, 0.7)
+    assert error(better, truth, missing) < 0.1 * error(filled, truth, missing)
+    np.testing.assert_array_equal(better[~missing], truth[~missing])
+    # Negative control: what does not repeat cannot be.
+    noise = np.random.default_rng(1).standard_normal(truth.shape)
+    assert error(refine(zeroed(noise, missing), missing, 0.7), noise, missing) > 0.9
+
+
+def test_channels_help_each_other():
+    rng = np.random.default_rng(0)
+    grey = rng.standard_normal((40, 40, 1))
+    truth = np.concatenate([grey, -2 * grey, grey + 1], axis=-1)
+    missing = np.zeros(truth.shape, bool)
+    missing[..., 0] = scattered((40, 40))
+    filled = np.where(missing, 0, truth)
+    small = Patches(width=2, step=1, reach=8)
+    assert error(refine(filled, missing, 1.0, small), truth, missing) < 0.1
+    alone = refine(filled[..., :1], missing[..., :1], 1.0, small)
+    assert error(alone, truth[..., :1], missing[..., :1]) > 0.9
+
+
+def test_the_middle_of_a_hole_stays_as_it_was():
+    truth, missing = stripes(60, 60), np.zeros((60, 60), bool)
+    missing[15:45, 15:45] = True
+    filled = zeroed(truth, missing)
+    better = refine(filled, missing, 0.7, QUICK)
+    deep = (slice(15 + QUICK.width, 45 - QUICK.width),) * 2
+    np.testing.assert_array_equal(better[deep], filled[deep])
+    assert error(better, truth, missing) < error(filled, truth, missing)
+
+
+def test_scale_and_level_do_not_matter():
+    truth, missing = stripes(30, 30), scattered((30, 30))
+    filled = zeroed(truth, missing)
+    better = refine(filled, missing, 0.7, QUICK)
+    for scale in (1e-200, 1e200):
+        moved = refine(scale * (filled + 3), missing, 0.7 * scale, QUICK)
+        np.testing.assert_allclose(moved / scale - 3, better, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 40), (2, 2, 2)])
+def test_grids_smaller_than_a_patch(shape):
+    truth = stripes(*shape)
+    missing = np.zeros(shape, bool)
+    missing.flat[0] = True
+    assert np.isfinite(refine(zeroed(truth, missing), missing, 0.1)).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0])
+def test_nothing_to_do_for_a_constant(value):
+    filled = np.full((20, 20, 1), value)
+    np.testing.assert_array_equal(refine(filled, scattered((20, 20)), 0.0, QUICK), filled)
+
+
+def test_same_bytes_for_any_number_of_threads_and_no_input_is_changed(monkeypatch):
+    rng = np.random.default_rng(0)
+    missing, filled = scattered((70, 50)), rng.standard_normal((70, 50, 2))
+    before = filled.copy(), missing.copy()
+    done = []
+    for count in (1, 3):
+        monkeypatch.setattr(threads, "workers", lambda count=count: count)
+        done.append(refine(filled, missing, 0.7, QUICK))
+    assert done[0].tobytes() == done[1].tobytes()
+    np.testing.assert_array_equal(filled, before[0])
+    np.testing.assert_array_equal(missing, before[1])
+
+
+def test_progress_rises_to_one():
+    shares = []
+    refine(stripes(40, 40), scattered((40, 40)), 0.7, QUICK, shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert len(shares) > 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"width": 0}, {"step": 2.5}, {"passes": -1}, {"first": 0}, {"width": 4, "step": 5}]
+)
+def test_settings_that_cannot_be_used_are_refused(wrong):
+    with pytest.raises(InputError):
+        Patches(**wrong)
+
+
+def test_hidden_pixels_tell_texture_from_noise():
+    noise = np.random.default_rng(0).standard_normal((64, 64, 1))
+    missing = scattered((64, 64))
+    for truth, refined in ((stripes(64, 64), True), (noise, False)):
+        found = judge(truth, missing, lambda gaps, truth=truth: zeroed(truth, gaps))
+        assert (found.patches is not None) is refined
+        assert (found.after < found.before) is refined
+    # What is missing has no say.
+    again = judge(
+        zeroed(noise, missing) + 9 * missing[..., None], missing, lambda gaps: zeroed(noise, gaps)
+    )
+    assert again == found
+    assert judge(noise, missing, lambda gaps: zeroed(noise, gaps), must=True).patches is not None

@@ -1,0 +1,108 @@
+"""`inpaint(..., refine=...)`, and the same on the command line."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ntkfill import Inpainter, InputError, inpaint
+from ntkfill.cli import main
+
+TEXTURE = 100 + 100 * np.sin(1.9 * sum(np.indices((48, 48)))) * np.cos(np.arange(48) / 9)
+MISSING = np.random.default_rng(0).random((48, 48)) < 0.5
+
+
+def error(filled, truth, missing):
+    return float(np.sqrt(np.mean((filled.astype(float) - truth)[missing] ** 2)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_a_texture_is_refined(dtype):
+    image = TEXTURE.astype(dtype)
+    plain = inpaint(image, MISSING)
+    filled, info = inpaint(image, MISSING, refine="auto", return_info=True)
+    assert filled.dtype == dtype
+    assert (filled[~MISSING] == image[~MISSING]).all()
+    assert error(filled, TEXTURE, MISSING) < 0.5 * error(plain, TEXTURE, MISSING)
+    assert info.refinement.patches is not None
+    assert info.refinement.after < info.refinement.before
+    # The guess of the error is about the error.
+    assert 0.5 < info.refinement.before / error(plain, TEXTURE, MISSING) < 2
+
+
+def test_noise_is_left_alone_unless_asked():
+    noise = np.random.default_rng(1).standard_normal((48, 48))
+    # With a ridge this large the fill is the mean, and there is nothing better.
+    plain = inpaint(noise, MISSING, ridge=1e3)
+    left, info = inpaint(noise, MISSING, ridge=1e3, refine="auto", return_info=True)
+    assert info.refinement.patches is None
+    assert left.tobytes() == plain.tobytes()
+    asked, info = inpaint(noise, MISSING, ridge=1e3, refine="patches", return_info=True)
+    assert info.refinement.patches is not None
+    assert asked.tobytes() != plain.tobytes()
+
+
+def test_unrefined_is_the_default():
+    filled, info = inpaint(TEXTURE, MISSING, return_info=True)
+    assert info.refinement is None
+    assert filled.tobytes() == inpaint(TEXTURE, MISSING, refine=None).tobytes()
+
+
+def test_too_little_to_hide():
+    few, gap = np.sin(np.arange(12.0)), np.arange(12) == 5
+    filled, info = inpaint(few, gap, refine="auto", return_info=True)
+    assert info.refinement is None
+    assert filled.tobytes() == inpaint(few, gap).tobytes()
+    _, info = inpaint(few, gap, refine="patches", return_info=True)
+    assert info.refinement.hidden == 0
+    assert "too little" in info.refinement.told()
+
+
+def test_channels_may_miss_different_pixels():
+    image = np.stack([TEXTURE, 200 - TEXTURE], axis=0)
+    image[0][MISSING] = np.nan
+    filled = inpaint(image, channel_axis=0, refine="patches")
+    truth = np.stack([TEXTURE, 200 - TEXTURE], axis=0)
+    where = np.isnan(image)
+    assert (filled[~where] == image[~where]).all()
+    assert error(filled, truth, where) < 0.5 * error(inpaint(image, channel_axis=0), truth, where)
+
+
+def test_one_mask_many_images(tmp_path):
+    inpainter = Inpainter(refine="patches").fit(MISSING, TEXTURE)
+    filled, _ = Inpainter(refine="patches").fill(TEXTURE, MISSING)
+    np.testing.assert_allclose(inpainter.transform(TEXTURE), filled, atol=0.1)
+    inpainter.save(tmp_path / "one.npz")
+    again = Inpainter.load(tmp_path / "one.npz")
+    assert again.refine == "patches"
+    assert again.transform(TEXTURE).tobytes() == inpainter.transform(TEXTURE).tobytes()
+
+
+def test_no_other_word():
+    with pytest.raises(InputError, match="'patches' or 'auto'"):
+        inpaint(TEXTURE, MISSING, refine="patch")
+
+
+def test_progress_rises_to_one():
+    shares = []
+    inpaint(TEXTURE, MISSING, refine="auto", progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_command_line(tmp_path, capsys):
+    image = TEXTURE.astype(np.uint8)
+    source, mask, target = (str(tmp_path / name) for name in ("in.png", "mask.png", "out.png"))
+    Image.fromarray(image).save(source)
+    Image.fromarray(MISSING).save(mask)
+    arguments = ["inpaint", source, "--mask", mask, "-o", target, "--refine", "auto", "--json"]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    told = json.loads(out)["files"][0]["refinement"]
+    assert told["after"] < told["before"]
+    assert told["patches"]["width"] in (6, 8)
+    assert "refined: hidden known pixels" in err
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(target)), inpaint(image, MISSING, refine="auto")
+    )
