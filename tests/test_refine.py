@@ -106,3 +106,10 @@ def test_command_line(tmp_path, capsys):
     np.testing.assert_array_equal(
         np.asarray(Image.open(target)), inpaint(image, MISSING, refine="auto")
     )
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1e250])
+def test_any_range_of_values(scale):
+    filled, info = inpaint(scale * TEXTURE, MISSING, refine="patches", return_info=True)
+    assert error(filled / scale, TEXTURE, MISSING) < 20
+    assert 0 < info.refinement.after < info.refinement.before

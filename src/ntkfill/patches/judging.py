@@ -19,8 +19,8 @@ from .setting import Patches, offered
 
 # Fewer hidden entries say nothing.
 LEAST = 24
-# Patches, or others than the usual ones, must be better by this share of the mean square.
-GAIN = 0.01
+# Patches, or others than the usual ones, must be better by this share of the error.
+GAIN = 0.005
 # Half of the passes are enough to tell.
 FEWER = 2
 # The mean square error of a fill, relative to the variance, where nothing can be hidden to tell.
@@ -107,31 +107,29 @@ def judge(
     first = fill(gaps)
     parts = list(windows(anywhere, hidden.weight))
     before = _error(first, values, hidden, parts)
-    best, least = None, before if not must else math.inf
+    best, least, after = None, math.inf if must else before, math.inf
     choices = offered(n, values.shape[-1])
-    after = math.inf
     for k, patches in enumerate(choices):
         quick = replace(patches, passes=math.ceil(patches.passes / FEWER))
         better = first.copy()
         for w, part in enumerate(parts):
             share = stage(stage(told, k, len(choices)), w, len(parts))
-            better[part] = refine(first[part], gaps[part], math.sqrt(before), quick, share)
+            better[part] = refine(first[part], gaps[part], before, quick, share)
         error = _error(better, values, hidden, parts)
         after = min(after, error)
-        if error < (1 - GAIN) * least or (must and best is None):
+        if error < (1 - GAIN) * least:
             best, least = patches, error
-    return Refinement(best, math.sqrt(before), math.sqrt(after), len(hidden))
+    return Refinement(best, before, after, len(hidden))
 
 
 def _error(filled: Array, values: Array, hidden: Hidden, parts: list[tuple[slice, ...]]) -> float:
-    """The weighted mean square error on the hidden entries of some parts of the grid."""
-    total = weight = 0.0
-    for part in parts:
-        at = hidden.mask[part]
-        square = np.square((filled[part][at] - values[part][at]).astype(np.float64))
-        total += float(hidden.weight[part][at] @ square.mean(axis=-1))
-        weight += float(hidden.weight[part][at].sum())
-    return total / weight
+    """The weighted root mean square error on the hidden entries of some parts of the grid."""
+    errors = [(filled[part] - values[part])[hidden.mask[part]] for part in parts]
+    weights = np.concatenate([hidden.weight[part][hidden.mask[part]] for part in parts])
+    off = np.concatenate(errors).astype(np.float64)
+    unit = float(np.abs(off).max()) or 1.0  # squares of the largest floats have no place in one
+    squares = np.square(off / unit).mean(axis=-1)
+    return unit * math.sqrt(float(weights @ squares) / float(weights.sum()))
 
 
 def refined(

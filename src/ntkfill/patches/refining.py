@@ -142,13 +142,16 @@ def _completed(
     """What the patches of a tile say of its box: sums of weighted values, and the weights."""
     part = values[tile.box]
     sums, weights = np.zeros(part.size), np.zeros(part.size)
-    candidates, seen = rows(part, width), rows(known[tile.box], width)
     at, corners = places(tile, part.shape, width)
+    seen = rows(known[tile.box], width)
     counts = seen[at].sum(axis=1)
     # Patches that know all have nothing to complete, those that know nothing nothing to go by.
     order = np.argsort(counts, kind="stable")
     order = order[(counts[order] > 0) & (counts[order] < seen.shape[1])]
     at, where = at[order], corners[order][:, None] + entries(part.shape, width)
+    if not len(at):
+        return sums.reshape(part.shape), weights.reshape(part.shape)
+    candidates = rows(part, width)
     trust = np.where(seen[at], np.float32(1), np.float32(patches.trust))
     alike = similar(candidates[at], trust, candidates, patches.count)
     batch = max(1, BATCH // (candidates.itemsize * patches.count * candidates.shape[1]))
