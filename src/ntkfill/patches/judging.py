@@ -18,7 +18,7 @@ from .refining import refine
 from .setting import Patches, offered
 
 # Fewer hidden entries say nothing.
-LEAST = 24
+LEAST = 50
 # Patches, or others than the usual ones, must be better by this share of the error.
 GAIN = 0.005
 # Half of the passes are enough to tell.
