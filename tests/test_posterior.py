@@ -298,6 +298,14 @@ def test_no_such_level(level):
         Scores(np.ones(3)).quantile(level)
 
 
+def test_rare_strata_are_taken_together_with_easier_ones():
+    hidden = np.repeat([0, 1, 2, 3], [100, 50, 3, 30])
+    weights, own = shift(hidden, np.repeat([0, 1, 2, 3, 4], [10, 10, 50, 20, 10]))
+    ratio = np.array([10 / 100, 60 / 53, 60 / 53, 30 / 30, 30 / 30]) * 183 / 100
+    np.testing.assert_allclose(weights, ratio[hidden])
+    np.testing.assert_allclose(own[[0, 10, 20, 70, 90]], ratio)
+
+
 def test_strata_that_nobody_hid_borrow_the_hardest():
     weights, own = shift(np.array([1, 1, 2]), np.array([0, 1, 2, 5]))
     np.testing.assert_allclose(weights, [0.75, 0.75, 1.5])

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..grid import Array
 
+# So many hidden entries speak for a stratum.
+ENOUGH = 20
+
 
 @dataclass(frozen=True, eq=False)
 class Interval:
@@ -92,8 +95,8 @@ def shift(hidden: NDArray[np.intp], missing: NDArray[np.intp]) -> tuple[Array, A
     hidden : int array of shape (n,)
         The stratum of every hidden entry, from 0 in the order of difficulty.
     missing : int array of shape (m,)
-        That of every missing entry. A stratum without hidden entries borrows those of the nearest
-        easier one that has some, or of the nearest at all.
+        That of every missing entry. A stratum of few hidden entries is taken together with the
+        nearest easier one that has enough, or with the nearest that has.
 
     Returns
     -------
@@ -107,12 +110,17 @@ def shift(hidden: NDArray[np.intp], missing: NDArray[np.intp]) -> tuple[Array, A
     >>> weights.round(2).tolist(), own.round(2).tolist()
     ([0.33, 0.33, 0.33, 3.0], [0.33, 3.0, 3.0, 3.0])
     """
-    there = np.unique(hidden)
-    lent = there[np.maximum(np.searchsorted(there, missing, side="right") - 1, 0)]
-    count = int(there[-1]) + 1
-    ratio = np.bincount(lent, minlength=count) / np.maximum(np.bincount(hidden, minlength=count), 1)
+    there, count = np.unique(hidden, return_counts=True)
+    if (count >= ENOUGH).any():
+        there = there[count >= ENOUGH]
+    hidden, missing = (
+        np.maximum(np.searchsorted(there, strata, side="right") - 1, 0)
+        for strata in (hidden, missing)
+    )
+    size = len(there)
+    ratio = np.bincount(missing, minlength=size) / np.bincount(hidden, minlength=size)
     ratio *= len(hidden) / len(missing)
-    return ratio[hidden], ratio[lent]
+    return ratio[hidden], ratio[missing]
 
 
 def checked_level(level: float) -> float:
