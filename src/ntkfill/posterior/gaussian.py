@@ -109,8 +109,10 @@ class Posterior:
         As exact as the factor's solver: one solve with a right-hand side per coordinate.
         """
         weights, moved, cross = self._weighed(at)
-        cross = weights.T @ cross
-        result = self.drawn.block(at, at) + weights.T @ moved - cross - cross.T
+        # One thread: with several, the order of the sums depends on their number.
+        with threadpool_limits(1):
+            cross = weights.T @ cross
+            result = self.drawn.block(at, at) + weights.T @ moved - cross - cross.T
         return np.asarray(result + self.noise * np.eye(len(at)))
 
     def variances(self, at: NDArray[np.intp]) -> Array:
