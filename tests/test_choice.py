@@ -223,3 +223,35 @@ def test_a_window_shows_the_hidden_hole():
 def test_a_prior_or_kernel_that_has_no_choice_goes_by_the_rule():
     for options in ({"shift_average": False, "boundary": "wrap"}, {"network": hourglass(3)}):
         assert inpaint(SMOOTH, GAPS, return_info=True, **options)[1].choice is None
+
+
+def test_members_that_do_not_fit_into_memory_are_left_out():
+    missing = hole((48, 48), (20, 20), 6) | (np.random.default_rng(0).random((48, 48)) < 0.2)
+    limit = int(1.05 * Inpainter().planned(missing).memory)
+    filled, info = inpaint(SMOOTH[:48, :48], missing, memory_limit=limit, return_info=True)
+    assert len(info.choice.tried) < len(choose(SMOOTH[:48, :48], missing).tried)
+    assert np.isfinite(filled).all()
+
+
+@pytest.mark.parametrize("shape", [(16,), (64,), (256,), (8, 8), (16, 48)])
+@pytest.mark.parametrize("shift_average", [True, False])
+def test_wrapped_networks_do_not_end_in_one_coordinate(shape, shift_average):
+    missing = np.random.default_rng(0).random(shape) < 0.15
+    options = {"boundary": "wrap", "shift_average": shift_average}
+    row = Inpainter(**options).fit(missing).kernel_row((0,) * len(shape))
+    for axis in range(row.ndim):
+        along = row[tuple(slice(None) if k == axis else 0 for k in range(row.ndim))]
+        assert np.ptp(along) > 1e-3 * along.max()
+
+
+def test_numbers_of_numpy_can_be_saved_and_read_back(tmp_path):
+    members = (
+        Member(hourglass(2), np.float64(0.01), np.float64(0.7)),
+        Member(hourglass(3), 1, 0.3),
+    )
+    pair = Mixture(members)
+    assert parse(repr(pair)) == pair
+    made = Inpainter(pair, rtol=np.float32(1e-2), memory_limit=np.int64(10**9)).fit(GAPS)
+    made.save(tmp_path / "saved.npz")
+    loaded = Inpainter.load(tmp_path / "saved.npz")
+    assert loaded.transform(SMOOTH).tobytes() == made.transform(SMOOTH).tobytes()

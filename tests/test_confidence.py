@@ -5,7 +5,7 @@ import pytest
 
 from ntkfill import Confidence, Filled, Inpainter, InputError, inpaint
 from ntkfill.confidence import strata
-from ntkfill.nn import hourglass
+from ntkfill.nn import Member, Mixture, hourglass
 from ntkfill.posterior import local_scale
 from ntkfill.priors import MeshGrid
 
@@ -233,3 +233,41 @@ def test_strata_grow_with_depth():
     holes = np.zeros((9, 9), bool)
     holes[1:8, 1:8] = True
     np.testing.assert_array_equal(strata(holes)[4], [0, 0, 2, 3, 4, 3, 2, 0, 0])
+
+
+@pytest.mark.parametrize("refine", [None, "patches"])
+def test_bounds_are_the_value_where_known_and_hold_what_they_say_elsewhere(refine):
+    rng = np.random.default_rng(0)
+    waves = np.sin(1.9 * np.add.outer(np.arange(64), np.arange(64)))
+    truth = waves + rng.normal(0, 0.05, waves.shape)
+    missing = rng.random(truth.shape) < 0.5
+    pair = Mixture((Member(hourglass(3), weight=0.7), Member(hourglass(4), weight=0.3)))
+    sure = inpaint(truth, missing, network=pair, interval=0.9, refine=refine)
+    bounds = sure.interval.lower, sure.interval.upper
+    for bound in bounds:
+        assert np.array_equal(bound[~missing], truth[~missing])
+    inside = (bounds[0] <= truth) & (truth <= bounds[1])
+    assert 0.85 < inside[missing].mean() < 0.95
+    plain = inpaint(truth, missing, network=pair, interval=0.9)
+    width = np.ptp(bounds, axis=0)[missing].mean()
+    wide = (plain.interval.upper - plain.interval.lower)[missing].mean()
+    assert (width < 0.5 * wide) == (refine == "patches")
+
+
+def test_channels_that_miss_different_pixels_are_reached_channel_by_channel():
+    image = np.random.default_rng(0).random((40, 40, 2))
+    even = np.add.outer(np.arange(40), np.arange(40)) % 2 == 0
+    image[even, 0], image[~even, 1] = np.nan, np.nan
+    image[5, 5] = 0.5
+    sure = inpaint(image, channel_axis=-1, network=hourglass(3), return_std=True)
+    assert not sure.unsupported.any()
+    assert sure.info.beyond_reach == 0
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e160])
+def test_any_range_of_values(scale):
+    image = scale * np.sin(np.arange(200) / 5)
+    missing = np.arange(200) % 3 == 1
+    std = inpaint(image, missing, network=hourglass(3), return_std=True).std
+    usual = inpaint(image / scale, missing, network=hourglass(3), return_std=True).std
+    np.testing.assert_allclose(std / scale, usual, rtol=1e-4)

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from .cache import Cache, Kept
 from .completion import complete
+from .errors import MemoryLimitError
 from .grid import Array
 from .hiding import Hidden, hide
 from .kernels import Kernel
@@ -162,7 +163,9 @@ def choose(
     """
     if not missing.any() or missing.all():
         return None
-    members = family(missing.shape, depth(missing), boundary, ridge)
+    members = _affordable(
+        family(missing.shape, depth(missing), boundary, ridge), missing, boundary, memory_limit
+    )
     hidden = hide(missing, share=SHARE)
     level, scale = _level_and_scale(values[~missing])
     if len(members) < 2 or len(hidden) < LEAST or not 0 < scale < math.inf:
@@ -227,6 +230,27 @@ def _level_and_scale(known: Array) -> tuple[float, float]:
         level = float(np.mean(known, dtype=np.float64))
         scale = float(np.max(np.abs(known - level)))
     return level, scale if math.isfinite(scale) else math.inf
+
+
+def _affordable(
+    members: tuple[Member, ...], missing: Mask, boundary: Boundary, memory_limit: int | None
+) -> tuple[Member, ...]:
+    """Those that fit into memory on the whole grid, and the first in any case."""
+
+    def fits(member: Member) -> bool:
+        try:
+            plan(
+                missing,
+                network=member.network,
+                boundary=boundary,
+                ridge=member.ridge,
+                memory_limit=memory_limit,
+            )
+        except MemoryLimitError:
+            return False
+        return True
+
+    return members[:1] + tuple(filter(fits, members[1:]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .cache import Cache, Kept
+from .choice import SHARE
 from .completion import fit
 from .errors import InputError, whole
 from .filling import Info, answering, fill, in_any_channel, known_pixels
@@ -27,6 +28,9 @@ from .progress import stage
 from .solvers.base import Prepared, Progress, Solver, absolute_ridge
 from .solvers.cg import CG
 
+# With fewer hidden entries than this, intervals are made of all of them, also of those by which
+# the network may have been chosen.
+ENOUGH = 200
 # Tolerance of the solves for chosen pixels.
 EXACT = 1e-9
 
@@ -176,8 +180,10 @@ class Confidence:
         """How many standard deviations the interval of each pixel spans to either side, (*grid),
         and from how many hidden entries that is known, refined as the fill was."""
         anywhere = in_any_channel(missing, pixels.shape[:-1])
-        # Not the entries by which the network may have been chosen.
         hidden = hide(anywhere, share=self.hidden, seed=self.seed + 1).mask
+        # Not those by which network and patches may have been chosen, where others are left.
+        others = hidden & ~hide(anywhere, share=SHARE).mask & ~hide(anywhere).mask
+        hidden = others if others.sum() >= ENOUGH else hidden
         if not hidden.any():
             raise InputError(
                 "there are too few known pixels to hide some of them", hint="interval=None"
@@ -250,7 +256,7 @@ def sure(
         values,
         source.laid_out(std),
         interval,
-        beyond_reach(anywhere, reach),
+        in_any_channel(beyond_reach(missing, reach, len(source.grid)), source.grid),
         distances(anywhere),
         float(1 / np.sqrt(2 * confidence.samples)),
         info,
@@ -269,8 +275,8 @@ def _local(posterior: Posterior, drawn: Sampled, y: Array, plan: Plan) -> Array:
     """The local scale of known values (n_known, m) over the image: (*grid, m)."""
     own = fit(posterior.factor, y, centre=posterior.centred)
     known = posterior.known.reshape(plan.torus)
-    scale = local_scale(own.coefficients * own.scale, drawn.expected, known)
-    return plan.window(np.moveaxis(scale, 0, -1))
+    scale = local_scale(own.coefficients, drawn.expected, known)
+    return plan.window(np.moveaxis(scale, 0, -1)) * own.scale
 
 
 def _fits(solver: Solver, known: Mask) -> bool:
@@ -298,9 +304,11 @@ def strata(missing: Mask) -> NDArray[np.intp]:
 
 
 def distances(missing: Mask) -> Array:
-    """From each coordinate to the nearest known one, 0 where known.
+    """From each coordinate to the nearest known one, 0 where known; infinite without any.
 
     >>> distances(np.array([0, 1, 1, 1, 0], bool))
     array([0., 1., 2., 1., 0.])
     """
+    if missing.all():
+        return np.full(missing.shape, np.inf)
     return np.asarray(ndimage.distance_transform_edt(missing))

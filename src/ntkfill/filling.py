@@ -93,6 +93,10 @@ def fill(
     first = told if settings.refine is None else stage(told, 0, STAGES)
     filled, reports = answered(pixels, missing, parts, settings.centres, first)
     filled, refinement = _refined(pixels, filled, missing, parts, settings, told)
+    # Weights that sum to one leave known values as they were but for rounding.
+    filled = np.where(
+        missing if missing.ndim == pixels.ndim else missing[..., None], filled, pixels
+    )
     result = source.filled(missing, filled)
     anywhere = in_any_channel(missing, source.grid)
     reach = max(part.plan.network.reach for part in parts)
@@ -101,7 +105,9 @@ def fill(
         refinement=refinement,
         reports=reports,
         missing=int(anywhere.sum()),
-        beyond_reach=int(beyond_reach(anywhere, reach).sum()),
+        beyond_reach=int(
+            in_any_channel(beyond_reach(missing, reach, len(source.grid)), source.grid).sum()
+        ),
         seconds=time.perf_counter() - started,
     )
     if not info.converged:

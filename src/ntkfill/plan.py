@@ -228,10 +228,21 @@ def padded(shape: tuple[int, ...], network: Sequential, shift_average: bool) -> 
     return tuple(sides)
 
 
-def beyond_reach(missing: Mask, reach: int) -> Mask:
-    """Missing coordinates that see nothing known but the far field: filled with one constant."""
+def beyond_reach(missing: Mask, reach: int, n: int | None = None) -> Mask:
+    """Missing coordinates that see nothing known but the far field: filled with one constant.
+
+    Parameters
+    ----------
+    missing : bool array of shape (*grid), or (*grid, channels) on n axes
+    reach : int
+    n : int, optional
+        The number of axes; all of the mask's by default.
+    """
     if not missing.any():
         return missing
+    if n is not None and missing.ndim > n:
+        channels = range(missing.shape[-1])
+        return np.stack([beyond_reach(missing[..., k], reach) for k in channels], axis=-1)
     return np.asarray(ndimage.distance_transform_cdt(missing, "chessboard") >= reach)
 
 

@@ -64,12 +64,13 @@ def _wrappable(shape: tuple[int, ...], shift_average: bool) -> int:
     """The most levels that a torus of exactly this shape takes."""
     divisible = math.gcd(*shape)
     levels = (divisible & -divisible).bit_length() - 1
-    if shift_average:
-        levels = max(levels, int(math.log2(min(shape))) - 1)
+    # One level more would end in a single coordinate, which all others share: a constant.
+    most = int(math.log2(min(shape))) - 1
+    levels = most if shift_average else min(levels, most)
     if levels < 1:
         raise InputError(
             "no network with levels fits a torus of this shape",
-            expected="sides divisible by 2 at least",
+            expected="sides of 4 at least, divisible by 2",
             got=str(shape),
             hint="boundary='pad'",
         )

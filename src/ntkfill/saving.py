@@ -49,7 +49,7 @@ def write(
         If the file cannot be written.
     """
     text = {"format": 1, "options": options, "network": repr(network), "prior": repr(prior)}
-    arrays: dict[str, NDArray[Any]] = {"missing": missing, "options": np.array(json.dumps(text))}
+    arrays: dict[str, NDArray[Any]] = {"missing": missing, "options": np.array(_json(text))}
     if isinstance(prior, Features):
         arrays["features"] = prior.values
     try:
@@ -57,6 +57,11 @@ def write(
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     except OSError as error:
         raise InputError(f"{path} cannot be written", got=str(error)) from error
+
+
+def _json(text: dict[str, Any]) -> str:
+    """NumPy's numbers as plain ones."""
+    return json.dumps(text, default=lambda number: number.item())
 
 
 def read(path: Path) -> tuple[dict[str, Any], Sequential | Mixture, Prior, Mask]:

@@ -38,7 +38,9 @@ class Member:
             )
         if number("the ridge", self.ridge) < 0:
             raise InputError("the ridge cannot be used", expected="0 or more", got=repr(self.ridge))
-        number("the weight", self.weight)
+        # Plain floats, so that the repr can be read back.
+        object.__setattr__(self, "ridge", number("the ridge", self.ridge))
+        object.__setattr__(self, "weight", number("the weight", self.weight))
 
 
 @dataclass(frozen=True)

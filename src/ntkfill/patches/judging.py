@@ -162,7 +162,9 @@ def refined(
     found = judge(values, missing, fill, must, stage(told, 0, 2))
     if found is None and must:
         usual = offered(values.ndim - 1, values.shape[-1])[0]
-        found = Refinement(usual, math.sqrt(UNKNOWN * float(filled.var())), None, 0)
+        peak = float(np.abs(filled).max()) or 1.0
+        spread = peak * float((filled / peak).std(dtype=np.float64))
+        found = Refinement(usual, math.sqrt(UNKNOWN) * spread, None, 0)
     if found is None or found.patches is None:
         return filled, found
     return refine(filled, missing, found.before, found.patches, stage(told, 1, 2)), found

@@ -12,7 +12,7 @@ from ..memory import require
 from ..observed import Mask
 from ..progress import stage
 from ..solvers.base import Progress
-from ..threads import spread
+from ..threads import spread, workers
 from .cutting import Tile, entries, places, rows, sums_by_place, tiles
 from .regression import precision, regress, similar
 from .setting import Patches, offered
@@ -27,6 +27,8 @@ TINY = 1e-6
 ALIKE = 0.1
 # Bytes for each value: fill, sums, weights, and the answers of one band of tiles.
 BYTES = 64
+# Bytes for each pair of entries of the patches that are solved together.
+SOLVES = 40
 
 
 def refine(
@@ -80,7 +82,7 @@ def refine(
     n = filled.ndim - 1
     patches = offered(n, filled.shape[-1])[0] if patches is None else patches
     known = np.broadcast_to(~(missing if missing.ndim > n else missing[..., None]), filled.shape)
-    require("the refinement", BYTES * filled.size, hint="refine=None")
+    require("the refinement", _bytes(filled.shape, patches), hint="refine=None")
     level = filled.mean(axis=tuple(range(n)), dtype=np.float64)
     peak = float(np.abs(filled - level).max())
     if known.all() or not 0 < peak < math.inf:
@@ -96,6 +98,13 @@ def refine(
             values = _one_pass(values, known, patches, number, max(ridge, TINY), square, part)
     result = values.astype(np.float64) * scale + level
     return np.where(values == start, filled, result).astype(filled.dtype)
+
+
+def _bytes(shape: tuple[int, ...], patches: Patches) -> int:
+    """Working memory: what each value takes, and what each thread takes for its small solves."""
+    entries = patches.width ** (len(shape) - 1) * shape[-1]
+    together = max(1, BATCH // (4 * patches.count * entries))
+    return BYTES * math.prod(shape) + workers() * SOLVES * together * entries**2
 
 
 def _one_pass(

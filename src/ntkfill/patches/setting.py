@@ -8,6 +8,9 @@ import numpy as np
 
 from ..errors import InputError, number
 
+# The time of a small solve grows with the cube of the channels.
+CHANNELS = 16
+
 SHARES = ("first", "last", "trust")
 
 
@@ -82,6 +85,13 @@ def offered(axes: int, channels: int = 1) -> tuple[Patches, ...]:
     >>> [patches.width for patches in offered(2)]
     [8, 6]
     """
+    if channels > CHANNELS:
+        raise InputError(
+            "patches of so many channels are too large to be compared",
+            expected=f"at most {CHANNELS} channels",
+            got=str(channels),
+            hint="refine=None, or the channels in groups",
+        )
     if axes == 1:
         return (Patches(width=16, step=4, reach=256),)
     if axes > 2:

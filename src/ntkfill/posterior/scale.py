@@ -73,7 +73,10 @@ def local_scale(coefficients: Array, expected: Array, known: Mask) -> Array:
     whole[:-1, known] = np.square(coefficients.T, dtype=np.float64)
     whole[-1, known] = expected
     sums = np.maximum(convolve(whole, spectrum), 0.0)
-    return np.sqrt(sums[:-1] / np.maximum(sums[-1], np.finfo(float).tiny))
+    # Where draws expect nothing, rounding apart, nothing is known of the scale.
+    enough = sums[-1] > np.finfo(float).eps * sums[-1].max(initial=0.0)
+    ratio = np.divide(sums[:-1], sums[-1], out=np.zeros_like(sums[:-1]), where=enough)
+    return np.asarray(np.sqrt(ratio))
 
 
 def two_way_scale(squares: Array, expected: Array) -> tuple[Array, Array]:

@@ -111,7 +111,7 @@ def complete(
     std = np.where(missing[:, None], found.std(wanted), 0.0)
     if interval is None:
         return replace(done, std=std)
-    half = found.scores.quantile(interval) * std
+    half = np.where(std > 0, found.scores.quantile(interval), 0.0) * std
     bounds = Interval(profiles - half, profiles + half, interval, len(found.scores.values))
     return replace(done, std=std, interval=bounds)
 
