@@ -271,3 +271,24 @@ def test_any_range_of_values(scale):
     std = inpaint(image, missing, network=hourglass(3), return_std=True).std
     usual = inpaint(image / scale, missing, network=hourglass(3), return_std=True).std
     np.testing.assert_allclose(std / scale, usual, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: inpaint(ROUGH, HOLES, return_std=True, confidence="ntk"),
+        lambda: Inpainter(NET).fit(HOLES).std(ROUGH, confidence="ntk"),
+        lambda: Confidence(hidden="x"),
+        lambda: Confidence(under=["ntk"]),
+        lambda: inpaint(ROUGH, HOLES, refine=np.array([1, 2])),
+    ],
+)
+def test_other_types_are_refused(wrong):
+    with pytest.raises(InputError):
+        wrong()
+
+
+def test_bounds_of_an_untouched_image_are_arrays_of_their_own():
+    sure = inpaint(HOLES, np.zeros_like(HOLES), interval=0.9)
+    assert sure.interval.lower.dtype == np.float64
+    assert not np.shares_memory(sure.interval.lower, sure.interval.upper)

@@ -1,6 +1,7 @@
 """How sure filled tables are: against closed forms, simulated truth, and at the doors."""
 
 import csv
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from ntkfill.nn import Dense, ReLU, Sequential
 from ntkfill.posterior import two_way_scale
 from ntkfill.tables.calibration import calibrate, hide_rows
 from ntkfill.tables.deviations import deviations
+from ntkfill.tables.imputed import Doubt
 
 NET = Sequential(Dense(), ReLU(), Dense())
 
@@ -298,3 +300,27 @@ def test_the_command(tmp_path):
     assert main([*call, "--interval", "0.9"]) == 1
     assert main([*call, "--std", str(out)]) == 1
     assert main([*call, "--std", str(tmp_path / "s.png")]) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"under": "x"}, {"under": ["ntk"]}, {"seed": -1}])
+@pytest.mark.parametrize("return_std", [False, True])
+def test_what_makes_no_sense_is_refused_before_the_fit(wrong, return_std):
+    imputer = NTKImputer()
+    with pytest.raises(InputError):
+        imputer.impute(TABLE, return_std=return_std, **wrong)
+    assert not hasattr(imputer, "model_")
+
+
+def test_endless_quantiles_of_what_is_certain():
+    def completed(table):
+        return np.nan_to_num(table), np.where(np.arange(table.shape[1]) == 0, 0.0, 1.0) + 0 * known
+
+    known = np.random.default_rng(0).normal(size=(6, 3))
+    values = known.copy()
+    values[0, 0] = values[1, 1] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        std, interval = Doubt(0.999, "ntk", 0).weigh(completed, values, sided=True)
+    width = interval.upper - interval.lower
+    assert std[0, 0] == width[0, 0] == 0
+    assert np.isinf(width[1, 1])

@@ -182,3 +182,69 @@ def test_levels_that_make_no_sense(level, capsys):
     with pytest.raises(SystemExit):
         main(["impute", "t.csv", "-o", "o.csv", "--std", "s.csv", "--interval", level])
     assert "between 0 and 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("call", "lost"),
+    [
+        (["inpaint", "in", "-o", "out", "--std", "in/a.npy"], "in/a.npy"),
+        (["inpaint", "in/a.npy", "-o", "there", "--std", "there/a.npy"], None),
+        (["inpaint", "in/a.npy", "-o", "o.npy", "--std", "hard.npy"], "hard.npy"),
+        (["screen", "complete", "s.csv", "-o", "s.csv"], "s.csv"),
+    ],
+)
+def test_nothing_is_written_over(tmp_path, monkeypatch, call, lost, capsys):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("in", "there"):
+        (tmp_path / folder).mkdir()
+    np.save("in/a.npy", np.where(HOLES, np.nan, IMAGE))
+    (tmp_path / "hard.npy").hardlink_to("in/a.npy")
+    (tmp_path / "s.csv").write_text("cell,drug,g\nA,x,1\n")
+    before = lost and (tmp_path / lost).read_bytes()
+    assert main(call) == 1
+    assert "would overwrite" in capsys.readouterr().err
+    assert not list((tmp_path / "there").iterdir())
+    assert lost is None or (tmp_path / lost).read_bytes() == before
+
+
+def test_doubles_keep_their_digits(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.where(HOLES, np.nan, 1e9 + IMAGE / 100))
+    call = ["inpaint", str(tmp_path / "a.npy"), "-o", str(tmp_path / "o.npy"), "--quiet"]
+    call += ["--network", "hourglass(2)", "--std", str(tmp_path / "s.npy"), "--interval", "0.9"]
+    assert main(call) == 0
+    _, lower, upper = np.load(tmp_path / "s.npy")
+    assert (upper - lower)[HOLES].min() > 0
+
+
+def test_endless_intervals_are_null_in_json(tmp_path, capsys):
+    few = np.arange(12.0)
+    few[[3, 7]] = np.nan
+    np.save(tmp_path / "a.npy", few)
+    call = ["inpaint", str(tmp_path / "a.npy"), "-o", str(tmp_path / "o.npy"), "--quiet"]
+    call += ["--network", "hourglass(1)", "--std", str(tmp_path / "s.npy"), "--interval", "0.99"]
+    assert main([*call, "--json"]) == 0
+    assert np.isinf(np.load(tmp_path / "s.npy")).any()
+    told = capsys.readouterr().out
+    assert "Infinity" not in told
+    assert json.loads(told)["files"][0]["mean_width"] is None
+
+
+def test_bits_without_a_gap(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", HOLES)
+    np.save(tmp_path / "m.npy", np.zeros_like(HOLES))
+    call = ["inpaint", str(tmp_path / "a.npy"), "--mask", str(tmp_path / "m.npy"), "--quiet"]
+    call += ["-o", str(tmp_path / "o.npy"), "--std", str(tmp_path / "s.npy"), "--interval", "0.9"]
+    assert main(call) == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "s.npy"), [0 * HOLES, HOLES, HOLES])
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_mosaic_knows_one_channel_of_each_pixel(tmp_path, more, capsys):
+    mosaic = np.full((12, 12, 3), np.nan)
+    for i, j, channel in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)):
+        mosaic[i::2, j::2, channel] = IMAGE[i:12:2, j:12:2]
+    np.save(tmp_path / "a.npy", mosaic)
+    call = ["inpaint", str(tmp_path / "a.npy"), "-o", str(tmp_path / "o.npy"), "--quiet"]
+    assert main([*call, "--channel-axis", "-1", "--network", "hourglass(2)", *more]) == 0
+    if not more:
+        assert np.isfinite(np.load(tmp_path / "o.npy")).all()

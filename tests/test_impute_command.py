@@ -192,3 +192,15 @@ def test_not_converged_is_written_and_flagged(files, capsys, monkeypatch):
     assert main([*command, "--tol", "1e-9"]) == 3
     assert "--max-sweeps" in capsys.readouterr().err
     assert (files / "filled.csv").exists()
+
+
+@pytest.mark.parametrize("std", ["table.csv", "drugs.csv", "columns.tsv", "nope/f.csv"])
+def test_deviations_go_to_a_file_of_their_own(files, std, capsys):
+    before = {path: path.read_bytes() for path in files.iterdir()}
+    call = ["impute", str(files / "table.csv"), "--index", "drug", "-o", str(files / "o.csv")]
+    call += ["--row-features", str(files / "drugs.csv")]
+    call += ["--column-features", str(files / "columns.tsv"), "--std", str(files / std)]
+    assert main(call) == 1
+    told = capsys.readouterr().err
+    assert "would overwrite another file" in told or "there is no folder" in told
+    assert {path: path.read_bytes() for path in files.iterdir()} == before

@@ -14,6 +14,7 @@ from .cache import Cache, Kept
 from .choice import SHARE
 from .completion import fit
 from .errors import InputError, whole
+from .errors import number as finite
 from .filling import Info, answering, fill, in_any_channel, known_pixels
 from .grid import Array
 from .hiding import hide
@@ -98,13 +99,13 @@ class Confidence:
     hidden: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.under not in MODELS:
+        if not isinstance(self.under, str) or self.under not in MODELS:
             raise InputError(
                 "no such posterior", expected=", ".join(map(repr, MODELS)), got=repr(self.under)
             )
         whole("the number of samples", self.samples, 1, 10**6)
         whole("the seed", self.seed, 0, 2**63 - 1)
-        if not 0 < self.hidden < 1:
+        if not 0 < finite("the hidden share", self.hidden) < 1:
             raise InputError(
                 "the hidden share cannot be used", expected="between 0 and 1", got=repr(self.hidden)
             )
@@ -288,7 +289,9 @@ def untouched(source: Picture, info: Info, level: float | None) -> Filled:
     """An image of which nothing is missing: certain everywhere."""
     values = source.original.copy()
     zero = np.zeros(source.grid)
-    interval = None if level is None else Interval(values, values, level, 0)
+    interval = None
+    if level is not None:
+        interval = Interval(values.astype(np.float64), values.astype(np.float64), level, 0)
     return Filled(values, np.zeros(values.shape), interval, zero != 0, zero, 0.0, info)
 
 

@@ -266,6 +266,7 @@ class Inpainter:
         >>> bool(0.05 < filled.std[1::3].mean() < 0.3), bool(filled.std[::3].any())
         (True, False)
         """
+        weighed = checked(confidence)
         source = picture(image, channel_axis)
         missing = missing_pixels(source, mask)
         self._settings.check()
@@ -277,7 +278,6 @@ class Inpainter:
         cache = Kept(self._cache())
         parts, choice = self._made_ready(source, missing, cache)
         told = reporter(self.progress, "filling", 0.3, 1.0)
-        weighed = confidence or Confidence()
         filled = sure(source, missing, parts, self._settings, cache, weighed, interval, told)
         return replace(filled, info=self._named(filled.info, parts, choice))
 
@@ -306,11 +306,11 @@ class Inpainter:
         (len(at), channels)
         """
         self._fitted()
+        weighed = checked(confidence)
         source = picture(image, channel_axis)
         check_fit(source, self.missing_)
         pixels, cache = known_pixels(source, self.missing_), Kept(self._cache())
         given = (pixels, self.missing_, self.parts_[0], self._settings.centres, cache)
-        weighed = confidence or Confidence()
         if at is None:
             return source.laid_out(weighed.std(*given))
         flat = np.array([self.parts_[0].plan.flat(pixel) for pixel in at], dtype=np.intp)
@@ -526,3 +526,15 @@ OPTIONS = (
     "rtol",
     "memory_limit",
 )
+
+
+def checked(confidence: Confidence | None) -> Confidence:
+    """What was asked of standard deviations, or the default."""
+    if confidence is not None and not isinstance(confidence, Confidence):
+        raise InputError(
+            "this is no confidence",
+            expected="a Confidence or None",
+            got=repr(confidence),
+            hint=f"ntkfill.{Confidence()!r}",
+        )
+    return confidence or Confidence()

@@ -77,7 +77,8 @@ class Settings:
         check_options(
             self.network, self.prior, self.boundary, self.ridge, self.rtol, self.memory_limit
         )
-        if self.refine not in (None, "patches", "auto"):
+        named = isinstance(self.refine, str) and self.refine in ("patches", "auto")
+        if self.refine is not None and not named:
             raise InputError(
                 "no such refinement", expected="None, 'patches' or 'auto'", got=repr(self.refine)
             )

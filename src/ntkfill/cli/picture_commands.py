@@ -20,7 +20,7 @@ from ..filling import Info, check_missing, in_any_channel, missing_pixels
 from ..inpainter import Inpainter
 from ..nn.parsing import parse
 from ..observed import Mask
-from ..parts import Network
+from ..parts import Network, deepest_of
 from ..pictures import picture
 from ..plan import Plan, build
 from .exits import DONE, FAILED, NOT_CONVERGED
@@ -30,9 +30,9 @@ from .telling import complain, say, shows_progress
 
 def fill_files(options: argparse.Namespace) -> int:
     """Fill one picture, or many through one mask, whose factor they share."""
-    check_sure(options, options.output, options.mask, *options.inputs)
     mask = chosen_mask(options)
     pairs = list(outputs(options))
+    check_sure(options, options.output, options.mask, *(path for pair in pairs for path in pair))
     if options.std is not None and len(pairs) > 1:
         raise InputError("--std is for one picture at a time", got=f"{len(pairs)} pictures")
     inpainter = chosen_inpainter(options)
@@ -72,9 +72,10 @@ def fill_file(
         raise InputError(f"nothing says what is missing of {source}", hint="--mask MASK")
     anywhere = in_any_channel(missing, parts.grid)
     channels = parts.pixels.shape[-1]
-    check_missing(anywhere)
+    check_missing(missing)
     if target is None:
-        return told_plan(options, source, inpainter.planned(anywhere, channels))
+        deepest = deepest_of(missing, len(parts.grid))
+        return told_plan(options, source, inpainter.planned(anywhere, channels, deepest))
     images.check_target(target, stored.array)
     if options.std is not None:
         images.check_target(options.std, np.zeros((1, *stored.array.shape)))
@@ -106,9 +107,11 @@ def told_sure(options: argparse.Namespace, sure: Filled) -> dict[str, Any]:
         width = sure.interval.upper - sure.interval.lower
         figures["interval"] = sure.interval.level
         figures["hidden_to_calibrate"] = sure.interval.scores
-        figures["mean_width"] = float(width.mean(where=where)) if where.any() else 0.0
+        mean = float(width.mean(where=where)) if where.any() else 0.0
+        figures["mean_width"] = mean if np.isfinite(mean) else None  # JSON has no infinity
     array = np.stack(arrays) if len(arrays) > 1 else sure.std
-    images.write(options.std, images.Stored(array.astype(np.float32), None))
+    dtype = np.float32 if sure.values.dtype.itemsize <= 2 else np.float64
+    images.write(options.std, images.Stored(array.astype(dtype), None))
     say(options, f"{options.std}: standard deviations, {figures['mean_std']:.3g} on average")
     return figures
 

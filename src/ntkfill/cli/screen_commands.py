@@ -17,6 +17,7 @@ from ..progress import reporter
 from ..screening import completing, ranking, reading, report, tables
 from ..screening.scores import LABELS, SCORES
 from .exits import DONE
+from .picture_commands import spare
 from .sure_options import check_sure
 from .telling import say, shows_progress
 
@@ -67,6 +68,7 @@ def evaluate(options: argparse.Namespace) -> int:
 def complete(options: argparse.Namespace) -> int:
     """Predict every pair that was not measured."""
     completing.check_suffix(options.output)
+    spare(options.output, options.data)
     check_sure(options, options.output, options.data)
     if options.std is not None:
         completing.check_suffix(options.std)

@@ -27,8 +27,15 @@ def check_sure(options: argparse.Namespace, *taken: Path | None) -> None:
         if options.interval is not None:
             raise InputError("nowhere to write the intervals to", hint="--std FILE")
         return
-    if options.std.resolve() in [path.resolve() for path in taken if path is not None]:
+    if any(_same(options.std, path) for path in taken if path is not None):
         raise InputError(f"{options.std} would overwrite another file", hint="another --std FILE")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, also where it is not there yet."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
 
 
 def _level(text: str) -> float:

@@ -56,12 +56,14 @@ def check(options: argparse.Namespace) -> None:
             hint="--index NAME, a column of labels in both files",
         )
     target: Path = options.output
-    check_sure(options, options.output, options.input)
+    inputs = (options.input, options.row_features, options.column_features)
+    check_sure(options, options.output, *inputs)
     if options.std is not None and options.std.suffix.lower() not in SUFFIXES:
         raise InputError(f"{options.std} cannot be written", expected=" ".join(SUFFIXES))
+    if options.std is not None and not options.std.parent.is_dir():
+        raise InputError(f"there is no folder {options.std.parent}")
     if target.suffix.lower() not in SUFFIXES:
         raise InputError(f"{target} is no table that can be written", expected=" ".join(SUFFIXES))
-    inputs = (options.input, options.row_features, options.column_features)
     for source in (path for path in inputs if path is not None and path.exists()):
         if target.exists() and target.samefile(source):
             raise InputError(f"{target} would overwrite its own input", hint="another -o OUT")

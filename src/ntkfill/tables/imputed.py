@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError, whole
 from ..grid import Array
 from ..observed import Mask
 from ..posterior import Interval
 from ..posterior.conformal import checked_level
-from ..posterior.gaussian import Under
+from ..posterior.gaussian import MODELS, Under
 from .calibration import Completed, calibrate
 
 
@@ -53,6 +54,11 @@ class Doubt:
     def __post_init__(self) -> None:
         if self.interval is not None:
             checked_level(self.interval)
+        if not isinstance(self.under, str) or self.under not in MODELS:
+            raise InputError(
+                "no such posterior", expected=", ".join(map(repr, MODELS)), got=repr(self.under)
+            )
+        whole("the seed", self.seed, 0, 2**63 - 1)
 
     def weigh(
         self, completed: Completed, values: Array, *, sided: bool
@@ -61,14 +67,15 @@ class Doubt:
         missing: Mask = np.isnan(values)
         if not missing.any():
             level = self.interval
-            exact = None if level is None else Interval(values, values, level, 0)
+            exact = None if level is None else Interval(values.copy(), values.copy(), level, 0)
             return np.zeros(values.shape), exact
         filled, std = completed(values)
         hidden = calibrate(completed, values, sided=sided, seed=self.seed)
         std = np.where(missing, std * hidden.factor, 0.0)
         if self.interval is None:
             return std, None
-        half = np.where(missing, hidden.scores.quantile(self.interval) * std, 0.0)
+        # Where std is 0 the half-width is 0, also where the quantile is infinite.
+        half = np.where(std > 0, hidden.scores.quantile(self.interval), 0.0) * std
         middle = np.where(missing, filled, values)
         count = len(hidden.scores.values)
         return std, Interval(middle - half, middle + half, self.interval, count)
