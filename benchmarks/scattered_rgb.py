@@ -6,8 +6,8 @@ import numpy as np
 from harness import PEERS, alternate, costs, psnr, sample, write
 
 CLAIMS = {
-    512: "A 512 x 512 colour picture, 90 % missing, cold cache, choosing included: 10 times faster than "
-    "scikit-image's biharmonic inpainting in the same run, and within 0.4 dB of it.",
+    512: "A 512 x 512 colour picture, 90 % missing, cold cache, choosing included: 10 times faster "
+    "than scikit-image's biharmonic inpainting in the same run, and within 0.4 dB of it.",
     1024: "A 1024 x 1024 colour picture, 90 % missing, cold cache: at least 30 times faster than "
     "scikit-image's biharmonic inpainting in the same run, and less than 700 MB.",
 }
