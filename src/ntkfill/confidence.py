@@ -257,7 +257,7 @@ def sure(
         values,
         source.laid_out(std),
         interval,
-        in_any_channel(beyond_reach(missing, reach, len(source.grid)), source.grid),
+        beyond_reach(missing, reach, len(source.grid)),
         distances(anywhere),
         float(1 / np.sqrt(2 * confidence.samples)),
         info,

@@ -93,10 +93,6 @@ def fill(
     first = told if settings.refine is None else stage(told, 0, STAGES)
     filled, reports = answered(pixels, missing, parts, settings.centres, first)
     filled, refinement = _refined(pixels, filled, missing, parts, settings, told)
-    # Weights that sum to one leave known values as they were but for rounding.
-    filled = np.where(
-        missing if missing.ndim == pixels.ndim else missing[..., None], filled, pixels
-    )
     result = source.filled(missing, filled)
     anywhere = in_any_channel(missing, source.grid)
     reach = max(part.plan.network.reach for part in parts)
@@ -105,9 +101,7 @@ def fill(
         refinement=refinement,
         reports=reports,
         missing=int(anywhere.sum()),
-        beyond_reach=int(
-            in_any_channel(beyond_reach(missing, reach, len(source.grid)), source.grid).sum()
-        ),
+        beyond_reach=int(beyond_reach(missing, reach, len(source.grid)).sum()),
         seconds=time.perf_counter() - started,
     )
     if not info.converged:
@@ -127,14 +121,16 @@ def answered(
     centre: bool,
     told: Progress | None = None,
 ) -> tuple[Array, tuple[Report, ...]]:
-    """What networks together fill in for pixels (*grid, channels), and how their solves ended."""
+    """Pixels (*grid, channels), filled in by networks together, and how their solves ended."""
     filled: NDArray[Any] | float = 0.0
     reports: list[Report] = []
     for number, part in enumerate(parts):
         answer, ended = _answer(pixels, missing, part, centre, stage(told, number, len(parts)))
         reports += ended
         filled = answer if len(parts) == 1 else filled + pixels.dtype.type(part.weight) * answer
-    return np.asarray(filled), tuple(reports)
+    gaps = missing if missing.ndim == pixels.ndim else missing[..., None]
+    # Weights that sum to one leave known values as they were but for rounding.
+    return np.where(gaps, filled, pixels), tuple(reports)
 
 
 def known_pixels(source: Picture, missing: Mask) -> Array:
@@ -161,10 +157,9 @@ def answering(
 
     def answer(gaps: Mask) -> Array:
         filled = answered(pixels, gaps, anew, centre)[0]
-        whole = np.where(gaps if gaps.ndim == pixels.ndim else gaps[..., None], filled, pixels)
         if patches is None or patches.patches is None:
-            return whole
-        return refine(whole, gaps, patches.before, patches.patches)
+            return filled
+        return refine(filled, gaps, patches.before, patches.patches)
 
     return answer
 
@@ -180,10 +175,9 @@ def _refined(
     """The fill refined by its own patches, where that is asked for or helps."""
     if settings.refine is None:
         return filled, None
-    whole = np.where(missing if missing.ndim == pixels.ndim else missing[..., None], filled, pixels)
     again = answering(pixels, parts, settings.centres)
     rest = None if told is None else (lambda share: told((1 + (STAGES - 1) * share) / STAGES))
-    return refined(pixels, whole, missing, again, settings.refine == "patches", rest)
+    return refined(pixels, filled, missing, again, settings.refine == "patches", rest)
 
 
 def _answer(

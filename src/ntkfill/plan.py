@@ -229,7 +229,8 @@ def padded(shape: tuple[int, ...], network: Sequential, shift_average: bool) -> 
 
 
 def beyond_reach(missing: Mask, reach: int, n: int | None = None) -> Mask:
-    """Missing coordinates that see nothing known but the far field: filled with one constant.
+    """Coordinates where, in some channel, nothing known is seen but the far field: filled with one
+    constant.
 
     Parameters
     ----------
@@ -237,12 +238,16 @@ def beyond_reach(missing: Mask, reach: int, n: int | None = None) -> Mask:
     reach : int
     n : int, optional
         The number of axes; all of the mask's by default.
+
+    Returns
+    -------
+    bool array of shape (*grid)
     """
-    if not missing.any():
-        return missing
     if n is not None and missing.ndim > n:
         channels = range(missing.shape[-1])
-        return np.stack([beyond_reach(missing[..., k], reach) for k in channels], axis=-1)
+        return np.any([beyond_reach(missing[..., k], reach) for k in channels], axis=0)
+    if not missing.any():
+        return missing
     return np.asarray(ndimage.distance_transform_cdt(missing, "chessboard") >= reach)
 
 
