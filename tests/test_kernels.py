@@ -4,10 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 from ntkfill import InputError, tiles
 from ntkfill.grid import Axis
-from ntkfill.kernels import Dense, Periodic, Stationary
+from ntkfill.kernels import Blocks, Dense, Periodic, Stationary
 from ntkfill.nn import LeakyReLU, Sequential, Upsample, hourglass
 from ntkfill.nn.linear import Conv, Downsample
 from ntkfill.priors import Features
@@ -28,6 +29,11 @@ def dense(*shape):
     return made(hourglass(1), shape, prior=Features(noise))
 
 
+def blocks(count, size):
+    root = np.random.default_rng(0).normal(size=(count, size, size))
+    return Blocks(root @ root.transpose(0, 2, 1))
+
+
 def hand_made(side):
     return Periodic(HAND_MADE, (Axis(4, None, 2),), (side,))
 
@@ -36,6 +42,7 @@ KERNELS = {
     "dense 1": lambda: dense(6),
     "dense 2": lambda: dense(4, 6),
     "dense 3": lambda: dense(2, 4, 2),
+    "blocks 2": lambda: blocks(3, 5),
     "periodic 1, one tile": lambda: hand_made(4),
     "periodic 1, two tiles": lambda: hand_made(8),
     "periodic 1, three tiles": lambda: hand_made(12),
@@ -76,6 +83,8 @@ def by_definition(kernel):
         return kernel.values
     periodic = isinstance(kernel, Periodic)
     table = kernel.table if periodic else kernel.values[(None,) * len(kernel.shape)]
+    if isinstance(kernel, Blocks):
+        return scipy.linalg.block_diag(*kernel.values)
     coordinates = list(np.ndindex(*kernel.shape))
     result = np.empty((len(coordinates),) * 2)
     for (a, i), (b, j) in itertools.product(enumerate(coordinates), repeat=2):

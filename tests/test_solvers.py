@@ -9,10 +9,12 @@ import pytest
 import scipy.linalg
 from sklearn.kernel_ridge import KernelRidge
 
+from ntkfill.completion import fit
 from ntkfill.errors import InputError, MemoryLimitError
-from ntkfill.kernels import Dense
+from ntkfill.kernels import Blocks, Dense
 from ntkfill.nn import hourglass
-from ntkfill.solvers import CG, Cholesky
+from ntkfill.posterior import Posterior
+from ntkfill.solvers import CG, Blockwise, Cholesky
 
 SHAPES = {1: (24,), 2: (8, 12), 3: (4, 4, 8)}
 KINDS = ["dense", "periodic", "stationary"]
@@ -247,9 +249,11 @@ import hashlib, os, sys
 if sys.argv[1] == "1" and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
 import numpy as np
-from ntkfill.kernels import Dense
+from ntkfill.completion import fit
+from ntkfill.kernels import Blocks, Dense
 from ntkfill.nn import hourglass
-from ntkfill.solvers import CG, Cholesky
+from ntkfill.posterior import Posterior
+from ntkfill.solvers import CG, Blockwise, Cholesky
 rng = np.random.default_rng(0)
 known, y = rng.random(48 * 48) < 0.4, rng.normal(size=(48 * 48, 3))
 root = rng.normal(size=(700, 700))
@@ -293,3 +297,59 @@ def hashes():
 )
 def test_same_bytes_for_any_number_of_threads(kind, solver, hashes):
     assert hashes[0][kind, solver] == hashes[1][kind, solver]
+
+
+def small_blocks(dtype=float, count=6, size=9, seed=0):
+    """Blocks of which some know much, some little, one all and one nothing."""
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(count, size, 3))
+    known = rng.random((count, size)) < np.linspace(0.2, 0.8, count)[:, None]
+    known[0], known[-1] = False, True
+    return Blocks((root @ root.transpose(0, 2, 1)).astype(dtype)), known
+
+
+@pytest.mark.parametrize("uneven", [False, True])
+def test_blocks_are_solved_as_one_matrix(uneven):
+    kernel, known = small_blocks()
+    rng = np.random.default_rng(1)
+    noise = rng.uniform(0.1, 0.5, known.shape) if uneven else 0.3
+    factor = Blockwise(noise).factor(kernel, known.ravel())
+    every, at = np.arange(known.size), np.flatnonzero(known)
+    gram = kernel.block(every, every) + np.diag(np.broadcast_to(noise, known.shape).ravel())
+    y = rng.normal(size=(len(at), 2))
+    oracle = Cholesky().factor(Dense(gram, (len(gram),)), known.ravel())
+    solution = factor.solve(y)
+    assert solution.report.residual < 1e-12
+    np.testing.assert_allclose(solution.coefficients, oracle.solve(y).coefficients, atol=1e-9)
+    # The method of all kernels, and the short cut through the shares of each block.
+    spread = np.where(known, 0, np.nan)
+    spread[known] = y[:, 0]
+    short = factor.predict(spread)
+    plain = fit(factor, y, centre=False).predict(np.arange(known.size))[:, 0]
+    np.testing.assert_allclose(short[~known], plain[~known.ravel()], atol=1e-9)
+    np.testing.assert_array_equal(short[known], y[:, 0])
+    if not uneven:
+        left = Posterior(kernel, factor, 0.3).variances(np.flatnonzero(~known)) - 0.3
+        np.testing.assert_allclose(factor.variance[~known], left, atol=1e-9)
+    assert not factor.variance[known].any()
+    # Transposed.
+    gradient = rng.normal(size=known.shape)
+    told = factor.traced(gradient)
+    assert not told[~known].any()
+    assert np.vdot(told[known], y[:, 0]) == pytest.approx(np.vdot(gradient[~known], short[~known]))
+
+
+def test_blocks_alone():
+    with pytest.raises(InputError, match="not made of blocks"):
+        Blockwise().factor(Dense(np.eye(2), (2,)), np.ones(2, bool))
+    with pytest.raises(InputError, match="these are no blocks"):
+        Blocks(np.ones((2, 3, 4)))
+
+
+def test_blocks_keep_single_precision():
+    kernel, known = small_blocks(np.float32)
+    factor = Blockwise(0.3).factor(kernel, known.ravel())
+    report = factor.solve(np.ones((known.sum(), 1), np.float32)).report
+    assert factor.shares.dtype == factor.variance.dtype == np.float32
+    assert report.converged
+    assert report.residual > 1e-9

@@ -1,8 +1,9 @@
 """Kernels: positive semi-definite functions of two coordinates of a grid, held compactly.
 
-Three ways to hold one: every entry (`Dense`), a table ``T[r, d]`` that repeats with the network's
-period (`Periodic`), or one number per offset (`Stationary`). All answer the same questions:
-``shape``, ``diagonal()``, ``block(rows, cols)``, ``matvec(x)``.
+Four ways to hold one: every entry (`Dense`), many small ones side by side (`Blocks`), a table
+``T[r, d]`` that repeats with the network's period (`Periodic`), or one number per offset
+(`Stationary`). All answer the same questions: ``shape``, ``diagonal()``, ``block(rows, cols)``,
+``matvec(x)``.
 """
 
 from __future__ import annotations
@@ -87,6 +88,54 @@ class Dense:
         # One thread: with several, the order of the sums depends on their number.
         with threadpool_limits(1):
             return (flat @ self.values).reshape(x.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Many small kernels side by side: coordinates of different blocks have nothing in common.
+
+    Parameters
+    ----------
+    values : array of shape (blocks, n, n)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Blocks(np.array([[[2.0]], [[3.0]]])).block(np.arange(2), np.arange(2))
+    array([[2., 0.],
+           [0., 3.]])
+    """
+
+    values: Array
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 3 or self.values.shape[1] != self.values.shape[2]:
+            raise InputError(
+                "these are no blocks",
+                expected="shape (blocks, n, n)",
+                got=f"shape {self.values.shape}",
+            )
+
+    def __repr__(self) -> str:
+        return f"Blocks(shape={self.shape}, dtype={self.values.dtype})"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape[:2]
+
+    def diagonal(self) -> Array:
+        return np.diagonal(self.values, axis1=1, axis2=2)
+
+    def block(self, rows: Coordinates, cols: Coordinates) -> Array:
+        (of_row, row), (of_col, col) = (np.divmod(at, self.shape[1]) for at in (rows, cols))
+        found = self.values[of_row[:, None], row[:, None], col]
+        return np.where(of_row[:, None] == of_col, found, found.dtype.type(0))
+
+    def matvec(self, x: Array) -> Array:
+        _check_vector(x, self.shape)
+        # One thread: with several, the order of the sums depends on their number.
+        with threadpool_limits(1):
+            return np.asarray((self.values @ x[..., None])[..., 0])
 
 
 @dataclass(frozen=True, eq=False)

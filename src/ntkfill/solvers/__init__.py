@@ -1,7 +1,8 @@
 """Ways to solve kernel systems on the known coordinates."""
 
 from .base import Factor, Report, Solution, Solver
+from .blockwise import Blockwise
 from .cg import CG
 from .cholesky import Cholesky
 
-__all__ = ["CG", "Cholesky", "Factor", "Report", "Solution", "Solver"]
+__all__ = ["CG", "Blockwise", "Cholesky", "Factor", "Report", "Solution", "Solver"]
