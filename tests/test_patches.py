@@ -9,10 +9,26 @@ from sklearn.gaussian_process.kernels import DotProduct
 
 from ntkfill import threads
 from ntkfill.errors import InputError
-from ntkfill.patches import Patches, cutting, refine
+from ntkfill.patches import Patches, cutting, trace
+from ntkfill.patches import refine as refining
+from ntkfill.patches.alike import Alike, similar
 from ntkfill.patches.judging import judge
-from ntkfill.patches.regression import regress, similar
+from ntkfill.patches.passes import Pass
 from ntkfill.priors import Features
+from ntkfill.solvers import Blockwise
+
+
+def refine(*given):
+    return refining(*given).values
+
+
+def regress(patches, known, groups, ridge):
+    """Prior, kernel, factor, solve."""
+    prior = Alike(groups)
+    factor = Blockwise(ridge).factor(prior.kernel(), known.ravel())
+    found = factor.predict(patches - prior.mean) + prior.mean
+    return np.where(known, patches, found), factor.variance
+
 
 QUICK = Patches(width=6, step=3, reach=6, count=30, passes=2)
 
@@ -108,8 +124,10 @@ def test_tiles_hold_every_patch_once(grid, width, offset):
     for band in cutting.tiles(grid, width, 3, np.full(len(grid), offset), 6, 2):
         for tile in band:
             part = values[tile.box]
-            at, corners = cutting.places(tile, part.shape, width)
-            inside = corners[:, None] + cutting.entries(part.shape, width)
+            at = cutting.places(tile, part.shape, width)
+            inside = cutting.corners(part.shape, width)[at][:, None] + cutting.entries(
+                part.shape, width
+            )
             # A row holds what stands at its places.
             assert (cutting.rows(part, width)[at] == part.ravel()[inside]).all()
             starts += cutting.rows(part, width)[at, 0].tolist()
@@ -152,6 +170,55 @@ def test_the_middle_of_a_hole_stays_as_it_was():
     deep = (slice(15 + QUICK.width, 45 - QUICK.width),) * 2
     np.testing.assert_array_equal(better[deep], filled[deep])
     assert error(better, truth, missing) < error(filled, truth, missing)
+
+
+@pytest.mark.parametrize("number", [0, 3])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_pass_is_linear_and_traced_back_exactly(channels, number):
+    """A sum over what it gives is a sum over what is known and the fill before."""
+    rng = np.random.default_rng(0)
+    missing = scattered((30, 34, channels))
+    missing[10:22, 12:24] = True  # in the middle no patch shows anything known
+    known, values = ~missing, rng.standard_normal(missing.shape).astype(np.float32)
+    one = Pass(QUICK, known, number, ridge=0.1, square=0.5)
+    layer = one.over(values)
+    assert (layer.weights[13:20, 15:22] == 0).any()
+    gradient = rng.standard_normal(missing.shape) * missing
+    told, before = one.back(values, layer.weights, gradient)
+    assert not told[missing].any()
+    assert not before[known].any()
+    wanted = np.vdot(gradient, layer.values)
+    assert np.vdot(told + before, values) == pytest.approx(wanted, rel=1e-4)
+    assert (told + before).sum() == pytest.approx(gradient.sum(), abs=1e-3)
+    # Negative controls: both shares count, and so do the weights of the patches.
+    assert abs(np.vdot(told, values) - wanted) > 0.1
+    wrong = sum(one.back(values, np.where(layer.weights > 0, 1, 0), gradient))
+    assert abs(np.vdot(wrong, values) - wanted) > 0.1
+
+
+def test_a_refined_pixel_is_what_it_is_made_of():
+    truth, missing = stripes(48, 40), scattered((48, 40))
+    missing[20:34, 10:30] = True
+    filled = zeroed(truth, missing) + 0.1 * missing[..., None] * np.arange(40)[:, None]
+    better = refining(filled, missing, 0.7, QUICK)
+    for at in ((3, 3, 0), (20, 11, 0), (27, 20, 0), tuple(np.argwhere(~missing)[7]) + (0,)):
+        known, first = trace(filled, missing, 0.7, QUICK, at)
+        made = np.vdot(known, filled) + np.vdot(first, filled)
+        assert made == pytest.approx(better.values[at], abs=1e-4)
+        assert known.sum() + first.sum() == pytest.approx(1, abs=1e-5)
+    assert first.any() == missing[at[:2]]
+
+
+def test_standard_deviations_say_where_it_is_hard():
+    rough = np.random.default_rng(0).standard_normal((48, 64, 1)) * (np.arange(64) >= 32)[:, None]
+    truth, missing = stripes(48, 64) + rough, scattered((48, 64))
+    missing[14:30, 40:56] = True
+    std = refining(zeroed(truth, missing), missing, 1.0).std[..., 0]
+    assert not std[~missing].any()
+    assert np.isnan(std[20:23, 46:49]).all()
+    there = missing & ~np.isnan(std)
+    right = there & (np.arange(64) >= 40)
+    assert std[right].mean() > 5 * std[there & (np.arange(64) < 24)].mean() > 0
 
 
 def test_scale_and_level_do_not_matter():

@@ -8,6 +8,7 @@ from PIL import Image
 
 from ntkfill import Inpainter, InputError, inpaint
 from ntkfill.cli import main
+from ntkfill.nn import hourglass
 
 TEXTURE = 100 + 100 * np.sin(1.9 * sum(np.indices((48, 48)))) * np.cos(np.arange(48) / 9)
 MISSING = np.random.default_rng(0).random((48, 48)) < 0.5
@@ -113,3 +114,71 @@ def test_any_range_of_values(scale):
     filled, info = inpaint(scale * TEXTURE, MISSING, refine="patches", return_info=True)
     assert error(filled / scale, TEXTURE, MISSING) < 20
     assert 0 < info.refinement.after < info.refinement.before
+
+
+def test_standard_deviations_are_those_of_the_patches():
+    rng = np.random.default_rng(0)
+    image = TEXTURE + rng.normal(0, 1, TEXTURE.shape) * np.where(np.arange(48) < 24, 1.0, 20.0)
+    plain = inpaint(image, MISSING, return_std=True)
+    sure = inpaint(image, MISSING, refine="patches", interval=0.9)
+    assert (sure.std[MISSING] > 0).all()
+    assert not sure.std[~MISSING].any()
+    assert sure.relative_error == 0
+    # Narrower, since the texture is understood, and still as large as the errors.
+    assert sure.std[MISSING].mean() < 0.5 * plain.std[MISSING].mean()
+    z = (sure.values - image)[MISSING] / sure.std[MISSING]
+    assert 0.7 < np.sqrt(np.mean(z**2)) < 1.4
+    left, right = (sure.std[:, part][MISSING[:, part]] for part in (np.s_[:12], np.s_[36:]))
+    assert right.mean() > 1.5 * left.mean()
+    inpainter = Inpainter(refine="patches").fit(MISSING, image)
+    np.testing.assert_array_equal(inpainter.std(image), sure.std)
+    np.testing.assert_array_equal(
+        inpainter.std(image, at=[(0, 0), (3, 4)]), sure.std[[0, 3], [0, 4]]
+    )
+
+
+def test_deep_in_a_hole_the_network_says_how_sure_it_is():
+    holes = MISSING.copy()
+    holes[12:36, 12:36] = True
+    plain = inpaint(TEXTURE, holes, return_std=True)
+    sure = inpaint(TEXTURE, holes, refine="patches", return_std=True)
+    deep = (slice(22, 26),) * 2
+    np.testing.assert_array_equal(sure.values[deep], plain.values[deep])
+    np.testing.assert_array_equal(sure.std[deep], plain.std[deep])
+    assert sure.relative_error == plain.relative_error > 0
+
+
+@pytest.mark.parametrize("network", ["auto", hourglass(3)])
+@pytest.mark.parametrize("refine", ["patches", "auto"])
+def test_a_refined_pixel_is_explained(network, refine):
+    inpainter = Inpainter(network, refine=refine, rtol=1e-6).fit(MISSING, TEXTURE)
+    filled = inpainter.transform(TEXTURE)
+    for at in [tuple(map(int, at)) for at in np.argwhere(MISSING)[::400]]:
+        told = inpainter.explain(TEXTURE, at)
+        assert told.value == pytest.approx(filled[at], abs=0.02)
+        assert told.weights.sum() == pytest.approx(1, abs=1e-3)
+        np.testing.assert_array_equal(told.values, TEXTURE[~MISSING])
+    # It is not what the network alone makes of it.
+    plain = Inpainter(network, rtol=1e-6).fit(MISSING, TEXTURE).explain(TEXTURE, at)
+    assert abs(plain.weights - told.weights).max() > 0.01
+    assert abs(plain.weights @ told.values - filled[at]) > 0.05
+    with pytest.raises(InputError, match="depend on the image"):
+        inpainter.weights(at)
+
+
+def test_a_refined_colour_is_made_of_all_channels():
+    rng = np.random.default_rng(0)
+    colour = np.stack([TEXTURE, 200 - TEXTURE + rng.normal(0, 1, TEXTURE.shape)], axis=-1)
+    inpainter = Inpainter(refine="patches", rtol=1e-6).fit(MISSING, colour, channel_axis=-1)
+    filled, at = inpainter.transform(colour, channel_axis=-1), tuple(np.argwhere(MISSING)[300])
+    for channel in (0, 1):
+        told = inpainter.explain(colour, at, channel_axis=-1, channel=channel)
+        assert told.value == pytest.approx(filled[(*at, channel)], abs=0.02)
+        np.testing.assert_array_equal(told.values, colour[(*told.places.T, told.channels)])
+        shares = [abs(told.weights[told.channels == c]).sum() for c in (0, 1)]
+        assert min(shares) > 0.01
+        assert set(told.heaviest(20).channels) <= {0, 1}
+        spread = told.spread(colour.shape)
+        assert np.vdot(spread, colour) == pytest.approx(told.value)
+    with pytest.raises(InputError, match="no such channel"):
+        inpainter.explain(colour, at, channel_axis=-1, channel=2)

@@ -180,6 +180,19 @@ def weights(factor: Factor, at: int, *, centred: bool) -> Array:
     return result
 
 
+def traced(factor: Factor, gradient: Array, *, centred: bool) -> Array:
+    """The same for sums over predictions, in which each coordinate counts gradient (n, m):
+    shape (n, m), zero where nothing is known."""
+    spread = factor.kernel.matvec(gradient.T.reshape(-1, *factor.kernel.shape))
+    wanted = spread.reshape(gradient.shape[1], -1)[:, factor.known].T
+    found = factor.solve(wanted).coefficients.astype(np.float64)
+    if centred:
+        found += (gradient.sum(axis=0) - found.sum(axis=0)) / len(found)
+    result = np.zeros(gradient.shape)
+    result[factor.known] = found
+    return result
+
+
 def _level_and_scale(y: Array, centre: bool) -> tuple[Array, Array]:
     """Per column what to subtract and to divide by, so that single precision is enough."""
     level = np.mean(y, axis=0, dtype=np.float64) if centre else np.zeros(y.shape[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .cache import Cache, Kept
+from .canvas import Canvas
 from .choice import SHARE
 from .completion import fit
 from .errors import InputError, whole
 from .errors import number as finite
-from .filling import Info, answering, fill, in_any_channel, known_pixels
-from .grid import Array
+from .filling import Info, fill
+from .grid import Array, Index
 from .hiding import hide
-from .observed import Mask, Observed
-from .parts import Part, Settings
-from .patches import Refinement
+from .observed import Mask
+from .parts import Refine
+from .patches import Refined, Refinement
 from .pictures import Picture
 from .plan import Plan, beyond_reach
 from .posterior import Interval, Posterior, Sampled, Scores, local_scale, shift
@@ -53,7 +52,7 @@ class Filled:
     distance : float array of shape (*grid)
         From each pixel to the nearest that is known in all channels, in pixels; 0 where known.
     relative_error : float
-        Of the standard deviations, from the finite number of draws.
+        Of the standard deviations, from the finite number of draws; 0 where all are of patches.
     info : Info
     """
 
@@ -70,8 +69,10 @@ class Filled:
 class Confidence:
     """How the standard deviations of a grid are made.
 
-    Where the answers of several networks are added up, they are those of the one that counts most;
-    intervals are calibrated on the errors of all together.
+    Those of a refined fill come from its patches; where no patch shows anything known, and where
+    nothing was refined, from draws of the networks. Where the answers of several networks are added
+    up, they are those of the one that counts most; intervals are calibrated on the errors of all
+    together.
 
     Parameters
     ----------
@@ -110,77 +111,60 @@ class Confidence:
                 "the hidden share cannot be used", expected="between 0 and 1", got=repr(self.hidden)
             )
 
-    def std(
-        self,
-        pixels: Array,
-        missing: Mask,
-        part: Part,
-        centre: bool,
-        cache: Cache | Kept | None,
-        told: Progress | None = None,
-    ) -> Array:
-        """Standard deviations of pixels (*grid, channels) where `missing`, 0 elsewhere.
-
-        Parameters
-        ----------
-        pixels : float array of shape (*grid, channels)
-            What stands at missing ones is never read.
-        missing : bool array of shape (*grid) or (*grid, channels)
-        part : Part
-            The network that counts most.
-        centre : bool
-        cache : Cache or Kept, optional
-        told : callable, optional
-        """
-        result = np.zeros(pixels.shape)
-        groups = list(_groups(pixels, missing))
+    def std(self, drawn: Canvas, told: Progress | None = None) -> Array:
+        """Standard deviations of what the networks fill in, (*grid, channels), 0 where known."""
+        result = np.zeros(drawn.pixels.shape)
+        groups, part = list(drawn.groups()), drawn.parts[0]
         for number, (columns, known) in enumerate(groups):
-            posterior = self._posterior(part, known, centre, cache)
+            posterior = self._posterior(drawn, known)
             at = np.flatnonzero(part.plan.embed(~known))
-            drawn = posterior.sampled(at, self.samples, self.seed, stage(told, number, len(groups)))
-            scale = _local(posterior, drawn, pixels[known][:, columns], part.plan)
+            found = posterior.sampled(at, self.samples, self.seed, stage(told, number, len(groups)))
+            scale = _local(posterior, found, drawn.pixels[known][:, columns], part.plan)
             spread = np.zeros((*known.shape, len(columns)))
-            spread[~known] = np.sqrt(drawn.variance)[:, None]
+            spread[~known] = np.sqrt(found.variance)[:, None]
             result[..., columns] = spread * scale
         return result
 
-    def exact(
+    def of(
         self,
-        pixels: Array,
-        missing: Mask,
-        part: Part,
-        centre: bool,
-        cache: Cache | Kept | None,
-        at: NDArray[np.intp],
+        drawn: Canvas,
+        done: Refined,
+        refinement: Refinement | None,
+        told: Progress | None = None,
     ) -> Array:
-        """The same for chosen pixels, flat on the plan's torus: shape (len(at), channels).
+        """Standard deviations of a fill, (*grid, channels), 0 where known: those of its patches
+        where it was refined, those of the networks elsewhere."""
+        if refinement is None or done.std is None:
+            return self.std(drawn, told)
+        std = refinement.scale * done.std
+        untold = np.isnan(std)
+        return np.where(untold, self.std(drawn, told), std) if untold.any() else std
+
+    def exact(self, drawn: Canvas, at: Index) -> Array:
+        """Those of the networks for chosen pixels, flat on the plan's torus: (len(at), channels).
 
         By one solve for each; only the scale still comes from draws.
         """
-        result = np.zeros((len(at), pixels.shape[-1]))
-        for columns, known in _groups(pixels, missing):
-            rough = self._posterior(part, known, centre, cache)
-            drawn = rough.sampled(at[:0], self.samples, self.seed)
-            scale = part.plan.embed(_local(rough, drawn, pixels[known][:, columns], part.plan))
-            exact = self._posterior(part, known, centre, cache, EXACT)
+        result, plan = np.zeros((len(at), drawn.pixels.shape[-1])), drawn.parts[0].plan
+        for columns, known in drawn.groups():
+            rough = self._posterior(drawn, known)
+            draws = rough.sampled(at[:0], self.samples, self.seed)
+            scale = plan.embed(_local(rough, draws, drawn.pixels[known][:, columns], plan))
+            exact = self._posterior(drawn, known, EXACT)
             deviation = np.where(rough.known[at], 0.0, np.sqrt(exact.variances(at)))
             result[:, columns] = deviation[:, None] * scale.reshape(-1, len(columns))[at]
         return result
 
     def times(
         self,
-        pixels: Array,
-        missing: Mask,
-        parts: tuple[Part, ...],
-        centre: bool,
-        cache: Cache | Kept | None,
+        drawn: Canvas,
         level: float,
         refinement: Refinement | None = None,
         told: Progress | None = None,
     ) -> tuple[Array, int]:
         """How many standard deviations the interval of each pixel spans to either side, (*grid),
         and from how many hidden entries that is known, refined as the fill was."""
-        anywhere = in_any_channel(missing, pixels.shape[:-1])
+        anywhere = drawn.anywhere
         hidden = hide(anywhere, share=self.hidden, seed=self.seed + 1).mask
         # Not those by which network and patches may have been chosen, where others are left.
         others = hidden & ~hide(anywhere, share=SHARE).mask & ~hide(anywhere).mask
@@ -189,12 +173,15 @@ class Confidence:
             raise InputError(
                 "there are too few known pixels to hide some of them", hint="interval=None"
             )
-        gone = missing | (hidden if missing.ndim == hidden.ndim else hidden[..., None])
-        filled = answering(pixels, parts, centre, refinement)(gone)
-        std = self.std(pixels, gone, parts[0], centre, cache, told)[hidden]
-        error = np.abs((filled - pixels)[hidden])
+        joint = drawn.missing.ndim == hidden.ndim
+        again = drawn.hiding(drawn.missing | (hidden if joint else hidden[..., None]))
+        done = Refined(again.filled()[0])
+        if refinement is not None:
+            done = refinement.redone(done.values, again.missing)
+        std = self.of(again, done, refinement, told)[hidden]
+        error = np.abs((done.values - drawn.pixels)[hidden])
         score = np.divide(error, std, out=np.where(error > 0, np.inf, 0.0), where=std > 0)
-        there = np.broadcast_to(~missing.reshape(*anywhere.shape, -1), pixels.shape)[hidden]
+        there = np.broadcast_to(~drawn.gaps, drawn.pixels.shape)[hidden]
         depth, own = strata(anywhere | hidden)[hidden], strata(anywhere)[anywhere]
         weights, needed = shift(depth, own)
         scores = Scores(score[there], np.broadcast_to(weights[:, None], there.shape)[there])
@@ -203,73 +190,53 @@ class Confidence:
         result[anywhere] = np.array([scores.quantile(level, weight) for weight in values])[place]
         return result, int(there.sum())
 
-    def _posterior(
-        self,
-        part: Part,
-        known: Mask,
-        centre: bool,
-        cache: Cache | Kept | None,
-        rtol: float | None = None,
-    ) -> Posterior:
-        """Of a network on known pixels (*grid), in units of its kernel."""
-        drawn, fitted = MODELS[self.under]
+    def _posterior(self, drawn: Canvas, known: Mask, rtol: float | None = None) -> Posterior:
+        """Of the network that counts most, on known pixels (*grid), in units of its kernel."""
+        law, fitted = MODELS[self.under]
+        part = drawn.parts[0]
         plan, mask = part.plan, part.plan.embed(known).ravel()
         prior, kernel = (
-            part.kernel if kind == "ntk" else plan.kernel(cache, kind=kind)
-            for kind in (drawn, fitted)
+            part.kernel if kind == "ntk" else plan.kernel(drawn.cache, kind=kind)
+            for kind in (law, fitted)
         )
         solver: Solver = plan.solver
         if isinstance(solver, CG) and rtol is not None:
             solver = replace(solver, rtol=rtol)
         elif kernel is part.kernel and _fits(part.solver, mask):
             solver = part.solver
-        noise = absolute_ridge(plan.solver.ridge, prior) if drawn == fitted else 0.0
-        return Posterior(prior, solver.factor(kernel, mask), noise, centre)
+        noise = absolute_ridge(plan.solver.ridge, prior) if law == fitted else 0.0
+        return Posterior(prior, solver.factor(kernel, mask), noise, drawn.centre)
 
 
 def sure(
     source: Picture,
-    missing: Mask,
-    parts: tuple[Part, ...],
-    settings: Settings,
-    cache: Cache | Kept | None,
+    drawn: Canvas,
+    refining: Refine,
     confidence: Confidence,
     level: float | None = None,
     told: Progress | None = None,
 ) -> Filled:
-    """Fill a picture where `missing`, of shape (*grid) or (*grid, channels), and say how sure."""
+    """Fill a picture, and say how sure."""
     stages = 2 if level is None else 3
-    centre = settings.centres
-    values, info, answer = fill(source, missing, parts, settings, stage(told, 0, stages))
-    pixels = known_pixels(source, missing)
-    std = confidence.std(pixels, missing, parts[0], centre, cache, stage(told, 1, stages))
-    anywhere = in_any_channel(missing, source.grid)
+    values, info, done = fill(source, drawn, refining, stage(told, 0, stages))
+    std = confidence.of(drawn, done, info.refinement, stage(told, 1, stages))
     interval = None
     if level is not None:
-        times, count = confidence.times(
-            pixels, missing, parts, centre, cache, level, info.refinement, stage(told, 2, stages)
-        )
+        times, count = confidence.times(drawn, level, info.refinement, stage(told, 2, stages))
         half = np.where(std > 0, times[..., None], 0.0) * std
-        lower, upper = (source.laid_out(answer + sign * half) for sign in (-1.0, 1.0))
+        lower, upper = (source.laid_out(done.values + sign * half) for sign in (-1.0, 1.0))
         interval = Interval(lower, upper, level, count)
-    reach = max(part.plan.network.reach for part in parts)
+    reach = max(part.plan.network.reach for part in drawn.parts)
+    told_by_patches = done.std is not None and not np.isnan(done.std).any()
     return Filled(
         values,
         source.laid_out(std),
         interval,
-        beyond_reach(missing, reach, len(source.grid)),
-        distances(anywhere),
-        float(1 / np.sqrt(2 * confidence.samples)),
+        beyond_reach(drawn.missing, reach, len(source.grid)),
+        distances(drawn.anywhere),
+        0.0 if told_by_patches else float(1 / np.sqrt(2 * confidence.samples)),
         info,
     )
-
-
-def _groups(pixels: Array, missing: Mask) -> Iterator[tuple[NDArray[np.intp], Mask]]:
-    """Channels that miss the same pixels, and what is known (*grid) in them."""
-    flat = pixels.reshape(-1, pixels.shape[-1])
-    known = ~missing.reshape(-1) if missing.ndim < pixels.ndim else ~missing.reshape(flat.shape)
-    for columns, rows in Observed(flat, known).patterns():
-        yield columns, rows.reshape(pixels.shape[:-1])
 
 
 def _local(posterior: Posterior, drawn: Sampled, y: Array, plan: Plan) -> Array:

@@ -31,6 +31,8 @@ class Explanation:
     value : float
     kernel : array of shape (k,), optional
         How much alike the network takes each of them and the entry to be.
+    channels : int array of shape (k,), optional
+        Of which channel each of them is, where an entry is made of several.
 
     Examples
     --------
@@ -46,6 +48,7 @@ class Explanation:
     weights: Array
     value: float
     kernel: Array | None = None
+    channels: NDArray[np.intp] | None = None
 
     @property
     def rows(self) -> NDArray[np.intp]:
@@ -60,10 +63,11 @@ class Explanation:
     def heaviest(self, count: int = 10) -> Explanation:
         """The known entries that weigh most, in that order."""
         order = np.argsort(-np.abs(self.weights), kind="stable")[:count]
-        kernel = None if self.kernel is None else self.kernel[order]
-        return Explanation(
-            self.at, self.places[order], self.values[order], self.weights[order], self.value, kernel
-        )
+        arrays = (self.places, self.values, self.weights)
+        others = (self.kernel, self.channels)
+        places, values, weights = (array[order] for array in arrays)
+        kernel, channels = (None if array is None else array[order] for array in others)
+        return Explanation(self.at, places, values, weights, self.value, kernel, channels)
 
     def radius(self, share: float = 0.5) -> float:
         """How far from the entry this share of the weight, in size, is reached; for grids."""
@@ -71,11 +75,13 @@ class Explanation:
         return reached(distance, np.abs(self.weights), share)
 
     def spread(self, shape: tuple[int, ...], *, kernel: bool = False) -> Array:
-        """Weights (or the kernel) as an array of the grid or table, zero elsewhere."""
+        """Weights (or the kernel) as an array of the grid or table, zero elsewhere; where entries
+        are of several channels, of shape (*grid, channels)."""
         result = np.zeros(shape)
         if kernel and self.kernel is None:
             raise InputError("this explanation holds no kernel")
-        result[tuple(self.places.T)] = self.kernel if kernel else self.weights
+        at = tuple(self.places.T) + (() if self.channels is None else (self.channels,))
+        result[at] = self.kernel if kernel else self.weights
         return result
 
 

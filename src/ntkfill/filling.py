@@ -5,23 +5,22 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .canvas import Canvas
 from .choice import Choice
-from .completion import complete
 from .errors import ConvergenceWarning, InputError, InvertedMaskWarning
 from .grid import Array
 from .nn.mixture import Mixture
 from .nn.sequential import Sequential
-from .observed import Mask, Observed
-from .parts import Part, Settings
-from .patches import Refinement, refine, refined
+from .observed import Mask
+from .parts import Refine
+from .patches import Refined, Refinement, refined
 from .pictures import Picture, looks_inverted, mask_array
 from .plan import Plan, beyond_reach
 from .progress import stage
@@ -71,37 +70,71 @@ class Info:
         return all(report.converged for report in self.reports)
 
 
+@dataclass(frozen=True, eq=False)
+class Completed:
+    """A fill before it is put into the picture: arrays of shape (*grid, channels).
+
+    Parameters
+    ----------
+    first : array
+        What the networks fill in.
+    reports : tuple of Report
+        How their solves ended.
+    refined : Refined
+        The same refined by its own patches, where that was asked for and helps.
+    refinement : Refinement or None
+    """
+
+    first: Array
+    reports: tuple[Report, ...]
+    refined: Refined
+    refinement: Refinement | None
+
+
+def completed(drawn: Canvas, refining: Refine, told: Progress | None = None) -> Completed:
+    """What networks fill in, and what patches make of it."""
+    if refining is None:
+        first, reports = drawn.filled(told)
+        return Completed(first, reports, Refined(first), None)
+    first, reports = drawn.filled(stage(told, 0, STAGES))
+    rest = None if told is None else (lambda share: told((1 + (STAGES - 1) * share) / STAGES))
+    return Completed(
+        first,
+        reports,
+        *refined(
+            drawn.pixels,
+            first,
+            drawn.missing,
+            lambda gaps: drawn.hiding(gaps).filled()[0],
+            refining == "patches",
+            rest,
+        ),
+    )
+
+
 def fill(
-    source: Picture,
-    missing: Mask,
-    parts: tuple[Part, ...],
-    settings: Settings,
-    told: Progress | None,
-) -> tuple[NDArray[Any], Info, Array]:
-    """Fill a picture where `missing`, of shape (*grid) or (*grid, channels).
+    source: Picture, drawn: Canvas, refining: Refine, told: Progress | None
+) -> tuple[NDArray[Any], Info, Refined]:
+    """Fill a picture.
 
     Returns
     -------
     array
         Of the picture's shape and dtype.
     Info
-    array of shape (*grid, channels)
+    Refined
         The same as it was solved for, not rounded.
     """
     started = time.perf_counter()
-    pixels = known_pixels(source, missing)
-    first = told if settings.refine is None else stage(told, 0, STAGES)
-    filled, reports = answered(pixels, missing, parts, settings.centres, first)
-    filled, refinement = _refined(pixels, filled, missing, parts, settings, told)
-    result = source.filled(missing, filled)
-    anywhere = in_any_channel(missing, source.grid)
-    reach = max(part.plan.network.reach for part in parts)
+    done = completed(drawn, refining, told)
+    result = source.filled(drawn.missing, done.refined.values)
+    reach = max(part.plan.network.reach for part in drawn.parts)
     info = Info(
-        plan=parts[0].plan,
-        refinement=refinement,
-        reports=reports,
-        missing=int(anywhere.sum()),
-        beyond_reach=int(beyond_reach(missing, reach, len(source.grid)).sum()),
+        plan=drawn.parts[0].plan,
+        refinement=done.refinement,
+        reports=done.reports,
+        missing=int(drawn.anywhere.sum()),
+        beyond_reach=int(beyond_reach(drawn.missing, reach, len(source.grid)).sum()),
         seconds=time.perf_counter() - started,
     )
     if not info.converged:
@@ -111,88 +144,7 @@ def fill(
             ConvergenceWarning,
             stacklevel=outside(),
         )
-    return result, info, filled
-
-
-def answered(
-    pixels: Array,
-    missing: Mask,
-    parts: tuple[Part, ...],
-    centre: bool,
-    told: Progress | None = None,
-) -> tuple[Array, tuple[Report, ...]]:
-    """Pixels (*grid, channels), filled in by networks together, and how their solves ended."""
-    filled: NDArray[Any] | float = 0.0
-    reports: list[Report] = []
-    for number, part in enumerate(parts):
-        answer, ended = _answer(pixels, missing, part, centre, stage(told, number, len(parts)))
-        reports += ended
-        filled = answer if len(parts) == 1 else filled + pixels.dtype.type(part.weight) * answer
-    gaps = missing if missing.ndim == pixels.ndim else missing[..., None]
-    # Weights that sum to one leave known values as they were but for rounding.
-    return np.where(gaps, filled, pixels), tuple(reports)
-
-
-def known_pixels(source: Picture, missing: Mask) -> Array:
-    """The pixels as floats, zero where missing: (*grid, channels)."""
-    joint = missing.ndim == len(source.grid)
-    dtype = np.float32 if source.pixels.dtype.itemsize <= 2 else np.float64
-    pixels = np.where(missing[..., None] if joint else missing, 0, source.pixels).astype(dtype)
-    if not np.isfinite(pixels).all():
-        first = tuple(map(int, np.argwhere(~np.isfinite(pixels))[0][:-1]))
-        raise InputError(
-            "the image holds infinity where the mask says known",
-            got=f"at {first}",
-            hint="NaN, which means missing",
-        )
-    return pixels
-
-
-def answering(
-    pixels: Array, parts: tuple[Part, ...], centre: bool, patches: Refinement | None = None
-) -> Callable[[Mask], Array]:
-    """From a mask, (*grid) or (*grid, channels), to the picture filled there by the same networks,
-    and refined by the same patches."""
-    anew = tuple(replace(part, solver=part.plan.solver) for part in parts)
-
-    def answer(gaps: Mask) -> Array:
-        filled = answered(pixels, gaps, anew, centre)[0]
-        if patches is None or patches.patches is None:
-            return filled
-        return refine(filled, gaps, patches.before, patches.patches)
-
-    return answer
-
-
-def _refined(
-    pixels: Array,
-    filled: Array,
-    missing: Mask,
-    parts: tuple[Part, ...],
-    settings: Settings,
-    told: Progress | None,
-) -> tuple[Array, Refinement | None]:
-    """The fill refined by its own patches, where that is asked for or helps."""
-    if settings.refine is None:
-        return filled, None
-    again = answering(pixels, parts, settings.centres)
-    rest = None if told is None else (lambda share: told((1 + (STAGES - 1) * share) / STAGES))
-    return refined(pixels, filled, missing, again, settings.refine == "patches", rest)
-
-
-def _answer(
-    pixels: Array, missing: Mask, part: Part, centre: bool, told: Progress | None
-) -> tuple[Array, tuple[Report, ...]]:
-    """What one network fills in, (*grid, channels), and how its solves ended."""
-    channels = pixels.shape[-1]
-    known = part.plan.embed(~missing)
-    joint = missing.ndim == len(part.plan.grid)
-    observed = Observed(
-        part.plan.embed(pixels).reshape(-1, channels),
-        known.ravel() if joint else known.reshape(-1, channels),
-    )
-    done = complete(observed, part.kernel, part.solver, centre=centre, progress=told)
-    return part.plan.window(done.values.reshape(*part.plan.torus, channels)), done.reports
+    return result, info, done.refined
 
 
 def missing_pixels(source: Picture, mask: ArrayLike | None) -> Mask:
@@ -203,11 +155,6 @@ def missing_pixels(source: Picture, mask: ArrayLike | None) -> Mask:
     both = missing[..., None] | source.nan
     alike = bool((both == both[..., :1]).all())
     return np.asarray(both[..., 0] if alike else both)
-
-
-def in_any_channel(missing: Mask, grid: tuple[int, ...]) -> Mask:
-    """The pixels that miss at least one channel, (*grid)."""
-    return missing if missing.ndim == len(grid) else np.asarray(missing.any(axis=-1))
 
 
 def check_missing(missing: Mask) -> None:

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import saving
 from .cache import Cache, Kept
+from .canvas import Canvas, canvas, in_any_channel
 from .choice import Choice
-from .completion import weights
 from .confidence import Confidence, Filled, sure, untouched
 from .errors import InputError
 from .explanation import Explanation
@@ -21,9 +21,8 @@ from .filling import (
     Info,
     check_fit,
     check_missing,
+    completed,
     fill,
-    in_any_channel,
-    known_pixels,
     missing_pixels,
 )
 from .grid import Array
@@ -35,6 +34,7 @@ from .posterior.conformal import checked_level
 from .priors import Prior
 from .progress import reporter
 from .rule import Boundary
+from .tracing import explained, kernel_row, network_weights
 
 
 class Inpainter:
@@ -194,7 +194,7 @@ class Inpainter:
         source = picture(image, channel_axis)
         check_fit(source, self.missing_)
         told = reporter(self.progress, "filling", 0.3, 1.0)
-        return fill(source, self.missing_, self.parts_, self._settings, told)[0]
+        return fill(source, self._canvas(source), self.refine, told)[0]
 
     def fill(
         self, image: ArrayLike, mask: ArrayLike | None = None, *, channel_axis: int | None = None
@@ -227,7 +227,8 @@ class Inpainter:
         check_missing(missing)
         parts, choice = self._made_ready(source, missing, Kept(self._cache()))
         told = reporter(self.progress, "filling", 0.3, 1.0)
-        filled, info, _ = fill(source, missing, parts, self._settings, told)
+        drawn = canvas(source, missing, parts, self._settings.centres)
+        filled, info, _ = fill(source, drawn, self.refine, told)
         return filled, self._named(info, parts, choice)
 
     def sure(
@@ -278,7 +279,8 @@ class Inpainter:
         cache = Kept(self._cache())
         parts, choice = self._made_ready(source, missing, cache)
         told = reporter(self.progress, "filling", 0.3, 1.0)
-        filled = sure(source, missing, parts, self._settings, cache, weighed, interval, told)
+        drawn = canvas(source, missing, parts, self._settings.centres, cache)
+        filled = sure(source, drawn, self.refine, weighed, interval, told)
         return replace(filled, info=self._named(filled.info, parts, choice))
 
     def std(
@@ -297,7 +299,8 @@ class Inpainter:
         channel_axis : int, optional
         at : sequence of tuples of int, optional
             Pixels to solve for one by one. Without them the whole map comes from draws, whose
-            relative error is 1 / sqrt(2 samples).
+            relative error is 1 / sqrt(2 samples). Refined pixels have no draws and no solves: those
+            of the map.
         confidence : Confidence, optional
 
         Returns
@@ -309,12 +312,17 @@ class Inpainter:
         weighed = checked(confidence)
         source = picture(image, channel_axis)
         check_fit(source, self.missing_)
-        pixels, cache = known_pixels(source, self.missing_), Kept(self._cache())
-        given = (pixels, self.missing_, self.parts_[0], self._settings.centres, cache)
-        if at is None:
-            return source.laid_out(weighed.std(*given))
-        flat = np.array([self.parts_[0].plan.flat(pixel) for pixel in at], dtype=np.intp)
-        found = weighed.exact(*given, flat)
+        drawn = self._canvas(source, Kept(self._cache()))
+        plan = self.parts_[0].plan
+        flat = None if at is None else np.array([plan.flat(pixel) for pixel in at], dtype=np.intp)
+        if flat is not None and self.refine is None:
+            found = weighed.exact(drawn, flat)
+        else:
+            told = completed(drawn, self.refine)
+            std = weighed.of(drawn, told.refined, told.refinement)
+            if flat is None:
+                return source.laid_out(std)
+            found = std[np.unravel_index(flat, plan.torus)]
         return found[:, 0] if channel_axis is None else found
 
     def _made_ready(
@@ -373,10 +381,7 @@ class Inpainter:
         float array of shape (*grid)
         """
         self._fitted()
-        part = self.parts_[0]
-        every = np.flatnonzero(part.plan.embed(np.ones(self.missing_.shape, bool)))
-        row = part.kernel.block(np.array([part.plan.flat(at)]), every)
-        return row.astype(np.float64).reshape(self.missing_.shape)
+        return kernel_row(self.parts_[0], at)
 
     def weights(self, at: tuple[int, ...]) -> Array:
         """What a filled pixel is made of: weights w with filled value = sum(w * known values).
@@ -392,14 +397,19 @@ class Inpainter:
         -------
         float array of shape (*grid)
             Zero where missing; sums to one where the mean is taken out.
+
+        Raises
+        ------
+        InputError
+            If the fill is refined: its weights depend on the image, and `explain` gives them.
         """
         self._fitted()
-        result = np.zeros(self.missing_.shape)
-        for part in self.parts_:
-            made = part.plan
-            spread = weights(part.factor, made.flat(at), centred=self._settings.centres)
-            result += part.weight * made.window(spread.reshape(made.torus))
-        return result
+        if self.refine is not None:
+            raise InputError(
+                "the weights of a refined fill depend on the image",
+                hint="inpainter.explain(image, at)",
+            )
+        return network_weights(self.parts_, at, self._settings.centres)
 
     def explain(
         self,
@@ -411,6 +421,9 @@ class Inpainter:
     ) -> Explanation:
         """The known pixels that a filled one is made of, with their weights and the kernel.
 
+        A refined pixel is explained as well: the last passes are traced back, patch by patch, with
+        what patches were like each other held as it was; that takes as long as a fill.
+
         Parameters
         ----------
         image : array of shape (*grid), or with channels besides
@@ -418,11 +431,13 @@ class Inpainter:
             The pixel.
         channel_axis : int, optional
         channel : int
-            Whose values to tell; weights and kernel are the same for all.
+            Whose value to explain. Without refinement weights are the same for all.
 
         Returns
         -------
         Explanation
+            With the kernel of the network that counts most; of a refined pixel of several channels,
+            with known entries of all of them.
 
         Examples
         --------
@@ -434,18 +449,7 @@ class Inpainter:
         self._fitted()
         source = picture(image, channel_axis)
         check_fit(source, self.missing_)
-        share, row = self.weights(at), self.kernel_row(at)
-        known = ~self.missing_
-        values = source.pixels[..., channel][known].astype(np.float64)
-        inside = np.unravel_index(self.parts_[0].plan.flat(at), self.parts_[0].plan.torus)
-        return Explanation(
-            tuple(map(int, inside)),
-            np.argwhere(known),
-            values,
-            share[known],
-            float(share[known] @ values),
-            row[known],
-        )
+        return explained(self._canvas(source), self.refine, at, channel)
 
     def save(self, path: str | Path) -> None:
         """Write options and mask to an .npz file, without pickles; kernels stay in the cache.
@@ -497,6 +501,9 @@ class Inpainter:
             and self._fitted_with == self._settings
             and np.array_equal(self.missing_, missing)
         )
+
+    def _canvas(self, source: Picture, cache: Kept | None = None) -> Canvas:
+        return canvas(source, self.missing_, self.parts_, self._settings.centres, cache)
 
     def _cache(self) -> Cache | None:
         if self.cache is None or isinstance(self.cache, Cache):

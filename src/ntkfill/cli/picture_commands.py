@@ -14,9 +14,10 @@ import numpy as np
 
 from .. import images
 from ..cache import Cache
+from ..canvas import in_any_channel
 from ..confidence import Filled
 from ..errors import InputError, readable
-from ..filling import Info, check_missing, in_any_channel, missing_pixels
+from ..filling import Info, check_missing, missing_pixels
 from ..inpainter import Inpainter
 from ..nn.parsing import parse
 from ..observed import Mask

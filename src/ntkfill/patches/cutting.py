@@ -113,8 +113,21 @@ def _tile(
     return Tile(box, tuple(c - part.start for c, part in zip(corners, box, strict=True)))
 
 
-def places(tile: Tile, shape: tuple[int, ...], width: tuple[int, ...]) -> tuple[Index, Index]:
-    """The patches of a tile: which of the box's rows they are, and where they begin in it.
+def corners(shape: tuple[int, ...], width: tuple[int, ...]) -> Index:
+    """Where every patch begins in a flat array (*grid, channels), in the order of `rows`.
+
+    Examples
+    --------
+    >>> corners((2, 3, 2), (1, 2)).tolist()
+    [0, 2, 6, 8]
+    """
+    flat = np.arange(math.prod(shape), dtype=np.intp).reshape(shape)[..., 0]
+    room = tuple(slice(side - w + 1) for side, w in zip(shape, width, strict=False))
+    return flat[room].ravel()
+
+
+def places(tile: Tile, shape: tuple[int, ...], width: tuple[int, ...]) -> Index:
+    """The patches of a tile: which of the box's rows they are, shape (patches,).
 
     Parameters
     ----------
@@ -122,15 +135,10 @@ def places(tile: Tile, shape: tuple[int, ...], width: tuple[int, ...]) -> tuple[
     shape : tuple of int
         Of the box, (*grid, channels).
     width : tuple of int
-
-    Returns
-    -------
-    rows, corners : int arrays of shape (patches,)
-        Positions in `rows` of the box, and in the flat box.
     """
     mesh = [axis.ravel() for axis in np.meshgrid(*tile.corners, indexing="ij")]
     room = tuple(side - w + 1 for side, w in zip(shape, width, strict=False))
-    return np.ravel_multi_index(mesh, room), np.ravel_multi_index(mesh, shape[:-1]) * shape[-1]
+    return np.ravel_multi_index(mesh, room)
 
 
 def sums_by_place(values: Array, places: Index, size: int) -> Array:

@@ -14,7 +14,7 @@ from ..observed import Mask
 from ..progress import stage
 from ..solvers.base import Progress
 from ..windows import windows
-from .refining import refine
+from .refining import Refined, refine
 from .setting import Patches, offered
 
 # Fewer hidden entries say nothing.
@@ -42,12 +42,22 @@ class Refinement:
         That of the fill refined by the patches that did best, in half as many passes.
     hidden : int
         How many known entries were hidden.
+    scale : float
+        Errors of hidden entries, relative to what the patches alone take for their standard
+        deviation: above one, since they take each other's fills for certain.
     """
 
     patches: Patches | None
     before: float
     after: float | None
     hidden: int
+    scale: float = 1.0
+
+    def redone(self, filled: Array, missing: Mask, told: Progress | None = None) -> Refined:
+        """Another fill (*grid, channels), refined in the same way."""
+        if self.patches is None:
+            return Refined(filled)
+        return refine(filled, missing, self.before, self.patches, told)
 
     def told(self) -> str:
         """In words.
@@ -107,19 +117,21 @@ def judge(
     first = fill(gaps)
     parts = list(windows(anywhere, hidden.weight))
     before = _error(first, values, hidden, parts)
-    best, least, after = None, math.inf if must else before, math.inf
+    best, least, after, scale = None, math.inf if must else before, math.inf, 1.0
     choices = offered(n, values.shape[-1])
     for k, patches in enumerate(choices):
         quick = replace(patches, passes=math.ceil(patches.passes / FEWER))
-        better = first.copy()
+        better, std = first.copy(), np.full(first.shape, np.nan)
         for w, part in enumerate(parts):
             share = stage(stage(told, k, len(choices)), w, len(parts))
-            better[part] = refine(first[part], gaps[part], before, quick, share)
+            done = refine(first[part], gaps[part], before, quick, share)
+            better[part] = done.values
+            std[part] = np.nan if done.std is None else done.std
         error = _error(better, values, hidden, parts)
         after = min(after, error)
         if error < (1 - GAIN) * least:
-            best, least = patches, error
-    return Refinement(best, before, after, len(hidden))
+            best, least, scale = patches, error, _scale(better - values, std, hidden)
+    return Refinement(best, before, after, len(hidden), scale)
 
 
 def _error(filled: Array, values: Array, hidden: Hidden, parts: list[tuple[slice, ...]]) -> float:
@@ -132,6 +144,17 @@ def _error(filled: Array, values: Array, hidden: Hidden, parts: list[tuple[slice
     return unit * math.sqrt(float(weights @ squares) / float(weights.sum()))
 
 
+def _scale(off: Array, std: Array, hidden: Hidden) -> float:
+    """What standard deviations have to be multiplied by, from hidden entries that have one."""
+    off, std = off[hidden.mask].astype(np.float64), std[hidden.mask]
+    there = std > 0
+    unit = float(std[there].max(initial=0.0))
+    if not unit:
+        return 1.0
+    ratio = np.square(off[there] / unit).sum() / np.square(std[there] / unit).sum()
+    return float(np.sqrt(ratio))
+
+
 def refined(
     values: Array,
     filled: Array,
@@ -139,7 +162,7 @@ def refined(
     fill: Callable[[Mask], Array],
     must: bool = False,
     told: Progress | None = None,
-) -> tuple[Array, Refinement | None]:
+) -> tuple[Refined, Refinement | None]:
     """A fill refined as hidden known entries ask for, and what they said.
 
     Parameters
@@ -156,7 +179,7 @@ def refined(
 
     Returns
     -------
-    float array of shape (*grid, channels)
+    Refined
     Refinement or None
     """
     found = judge(values, missing, fill, must, stage(told, 0, 2))
@@ -165,6 +188,6 @@ def refined(
         peak = float(np.abs(filled).max()) or 1.0
         spread = peak * float((filled / peak).std(dtype=np.float64))
         found = Refinement(usual, math.sqrt(UNKNOWN) * spread, None, 0)
-    if found is None or found.patches is None:
-        return filled, found
-    return refine(filled, missing, found.before, found.patches, stage(told, 1, 2)), found
+    if found is None:
+        return Refined(filled), None
+    return found.redone(filled, missing, stage(told, 1, 2)), found

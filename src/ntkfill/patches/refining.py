@@ -3,32 +3,66 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..errors import InputError
 from ..grid import Array
 from ..memory import require
 from ..observed import Mask
 from ..progress import stage
 from ..solvers.base import Progress
-from ..threads import spread, workers
-from .cutting import Tile, entries, places, rows, sums_by_place, tiles
-from .regression import precision, regress, similar
+from ..threads import workers
+from .passes import BATCH, Layer, Pass
 from .setting import Patches, offered
 
-# Along one side of a tile on 1, 2 and 3 axes: so long that tiles share little of what they see.
-SIDE = {1: 512, 2: 32, 3: 8}
-# Bytes of the groups that are worked on at once, so that they stay in cache.
-BATCH = 1 << 19
-# Below this share of the variance single precision cannot tell a ridge from nothing.
+# Below this share of the variance single precision cannot tell a ridge, or a doubt, from nothing.
 TINY = 1e-6
-# Values count alike whose variances are well below this share of the fill's error.
-ALIKE = 0.1
-# Bytes for each value: fill, sums, weights, and the answers of one band of tiles.
-BYTES = 64
+# Bytes for each value: fill, sums, weights, variances, and the answers of one band of tiles; and
+# what each pass leaves to be traced back through.
+BYTES, TRACE = 80, 16
 # Bytes for each pair of entries of the patches that are solved together.
 SOLVES = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """A fill refined by its own patches.
+
+    Parameters
+    ----------
+    values : float array of shape (*grid, channels)
+        Known entries as they were; where no patch shows anything known, the fill as it was.
+    std : float array of shape (*grid, channels), optional
+        Root of the mean posterior variance of what the patches of the last pass say; zero at known
+        entries, NaN where no patch shows anything known. None where the fill was left as it was.
+    """
+
+    values: Array
+    std: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Scaled:
+    """A fill in units in which single precision is enough, and the passes over it."""
+
+    start: Array
+    known: Mask
+    level: Array
+    scale: float
+    passes: tuple[Pass, ...]
+
+    def layers(self, told: Progress | None) -> Iterator[tuple[Pass, Array, Layer]]:
+        """Every pass with the fill before it and after it."""
+        values = self.start
+        for number, one in enumerate(self.passes):
+            with threadpool_limits(1):  # the order of sums must not depend on their number
+                layer = one.over(values, stage(told, number, len(self.passes)))
+            yield one, values, layer
+            values = layer.values
 
 
 def refine(
@@ -37,7 +71,7 @@ def refine(
     error: float,
     patches: Patches | None = None,
     told: Progress | None = None,
-) -> Array:
+) -> Refined:
     """Complete every patch of a fill anew from the patches most like it, in several passes.
 
     Within a patch, the kernel between two pixels is the inner product of what the similar patches
@@ -58,8 +92,7 @@ def refine(
 
     Returns
     -------
-    float array of shape (*grid, channels)
-        Known entries as they were; where no patch shows anything known, the fill as it was.
+    Refined
 
     Raises
     ------
@@ -76,99 +109,103 @@ def refine(
     >>> stripes = np.sin(np.arange(64) * 1.7)[:, None, None] + np.zeros((64, 64, 1))
     >>> missing = np.random.default_rng(0).random((64, 64)) < 0.5
     >>> filled = np.where(missing[..., None], 0.0, stripes)
-    >>> bool(abs(refine(filled, missing, error=0.7) - stripes).max() < 0.1)
-    True
+    >>> better = refine(filled, missing, error=0.7)
+    >>> bool(abs(better.values - stripes).max() < 0.1), bool(better.std.max() < 0.1)
+    (True, True)
     """
+    scaled = _scaled(filled, missing, error, patches, BYTES)
+    if scaled is None:
+        return Refined(filled.copy(), np.zeros(filled.shape))
+    *_, (_, _, layer) = scaled.layers(told)
+    result = layer.values.astype(np.float64) * scaled.scale + scaled.level
+    values = np.where(layer.values == scaled.start, filled, result).astype(filled.dtype)
+    std = np.where(layer.weights > 0, np.sqrt(layer.variance + TINY) * scaled.scale, np.nan)
+    return Refined(values, np.where(scaled.known, 0, std))
+
+
+def trace(
+    filled: Array,
+    missing: Mask,
+    error: float,
+    patches: Patches,
+    at: tuple[int, ...],
+    told: Progress | None = None,
+) -> tuple[Array, Array]:
+    """What a refined entry is made of: weights of the known entries, and of the first fill's.
+
+    Each pass is linear in the known entries and in the fill before it, the kernels held.
+
+    Parameters
+    ----------
+    filled, missing, error, patches
+        As for `refine`.
+    at : tuple of int
+        Pixel and channel.
+    told : callable, optional
+
+    Returns
+    -------
+    known, first : float arrays of shape (*grid, channels)
+        With ``refined[at] == sum(known * filled) + sum(first * filled)``; the first is zero where
+        something is missing, the second where it is known. Together they sum to one.
+
+    Examples
+    --------
+    >>> ramp = np.arange(40.0)[:, None]
+    >>> missing = np.arange(40) % 3 == 1
+    >>> one = Patches(width=16, step=4, reach=64)
+    >>> known, first = trace(ramp, missing, 0.1, one, (22, 0))
+    >>> round(float(known.sum() + first.sum()), 6), round(float(((known + first) * ramp).sum()), 3)
+    (1.0, 22.0)
+    """
+    gradient = np.zeros(filled.shape)
+    gradient[at] = 1.0
+    scaled = _scaled(filled, missing, error, patches, BYTES + TRACE * patches.passes)
+    if scaled is None:
+        return np.where(_known(filled, missing), gradient, 0), gradient
+    known = np.where(scaled.known, gradient, 0)
+    gradient -= known
+    done = [(one, before, layer.weights) for one, before, layer in scaled.layers(told)]
+    with threadpool_limits(1):
+        for one, before, weights in reversed(done):
+            more, gradient = one.back(before, weights, gradient)
+            known += more
+    return known, gradient
+
+
+def _scaled(
+    filled: Array, missing: Mask, error: float, patches: Patches | None, each: int
+) -> _Scaled | None:
+    """None where there is nothing to do."""
     n = filled.ndim - 1
     patches = offered(n, filled.shape[-1])[0] if patches is None else patches
-    known = np.broadcast_to(~(missing if missing.ndim > n else missing[..., None]), filled.shape)
-    require("the refinement", _bytes(filled.shape, patches), hint="refine=None")
+    if error < 0:
+        raise InputError("a fill has no negative error", got=repr(error))
+    require("the refinement", _bytes(filled.shape, patches, each), hint="refine=None")
+    known = _known(filled, missing)
     level = filled.mean(axis=tuple(range(n)), dtype=np.float64)
     peak = float(np.abs(filled - level).max())
     if known.all() or not 0 < peak < math.inf:
-        return filled.copy()
+        return None
     start = ((filled - level) / peak).astype(np.float32)
     scale = float(np.sqrt(np.mean(np.square(start), dtype=np.float64)))
     start /= np.float32(scale)
-    values, scale = start, scale * peak
+    scale *= peak
     square = max((error / scale) ** 2, TINY)
-    with threadpool_limits(1):  # the order of sums must not depend on the number of threads
-        for number, ridge in enumerate(patches.ridges(square)):
-            part = stage(told, number, patches.passes)
-            values = _one_pass(values, known, patches, number, max(ridge, TINY), square, part)
-    result = values.astype(np.float64) * scale + level
-    return np.where(values == start, filled, result).astype(filled.dtype)
+    passes = tuple(
+        Pass(patches, known, number, max(ridge, TINY), square)
+        for number, ridge in enumerate(patches.ridges(square))
+    )
+    return _Scaled(start, known, level, scale, passes)
 
 
-def _bytes(shape: tuple[int, ...], patches: Patches) -> int:
+def _known(filled: Array, missing: Mask) -> Mask:
+    gaps = missing if missing.ndim == filled.ndim else missing[..., None]
+    return np.broadcast_to(~gaps, filled.shape)
+
+
+def _bytes(shape: tuple[int, ...], patches: Patches, each: int) -> int:
     """Working memory: what each value takes, and what each thread takes for its small solves."""
     entries = patches.width ** (len(shape) - 1) * shape[-1]
     together = max(1, BATCH // (4 * patches.count * entries))
-    return BYTES * math.prod(shape) + workers() * SOLVES * together * entries**2
-
-
-def _one_pass(
-    values: Array,
-    known: Mask,
-    patches: Patches,
-    number: int,
-    ridge: float,
-    square: float,
-    told: Progress | None,
-) -> Array:
-    """Every patch completed once; the lattice of patches lies elsewhere in each pass."""
-    grid = values.shape[:-1]
-    width = tuple(min(patches.width, side) for side in grid)
-    offset = number * (2 * np.arange(len(grid)) + 1) % patches.step
-    side = SIDE.get(len(grid), min(SIDE.values()))
-    bands = list(tiles(grid, width, patches.step, offset, side, patches.reach))
-    sums, weights = np.zeros(values.shape), np.zeros(values.shape)
-    for k, band in enumerate(bands):
-        done: list[tuple[Array, Array]] = [(sums, weights)] * len(band)
-
-        def work(t: int, band: list[Tile] = band, done: list[tuple[Array, Array]] = done) -> None:
-            done[t] = _completed(values, known, band[t], width, patches, ridge, square)
-
-        spread(work, range(len(band)))
-        for tile, (more, weight) in zip(band, done, strict=True):
-            sums[tile.box] += more
-            weights[tile.box] += weight
-        if told is not None:
-            told((k + 1) / len(bands))
-    reached = weights > 0
-    return np.where(reached, sums / np.where(reached, weights, 1), values).astype(np.float32)
-
-
-def _completed(
-    values: Array,
-    known: Mask,
-    tile: Tile,
-    width: tuple[int, ...],
-    patches: Patches,
-    ridge: float,
-    square: float,
-) -> tuple[Array, Array]:
-    """What the patches of a tile say of its box: sums of weighted values, and the weights."""
-    part = values[tile.box]
-    sums, weights = np.zeros(part.size), np.zeros(part.size)
-    at, corners = places(tile, part.shape, width)
-    seen = rows(known[tile.box], width)
-    counts = seen[at].sum(axis=1)
-    # Patches that know all have nothing to complete, those that know nothing nothing to go by.
-    order = np.argsort(counts, kind="stable")
-    order = order[(counts[order] > 0) & (counts[order] < seen.shape[1])]
-    at, where = at[order], corners[order][:, None] + entries(part.shape, width)
-    if not len(at):
-        return sums.reshape(part.shape), weights.reshape(part.shape)
-    candidates = rows(part, width)
-    trust = np.where(seen[at], np.float32(1), np.float32(patches.trust))
-    alike = similar(candidates[at], trust, candidates, patches.count)
-    batch = max(1, BATCH // (candidates.itemsize * patches.count * candidates.shape[1]))
-    for first in range(0, len(at), batch):
-        some = slice(first, first + batch)
-        seen_here = seen[at[some]]
-        found, variance = regress(candidates[at[some]], seen_here, candidates[alike[some]], ridge)
-        weight = precision(variance, seen_here, ALIKE * square)
-        sums += sums_by_place(found * weight, where[some], part.size)
-        weights += sums_by_place(weight, where[some], part.size)
-    return sums.reshape(part.shape), weights.reshape(part.shape)
+    return each * math.prod(shape) + workers() * SOLVES * together * entries**2

@@ -1,0 +1,223 @@
+"""One pass over the patches of a fill: each completed from patches like it, all averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..grid import Array, Index
+from ..observed import Mask
+from ..solvers.base import Progress
+from ..solvers.blockwise import Blockwise, BlockwiseFactor
+from ..threads import spread
+from .alike import Alike, similar
+from .cutting import Tile, corners, entries, places, rows, sums_by_place, tiles
+from .setting import Patches
+
+# Along one side of a tile on 1, 2 and 3 axes: so long that tiles share little of what they see.
+SIDE = {1: 512, 2: 32, 3: 8}
+# Bytes of the groups that are worked on at once, so that they stay in cache.
+BATCH = 1 << 19
+# Values count alike whose variances are well below this share of the fill's error.
+ALIKE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A fill after a pass.
+
+    Parameters
+    ----------
+    values : float32 array of shape (*grid, channels)
+    weights : float array of shape (*grid, channels)
+        Of what patches said of each entry, summed; zero where none said anything.
+    variance : float array of shape (*grid, channels)
+        Mean posterior variance of what they said; zero where there is nothing.
+    """
+
+    values: Array
+    weights: Array
+    variance: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some patches of a tile, ready to be completed.
+
+    Parameters
+    ----------
+    values, known : arrays of shape (m, entries)
+    corners : int array of shape (m,)
+        Where they begin in the flat box of the tile.
+    alike : int array of shape (m, count)
+        Where the patches like each of them begin.
+    inside : int array of shape (entries,)
+        Where the entries of a patch stand, from its corner.
+    prior : Alike
+    factor : BlockwiseFactor
+        Of the prior's kernel, on the known entries.
+    """
+
+    values: Array
+    known: Mask
+    corners: Index
+    alike: Index
+    inside: Index
+    prior: Alike
+    factor: BlockwiseFactor
+
+    @property
+    def where(self) -> Index:
+        """Where the entries stand in the flat box: shape (m, entries)."""
+        return self.corners[:, None] + self.inside
+
+    def completed(self) -> Array:
+        """The patches filled in from what is known of them: shape (m, entries)."""
+        found = self.factor.predict(self.values - self.prior.mean) + self.prior.mean
+        return np.where(self.known, self.values, found)
+
+    def votes(self, variance: Array, floor: float) -> Array:
+        """What each value counts in the mean over patches; nothing at known entries."""
+        return np.where(self.known, 0, 1 / (variance + variance.dtype.type(floor)))
+
+    def traced(self, gradient: Array, total: Array) -> None:
+        """Add what the entries of the flat box count where the completed ones count `gradient`."""
+        told = self.factor.traced(gradient)
+        total += sums_by_place(told, self.where, total.size)
+        # What is not regressed is the mean over the patches alike.
+        rest = (gradient - told)[:, None] / self.alike.shape[1]
+        stand = self.alike[:, :, None] + self.inside
+        total += sums_by_place(np.broadcast_to(rest, stand.shape), stand, total.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """How one pass goes over a grid.
+
+    Parameters
+    ----------
+    patches : Patches
+    known : bool array of shape (*grid, channels)
+    number : int
+        The lattice of patches lies elsewhere in each pass.
+    ridge : float
+        Added to the diagonal of every kernel, in squared units of the values.
+    square : float
+        The mean square error of the first fill, in the same units.
+    """
+
+    patches: Patches
+    known: Mask
+    number: int
+    ridge: float
+    square: float
+
+    def over(self, values: Array, told: Progress | None = None) -> Layer:
+        """Complete every patch of values (*grid, channels), and average what they say."""
+        sums = np.zeros((3, *values.shape))
+
+        def work(tile: Tile) -> Array:
+            part = np.zeros((3, *values[tile.box].shape))
+            flat = part.reshape(3, -1)
+            for batch in self._batches(values, tile):
+                variance = batch.factor.variance
+                votes = batch.votes(variance, ALIKE * self.square)
+                each = votes * batch.completed(), votes, votes * variance
+                for total, numbers in zip(flat, each, strict=True):
+                    total += sums_by_place(numbers, batch.where, total.size)
+            return part
+
+        self._spread(work, sums, told)
+        weights = sums[1]
+        mean = np.divide(sums[::2], weights, out=np.zeros_like(sums[::2]), where=weights > 0)
+        filled = np.where(weights > 0, mean[0], values).astype(np.float32)
+        return Layer(filled, weights, mean[1])
+
+    def back(self, values: Array, weights: Array, gradient: Array) -> tuple[Array, Array]:
+        """What the known entries, and the fill before, count in a sum over the fill after.
+
+        The pass is linear in both, the kernels held: its transpose.
+
+        Parameters
+        ----------
+        values, weights : arrays of shape (*grid, channels)
+            The fill before, and the weights that `over` found.
+        gradient : float array of shape (*grid, channels)
+            What each entry after the pass counts in the sum.
+
+        Returns
+        -------
+        known, before : float arrays of shape (*grid, channels)
+            Zero where nothing is known, and zero where something is.
+        """
+        reached = weights > 0
+        share = np.divide(gradient, weights, out=np.zeros(values.shape), where=reached)
+        sums = np.zeros((1, *values.shape))
+
+        def work(tile: Tile) -> Array:
+            part = np.zeros(values[tile.box].size)
+            wanted = share[tile.box].ravel()
+            if wanted.any():
+                for batch in self._batches(values, tile):
+                    votes = batch.votes(batch.factor.variance, ALIKE * self.square)
+                    batch.traced(votes * wanted[batch.where], part)
+            return part.reshape(1, *values[tile.box].shape)
+
+        self._spread(work, sums, None)
+        total = sums[0] + np.where(reached, 0, gradient)
+        return np.where(self.known, total, 0), np.where(self.known, 0, total)
+
+    def _spread(self, work: Callable[[Tile], Array], sums: Array, told: Progress | None) -> None:
+        """Do the work on every tile, and add up what it gives, always in the same order."""
+        grid, patches = self.known.shape[:-1], self.patches
+        offset = self.number * (2 * np.arange(len(grid)) + 1) % patches.step
+        side = SIDE.get(len(grid), min(SIDE.values()))
+        bands = list(tiles(grid, self._width, patches.step, offset, side, patches.reach))
+        for k, band in enumerate(bands):
+            done: list[Array] = [sums] * len(band)
+
+            def put(t: int, band: list[Tile] = band, done: list[Array] = done) -> None:
+                done[t] = work(band[t])
+
+            spread(put, range(len(band)))
+            for tile, part in zip(band, done, strict=True):
+                sums[:, *tile.box] += part
+            if told is not None:
+                told((k + 1) / len(bands))
+
+    def _batches(self, values: Array, tile: Tile) -> Iterator[Batch]:
+        """The patches of a tile that have something to complete and something to go by."""
+        part, width, patches = values[tile.box], self._width, self.patches
+        at = places(tile, part.shape, width)
+        seen = rows(self.known[tile.box], width)
+        counts = seen[at].sum(axis=1)
+        # Those that know about as much are solved together.
+        order = np.argsort(counts, kind="stable")
+        order = order[(counts[order] > 0) & (counts[order] < seen.shape[1])]
+        if not len(order):
+            return
+        at = at[order]
+        candidates = rows(part, width)
+        trust = np.where(seen[at], np.float32(1), np.float32(patches.trust))
+        alike = similar(candidates[at], trust, candidates, patches.count)
+        starts, inside = corners(part.shape, width), entries(part.shape, width)
+        batch = max(1, BATCH // (candidates.itemsize * patches.count * candidates.shape[1]))
+        for first in range(0, len(at), batch):
+            some = slice(first, first + batch)
+            known, prior = seen[at[some]], Alike(candidates[alike[some]])
+            factor = Blockwise(self.ridge).factor(prior.kernel(), known.ravel())
+            yield Batch(
+                candidates[at[some]],
+                known,
+                starts[at[some]],
+                starts[alike[some]],
+                inside,
+                prior,
+                factor,
+            )
+
+    @property
+    def _width(self) -> tuple[int, ...]:
+        return tuple(min(self.patches.width, side) for side in self.known.shape[:-1])
