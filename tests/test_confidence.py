@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ntkfill import Confidence, Filled, Inpainter, InputError, inpaint
+from ntkfill import Confidence, Filled, Inpainter, InputError, PatternWarning, inpaint
 from ntkfill.confidence import strata
+from ntkfill.hiding import period
 from ntkfill.nn import Member, Mixture, hourglass
 from ntkfill.posterior import local_scale
 from ntkfill.priors import MeshGrid
@@ -232,7 +233,7 @@ def test_std_needs_the_mask():
 def test_strata_grow_with_depth():
     holes = np.zeros((9, 9), bool)
     holes[1:8, 1:8] = True
-    np.testing.assert_array_equal(strata(holes)[4], [0, 0, 2, 3, 4, 3, 2, 0, 0])
+    np.testing.assert_array_equal(strata(holes, 2)[4], [0, 0, 2, 3, 4, 3, 2, 0, 0])
 
 
 @pytest.mark.parametrize("refine", [None, "patches"])
@@ -292,3 +293,57 @@ def test_bounds_of_an_untouched_image_are_arrays_of_their_own():
     sure = inpaint(HOLES, np.zeros_like(HOLES), interval=0.9)
     assert sure.interval.lower.dtype == np.float64
     assert not np.shares_memory(sure.interval.lower, sure.interval.upper)
+
+
+def rows_missing(shape):
+    return np.indices(shape)[0] % 2 == 1
+
+
+@pytest.mark.parametrize(
+    ("missing", "every"),
+    [
+        (rows_missing((40, 40)), 2),
+        (np.indices((40, 40)).sum(axis=0) % 2 == 0, 2),
+        (np.indices((60, 60)).max(axis=0) % 3 > 0, 3),
+        (np.arange(300) % 7 == 3, 7),
+        (rows_missing((16, 16, 16)), 2),
+        (np.stack([rows_missing((40, 40)), np.zeros((40, 40), bool)], axis=-1), 2),
+        (rows_missing((40, 40)) & (RNG.random((40, 40)) < 0.99), 2),
+        (rows_missing((40, 40)) & (RNG.random((40, 40)) < 0.5), 0),
+        (HOLES, 0),
+        (RNG.random((64, 64)) < 0.95, 0),
+        (np.arange(400) % 100 < 50, 0),
+        (np.zeros((9, 9), bool), 0),
+    ],
+)
+def test_gaps_that_repeat(missing, every):
+    assert period(missing, missing.ndim - (missing.shape[-1] == 2)) == every
+
+
+def test_intervals_over_gaps_that_repeat_warn():
+    """Known rows say nothing of missing ones, whichever are hidden."""
+    truth = ROUGH[:, :24] + 3 * rows_missing((32, 24))
+    with pytest.warns(PatternWarning, match="repeat every 2 pixels"):
+        sure = inpaint(truth, rows_missing(truth.shape), network=NET, interval=0.9, refine="auto")
+    inside = (sure.interval.lower <= truth) & (truth <= sure.interval.upper)
+    assert inside[rows_missing(truth.shape)].mean() < 0.5
+    assert sure.info.refinement.patches is None
+    assert "repeat" in sure.info.refinement.told()
+
+
+@pytest.mark.parametrize("refine", [None, "auto"])
+def test_channels_of_which_no_pixel_is_known_in_all(refine):
+    """Each channel has its own hidden pixels."""
+    rng = np.random.default_rng(0)
+    waves = np.sin(1.9 * np.add.outer(np.arange(64), np.arange(64)) / 3)
+    truth = waves[..., None] * [1.0, 0.8, 1.2] + rng.normal(0, 0.03, (64, 64, 3))
+    missing = rng.integers(3, size=(64, 64, 1)) != np.arange(3)
+    given = np.where(missing, np.nan, truth)
+    sure = inpaint(given, channel_axis=-1, network=hourglass(3), interval=0.9, refine=refine)
+    inside = (sure.interval.lower <= truth) & (truth <= sure.interval.upper)
+    assert 0.86 < inside[missing].mean() < 0.94
+    assert sure.interval.scores > 200
+    if refine:
+        assert sure.info.refinement.patches is not None
+        plain = inpaint(given, channel_axis=-1, network=hourglass(3))
+        assert abs(sure.values - truth).mean() < 0.7 * abs(plain - truth).mean()

@@ -9,7 +9,13 @@ if TYPE_CHECKING:
     from .cache import Cache
     from .completion import Completion, complete
     from .confidence import Confidence, Filled
-    from .errors import ConvergenceWarning, InputError, InvertedMaskWarning, MemoryLimitError
+    from .errors import (
+        ConvergenceWarning,
+        InputError,
+        InvertedMaskWarning,
+        MemoryLimitError,
+        PatternWarning,
+    )
     from .explanation import Explanation
     from .filling import Info
     from .inpainter import Inpainter
@@ -34,6 +40,7 @@ _HOMES = {
     "MemoryLimitError": "errors",
     "NTKImputer": "tables",
     "Observed": "observed",
+    "PatternWarning": "errors",
     "complete": "completion",
     "inpaint": "inpainting",
 }
@@ -53,6 +60,7 @@ __all__ = [
     "MemoryLimitError",
     "NTKImputer",
     "Observed",
+    "PatternWarning",
     "complete",
     "conditions",
     "inpaint",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,11 +13,11 @@ from scipy import ndimage
 from .canvas import Canvas
 from .choice import SHARE
 from .completion import fit
-from .errors import InputError, whole
+from .errors import InputError, PatternWarning, whole
 from .errors import number as finite
-from .filling import Info, fill
+from .filling import Info, fill, outside
 from .grid import Array, Index
-from .hiding import hide
+from .hiding import hide_each, period
 from .observed import Mask
 from .parts import Refine
 from .patches import Refined, Refinement
@@ -162,33 +163,33 @@ class Confidence:
         refinement: Refinement | None = None,
         told: Progress | None = None,
     ) -> tuple[Array, int]:
-        """How many standard deviations the interval of each pixel spans to either side, (*grid),
-        and from how many hidden entries that is known, refined as the fill was."""
-        anywhere = drawn.anywhere
-        hidden = hide(anywhere, share=self.hidden, seed=self.seed + 1).mask
+        """How many standard deviations the interval of each entry spans to either side, of the
+        shape of what is missing with an axis for channels, and from how many hidden entries that is
+        known, refined as the fill was."""
+        missing, n = drawn.missing, len(drawn.grid)
+        hidden = hide_each(missing, n, share=self.hidden, seed=self.seed + 1).mask
         # Not those by which network and patches may have been chosen, where others are left.
-        others = hidden & ~hide(anywhere, share=SHARE).mask & ~hide(anywhere).mask
-        hidden = others if others.sum() >= ENOUGH else hidden
+        chosen = hide_each(missing, n, share=SHARE).mask | hide_each(missing, n).mask
+        hidden = hidden & ~chosen if (hidden & ~chosen).sum() >= ENOUGH else hidden
         if not hidden.any():
             raise InputError(
                 "there are too few known pixels to hide some of them", hint="interval=None"
             )
-        joint = drawn.missing.ndim == hidden.ndim
-        again = drawn.hiding(drawn.missing | (hidden if joint else hidden[..., None]))
+        again = drawn.hiding(missing | hidden)
         done = Refined(again.filled()[0])
         if refinement is not None:
             done = refinement.redone(done.values, again.missing)
         std = self.of(again, done, refinement, told)[hidden]
         error = np.abs((done.values - drawn.pixels)[hidden])
         score = np.divide(error, std, out=np.where(error > 0, np.inf, 0.0), where=std > 0)
-        there = np.broadcast_to(~drawn.gaps, drawn.pixels.shape)[hidden]
-        depth, own = strata(anywhere | hidden)[hidden], strata(anywhere)[anywhere]
+        depth, own = strata(missing | hidden, n)[hidden], strata(missing, n)[missing]
         weights, needed = shift(depth, own)
-        scores = Scores(score[there], np.broadcast_to(weights[:, None], there.shape)[there])
-        result = np.zeros(anywhere.shape)
+        each = np.repeat(weights, score.size // len(weights))
+        scores = Scores(score.ravel(), each)
+        result = np.zeros(missing.shape)
         values, place = np.unique(needed, return_inverse=True)
-        result[anywhere] = np.array([scores.quantile(level, weight) for weight in values])[place]
-        return result, int(there.sum())
+        result[missing] = np.array([scores.quantile(level, weight) for weight in values])[place]
+        return result.reshape(*drawn.grid, -1), score.size
 
     def _posterior(self, drawn: Canvas, known: Mask, rtol: float | None = None) -> Posterior:
         """Of the network that counts most, on known pixels (*grid), in units of its kernel."""
@@ -222,8 +223,9 @@ def sure(
     std = confidence.of(drawn, done, info.refinement, stage(told, 1, stages))
     interval = None
     if level is not None:
+        _check_period(drawn)
         times, count = confidence.times(drawn, level, info.refinement, stage(told, 2, stages))
-        half = np.where(std > 0, times[..., None], 0.0) * std
+        half = np.where(std > 0, times, 0.0) * std
         lower, upper = (source.laid_out(done.values + sign * half) for sign in (-1.0, 1.0))
         interval = Interval(lower, upper, level, count)
     reach = max(part.plan.network.reach for part in drawn.parts)
@@ -237,6 +239,18 @@ def sure(
         0.0 if told_by_patches else float(1 / np.sqrt(2 * confidence.samples)),
         info,
     )
+
+
+def _check_period(drawn: Canvas) -> None:
+    """Warn where nothing that can be hidden is like what is missing."""
+    every = period(drawn.missing, len(drawn.grid))
+    if every:
+        warnings.warn(
+            f"gaps repeat every {every} pixels, and nothing known is like them; intervals may hold "
+            "much less, or much more, than they say. Try: scattered gaps, if they can be chosen.",
+            PatternWarning,
+            stacklevel=outside(),
+        )
 
 
 def _local(posterior: Posterior, drawn: Sampled, y: Array, plan: Plan) -> Array:
@@ -262,13 +276,16 @@ def untouched(source: Picture, info: Info, level: float | None) -> Filled:
     return Filled(values, np.zeros(values.shape), interval, zero != 0, zero, 0.0, info)
 
 
-def strata(missing: Mask) -> NDArray[np.intp]:
-    """How deep coordinates lie among missing ones: distances of 1, sqrt(2), 2, ... to the nearest
-    known one count 0, 1, 2, ...
+def strata(missing: Mask, axes: int) -> Index:
+    """How deep coordinates lie among missing ones, on so many axes, channel by channel on one more:
+    distances of 1, sqrt(2), 2, ... to the nearest known one count 0, 1, 2, ...
 
-    >>> strata(np.array([0, 1, 1, 1, 1, 0], bool))
+    >>> strata(np.array([0, 1, 1, 1, 1, 0], bool), 1)
     array([0, 0, 2, 2, 0, 0])
     """
+    if missing.ndim > axes:
+        each = [strata(missing[..., channel], axes) for channel in range(missing.shape[-1])]
+        return np.stack(each, axis=-1)
     distance = distances(missing)
     return np.floor(2 * np.log2(np.maximum(distance, 1.0)) + 1e-9).astype(np.intp)
 

@@ -74,6 +74,10 @@ class ConvergenceWarning(UserWarning):
     """A solve stopped before it reached the accuracy that was asked for."""
 
 
+class PatternWarning(UserWarning):
+    """Nothing that could be hidden is like what is missing, so what is calibrated may be wrong."""
+
+
 def sentence(what: str, expected: str, got: str, hint: str) -> str:
     """Put the parts of a message together, leaving out those that are empty."""
     parts = [what, expected and f"expected {expected}", got and f"got {got}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from .observed import Mask
 CHANCE = 1e-3
 # How many holes are moved, how often a place is looked for, and how often a hole is halved.
 HOLES, TRIES, HALVINGS = 16, 64, 4
+# Periods of gaps that are looked for, the known entries that say that a place of a period is known,
+# and the share of the missing ones at places that are not from which on hidden ones say little.
+PERIODS, SAYING, UNSEEN = range(2, 9), 20, 0.1
 # A moved hole may meet so much of the holes that are there, and hide so much of what is known.
 MEETING, MOST = 0.1, 0.25
 
@@ -89,6 +93,66 @@ def hide(missing: Mask, *, share: float = 0.1, seed: int = 0) -> Hidden:
     if mask.any():
         weight /= weight[mask].mean()
     return Hidden(mask, weight)
+
+
+def hide_each(missing: Mask, axes: int, *, share: float = 0.1, seed: int = 0) -> Hidden:
+    """The same for a mask of so many axes, or of one more for channels that miss different entries:
+    each of them then has its own hidden.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mosaic = np.indices((32, 32)).sum(axis=0)[..., None] % 2 == np.arange(2)
+    >>> hidden = hide_each(mosaic, 2)
+    >>> hidden.mask.sum(axis=(0, 1)).tolist(), bool((hidden.mask & mosaic).any())
+    ([52, 52], False)
+    """
+    if missing.ndim == axes:
+        return hide(missing, share=share, seed=seed)
+    each = [
+        hide(missing[..., channel], share=share, seed=seed + channel)
+        for channel in range(missing.shape[-1])
+    ]
+    return Hidden(
+        np.stack([one.mask for one in each], axis=-1),
+        np.stack([one.weight for one in each], axis=-1),
+    )
+
+
+def period(missing: Mask, axes: int) -> int:
+    """After how many coordinates gaps repeat that nothing known is like; 0 where they do not.
+
+    Of every second row missing none is ever known, nor of a checkerboard, of an image to be
+    enlarged, or of a colour filter array. Hidden entries then are of other rows than missing ones,
+    with other neighbours, and say little of how well those are predicted.
+
+    Parameters
+    ----------
+    missing : bool array of shape (*grid) or (*grid, channels)
+    axes : int
+        Of the grid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = np.indices((32, 32))[0]
+    >>> period(rows % 2 == 1, 2), period(rows > 20, 2)
+    (2, 0)
+    """
+    if missing.ndim > axes:
+        return max(period(missing[..., channel], axes) for channel in range(missing.shape[-1]))
+    share = 1 - float(missing.mean()) if missing.size else 0.0
+    for every in PERIODS:
+        unseen = 0
+        for first in itertools.product(range(every), repeat=axes):
+            part = missing[tuple(slice(start, None, every) for start in first)]
+            gone = int(part.sum())
+            wanted = share * part.size
+            if wanted >= SAYING and part.size - gone < UNSEEN * wanted:
+                unseen += gone
+        if unseen > UNSEEN * missing.sum():
+            return every
+    return 0
 
 
 def holes(missing: Mask) -> Mask:

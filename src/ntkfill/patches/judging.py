@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..grid import Array
-from ..hiding import Hidden, hide
+from ..hiding import Hidden, hide_each, period
 from ..observed import Mask
 from ..progress import stage
 from ..solvers.base import Progress
@@ -37,7 +37,7 @@ class Refinement:
         None where the fill was left as it was.
     before : float
         Root mean square error of the fill on the hidden entries, in units of the values; a guess
-        where none could be hidden.
+        where none could be hidden, 0 where gaps repeat.
     after : float or None
         That of the fill refined by the patches that did best, in half as many passes.
     hidden : int
@@ -45,6 +45,9 @@ class Refinement:
     scale : float
         Errors of hidden entries, relative to what the patches alone take for their standard
         deviation: above one, since they take each other's fills for certain.
+    period : int
+        After how many coordinates gaps repeat that nothing hidden could be like
+        (`ntkfill.hiding.period`); 0 where they do not, or it was not asked.
     """
 
     patches: Patches | None
@@ -52,6 +55,7 @@ class Refinement:
     after: float | None
     hidden: int
     scale: float = 1.0
+    period: int = 0
 
     def redone(self, filled: Array, missing: Mask, told: Progress | None = None) -> Refined:
         """Another fill (*grid, channels), refined in the same way."""
@@ -66,6 +70,8 @@ class Refinement:
         'not refined: hidden known pixels (100) are off by 0.5 with patches, 0.25 without'
         """
         done = "refined" if self.patches else "not refined"
+        if self.period:
+            return f"{done}: gaps repeat every {self.period} pixels, and nothing known is like them"
         if self.after is None:
             return f"{done}: too little is known to hide some of it"
         return (
@@ -109,13 +115,14 @@ def judge(
     True
     """
     n = values.ndim - 1
-    anywhere = missing if missing.ndim == n else np.asarray(missing.any(axis=-1))
-    hidden = hide(anywhere)
+    hidden = hide_each(missing, n)
     if len(hidden) < LEAST:
         return None
-    gaps = missing | (hidden.mask if missing.ndim == n else hidden.mask[..., None])
+    gaps = missing | hidden.mask
     first = fill(gaps)
-    parts = list(windows(anywhere, hidden.weight))
+    joint = missing.ndim == n
+    weight = hidden.weight if joint else hidden.weight.sum(axis=-1)
+    parts = list(windows(missing if joint else np.asarray(missing.any(axis=-1)), weight))
     before = _error(first, values, hidden, parts)
     best, least, after, scale = None, math.inf if must else before, math.inf, 1.0
     choices = offered(n, values.shape[-1])
@@ -138,7 +145,7 @@ def _error(filled: Array, values: Array, hidden: Hidden, parts: list[tuple[slice
     """The weighted root mean square error on the hidden entries of some parts of the grid."""
     errors = [(filled[part] - values[part])[hidden.mask[part]] for part in parts]
     weights = np.concatenate([hidden.weight[part][hidden.mask[part]] for part in parts])
-    off = np.concatenate(errors).astype(np.float64)
+    off = np.concatenate(errors).astype(np.float64).reshape(len(weights), -1)
     unit = float(np.abs(off).max()) or 1.0  # squares of the largest floats have no place in one
     squares = np.square(off / unit).mean(axis=-1)
     return unit * math.sqrt(float(weights @ squares) / float(weights.sum()))
@@ -182,6 +189,9 @@ def refined(
     Refined
     Refinement or None
     """
+    every = 0 if must else period(missing, values.ndim - 1)
+    if every:
+        return Refined(filled), Refinement(None, 0.0, None, 0, period=every)
     found = judge(values, missing, fill, must, stage(told, 0, 2))
     if found is None and must:
         usual = offered(values.ndim - 1, values.shape[-1])[0]
