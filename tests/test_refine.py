@@ -83,6 +83,8 @@ def test_one_mask_many_images(tmp_path):
 def test_no_other_word():
     with pytest.raises(InputError, match="'patches' or 'auto'"):
         inpaint(TEXTURE, MISSING, refine="patch")
+    with pytest.raises(InputError, match="'patches' or 'auto'"):
+        Inpainter(refine="patch").fit(MISSING)
 
 
 def test_progress_rises_to_one():

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from .errors import InputError
 from .files import replacing
 from .grid import Array, Axis
 
@@ -127,6 +128,24 @@ class Cache:
             np.save(file, table, allow_pickle=False)
         with replacing(place.with_suffix(".json")) as path:
             path.write_text(json.dumps(asdict(entry), indent=1), encoding="utf-8")
+
+
+def wanted(given: object) -> Cache | None:
+    """The cache that was asked for: one, none, or the "user"'s own.
+
+    >>> wanted(None) is None, wanted("user") == Cache()
+    (True, True)
+    """
+    if given is None or isinstance(given, Cache):
+        return given
+    if isinstance(given, str) and given == "user":
+        return Cache()
+    raise InputError(
+        "this is no cache",
+        expected="a Cache, 'user' or None",
+        got=repr(given),
+        hint="ntkfill.Cache(pathlib.Path(...))",
+    )
 
 
 @dataclass(frozen=True)

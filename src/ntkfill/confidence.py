@@ -209,6 +209,18 @@ class Confidence:
         return Posterior(prior, solver.factor(kernel, mask), noise, drawn.centre)
 
 
+def checked(confidence: Confidence | None) -> Confidence:
+    """What was asked of standard deviations, or the default."""
+    if confidence is not None and not isinstance(confidence, Confidence):
+        raise InputError(
+            "this is no confidence",
+            expected="a Confidence or None",
+            got=repr(confidence),
+            hint=f"ntkfill.{Confidence()!r}",
+        )
+    return confidence or Confidence()
+
+
 def sure(
     source: Picture,
     drawn: Canvas,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import saving
-from .cache import Cache, Kept
+from .cache import Cache, Kept, wanted
 from .canvas import Canvas, canvas, in_any_channel
 from .choice import Choice
-from .confidence import Confidence, Filled, sure, untouched
+from .confidence import Confidence, Filled, checked, sure, untouched
 from .errors import InputError
 from .explanation import Explanation
 from .filling import (
@@ -36,6 +36,9 @@ from .progress import reporter
 from .rule import Boundary
 from .tracing import explained, kernel_row, network_weights
 
+# What there is to set besides network and prior.
+OPTIONS = tuple(field.name for field in fields(Settings))[2:]
+
 
 class Inpainter:
     """Fill many images through one mask: network, kernel and factor are made once.
@@ -43,36 +46,10 @@ class Inpainter:
     Parameters
     ----------
     network : "auto", Sequential or Mixture
-        "auto" hides some known pixels in the pattern of the missing ones, and takes the network, or
-        the mixture of up to three, that predicts them best (`ntkfill.choice`). Without an image to
-        choose by, and for the paper's exact kernel, it takes as many levels as the largest hole
-        needs.
-    prior : Prior, optional
-        The default is `IID()`. A prior that tells coordinates apart needs `boundary="wrap"` and
-        `shift_average=False`.
-    shift_average : bool
-        The mean over all placements of the sampling grid: without block artefacts, and ten times
-        faster. False is the exact kernel of the paper.
-    boundary : {"pad", "wrap"}
-        Surround the image with unknown pixels, or take it for a torus.
-    ridge : float, optional
-        Added to the kernel's diagonal, relative to its mean. The default is 0.001, or what "auto"
-        chooses, or what a mixture says.
-    centre : bool, optional
-        Take the mean of the known values out before, and put it back after. The default is to do
-        so, except for the paper's exact kernel, which does without.
-    refine : {None, "patches", "auto"}
-        Complete every patch of the fill anew from the patches most like it, in several passes: much
-        better on what repeats, textures and edges, and a hundred times as much work. "auto" does so
-        where hidden known pixels say that it helps; None is one exact solve.
-    rtol : float
-        Accuracy of the solve: the residual relative to the known values' spread.
-    memory_limit : int, optional
-        Bytes of working memory of the solve; the default is what is free.
-    cache : Cache or None, optional
-        Where kernels are kept; the default is the user's cache folder, None keeps none.
-    progress : bool or callable, optional
-        True draws a bar on stderr; a function is called with the share that is done.
+        As for `ntkfill.inpaint`; without an image to choose by, "auto" takes as many levels as the
+        largest hole needs.
+    prior, shift_average, boundary, ridge, centre, refine, rtol, memory_limit, cache, progress
+        As for `ntkfill.inpaint`.
 
     Attributes
     ----------
@@ -159,13 +136,14 @@ class Inpainter:
         MemoryLimitError
             If the fill would not fit.
         """
+        self._settings.check()
         missing = mask_array(mask, np.shape(mask))
         check_missing(missing)
         source = None if image is None else picture(image, channel_axis)
         if source is not None:
             check_fit(source, missing)
             channels = source.pixels.shape[-1]
-        cache = Kept(self._cache())
+        cache = Kept(wanted(self.cache))
         choice = None
         if source is not None:
             choice = self._settings.chosen(source, missing, cache, self.progress)
@@ -225,7 +203,7 @@ class Inpainter:
         if not missing.any():
             return source.original.copy(), Info()
         check_missing(missing)
-        parts, choice = self._made_ready(source, missing, Kept(self._cache()))
+        parts, choice = self._made_ready(source, missing, Kept(wanted(self.cache)))
         told = reporter(self.progress, "filling", 0.3, 1.0)
         drawn = canvas(source, missing, parts, self._settings.centres)
         filled, info, _ = fill(source, drawn, self.refine, told)
@@ -276,7 +254,7 @@ class Inpainter:
         if not missing.any():
             return untouched(source, Info(), interval)
         check_missing(missing)
-        cache = Kept(self._cache())
+        cache = Kept(wanted(self.cache))
         parts, choice = self._made_ready(source, missing, cache)
         told = reporter(self.progress, "filling", 0.3, 1.0)
         drawn = canvas(source, missing, parts, self._settings.centres, cache)
@@ -312,7 +290,7 @@ class Inpainter:
         weighed = checked(confidence)
         source = picture(image, channel_axis)
         check_fit(source, self.missing_)
-        drawn = self._canvas(source, Kept(self._cache()))
+        drawn = self._canvas(source, Kept(wanted(self.cache)))
         plan = self.parts_[0].plan
         flat = None if at is None else np.array([plan.flat(pixel) for pixel in at], dtype=np.intp)
         if flat is not None and self.refine is None:
@@ -505,43 +483,8 @@ class Inpainter:
     def _canvas(self, source: Picture, cache: Kept | None = None) -> Canvas:
         return canvas(source, self.missing_, self.parts_, self._settings.centres, cache)
 
-    def _cache(self) -> Cache | None:
-        if self.cache is None or isinstance(self.cache, Cache):
-            return self.cache
-        if self.cache == "user":
-            return Cache()
-        raise InputError(
-            "this is no cache",
-            expected="a Cache, 'user' or None",
-            got=repr(self.cache),
-            hint="ntkfill.Cache(pathlib.Path(...))",
-        )
-
     def _fitted(self) -> None:
         if not hasattr(self, "parts_"):
             raise InputError("this inpainter has no mask yet", hint="inpainter.fit(mask)")
         if self._fitted_with != self._settings:
             raise InputError("options were changed after the fit", hint="inpainter.fit(mask) again")
-
-
-OPTIONS = (
-    "shift_average",
-    "boundary",
-    "ridge",
-    "centre",
-    "refine",
-    "rtol",
-    "memory_limit",
-)
-
-
-def checked(confidence: Confidence | None) -> Confidence:
-    """What was asked of standard deviations, or the default."""
-    if confidence is not None and not isinstance(confidence, Confidence):
-        raise InputError(
-            "this is no confidence",
-            expected="a Confidence or None",
-            got=repr(confidence),
-            hint=f"ntkfill.{Confidence()!r}",
-        )
-    return confidence or Confidence()
