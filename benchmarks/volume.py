@@ -1,20 +1,25 @@
 """A volume with a large hole, or with 90 % missing, against biharmonic inpainting.
 
-With 90 % of 64 x 64 x 64 missing the peer would need some 25 GB and the better part of an hour, so
-there both take turns on 32 x 32 x 32, and ntkfill runs alone on the whole.
+With 90 % of 64 x 64 x 64 missing scikit-image would need some 25 GB and the better part of an
+hour, so there both take turns on 32 x 32 x 32. On the whole ntkfill meets the same biharmonic
+system solved iteratively, which on 32 x 32 x 32 is shown to give what scikit-image gives.
 """
 
 import argparse
 
 import numpy as np
+from biharmonic import biharmonic_by_cg
 from harness import PEERS, alternate, costs, psnr, write
 from scipy.ndimage import gaussian_filter
 
 CLAIM = (
     "A 64 x 64 x 64 volume with a hole of 32 x 32 x 32, and a 32 x 32 x 32 volume with 90 % "
     "missing, cold cache: at least 6 times faster than scikit-image's biharmonic inpainting in the "
-    "same run."
+    "same run. A 64 x 64 x 64 volume with 90 % missing: above biharmonic, whose system, solved "
+    "iteratively, gives what scikit-image gives to 1e-5."
 )
+ITERATIVE = "biharmonic, solved iteratively"
+BY_CG = {ITERATIVE: biharmonic_by_cg}
 
 
 def volume(side: int) -> np.ndarray:
@@ -39,7 +44,8 @@ def scattered(side: int) -> np.ndarray:
 
 def race(side: int, missing: np.ndarray, runs: int, peers: dict = PEERS) -> dict[str, object]:
     truth, figures = volume(side), {}
-    for peer, each in alternate(peers, dict.fromkeys(peers, runs), truth, missing).items():
+    done = alternate(peers, dict.fromkeys(peers, runs), truth, missing)
+    for peer, each in done.items():
         error = (each[0].result - truth)[missing]
         figures[peer] = costs(each) | {
             "psnr_missing_db": psnr(truth, each[0].result, missing),
@@ -48,6 +54,9 @@ def race(side: int, missing: np.ndarray, runs: int, peers: dict = PEERS) -> dict
     if "biharmonic" in figures:
         times = figures["biharmonic"]["seconds"] / figures["ntkfill"]["seconds"]
         figures["times_faster"] = times
+    if {"biharmonic", ITERATIVE} <= set(done):
+        difference = done["biharmonic"][0].result - done[ITERATIVE][0].result
+        figures["largest_difference_of_solves"] = float(np.abs(difference).max())
     return {"side": side} | figures
 
 
@@ -58,10 +67,15 @@ def main() -> None:
     side, runs = (32, 1) if quick else (64, 3)
     figures = {
         "hole": race(side, hole(side), runs),
-        "scattered": race(side // 2, scattered(side // 2), runs),
-        "scattered_whole": race(side, scattered(side), runs, {"ntkfill": PEERS["ntkfill"]}),
+        "scattered": race(side // 2, scattered(side // 2), runs, PEERS | BY_CG),
+        "scattered_whole": race(side, scattered(side), runs, {"ntkfill": PEERS["ntkfill"]} | BY_CG),
     }
-    holds = all(figures[name]["times_faster"] >= 6 for name in ("hole", "scattered"))
+    whole = figures["scattered_whole"]
+    holds = (
+        all(figures[name]["times_faster"] >= 6 for name in ("hole", "scattered"))
+        and figures["scattered"]["largest_difference_of_solves"] <= 1e-5
+        and whole["ntkfill"]["psnr_missing_db"] > whole[ITERATIVE]["psnr_missing_db"]
+    )
     write("volume", CLAIM, figures, holds, quick)
 
 
