@@ -160,7 +160,7 @@ def _net():
     ("more", "message"),
     [
         (["--interval", "0.9"], "nowhere to write the intervals"),
-        (["--std", "OUT"], "would overwrite another file"),
+        (["--std", "OUT"], "would overwrite another result"),
         (["--std", "s.png"], "cannot hold this picture"),
         (["--std", "s.npy", "SECOND"], "one picture at a time"),
     ],

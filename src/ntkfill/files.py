@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from .errors import InputError
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -34,6 +36,30 @@ def replacing(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
+
+
+def check_place(path: Path) -> None:
+    """Refuse, before any work, a place that no file can be written to.
+
+    Raises
+    ------
+    InputError
+        If the folder is not there or may not be written to, or the place is a folder itself.
+
+    Examples
+    --------
+    >>> check_place(Path("no/such/folder/filled.csv"))
+    Traceback (most recent call last):
+        ...
+    ntkfill.errors.InputError: there is no folder no/such/folder.
+    """
+    place = Path(os.path.realpath(path))  # as in `replacing`
+    if not place.parent.is_dir():
+        raise InputError(f"there is no folder {path.parent}")
+    if place.is_dir():
+        raise InputError(f"{path} is a folder", expected="the name of a file")
+    if not os.access(place.parent, os.W_OK | os.X_OK):
+        raise InputError(f"{path} cannot be written", got="a folder without permission to write")
 
 
 def _umask() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .errors import InputError
-from .files import replacing
+from .files import check_place, replacing
 
 PILLOW = (".png", ".jpg", ".jpeg")
 TIFF = (".tif", ".tiff")
@@ -112,10 +111,7 @@ def check_target(path: Path, array: NDArray[Any]) -> None:
             expected=" ".join(SUFFIXES),
             got=suffix or "no suffix",
         )
-    if not path.parent.is_dir():
-        raise InputError(f"there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path} cannot be written", got="a folder without permission to write")
+    check_place(path)
     jpeg = suffix in (".jpg", ".jpeg")
     colours = array.shape[2] if array.ndim == 3 else 1
     fits = array.ndim in (2, 3) and (

@@ -30,12 +30,15 @@ def _run(options: argparse.Namespace) -> int:
         from . import screen_commands
 
         return screen_commands.run(options)
+    if options.command == "kernel":
+        from . import kernel_command
+
+        return kernel_command.kernels(options)
     from . import picture_commands
 
     commands = {
         "inpaint": picture_commands.fill_files,
         "heatmap": picture_commands.heatmap,
         "demo": picture_commands.demo,
-        "kernel": picture_commands.kernels,
     }
     return commands[options.command](options)

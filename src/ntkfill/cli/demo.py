@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_sample_image
 
 from .. import images, plots
+from ..files import check_place
 from ..inpainter import Inpainter
 from ..observed import Mask
 
@@ -35,13 +36,14 @@ def psnr(image: NDArray[Any], truth: NDArray[Any], where: Mask) -> float:
 def run(folder: Path, inpainter: Inpainter) -> dict[str, Any]:
     """Damage, fill, write pictures into a folder, and return the figures."""
     image, missing = photo()
+    folder.mkdir(parents=True, exist_ok=True)
+    check_place(folder / "before.png")
     hole = np.zeros_like(missing)
     hole[HOLE] = True
     damaged = np.where(missing[..., None], np.uint8(255), image)
     started = time.perf_counter()
     filled, info = inpainter.fill(damaged, missing, channel_axis=-1)
     seconds = time.perf_counter() - started
-    folder.mkdir(parents=True, exist_ok=True)
     heat = heatmap(inpainter, damaged, AT)
     for name, array in (
         ("before", damaged),

@@ -1,11 +1,10 @@
-"""What the commands for pictures do, and the one for kernels."""
+"""What the commands for pictures do."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from .. import images
-from ..cache import Cache
 from ..canvas import in_any_channel
 from ..confidence import Filled
 from ..errors import InputError, readable
@@ -23,8 +21,10 @@ from ..nn.parsing import parse
 from ..observed import Mask
 from ..parts import Network, deepest_of
 from ..pictures import picture
-from ..plan import Plan, build
+from ..plan import Plan
 from .exits import DONE, FAILED, NOT_CONVERGED
+from .picture_files import outputs
+from .places import spare
 from .sure_options import check_sure
 from .telling import complain, say, shows_progress
 
@@ -32,10 +32,8 @@ from .telling import complain, say, shows_progress
 def fill_files(options: argparse.Namespace) -> int:
     """Fill one picture, or many through one mask, whose factor they share."""
     mask = chosen_mask(options)
-    pairs = list(outputs(options))
-    check_sure(options, options.output, options.mask, *(path for pair in pairs for path in pair))
-    if options.std is not None and len(pairs) > 1:
-        raise InputError("--std is for one picture at a time", got=f"{len(pairs)} pictures")
+    check_sure(options)
+    pairs = outputs(options)
     inpainter = chosen_inpainter(options)
     told, failed = [], False
     for source, target in pairs:
@@ -215,7 +213,7 @@ def heatmap(options: argparse.Namespace) -> int:
     missing = in_any_channel(missing_pixels(parts, chosen_mask(options)), parts.grid)
     if options.output.suffix.lower() != ".png":
         raise InputError("a heat map is written as .png", got=str(options.output))
-    spare(options.output, source, options.mask)
+    spare([source, options.mask], [("-o OUT", options.output)])
     images.check_target(options.output, np.zeros((1, 1, 3), np.uint8))
     inpainter = chosen_inpainter(options).fit(missing)
     shown = np.where(missing[..., None], np.nanmax(parts.pixels), parts.pixels)
@@ -253,87 +251,6 @@ def demo(options: argparse.Namespace) -> int:
         )
         print(f"  pictures: {figures['pictures']}/before.png, after.png, truth.png, heatmap.png")
     return DONE if figures["converged"] else NOT_CONVERGED
-
-
-def kernels(options: argparse.Namespace) -> int:
-    """List, build or clear the kernels kept on disk."""
-    cache = Cache()
-    if options.action == "clear":
-        freed = cache.clear()
-        say(options, f"{cache.directory}: {readable(freed)} freed")
-        if options.json:
-            print(json.dumps({"directory": str(cache.directory), "freed_bytes": freed}))
-        return DONE
-    if options.action == "build":
-        for levels in options.levels:
-            say(options, f"building {levels} levels for {options.axes} axes")
-            build(levels, options.axes, cache)
-    entries = cache.entries()
-    if options.action == "build" and not entries:
-        raise InputError(
-            f"kernels cannot be kept in {cache.directory}",
-            hint="another folder, in the environment variable NTKFILL_CACHE",
-        )
-    if options.json:
-        print(json.dumps([{"key": e.key, "bytes": e.nbytes} for e in entries], indent=1))
-    else:
-        for entry in entries:
-            print(f"{readable(entry.nbytes):>9}  {entry.key}")
-    return DONE
-
-
-def outputs(options: argparse.Namespace) -> Iterator[tuple[Path, Path | None]]:
-    """Pairs of what is read and what is written; refuses to overwrite an input."""
-    files: list[Path] = []
-    for given in options.inputs:
-        if given.is_dir():
-            found = sorted(path for path in given.iterdir() if is_input(options, path))
-            if not found:
-                raise InputError(
-                    f"no pictures in the folder {given}", expected=" ".join(images.SUFFIXES)
-                )
-            files += found
-        else:
-            files.append(given)
-    if options.dry_run:
-        yield from ((file, None) for file in files)
-        return
-    if options.output is None:
-        raise InputError("nowhere to write to", hint="-o OUT, or --dry-run")
-    many = len(files) > 1 or options.inputs[0].is_dir()
-    if many:
-        if options.output.suffix.lower() in images.SUFFIXES:
-            raise InputError("several pictures need a folder to go to", got=str(options.output))
-        if len({file.name for file in files}) < len(files):
-            raise InputError("two inputs have the same name", hint="one folder at a time")
-    for file in files:
-        target = options.output / file.name if many or options.output.is_dir() else options.output
-        spare(target, file, options.mask)
-        if target.suffix.lower() not in images.SUFFIXES:
-            raise InputError(
-                f"{target} is neither a folder that is there nor a picture that can be written",
-                expected=" ".join(images.SUFFIXES),
-            )
-        yield file, target
-    if many:
-        options.output.mkdir(parents=True, exist_ok=True)
-
-
-def is_input(options: argparse.Namespace, path: Path) -> bool:
-    """Whether a file in a folder is one of the pictures to fill: not hidden, and not the mask."""
-    return (
-        path.suffix.lower() in images.SUFFIXES
-        and path.is_file()
-        and not path.name.startswith(".")
-        and not (options.mask is not None and options.mask.exists() and path.samefile(options.mask))
-    )
-
-
-def spare(target: Path, *sources: Path | None) -> None:
-    """Refuse to write over what is read."""
-    for source in sources:
-        if source is not None and target.exists() and source.exists() and target.samefile(source):
-            raise InputError(f"{target} would overwrite its own input", hint="another -o OUT")
 
 
 def chosen_mask(options: argparse.Namespace) -> Mask | None:

@@ -12,12 +12,12 @@ from typing import Any
 
 from .. import screening
 from ..errors import InputError
-from ..files import replacing
+from ..files import check_place, replacing
 from ..progress import reporter
 from ..screening import completing, ranking, reading, report, tables
 from ..screening.scores import LABELS, SCORES
 from .exits import DONE
-from .picture_commands import spare
+from .places import spare
 from .sure_options import check_sure
 from .telling import say, shows_progress
 
@@ -52,12 +52,14 @@ def evaluate(options: argparse.Namespace) -> int:
     """Hold out, predict, score."""
     if options.report is not None:
         report.check(options.report)
+        told_in = (options.report, report.numbers_of(options.report))
+        spare([options.data], [("--report HTML", path) for path in told_in])
     screen = _read(options)
     told = _evaluated(options, screen, _methods(options, screen.fields), _splitting(options))
     numbers = report.figures(screen, told)
     if options.report is not None:
         report.write(options.report, screen, told)
-        say(options, f"{options.report}: the report; {options.report.with_suffix('.json')}: JSON")
+        say(options, f"{told_in[0]}: the report; {told_in[1]}: JSON")
     if options.json:
         print(json.dumps(numbers, indent=1))
     else:
@@ -67,11 +69,12 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def complete(options: argparse.Namespace) -> int:
     """Predict every pair that was not measured."""
-    completing.check_suffix(options.output)
-    spare(options.output, options.data)
-    check_sure(options, options.output, options.data)
+    check_sure(options)
+    written = [("-o OUT", options.output), ("--std FILE", options.std)]
+    spare([options.data], written)
+    completing.check_target(options.output)
     if options.std is not None:
-        completing.check_suffix(options.std)
+        completing.check_target(options.std)
     screen = _read(options)
     method, weigh = _method(options, screen.fields), options.std is not None
     done = screening.complete(screen, method, return_std=weigh, interval=options.interval)
@@ -90,6 +93,7 @@ def complete(options: argparse.Namespace) -> int:
 def rank(options: argparse.Namespace) -> int:
     """Order drugs by reversal of a signature."""
     if options.output is not None:
+        spare([options.data, options.signature], [("-o OUT", options.output)])
         _check_ranking(options.output)
     signature = ranking.read_signature(options.signature)
     screen = _read(options)
@@ -109,6 +113,7 @@ def demo(options: argparse.Namespace) -> int:
     """A small simulated screen: evaluated, completed, ranked."""
     made, folder = screening.simulate(), options.output
     folder.mkdir(parents=True, exist_ok=True)
+    check_place(folder / "report.html")
     say(options, "every number here is simulated; no cell and no drug was measured")
     methods: dict[str, screening.Method] = {
         "ntk": screening.NTK(),
@@ -234,7 +239,7 @@ def _write_ranking(
 def _check_ranking(path: Path) -> None:
     if path.suffix.lower() == ".npz":
         raise InputError(f"{path} cannot hold a ranking", expected=".csv .tsv .txt .parquet")
-    completing.check_suffix(path)
+    completing.check_target(path)
 
 
 def _write_table(path: Path, table: tables.Table) -> None:

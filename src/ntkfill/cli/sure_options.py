@@ -19,23 +19,12 @@ def add_sure(command: argparse.ArgumentParser, files: str) -> None:
     )
 
 
-def check_sure(options: argparse.Namespace, *taken: Path | None) -> None:
-    """Bounds go to the file of the standard deviations, and that is none of the others."""
+def check_sure(options: argparse.Namespace) -> None:
+    """Bounds go to the file of the standard deviations."""
     from ..errors import InputError
 
-    if options.std is None:
-        if options.interval is not None:
-            raise InputError("nowhere to write the intervals to", hint="--std FILE")
-        return
-    if any(_same(options.std, path) for path in taken if path is not None):
-        raise InputError(f"{options.std} would overwrite another file", hint="another --std FILE")
-
-
-def _same(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, also where it is not there yet."""
-    if one.exists() and other.exists():
-        return one.samefile(other)
-    return one.resolve() == other.resolve()
+    if options.std is None and options.interval is not None:
+        raise InputError("nowhere to write the intervals to", hint="--std FILE")
 
 
 def _level(text: str) -> float:

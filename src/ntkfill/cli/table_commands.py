@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
+from ..files import check_place
 from ..grid import Array
 from ..observed import Mask
 from ..tables.imputed import Imputed
 from ..tables.imputer import NTKImputer
 from .exits import DONE, NOT_CONVERGED
+from .places import spare
 from .sure_options import check_sure
 from .table_files import SUFFIXES, TextTable, read, write, write_numbers
+from .telling import say
 
 
 def impute(options: argparse.Namespace) -> int:
@@ -55,18 +56,13 @@ def check(options: argparse.Namespace) -> None:
             "nothing says which features belong to which row",
             hint="--index NAME, a column of labels in both files",
         )
-    target: Path = options.output
-    inputs = (options.input, options.row_features, options.column_features)
-    check_sure(options, options.output, *inputs)
-    if options.std is not None and options.std.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{options.std} cannot be written", expected=" ".join(SUFFIXES))
-    if options.std is not None and not options.std.parent.is_dir():
-        raise InputError(f"there is no folder {options.std.parent}")
-    if target.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{target} is no table that can be written", expected=" ".join(SUFFIXES))
-    for source in (path for path in inputs if path is not None and path.exists()):
-        if target.exists() and target.samefile(source):
-            raise InputError(f"{target} would overwrite its own input", hint="another -o OUT")
+    check_sure(options)
+    written = [("-o OUT", options.output), ("--std FILE", options.std)]
+    spare([options.input, options.row_features, options.column_features], written)
+    for path in (path for _, path in written if path is not None):
+        if path.suffix.lower() not in SUFFIXES:
+            raise InputError(f"{path} is no table that can be written", expected=" ".join(SUFFIXES))
+        check_place(path)
 
 
 def write_sure(options: argparse.Namespace, table: TextTable, done: Imputed) -> None:
@@ -167,9 +163,3 @@ def say_text(options: argparse.Namespace, table: TextTable, done: str) -> None:
     if table.text:
         names = ", ".join(table.text[:5]) + (", ..." if len(table.text) > 5 else "")
         say(options, f"{table.path}: columns of text, {done}: {names}")
-
-
-def say(options: argparse.Namespace, message: str) -> None:
-    """A message to the person, not to the program that reads stdout."""
-    if not options.quiet:
-        print(message, file=sys.stderr)

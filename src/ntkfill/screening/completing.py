@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..files import replacing
+from ..files import check_place, replacing
 from ..grid import Array
 from ..memory import require
 from ..observed import Mask
@@ -124,7 +124,7 @@ def write(path: Path, completed: Completed) -> None:
     InputError
         If the suffix is none of those that can be written.
     """
-    check_suffix(path)
+    check_target(path)
     screen = completed.screen
     source = np.where(completed.measured, MEASURED, PREDICTED)
     with replacing(path) as file:
@@ -167,7 +167,7 @@ def write_std(path: Path, completed: Completed) -> None:
             named_labels: dict[str, Any] = by_name(screen.labels, screen.fields)
             np.savez_compressed(file, genes=screen.genes, **arrays, **named_labels)
         return
-    check_suffix(path)
+    check_target(path)
     source = np.where(completed.measured, MEASURED, PREDICTED)
     whole = np.hstack(list(arrays.values())).tolist()
     rows = [
@@ -178,12 +178,11 @@ def write_std(path: Path, completed: Completed) -> None:
         tables.write(file, tables.Table([*screen.fields, SOURCE, *names], rows))
 
 
-def check_suffix(path: Path) -> None:
+def check_target(path: Path) -> None:
     """Refuse, before any work, a file that could not be written."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path} cannot be written", expected=" ".join(SUFFIXES))
-    if not path.parent.is_dir():
-        raise InputError(f"the folder of {path} is not there")
+    check_place(path)
 
 
 def _finite(predicted: Array, wanted: Conditions) -> Array:

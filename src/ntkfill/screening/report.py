@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..files import replacing
+from ..files import check_place, replacing
 from . import drawings, scores
 from .protocol import Evaluation
 from .screen import Screen
@@ -99,7 +99,7 @@ def write(path: Path, screen: Screen, evaluation: Evaluation, note: str = "") ->
     page = document(screen, evaluation, numbers, note)
     with replacing(path) as file:
         file.write_text(page, encoding="utf-8")
-    with replacing(path.with_suffix(".json")) as file:
+    with replacing(numbers_of(path)) as file:
         file.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return numbers
 
@@ -108,8 +108,13 @@ def check(path: Path) -> None:
     """Refuse, before any work, a report that could not be written."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{path} is no name for a report", expected="a name ending in .html")
-    if not path.parent.is_dir():
-        raise InputError(f"the folder of {path} is not there")
+    for each in (path, numbers_of(path)):
+        check_place(each)
+
+
+def numbers_of(path: Path) -> Path:
+    """Where the numbers of a report go."""
+    return path.with_suffix(".json")
 
 
 def document(
