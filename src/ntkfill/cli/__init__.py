@@ -13,6 +13,7 @@ from .. import __version__
 from ..errors import InputError
 from . import screen_options, table_options
 from .exits import DONE, FAILED, INTERRUPTED
+from .places import add_output
 from .sure_options import add_sure
 from .telling import add_telling, complain
 
@@ -68,13 +69,7 @@ def _inpaint(command: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help=".png .jpg .tif .npy, or a folder of them",
     )
-    command.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="OUT",
-        help="a file; a folder where there are several inputs",
-    )
+    add_output(command, "a file; a folder where there are several inputs", required=False)
     command.add_argument(
         "--dry-run", action="store_true", help="only tell network, solver, memory and time"
     )
@@ -92,14 +87,7 @@ def _heatmap(command: argparse.ArgumentParser) -> None:
         help=".png .jpg .tif .npy with two axes, besides channels",
     )
     command.add_argument("--at", type=_pixel, required=True, metavar="ROW,COL", help="the pixel")
-    command.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="OUT",
-        required=True,
-        help="a .png with kernel row and weights side by side",
-    )
+    add_output(command, "a .png with kernel row and weights side by side")
     _method(command)
     add_telling(command)
 
@@ -154,14 +142,7 @@ def _method(command: argparse.ArgumentParser) -> None:
 
 
 def _demo(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("ntkfill-demo"),
-        metavar="DIR",
-        help="where the pictures go (default: ntkfill-demo)",
-    )
+    add_output(command, "where the pictures go", folder="ntkfill-demo")
     add_telling(command)
 
 

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError
+
+
+def add_output(
+    command: argparse.ArgumentParser, text: str, *, required: bool = True, folder: str = ""
+) -> None:
+    """The option of every command that says where its result goes; `folder` is the default."""
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR" if folder else "OUT",
+        required=required and not folder,
+        default=Path(folder) if folder else None,
+        help=f"{text} (default: {folder})" if folder else text,
+    )
 
 
 def spare(read: Iterable[Path | None], written: Iterable[tuple[str, Path | None]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .places import add_output
 from .sure_options import add_sure
 from .telling import add_telling
 
@@ -19,14 +20,7 @@ def add(command: argparse.ArgumentParser) -> None:
     _complete(actions.add_parser("complete", help="predict every pair that was not measured"))
     _rank(actions.add_parser("rank", help="order drugs by reversal of a disease signature"))
     demo = actions.add_parser("demo", help="a small simulated screen, from start to end")
-    demo.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("ntkfill-screen-demo"),
-        metavar="DIR",
-        help="where the files go (default: ntkfill-screen-demo)",
-    )
+    add_output(demo, "where the files go", folder="ntkfill-screen-demo")
     add_telling(demo)
 
 
@@ -63,14 +57,7 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
 
 def _complete(command: argparse.ArgumentParser) -> None:
     _data(command)
-    command.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="OUT",
-        required=True,
-        help="a .csv, .tsv, .parquet or .npz",
-    )
+    add_output(command, "a .csv, .tsv, .parquet or .npz")
     add_sure(command, "as -o, columns of std; with --interval columns of bounds besides")
     _method(command)
     add_telling(command)
@@ -85,13 +72,7 @@ def _rank(command: argparse.ArgumentParser) -> None:
         required=True,
         help="genes and how the disease changes them, in the first two columns",
     )
-    command.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="OUT",
-        help="a .csv, .tsv or .parquet (default: on stdout)",
-    )
+    add_output(command, "a .csv, .tsv or .parquet (default: on stdout)", required=False)
     command.add_argument("--by", choices=("cosine", "connectivity"), default="cosine")
     command.add_argument("--cells", nargs="+", metavar="CELL", help="only these cell lines")
     command.add_argument(

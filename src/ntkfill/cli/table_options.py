@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .places import add_output
 from .sure_options import add_sure
 from .telling import add_telling
 
@@ -17,9 +18,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="TABLE",
         help=".csv or .tsv with a line of names; gaps empty; columns of text stay as they are",
     )
-    command.add_argument(
-        "-o", "--output", type=Path, metavar="OUT", required=True, help="a .csv or .tsv"
-    )
+    add_output(command, "a .csv or .tsv")
     command.add_argument("--index", metavar="NAME", help="the column that holds labels of the rows")
     command.add_argument(
         "--row-features",
