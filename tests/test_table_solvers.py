@@ -112,6 +112,26 @@ def test_a_solve_that_stops_early_is_told(monkeypatch):
     assert np.isfinite(imputer.transform(HOLED)).all()
 
 
+def test_sweeps_that_stop_early_are_told():
+    whole = NTKImputer(max_sweeps=30).fit(HOLED)  # warnings are errors: this one is silent
+    assert whole.converged_
+    early = NTKImputer(max_sweeps=whole.n_sweeps_ - 1)
+    for call in (early.fit, early.fit_transform, early.impute):
+        with pytest.warns(ConvergenceWarning, match=r"less than 0.001.* more than max_sweeps="):
+            call(HOLED)
+        assert not early.converged_
+    assert early.n_sweeps_ == whole.n_sweeps_ - 1
+    with pytest.warns(ConvergenceWarning, match="last sweep still changed"):
+        NTKImputer(max_sweeps=1).fit(TABLE).transform(HOLED)
+
+
+def test_hidden_entries_do_not_warn_of_their_own():
+    few = NTKImputer(max_sweeps=1)
+    with pytest.warns(ConvergenceWarning) as told:
+        few.impute(HOLED, return_std=True)
+    assert len(told) == 1
+
+
 def test_sweeps_in_single_precision_are_those_in_double(monkeypatch):
     single = NTKImputer(ridge=0.1).fit_transform(HOLED)
     monkeypatch.setattr(chained, "SINGLE", np.inf)

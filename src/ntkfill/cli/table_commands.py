@@ -141,8 +141,6 @@ def tell(
     """The figures, in words on stderr and as JSON on stdout."""
     sweeps = f", {imputer.n_sweeps_} sweeps" if imputer.n_sweeps_ else ""
     say(options, f"{options.output}: {missing.sum():,} entries filled in {seconds:.2f} s{sweeps}")
-    if not imputer.converged_ and imputer.n_sweeps_:  # a solve warns itself
-        say(options, "warning: the fill still moved in the last sweep. Try: --max-sweeps 30.")
     figures: dict[str, Any] = {
         "input": str(options.input),
         "output": str(options.output),

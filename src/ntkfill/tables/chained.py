@@ -65,25 +65,28 @@ class Chain:
         place = {int(j): group for group in self.groups for j in group.columns}
         object.__setattr__(self, "place", place)
 
-    def transform(self, values: Array, max_sweeps: int, tol: float) -> Array:
-        """Fill in new rows, standardised, NaN where missing; the regressions stay as they are."""
+    def transform(self, values: Array, max_sweeps: int, tol: float) -> tuple[Array, float]:
+        """Fill in new rows, standardised, NaN where missing; the regressions stay as they are.
+        Also the share of the variance that the last sweep changed."""
         known = ~np.isnan(values)
-        fill = self.settled(values, max_sweeps, tol)
+        fill, change = self.settled(values, max_sweeps, tol)
         filled = fill.copy()
         self._predict(self._wanted(known), fill, known, filled)
-        return filled
+        return filled, change
 
-    def settled(self, values: Array, max_sweeps: int, tol: float) -> Array:
-        """New rows as they are before they are read off, once more, all columns from the same."""
+    def settled(self, values: Array, max_sweeps: int, tol: float) -> tuple[Array, float]:
+        """New rows as they are before they are read off, once more, all columns from the same, and
+        the share of the variance that the last sweep changed."""
         known = ~np.isnan(values)
-        fill = np.where(known, values, 0.0)
+        fill, change = np.where(known, values, 0.0), 0.0
         for _ in range(max_sweeps):
             before = fill.copy()
             for chosen in batches(self._wanted(known)):
                 self._predict(chosen, fill, known, fill)
-            if changed(before, fill, known) < tol:
+            change = changed(before, fill, known)
+            if change < tol:
                 break
-        return fill
+        return fill, change
 
     def _wanted(self, known: Mask) -> list[Group]:
         return [self.ready(group) for group in self.groups if not known[:, group.columns].all()]

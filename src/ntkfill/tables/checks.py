@@ -134,11 +134,7 @@ def warn_of_empty(empty: NDArray[np.bool_], names: NDArray[Any] | None, done: st
         )
 
 
-def warn_of_residual(residual: float, converged: bool) -> None:
-    """A solve that stopped early is told."""
-    if not converged:
-        warnings.warn(
-            f"the solve stopped with a residual of {residual:.1e}. Try: a larger ridge.",
-            ConvergenceWarning,
-            stacklevel=6,
-        )
+def warn_of_shortfall(told: str) -> None:
+    """A fit that did not end as it was asked to is told."""
+    if told:
+        warnings.warn(told, ConvergenceWarning, stacklevel=5)

@@ -37,13 +37,13 @@ from .checks import (
     refuse_twins,
     relu,
     warn_of_empty,
-    warn_of_residual,
+    warn_of_shortfall,
 )
 from .choosing import Choice, chosen
 from .deviations import deviations
 from .frames import kind, labelled, like, numbers, row_labels, unstored_missing
 from .imputed import Doubt, Imputed
-from .models import Both, Columns, Model, fitted
+from .models import Columns, Model, fitted
 from .sides import Side, matched, of_new_rows
 
 
@@ -94,7 +94,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Sweeps that were made; 0 with features.
     converged_ : bool
         Whether the last sweep changed less than `tol`, or with both kinds of features the solve
-        ended with the residual that was asked for (else there is a `ConvergenceWarning`).
+        ended with the residual that was asked for; else there is a `ConvergenceWarning`.
     choice_ : Choice or None
         What was tried, where ``network="auto"``, and how each did.
     model_ : what was fitted, factors included
@@ -351,6 +351,8 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.choice_: Choice | None = None
         if self._columns.any():
             self.model_: Model = self._model(values[:, self._columns])
+            self.n_sweeps_, self.converged_ = self.model_.sweeps, not self.model_.shortfall
+            warn_of_shortfall(self.model_.shortfall)
         return values
 
     def _model(self, values: Array) -> Model:
@@ -376,11 +378,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.choice_ = choice
         else:
             network = relu(self.depth) if self.network is None else checked_network(self.network)
-        model = fit(values, network, scale)
-        self.n_sweeps_, self.converged_ = model.sweeps, model.converged
-        if isinstance(model, Both):
-            warn_of_residual(model.fitted.residual, model.converged)
-        return model
+        return fit(values, network, scale)
 
     def _read(self, table: Any, *, reset: bool) -> Array:
         """The table as floats, NaN where missing; checks and remembers names and shape."""

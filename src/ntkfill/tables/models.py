@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, sentence
 from ..grid import Array
 from ..nn.sequential import Sequential
 from . import chained, product, sided
+from .checks import warn_of_shortfall
 from .sides import Side
 
 Shares = tuple[Array, Array]
@@ -29,8 +30,8 @@ class Model(Protocol):
         """How often all columns were regressed in turn; 0 for a direct solve."""
 
     @property
-    def converged(self) -> bool:
-        """Whether the fit ended as it was asked to."""
+    def shortfall(self) -> str:
+        """What to say of a fit that did not end as it was asked to; empty where it did."""
 
     def transform(self, values: Array, features: Array | None) -> Array:
         """New rows, NaN where missing, filled in; the features are those of the new rows."""
@@ -74,12 +75,22 @@ class Plain:
         return self.chain.sweeps
 
     @property
-    def converged(self) -> bool:
-        return self.chain.change < self.tol
+    def shortfall(self) -> str:
+        return self._shortfall(self.chain.change)
+
+    def _shortfall(self, change: float) -> str:
+        if change < self.tol:
+            return ""
+        told = f"the last sweep still changed {change:.1e} of the variance"
+        return sentence(
+            told, f"less than {self.tol:g}", "", f"more than max_sweeps={self.max_sweeps}"
+        )
 
     def transform(self, values: Array, features: Array | None) -> Array:
         standard = (values - self.level) / self.scale
-        return self.chain.transform(standard, self.max_sweeps, self.tol) * self.scale + self.level
+        filled, change = self.chain.transform(standard, self.max_sweeps, self.tol)
+        warn_of_shortfall(self._shortfall(change))
+        return filled * self.scale + self.level
 
     def weights(self, row: int, column: int) -> Shares:
         return self._weights(self.chain.fill[row], column)
@@ -88,7 +99,8 @@ class Plain:
         self, values: Array, features: Array | None, row: int, column: int
     ) -> Shares:
         standard = (values - self.level) / self.scale
-        return self._weights(self.chain.settled(standard, self.max_sweeps, self.tol)[row], column)
+        fill, _ = self.chain.settled(standard, self.max_sweeps, self.tol)
+        return self._weights(fill[row], column)
 
     def _weights(self, fill: Array, column: int) -> Shares:
         rows, share = self.chain.weights(column, fill)
@@ -100,6 +112,8 @@ class Plain:
 class Rows:
     """Row features: every column regressed on them."""
 
+    sweeps: ClassVar[int] = 0
+    shortfall: ClassVar[str] = ""
     side: Side
     fitted: sided.Sided
 
@@ -111,14 +125,6 @@ class Rows:
     @property
     def filled(self) -> Array:
         return self.fitted.predict(self.fitted.kernel)
-
-    @property
-    def sweeps(self) -> int:
-        return 0
-
-    @property
-    def converged(self) -> bool:
-        return True
 
     def transform(self, values: Array, features: Array | None) -> Array:
         assert features is not None
@@ -143,6 +149,8 @@ class Columns:
     """Column features: every row regressed on them, also a new one; a row without any entry is
     filled with the means of the columns."""
 
+    sweeps: ClassVar[int] = 0
+    shortfall: ClassVar[str] = ""
     side: Side
     fitted: sided.Sided
     index: Array
@@ -163,14 +171,6 @@ class Columns:
         filled = np.tile(self.mean, (self.count, 1))
         filled[self.index] = self.fitted.predict(self.fitted.kernel).T
         return filled
-
-    @property
-    def sweeps(self) -> int:
-        return 0
-
-    @property
-    def converged(self) -> bool:
-        return True
 
     def transform(self, values: Array, features: Array | None) -> Array:
         filled = np.tile(self.mean, (len(values), 1))
@@ -205,6 +205,7 @@ class Columns:
 class Both:
     """Features of both sides: a product kernel of entries."""
 
+    sweeps: ClassVar[int] = 0
     rows: Side
     fitted: product.Product
 
@@ -218,12 +219,11 @@ class Both:
         return self.fitted.filled
 
     @property
-    def sweeps(self) -> int:
-        return 0
-
-    @property
-    def converged(self) -> bool:
-        return self.fitted.converged
+    def shortfall(self) -> str:
+        if self.fitted.converged:
+            return ""
+        residual = f"the solve stopped with a residual of {self.fitted.residual:.1e}"
+        return sentence(residual, f"{product.RTOL:g}", "", "a larger ridge")
 
     def transform(self, values: Array, features: Array | None) -> Array:
         assert features is not None
