@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..grid import Array
+from ..matrices import product
 from ..nn.covariance import of_pairs
 from ..nn.evaluate import run
 from ..nn.sequential import Sequential
@@ -43,7 +44,7 @@ def kernel_and_ridge(
     >>> bool(np.allclose(kernel + np.diag(ridge), appended))
     True
     """
-    gram = features @ features.T
+    gram = product(features, features.T)
     variance = np.diagonal(gram) + size**2
     kernel = run(network.layers, of_pairs(gram, variance[:, None], variance[None])).ntk
     whole = run(network.layers, of_pairs(variance.copy(), variance, variance)).ntk

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from ..errors import InputError
 from ..grid import Array
+from ..matrices import product
 from ..memory import require
 from .screen import Conditions, Screen, contexts
 
@@ -118,7 +119,7 @@ class DNPP:
             weights = _largest(weights, self.neighbours)
             total = weights.sum(axis=1, keepdims=True)
             some = total[:, 0] > 0
-            result[at[some]] = (weights[some] / total[some]) @ train.profiles[rows]
+            result[at[some]] = product(weights[some] / total[some], train.profiles[rows])
         return result
 
 
@@ -134,7 +135,7 @@ def similarities(
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
         both = np.ix_(drug[rows], drug[rows])
-        total[both] += apart[rows] @ apart[rows].T
+        total[both] += product(apart[rows], apart[rows].T)
         shared[both] += 1
     return np.where(shared > 0, total / np.maximum(shared, 1), 0.0)
 

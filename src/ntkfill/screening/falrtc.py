@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
 from ..grid import Array
+from ..matrices import product
 from ..memory import require
 from ..observed import Mask
 from .screen import Conditions, Screen, contexts
@@ -64,18 +65,19 @@ class FaLRTC:
         # Genes are known together, and singular values do not change when they are rotated: all
         # that happens is in the span of the profiles and of the start.
         start = np.full((1, len(train.genes)), train.profiles.mean())
-        basis = qr(np.vstack([train.profiles, start]).T, mode="economic")[0]
+        with threadpool_limits(1):
+            basis = qr(np.vstack([train.profiles, start]).T, mode="economic")[0]
+            turned, level = train.profiles @ basis, start @ basis
         tensor = np.empty((len(drugs), basis.shape[1], len(cells)))
-        tensor[:] = (start @ basis).T
+        tensor[:] = level.T
         known = np.zeros((len(drugs), len(cells)), dtype=bool)
-        for name, context, profile in zip(
-            train.drugs.tolist(), train.contexts.tolist(), train.profiles @ basis, strict=True
-        ):
+        labels = zip(train.drugs.tolist(), train.contexts.tolist(), strict=True)
+        for (name, context), profile in zip(labels, turned, strict=True):
             tensor[drug[name], :, cell[context]] = profile
             known[drug[name], cell[context]] = True
         filled = self._run(tensor, np.broadcast_to(known[:, None], tensor.shape), shape)
         rows = [drug[name] for name in conditions[:, 1].tolist()]
-        return filled[rows, :, [cell[context] for context in wanted]] @ basis.T
+        return product(filled[rows, :, [cell[context] for context in wanted]], basis.T)
 
     def complete(self, tensor: Array, known: Mask) -> Array:
         """Change the unknown entries of a tensor with three axes."""

@@ -9,12 +9,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, lapack
+from scipy.linalg import LinAlgError, cho_solve, lapack
 from threadpoolctl import threadpool_limits
 
 from ..conditions import ConditionPrior
 from ..errors import InputError
 from ..grid import Array
+from ..matrices import cholesky, inverse, product, solve
 from ..memory import require
 from ..nn import Dense, ReLU, Sequential
 from ..threads import spread
@@ -104,10 +105,10 @@ class NTK:
             rest, wanted = rest - means[:known], means[known:]
         kernel, noise = self._kernel(train, rest, labels)
         lower = self._factor(kernel(slice(0, known), slice(0, known)), noise, rest)
-        coefficients = cho_solve((lower, True), rest)
+        coefficients = solve(lower, rest)
         for first in range(0, len(conditions), BLOCK):
             rows = slice(known + first, min(known + first + BLOCK, len(labels)))
-            wanted[first : first + BLOCK] += kernel(rows, slice(0, known)) @ coefficients
+            wanted[first : first + BLOCK] += product(kernel(rows, slice(0, known)), coefficients)
         return wanted
 
     def groups(self, labels: Conditions) -> NDArray[np.str_]:
@@ -180,11 +181,11 @@ class NTK:
             size = chosen(kernel, y, noise.shares)
         scale = size * float(np.mean(np.diagonal(kernel)))
         kernel[np.diag_indices(len(kernel))] += scale * noise.shares
-        # Symmetric, so that its transpose is the same matrix in LAPACK's order: no copy.
-        lower, failed = lapack.dpotrf(kernel.T, lower=1, overwrite_a=1, clean=0)
-        if failed:
-            raise InputError("two conditions look the same to the prior", hint="a larger ridge")
-        return lower
+        try:
+            return cholesky(kernel)
+        except LinAlgError:
+            told = "two conditions look the same to the prior"
+            raise InputError(told, hint="a larger ridge") from None
 
 
 def chosen(kernel: Array, y: Array, shares: Array) -> float:
@@ -203,8 +204,9 @@ def chosen(kernel: Array, y: Array, shares: Array) -> float:
 
     scale = float(np.mean(np.diagonal(kernel)))
     root = np.sqrt(shares)[:, None]
-    spectrum = Spectrum.of(kernel / root / root.T)
-    return spectrum.choose(y / root) * spectrum.scale / scale
+    with threadpool_limits(1):
+        spectrum = Spectrum.of(kernel / root / root.T)
+        return spectrum.choose(y / root) * spectrum.scale / scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +225,7 @@ class HeldOut:
     method : NTK
     screen : Screen
     inverse : array of shape (conditions, conditions)
-        L^-T; below the diagonal only squares of `PANEL` are zero, the rest is never read.
+        L^-T, upper triangular.
     coefficients : array of shape (conditions, genes)
         A^-1 y.
     by_context : array of shape (conditions, contexts)
@@ -250,14 +252,9 @@ class HeldOut:
         kernel = method.network.between(features)
         lower = method._factor(kernel, Ridge.even(len(features)), screen.profiles)
         profiles, member = screen.profiles, _member(method.groups(screen.labels))
-        solved = cho_solve((lower, True), np.hstack([profiles, member]))
-        # Rows, of which folds take some, in one piece each.
-        parts = np.split(np.ascontiguousarray(solved), [len(screen.genes)], axis=1)
-        inverse = lapack.dtrtri(lower, lower=1, overwrite_c=1)[0].T
-        for first in range(0, len(inverse), PANEL):
-            square = inverse[first : first + PANEL, first : first + PANEL]
-            square[...] = np.triu(square)
-        return cls(method, screen, inverse, parts[0], parts[1], member, member.T @ profiles)
+        by_context, sums = solve(lower, member), product(member.T, profiles)
+        solved = solve(lower, profiles)
+        return cls(method, screen, inverse(lower), solved, by_context, member, sums)
 
     def predict(self, folds: NDArray[np.integer]) -> Array:
         """Held-out predictions of every condition; `folds` says which are held out together."""

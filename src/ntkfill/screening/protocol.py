@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
 from ..grid import Array
@@ -110,7 +111,8 @@ def evaluate(
                 predicted = at_once[int(split.name.split(",")[0].split()[1]) - 1][split.test]
             else:
                 predicted = method.predict(known.take(split.train), known.labels[split.test])
-            tally.add(name, number, split, predicted)
+            with threadpool_limits(1):  # scores too are the same for any number of threads
+                tally.add(name, number, split, predicted)
             done += 1
             if progress is not None:
                 progress(done / len(methods) / len(splits))

@@ -110,7 +110,7 @@ def rank(
         screen, measured, profiles = screen.take(rows), measured[rows], profiles[rows]
     genes, change = _shared(screen.genes, signature)
     both = {
-        "cosine": scores.unit(profiles[:, genes]) @ scores.unit(change[None])[0],
+        "cosine": scores.cosines(profiles[:, genes], change),
         "connectivity": connectivity(profiles, *_sets(genes, change, top)),
     }
     return Ranking(

@@ -103,9 +103,9 @@ class Learned:
         found = Similarity(context, drug, first, second, (self.context, self.drug), self.noise)
         size = float(np.mean(profiles[known] ** 2)) or 1.0
         # Only inner products count: as few columns as rows will do.
-        (triangle,) = qr(profiles[known].T, mode="r", check_finite=False)
-        draws = triangle[: len(known)].T / np.sqrt(profiles.shape[1] * size)
         with threadpool_limits(1):
+            (triangle,) = qr(profiles[known].T, mode="r", check_finite=False)
+            draws = triangle[: len(known)].T / np.sqrt(profiles.shape[1] * size)
             for _ in range(self.steps):
                 found = found.likelier(known, draws, sizes(profiles[known]))
         return found

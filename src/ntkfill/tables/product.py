@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
+from .. import matrices
 from ..errors import InputError
 from ..grid import Array
 from ..memory import require
@@ -74,13 +75,13 @@ class Product:
 
     @property
     def filled(self) -> Array:
-        left = self.rows @ self.coefficients + self.own[0] * self.coefficients
-        return left @ self.columns + self.own[1] * left + self.level
+        left = matrices.product(self.rows, self.coefficients) + self.own[0] * self.coefficients
+        return matrices.product(left, self.columns) + self.own[1] * left + self.level
 
     def predict(self, kernel: Array) -> Array:
         """New rows with this kernel (k, n) to those that were fitted: (k, m)."""
-        left = kernel @ self.coefficients / self.scale
-        return left @ self.columns + self.own[1] * left + self.level
+        left = matrices.product(kernel, self.coefficients) / self.scale
+        return matrices.product(left, self.columns) + self.own[1] * left + self.level
 
     def between(self, row: int) -> Array:
         """The kernel of one row with all, with the identity in it."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ..grid import Array
+from ..matrices import product
 from ..memory import require
 from ..observed import Mask, Observed
 from ..threads import spread
@@ -61,7 +62,7 @@ class Sided:
 
     def predict(self, kernel: Array) -> Array:
         """All columns at rows with this kernel (k, n) to those that were fitted: (k, m)."""
-        return kernel @ self.coefficients + self.level
+        return product(kernel, self.coefficients) + self.level
 
     def weights(self, kernel: Array, column: int) -> tuple[NDArray[np.intp], Array]:
         """Known rows of a column, and what each weighs in the prediction at a row with this
