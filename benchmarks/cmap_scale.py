@@ -8,6 +8,7 @@ import argparse
 
 import numpy as np
 from harness import timed, write
+from scipy.linalg import cho_factor, cho_solve
 from screens import load
 
 from ntkfill.conditions import OneHot, SideFeatures, Stack
@@ -17,7 +18,7 @@ from ntkfill.screening.ntk import HeldOut
 CLAIM = (
     "10,000 conditions x 978 genes, 5 rounds of 10-fold with a fixed prior: one factorisation, and "
     "everything, from the features to the predictions of all fifty folds, in at most twice the "
-    "time of one solve, from the features to one prediction."
+    "time of one solve, SciPy's or ours, the faster, from the features to one prediction."
 )
 
 
@@ -30,14 +31,18 @@ def main() -> None:
     folds = KFold(10, 5, seed=0).assigned(screen)
 
     features, prepared = timed(method.features, screen, screen.labels)
-    seconds = {"solve": [], "once": [], "folds": []}
-    for _ in range(2):  # in turns, so that both share what else the machine does
-        seconds["solve"].append(timed(method.predict, screen, screen.labels[:1])[1])
+    seconds = {"scipy": [], "ours": [], "once": [], "folds": []}
+    for _ in range(2):  # in turns, so that all share what else the machine does
+        plain, of_scipy = timed(one_solve, method, screen)
+        predicted, of_ours = timed(method.predict, screen, screen.labels[:1])
+        seconds["scipy"].append(of_scipy)
+        seconds["ours"].append(of_ours)
         held, once = timed(HeldOut.of, method, screen)
         predictions, every = timed(lambda held=held: [held.predict(k) for k in folds.T])
         seconds["once"].append(once)
         seconds["folds"].append(every)
-    solve, once, every = map(min, seconds.values())
+    of_scipy, of_ours, once, every = map(min, seconds.values())
+    solve = min(of_scipy, of_ours)
 
     figures = {
         "conditions": len(screen),
@@ -46,7 +51,9 @@ def main() -> None:
         "drugs": len(np.unique(screen.drugs)),
         "features": features.shape[1],
         "features_seconds": prepared,
-        "one_solve_seconds": solve,
+        "one_solve_by_scipy_seconds": of_scipy,
+        "one_solve_by_ours_seconds": of_ours,
+        "greatest_difference_of_the_two": float(np.abs(plain - predicted).max()),
         "factor_solve_and_invert_the_factor_seconds": once,
         "fifty_folds_after_that_seconds": every,
         "everything_over_one_solve": (once + every) / solve,
@@ -54,6 +61,18 @@ def main() -> None:
         **against_refitting(method, screen, folds[:, 0] == 0, predictions[0]),
     }
     write("cmap_scale", CLAIM, figures, (once + every) <= 2 * solve, quick)
+
+
+def one_solve(method: NTK, screen: Screen) -> np.ndarray:
+    """The first condition's profile by SciPy, on all cores, from the same kernel."""
+    features = method.features(screen, screen.labels)
+    kernel = method.network.between(features)
+    cross = kernel[:1].copy()
+    kernel[np.diag_indices(len(kernel))] += method.ridge * np.mean(np.diagonal(kernel))
+    # Symmetric, so that its transpose is the same matrix in LAPACK's order: no copy.
+    factor = cho_factor(kernel.T, lower=True, overwrite_a=True, check_finite=False)
+    mean = screen.profiles.mean(axis=0)
+    return mean + cross @ cho_solve(factor, screen.profiles - mean, check_finite=False)
 
 
 def against_refitting(
