@@ -11,7 +11,7 @@ from ntkfill import threads
 from ntkfill.errors import InputError
 from ntkfill.patches import Patches, cutting, trace
 from ntkfill.patches import refine as refining
-from ntkfill.patches.alike import Alike, similar
+from ntkfill.patches.alike import COMMON, Alike, similar
 from ntkfill.patches.judging import judge
 from ntkfill.patches.passes import Pass
 from ntkfill.priors import Features
@@ -57,13 +57,21 @@ def groups_of(m=5, count=12, size=9, seed=0):
     return rng.standard_normal((m, size)), known, rng.standard_normal((m, count, size)) + 3
 
 
+def features_of(group, groups, common=COMMON):
+    """Those of a group and, at a share, of all groups: shape (places, features)."""
+    own, others = (g - g.mean(axis=-2, keepdims=True) for g in (group, groups))
+    others = others.reshape(-1, group.shape[1])
+    own = np.sqrt((1 - common) / len(own)) * own
+    return np.concatenate([own, np.sqrt(common / len(others)) * others]).T
+
+
 @pytest.mark.parametrize("ridge", [1e-3, 1.0])
 def test_regression_is_a_gaussian_process_on_the_features(ridge):
     patches, known, groups = groups_of()
     values, variance = regress(patches, known, groups, ridge)
     for k, (patch, seen, group) in enumerate(zip(patches, known, groups, strict=True)):
         mean = group.mean(axis=0)
-        features = (group - mean).T / np.sqrt(len(group))
+        features = features_of(group, groups)
         process = GaussianProcessRegressor(DotProduct(0.0, "fixed"), alpha=ridge, optimizer=None)
         process.fit(features[seen], (patch - mean)[seen])
         expected, spread = process.predict(features[~seen], return_std=True)
@@ -71,6 +79,10 @@ def test_regression_is_a_gaussian_process_on_the_features(ridge):
         np.testing.assert_allclose(variance[k, ~seen], spread**2, atol=1e-9)
         assert (values[k, seen] == patch[seen]).all()
         assert (variance[k, seen] == 0).all()
+        # Negative control: the features of the other groups count.
+        process.fit(features_of(group, groups, 0)[seen], (patch - mean)[seen])
+        alone = process.predict(features_of(group, groups, 0)[~seen])
+        assert abs(alone - expected).max() > 1e-3
 
 
 def test_the_kernel_is_the_feature_priors():

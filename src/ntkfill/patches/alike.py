@@ -14,6 +14,9 @@ import numpy as np
 from ..grid import Array, Index
 from ..kernels import Blocks
 
+# Few patches alike tell few of the ways in which places go together; the picture around has more.
+COMMON = 0.2
+
 
 @dataclass(frozen=True, eq=False)
 class Alike:
@@ -22,7 +25,7 @@ class Alike:
     Parameters
     ----------
     groups : float array of shape (m, count, entries)
-        Patches like each of m patches, complete.
+        Patches like each of m patches of one neighbourhood, complete.
 
     Examples
     --------
@@ -40,10 +43,17 @@ class Alike:
         return np.asarray(self.groups.mean(axis=1))
 
     def kernel(self) -> Blocks:
-        """Inner products of the features of any two places of a patch: a block for each patch."""
+        """Inner products of the features of any two places of a patch: a block for each patch.
+
+        The features of all groups together are a share of those of each.
+        """
         features = self.groups - self.mean[:, None]
         features *= self.groups.shape[1] ** -0.5
-        return Blocks(features.transpose(0, 2, 1) @ features)
+        kernels = features.transpose(0, 2, 1) @ features
+        common = COMMON * kernels.mean(axis=0)
+        kernels *= 1 - COMMON
+        kernels += common
+        return Blocks(kernels)
 
 
 def similar(patches: Array, trust: Array, candidates: Array, count: int) -> Index:

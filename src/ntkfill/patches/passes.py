@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..grid import Array, Index
+from ..kernels import Blocks
 from ..observed import Mask
 from ..solvers.base import Progress
 from ..solvers.blockwise import Blockwise, BlockwiseFactor
@@ -22,6 +23,11 @@ SIDE = {1: 512, 2: 32, 3: 8}
 BATCH = 1 << 19
 # Values count alike whose variances are well below this share of the fill's error.
 ALIKE = 0.1
+
+
+def side(axes: int) -> int:
+    """How long tiles are on a grid of so many axes."""
+    return SIDE.get(axes, min(SIDE.values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +61,10 @@ class Batch:
         Where the patches like each of them begin.
     inside : int array of shape (entries,)
         Where the entries of a patch stand, from its corner.
-    prior : Alike
+    mean : array of shape (m, entries)
+        Of the patches like each of them.
     factor : BlockwiseFactor
-        Of the prior's kernel, on the known entries.
+        Of the kernel of their prior, on the known entries.
     """
 
     values: Array
@@ -65,7 +72,7 @@ class Batch:
     corners: Index
     alike: Index
     inside: Index
-    prior: Alike
+    mean: Array
     factor: BlockwiseFactor
 
     @property
@@ -75,7 +82,7 @@ class Batch:
 
     def completed(self) -> Array:
         """The patches filled in from what is known of them: shape (m, entries)."""
-        found = self.factor.predict(self.values - self.prior.mean) + self.prior.mean
+        found = self.factor.predict(self.values - self.mean) + self.mean
         return np.where(self.known, self.values, found)
 
     def votes(self, variance: Array, floor: float) -> Array:
@@ -173,8 +180,8 @@ class Pass:
         """Do the work on every tile, and add up what it gives, always in the same order."""
         grid, patches = self.known.shape[:-1], self.patches
         offset = self.number * (2 * np.arange(len(grid)) + 1) % patches.step
-        side = SIDE.get(len(grid), min(SIDE.values()))
-        bands = list(tiles(grid, self._width, patches.step, offset, side, patches.reach))
+        long = side(len(grid))
+        bands = list(tiles(grid, self._width, patches.step, offset, long, patches.reach))
         for k, band in enumerate(bands):
             done: list[Array] = [sums] * len(band)
 
@@ -203,18 +210,20 @@ class Pass:
         trust = np.where(seen[at], np.float32(1), np.float32(patches.trust))
         alike = similar(candidates[at], trust, candidates, patches.count)
         starts, inside = corners(part.shape, width), entries(part.shape, width)
+        prior = Alike(candidates[alike])
+        kernel = prior.kernel().values
         batch = max(1, BATCH // (candidates.itemsize * patches.count * candidates.shape[1]))
         for first in range(0, len(at), batch):
             some = slice(first, first + batch)
-            known, prior = seen[at[some]], Alike(candidates[alike[some]])
-            factor = Blockwise(self.ridge).factor(prior.kernel(), known.ravel())
+            known = seen[at[some]]
+            factor = Blockwise(self.ridge).factor(Blocks(kernel[some]), known.ravel())
             yield Batch(
                 candidates[at[some]],
                 known,
                 starts[at[some]],
                 starts[alike[some]],
                 inside,
-                prior,
+                prior.mean[some],
                 factor,
             )
 

@@ -16,7 +16,7 @@ from ..observed import Mask
 from ..progress import stage
 from ..solvers.base import Progress
 from ..threads import workers
-from .passes import BATCH, Layer, Pass
+from .passes import BATCH, Layer, Pass, side
 from .setting import Patches, offered
 
 # Below this share of the variance single precision cannot tell a ridge, or a doubt, from nothing.
@@ -205,7 +205,12 @@ def _known(filled: Array, missing: Mask) -> Mask:
 
 
 def _bytes(shape: tuple[int, ...], patches: Patches, each: int) -> int:
-    """Working memory: what each value takes, and what each thread takes for its small solves."""
-    entries = patches.width ** (len(shape) - 1) * shape[-1]
+    """Working memory: what each value takes, and what each thread takes for a tile."""
+    n = len(shape) - 1
+    entries = patches.width**n * shape[-1]
     together = max(1, BATCH // (4 * patches.count * entries))
-    return each * math.prod(shape) + workers() * SOLVES * together * entries**2
+    solves = SOLVES * together * entries**2
+    # In single precision: the groups, their features, and the kernels.
+    tile = max(side(n) // patches.step, 1) ** n
+    kernels = 4 * tile * entries * (2 * patches.count + entries)
+    return each * math.prod(shape) + workers() * (solves + kernels)
