@@ -278,7 +278,15 @@ def test_progress_rises_to_one():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"width": 0}, {"step": 2.5}, {"passes": -1}, {"first": 0}, {"width": 4, "step": 5}]
+    "wrong",
+    [
+        {"width": 0},
+        {"step": 2.5},
+        {"passes": -1},
+        {"first": 0},
+        {"width": 4, "step": 5},
+        {"narrow": 1.5},
+    ],
 )
 def test_settings_that_cannot_be_used_are_refused(wrong):
     with pytest.raises(InputError):

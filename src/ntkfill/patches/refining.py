@@ -193,8 +193,10 @@ def _scaled(
     scale *= peak
     square = max((error / scale) ** 2, TINY)
     passes = tuple(
-        Pass(patches, known, number, max(ridge, TINY), square)
-        for number, ridge in enumerate(patches.ridges(square))
+        Pass(one, known, number, max(ridge, TINY), square)
+        for number, (one, ridge) in enumerate(
+            zip(patches.growing(), patches.ridges(square), strict=True)
+        )
     )
     return _Scaled(start, known, level, scale, passes)
 

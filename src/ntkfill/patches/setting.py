@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ..errors import InputError, number
 # The time of a small solve grows with the cube of the channels.
 CHANNELS = 16
 
-SHARES = ("first", "last", "trust")
+SHARES = ("narrow", "first", "last", "trust")
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,12 @@ class Patches:
     Parameters
     ----------
     width : int
-        Of a patch, in pixels.
+        Of a patch of the last pass, in pixels.
+    narrow : float
+        The width of the first pass, relative to that: small details are alike more often.
     step : int
-        Pixels between patches. They overlap, and begin elsewhere in each pass.
+        Pixels between patches of the last pass, fewer where they are narrower. Patches overlap, and
+        begin elsewhere in each pass.
     reach : int
         How far away similar patches are looked for, in pixels.
     count : int
@@ -46,9 +50,10 @@ class Patches:
     """
 
     width: int = 8
+    narrow: float = 0.6
     step: int = 4
     reach: int = 12
-    count: int = 60
+    count: int = 50
     passes: int = 8
     first: float = 1.0
     last: float = 0.01
@@ -65,12 +70,30 @@ class Patches:
                     expected="a whole number above zero" if whole else "a number above zero",
                     got=repr(given),
                 )
+        if self.narrow > 1:
+            raise InputError(
+                "patches of the first pass are wider than those of the last",
+                expected="a narrow of at most 1",
+                got=repr(self.narrow),
+            )
         if self.step > self.width:
             raise InputError(
                 "patches leave gaps between them",
                 expected=f"a step of at most {self.width}",
                 got=repr(self.step),
             )
+
+    def growing(self) -> tuple[Patches, ...]:
+        """One for each pass.
+
+        >>> [patches.width for patches in Patches(passes=4).growing()]
+        [5, 6, 7, 8]
+        """
+        widths = np.linspace(math.ceil(self.narrow * self.width), self.width, self.passes)
+        return tuple(
+            replace(self, width=w, narrow=1.0, step=math.ceil(self.step * w / self.width))
+            for w in widths.round().astype(int).tolist()
+        )
 
     def ridges(self, error: float) -> tuple[float, ...]:
         """One for each pass: the better the fill, the more of its detail is believed."""
@@ -82,8 +105,8 @@ def offered(axes: int, channels: int = 1) -> tuple[Patches, ...]:
 
     Examples
     --------
-    >>> [patches.width for patches in offered(2)]
-    [8, 6]
+    >>> [offered(axes)[0].width for axes in (1, 2, 3)]
+    [16, 8, 4]
     """
     if channels > CHANNELS:
         raise InputError(
@@ -93,8 +116,7 @@ def offered(axes: int, channels: int = 1) -> tuple[Patches, ...]:
             hint="refine=None, or the channels in groups",
         )
     if axes == 1:
-        return (Patches(width=16, step=4, reach=256),)
+        return (Patches(width=16, narrow=1, step=4, reach=256),)
     if axes > 2:
-        return (Patches(width=4, step=2, reach=4),)
-    wide, narrow = Patches(), Patches(width=6, step=3, reach=10)
-    return (wide, narrow) if channels == 1 else (narrow,)
+        return (Patches(width=4, narrow=1, step=2, reach=4),)
+    return (Patches() if channels == 1 else Patches(width=6, step=3, reach=10),)
