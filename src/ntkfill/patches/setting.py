@@ -101,12 +101,12 @@ class Patches:
 
 
 def offered(axes: int, channels: int = 1) -> tuple[Patches, ...]:
-    """What there is to choose from, the usual one first; patches of about as many entries each.
+    """What there is to choose from, the usual one first.
 
     Examples
     --------
-    >>> [offered(axes)[0].width for axes in (1, 2, 3)]
-    [16, 8, 4]
+    >>> [patches.narrow for patches in offered(2)]
+    [0.6, 1]
     """
     if channels > CHANNELS:
         raise InputError(
@@ -119,4 +119,6 @@ def offered(axes: int, channels: int = 1) -> tuple[Patches, ...]:
         return (Patches(width=16, narrow=1, step=4, reach=256),)
     if axes > 2:
         return (Patches(width=4, narrow=1, step=2, reach=4),)
-    return (Patches() if channels == 1 else Patches(width=6, step=3, reach=10),)
+    if channels > 1:
+        return (Patches(width=6, step=3, reach=10),)
+    return (Patches(), Patches(narrow=1, count=60))
