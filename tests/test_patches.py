@@ -11,7 +11,7 @@ from ntkfill import threads
 from ntkfill.errors import InputError
 from ntkfill.patches import Patches, cutting, trace
 from ntkfill.patches import refine as refining
-from ntkfill.patches.alike import COMMON, Alike, similar
+from ntkfill.patches.alike import Alike, similar
 from ntkfill.patches.judging import judge
 from ntkfill.patches.passes import Pass
 from ntkfill.priors import Features
@@ -22,10 +22,10 @@ def refine(*given):
     return refining(*given).values
 
 
-def regress(patches, known, groups, ridge):
+def regress(patches, known, groups, ridge, common=0.2):
     """Prior, kernel, factor, solve."""
     prior = Alike(groups)
-    factor = Blockwise(ridge).factor(prior.kernel(), known.ravel())
+    factor = Blockwise(ridge).factor(prior.kernel(common), known.ravel())
     found = factor.predict(patches - prior.mean) + prior.mean
     return np.where(known, patches, found), factor.variance
 
@@ -57,7 +57,7 @@ def groups_of(m=5, count=12, size=9, seed=0):
     return rng.standard_normal((m, size)), known, rng.standard_normal((m, count, size)) + 3
 
 
-def features_of(group, groups, common=COMMON):
+def features_of(group, groups, common=0.2):
     """Those of a group and, at a share, of all groups: shape (places, features)."""
     own, others = (g - g.mean(axis=-2, keepdims=True) for g in (group, groups))
     others = others.reshape(-1, group.shape[1])
@@ -277,6 +277,14 @@ def test_progress_rises_to_one():
     assert len(shares) > 2
 
 
+def test_patches_grow_and_the_last_pass_asks_its_own_groups():
+    grown = Patches(width=6, step=3).growing()
+    assert [one.width for one in grown] == [4, 4, 5, 5, 5, 5, 6, 6]
+    assert [one.step for one in grown] == [2, 2, 3, 3, 3, 3, 3, 3]
+    assert [one.common for one in grown] == [0.2] * 7 + [0]
+    assert {one.width for one in Patches(narrow=1).growing()} == {8}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -286,6 +294,8 @@ def test_progress_rises_to_one():
         {"first": 0},
         {"width": 4, "step": 5},
         {"narrow": 1.5},
+        {"common": -0.1},
+        {"common": 2},
     ],
 )
 def test_settings_that_cannot_be_used_are_refused(wrong):

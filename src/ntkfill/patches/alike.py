@@ -14,9 +14,6 @@ import numpy as np
 from ..grid import Array, Index
 from ..kernels import Blocks
 
-# Few patches alike tell few of the ways in which places go together; the picture around has more.
-COMMON = 0.2
-
 
 @dataclass(frozen=True, eq=False)
 class Alike:
@@ -42,17 +39,18 @@ class Alike:
         """Of each group, shape (m, entries): what the values are regressed about."""
         return np.asarray(self.groups.mean(axis=1))
 
-    def kernel(self) -> Blocks:
+    def kernel(self, common: float = 0.0) -> Blocks:
         """Inner products of the features of any two places of a patch: a block for each patch.
 
-        The features of all groups together are a share of those of each.
+        The mean over all groups is this share of each: few patches alike tell few of the ways in
+        which places go together.
         """
         features = self.groups - self.mean[:, None]
         features *= self.groups.shape[1] ** -0.5
         kernels = features.transpose(0, 2, 1) @ features
-        common = COMMON * kernels.mean(axis=0)
-        kernels *= 1 - COMMON
-        kernels += common
+        mean = kernels.mean(axis=0)
+        kernels *= 1 - common
+        kernels += common * mean
         return Blocks(kernels)
 
 

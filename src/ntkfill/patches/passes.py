@@ -211,7 +211,7 @@ class Pass:
         alike = similar(candidates[at], trust, candidates, patches.count)
         starts, inside = corners(part.shape, width), entries(part.shape, width)
         prior = Alike(candidates[alike])
-        kernel = prior.kernel().values
+        kernel = prior.kernel(patches.common).values
         batch = max(1, BATCH // (candidates.itemsize * patches.count * candidates.shape[1]))
         for first in range(0, len(at), batch):
             some = slice(first, first + batch)

@@ -12,7 +12,8 @@ from ..errors import InputError, number
 # The time of a small solve grows with the cube of the channels.
 CHANNELS = 16
 
-SHARES = ("narrow", "first", "last", "trust")
+SHARES = ("narrow", "common", "first", "last", "trust")
+NONE = ("common",)
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class Patches:
         How far away similar patches are looked for, in pixels.
     count : int
         How many of the most similar patches complete one.
+    common : float
+        What the mean over the kernels of a neighbourhood counts in each of them, in all passes but
+        the last, whose kernels also tell how sure a value is.
     passes : int
     first, last : float
         The ridge of the first and of the last pass, relative to the mean square error of the fill.
@@ -54,6 +58,7 @@ class Patches:
     step: int = 4
     reach: int = 12
     count: int = 50
+    common: float = 0.2
     passes: int = 8
     first: float = 1.0
     last: float = 0.01
@@ -64,18 +69,20 @@ class Patches:
             given = getattr(self, field.name)
             value = number(f"the {field.name} of patches", given)
             whole = field.name not in SHARES
-            if value <= 0 or (whole and value != int(value)):
+            least = value >= 0 if field.name in NONE else value > 0
+            if not least or (whole and value != int(value)):
                 raise InputError(
                     f"the {field.name} of patches cannot be used",
                     expected="a whole number above zero" if whole else "a number above zero",
                     got=repr(given),
                 )
-        if self.narrow > 1:
-            raise InputError(
-                "patches of the first pass are wider than those of the last",
-                expected="a narrow of at most 1",
-                got=repr(self.narrow),
-            )
+        for name in ("narrow", "common"):
+            if getattr(self, name) > 1:
+                raise InputError(
+                    f"the {name} of patches cannot be used",
+                    expected="a share, at most 1",
+                    got=repr(getattr(self, name)),
+                )
         if self.step > self.width:
             raise InputError(
                 "patches leave gaps between them",
@@ -90,10 +97,11 @@ class Patches:
         [5, 6, 7, 8]
         """
         widths = np.linspace(math.ceil(self.narrow * self.width), self.width, self.passes)
-        return tuple(
+        grown = [
             replace(self, width=w, narrow=1.0, step=math.ceil(self.step * w / self.width))
             for w in widths.round().astype(int).tolist()
-        )
+        ]
+        return (*grown[:-1], replace(grown[-1], common=0.0))
 
     def ridges(self, error: float) -> tuple[float, ...]:
         """One for each pass: the better the fill, the more of its detail is believed."""
