@@ -1,9 +1,11 @@
 """The picture as its own prior: patches completed from patches like them."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import DotProduct
 
@@ -12,8 +14,10 @@ from ntkfill.errors import InputError
 from ntkfill.patches import Patches, cutting, trace
 from ntkfill.patches import refine as refining
 from ntkfill.patches.alike import Alike, similar
+from ntkfill.patches.inward import inward, rings
 from ntkfill.patches.judging import judge
 from ntkfill.patches.passes import Pass
+from ntkfill.patches.setting import offered
 from ntkfill.priors import Features
 from ntkfill.solvers import Blockwise
 
@@ -184,6 +188,70 @@ def test_the_middle_of_a_hole_stays_as_it_was():
     assert error(better, truth, missing) < error(filled, truth, missing)
 
 
+DEEP = np.zeros((60, 60), bool)
+DEEP[15:45, 15:45] = True
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_what_repeats_is_completed_inward(channels):
+    truth = stripes(60, 60) * np.ones(channels)
+    filled = zeroed(truth, DEEP)
+    rim = refining(filled, DEEP, 0.7, QUICK)
+    better = refining(filled, DEEP, 0.7, replace(QUICK, inward=1))
+    middle = ndimage.binary_erosion(DEEP, iterations=QUICK.width)
+    assert error(rim.values, truth, middle) > 0.6
+    assert error(better.values, truth, middle) < 0.1
+    np.testing.assert_array_equal(better.values[~DEEP], truth[~DEEP])
+    assert np.isnan(rim.std[middle]).all()
+    assert (better.std[DEEP] > 0).all()
+    # Nothing outside the hole is changed by what happens in it.
+    scatter = scattered(DEEP.shape) & ~ndimage.binary_dilation(DEEP, iterations=20)
+    both = [
+        refining(zeroed(truth, DEEP | scatter), DEEP | scatter, 0.7, replace(QUICK, inward=k))
+        for k in (0, 1)
+    ]
+    np.testing.assert_array_equal(both[0].values[scatter], both[1].values[scatter])
+
+
+def test_only_a_second_time_inward_reads_what_is_not_reached():
+    known = ~DEEP[..., None]
+    values = np.where(known, stripes(60, 60), 0).astype(np.float32)
+    other = np.where(known, values, np.random.default_rng(0).standard_normal(known.shape))
+    other = other.astype(np.float32)
+    every = inward(replace(QUICK, inward=2), known, 0.01, 0.5)
+    for ring, same in ((0, True), (len(every) // 2, False)):
+        asked = every[ring].asked
+        one, two = (every[ring].over(v).values[asked] for v in (values, other))
+        assert np.array_equal(one, two) is same
+
+
+@pytest.mark.parametrize("side", [9, 11, 12, 30])
+def test_rings_cover_a_deep_hole_once_each_time(side):
+    known = np.ones((60, 50, 2), bool)
+    known[3:9, 2:48] = known[14 : 14 + side, 9 : 9 + side] = False
+    how = replace(QUICK, inward=2)
+    every = inward(how, known, 0.1, 0.5)
+    # Patches of 6 that know something reach 5 pixels, to the middle of a hole of 10.
+    deep = np.zeros_like(known)
+    deep[14 : 14 + side, 9 : 9 + side] = side > 10
+    np.testing.assert_array_equal(
+        sum((one.asked.astype(int) for one in every), 0 * known), 2 * deep
+    )
+    assert len(every) == rings(how, known) == (2 * -(-side // 4) if side > 10 else 0)
+    for one in every:
+        assert not (one.asked & one.known).any()
+
+
+@pytest.mark.parametrize("shape", [(400,), (40, 40), (14, 14, 14)])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_nothing_is_changed_where_no_hole_is_deep(shape, share):
+    missing, filled = scattered(shape, share), stripes(*shape)
+    how = offered(len(shape))[0]
+    same = [refining(filled, missing, 0.7, replace(how, passes=2, inward=k)) for k in (0, 2)]
+    assert same[0].values.tobytes() == same[1].values.tobytes()
+    assert same[0].std.tobytes() == same[1].std.tobytes()
+
+
 @pytest.mark.parametrize("number", [0, 3])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_pass_is_linear_and_traced_back_exactly(channels, number):
@@ -196,25 +264,42 @@ def test_a_pass_is_linear_and_traced_back_exactly(channels, number):
     layer = one.over(values)
     assert (layer.weights[13:20, 15:22] == 0).any()
     gradient = rng.standard_normal(missing.shape) * missing
-    told, before = one.back(values, layer.weights, gradient)
-    assert not told[missing].any()
-    assert not before[known].any()
-    wanted = np.vdot(gradient, layer.values)
-    assert np.vdot(told + before, values) == pytest.approx(wanted, rel=1e-4)
-    assert (told + before).sum() == pytest.approx(gradient.sum(), abs=1e-3)
-    # Negative controls: both shares count, and so do the weights of the patches.
-    assert abs(np.vdot(told, values) - wanted) > 0.1
-    wrong = sum(one.back(values, np.where(layer.weights > 0, 1, 0), gradient))
+    traced_exactly(one, values, layer, gradient)
+    # Negative control: what is known is not all that counts.
+    told = one.back(values, layer.weights, gradient)
+    assert abs(np.vdot(told * known, values) - np.vdot(gradient, layer.values)) > 0.1
+
+
+def traced_exactly(one, values, layer, gradient):
+    told, wanted = one.back(values, layer.weights, gradient), np.vdot(gradient, layer.values)
+    assert np.vdot(told, values) == pytest.approx(wanted, rel=1e-4)
+    assert told.sum() == pytest.approx(gradient.sum(), abs=1e-3)
+    # Negative control: the weights of the patches count.
+    wrong = one.back(values, np.where(layer.weights > 0, 1, 0), gradient)
     assert abs(np.vdot(wrong, values) - wanted) > 0.1
 
 
-def test_a_refined_pixel_is_what_it_is_made_of():
+@pytest.mark.parametrize("again", [0, 1])
+def test_a_ring_is_linear_and_traced_back_exactly(again):
+    rng = np.random.default_rng(0)
+    known = np.ones((40, 44, 1), bool)
+    known[10:28, 12:34] = False
+    values = rng.standard_normal(known.shape).astype(np.float32)
+    all_of_them = inward(replace(QUICK, inward=2), known, 0.1, 0.5)
+    one = all_of_them[again * len(all_of_them) // 2 + 1]
+    gradient = rng.standard_normal(known.shape) * ~known
+    traced_exactly(one, values, one.over(values), gradient)
+
+
+@pytest.mark.parametrize("again", [0, 2])
+def test_a_refined_pixel_is_what_it_is_made_of(again):
+    how = replace(QUICK, inward=again)
     truth, missing = stripes(48, 40), scattered((48, 40))
     missing[20:34, 10:30] = True
     filled = zeroed(truth, missing) + 0.1 * missing[..., None] * np.arange(40)[:, None]
-    better = refining(filled, missing, 0.7, QUICK)
+    better = refining(filled, missing, 0.7, how)
     for at in ((3, 3, 0), (20, 11, 0), (27, 20, 0), tuple(np.argwhere(~missing)[7]) + (0,)):
-        known, first = trace(filled, missing, 0.7, QUICK, at)
+        known, first = trace(filled, missing, 0.7, how, at)
         made = np.vdot(known, filled) + np.vdot(first, filled)
         assert made == pytest.approx(better.values[at], abs=1e-4)
         assert known.sum() + first.sum() == pytest.approx(1, abs=1e-5)
@@ -227,7 +312,7 @@ def test_standard_deviations_say_where_it_is_hard():
     missing[14:30, 40:56] = True
     std = refining(zeroed(truth, missing), missing, 1.0).std[..., 0]
     assert not std[~missing].any()
-    assert np.isnan(std[20:23, 46:49]).all()
+    assert np.isnan(std[21:23, 47:49]).all()
     there = missing & ~np.isnan(std)
     right = there & (np.arange(64) >= 40)
     assert std[right].mean() > 5 * std[there & (np.arange(64) < 24)].mean() > 0
@@ -259,11 +344,12 @@ def test_nothing_to_do_for_a_constant(value):
 def test_same_bytes_for_any_number_of_threads_and_no_input_is_changed(monkeypatch):
     rng = np.random.default_rng(0)
     missing, filled = scattered((70, 50)), rng.standard_normal((70, 50, 2))
+    missing[20:36, 20:36] = True
     before = filled.copy(), missing.copy()
     done = []
     for count in (1, 3):
         monkeypatch.setattr(threads, "workers", lambda count=count: count)
-        done.append(refine(filled, missing, 0.7, QUICK))
+        done.append(refine(filled, missing, 0.7, replace(QUICK, inward=1)))
     assert done[0].tobytes() == done[1].tobytes()
     np.testing.assert_array_equal(filled, before[0])
     np.testing.assert_array_equal(missing, before[1])
@@ -316,3 +402,16 @@ def test_hidden_pixels_tell_texture_from_noise():
     )
     assert again == found
     assert judge(noise, missing, lambda gaps: zeroed(noise, gaps), must=True).patches is not None
+
+
+def test_hidden_holes_tell_whether_to_go_inward():
+    rng = np.random.default_rng(0)
+    missing = np.zeros((96, 96), bool)
+    missing[10:34, 20:44] = True
+    for truth, gaps, deeper in (
+        (stripes(96, 96), missing, True),
+        (rng.standard_normal((96, 96, 1)), missing, False),
+        (stripes(96, 96), scattered((96, 96)), False),
+    ):
+        found = judge(truth, gaps, lambda gaps, truth=truth: zeroed(truth, gaps))
+        assert bool(found.patches and found.patches.inward) is deeper

@@ -155,17 +155,18 @@ def period(missing: Mask, axes: int) -> int:
     return 0
 
 
-def holes(missing: Mask) -> Mask:
+def holes(missing: Mask, least: int = 2) -> Mask:
     """The missing entries that lie in holes, deeper than gaps scattered at random would be.
 
     A box of b entries is wholly missing by chance with probability q^b, where the share q is
-    missing; the smallest box that chance would not make anywhere is what tells a hole.
+    missing; the smallest box that chance would not make anywhere is what tells a hole. Holes less
+    deep than `least` are left out.
     """
     share = float(missing.mean()) if missing.size else 0.0
     if share in (0.0, 1.0):
         return missing.copy()
     box = math.log(missing.size / CHANCE) / -math.log(share)
-    depth = max(2, math.ceil((box ** (1 / missing.ndim) + 1) / 2))
+    depth = max(least, math.ceil((box ** (1 / missing.ndim) + 1) / 2))
     deep = ndimage.distance_transform_cdt(missing, "chessboard") >= depth
     return missing & ndimage.maximum_filter(deep, size=2 * depth - 1, mode="constant")
 

@@ -32,6 +32,11 @@ class Tile:
     box: tuple[slice, ...]
     corners: tuple[Index, ...]
 
+    def covered(self, width: tuple[int, ...]) -> tuple[slice, ...]:
+        """The part of the box that is in a patch of this width."""
+        both = zip(self.corners, width, strict=True)
+        return tuple(slice(int(corner[0]), int(corner[-1]) + w) for corner, w in both)
+
 
 def rows(values: NDArray[Number], width: tuple[int, ...]) -> NDArray[Number]:
     """Every patch of this width as a row.

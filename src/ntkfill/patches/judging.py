@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ..observed import Mask
 from ..progress import stage
 from ..solvers.base import Progress
 from ..windows import windows
+from .inward import depths
 from .refining import Refined, refine
 from .setting import Patches, offered
 
@@ -21,8 +23,12 @@ from .setting import Patches, offered
 LEAST = 50
 # Patches, or others than the usual ones, must be better by this share of the error.
 GAIN = 0.005
+# Holes inward must be better by so many standard errors: one hole says little of another.
+SURE = 2.0
 # Half of the passes are enough to tell.
 FEWER = 2
+# How often deep holes are completed inward, if that does better than to leave their middle.
+INWARD = 2
 # The mean square error of a fill, relative to the variance, where nothing can be hidden to tell.
 UNKNOWN = 0.05
 
@@ -118,48 +124,95 @@ def judge(
     hidden = hide_each(missing, n)
     if len(hidden) < LEAST:
         return None
-    gaps = missing | hidden.mask
-    first = fill(gaps)
-    joint = missing.ndim == n
-    weight = hidden.weight if joint else hidden.weight.sum(axis=-1)
-    parts = list(windows(missing if joint else np.asarray(missing.any(axis=-1)), weight))
-    before = _error(first, values, hidden, parts)
-    best, least, after, scale = None, math.inf if must else before, math.inf, 1.0
-    choices = offered(n, values.shape[-1])
-    for k, patches in enumerate(choices):
+    trial = _Trial.of(values, missing, hidden, fill)
+    usual = offered(n, values.shape[-1])
+    deep = bool(
+        depths(~(missing[..., None] if missing.ndim == n else missing), usual[0].width).any()
+    )
+    found = Refinement(None, trial.before, None, len(hidden))
+    best, least = trial.first, math.inf if must else trial.before
+    for k in range(len(usual) + deep):
+        inward = k == len(usual)
+        patches = replace(found.patches or usual[0], inward=INWARD) if inward else usual[k]
+        done = trial.refined(patches, stage(told, k, len(usual) + deep))
+        error = trial.error(done.values)
+        found = replace(found, after=min(error, math.inf if found.after is None else found.after))
+        better = error < (1 - GAIN) * least
+        if better and (not inward or trial.clearly(done.values, best, patches.width)):
+            found = replace(found, patches=patches, scale=trial.scale(done))
+            best, least = done.values, error
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """What refined fills are judged by."""
+
+    values: Array
+    gaps: Mask
+    hidden: Hidden
+    first: Array
+    parts: list[tuple[slice, ...]]
+
+    @classmethod
+    def of(
+        cls, values: Array, missing: Mask, hidden: Hidden, fill: Callable[[Mask], Array]
+    ) -> _Trial:
+        gaps = missing | hidden.mask
+        joint = missing.ndim < values.ndim
+        weight = hidden.weight if joint else hidden.weight.sum(axis=-1)
+        parts = windows(missing if joint else np.asarray(missing.any(axis=-1)), weight)
+        return cls(values, gaps, hidden, fill(gaps), list(parts))
+
+    @cached_property
+    def before(self) -> float:
+        """The error of the fill that is refined."""
+        return self.error(self.first)
+
+    def refined(self, patches: Patches, told: Progress | None) -> Refined:
+        """In all parts."""
         quick = replace(patches, passes=math.ceil(patches.passes / FEWER))
-        better, std = first.copy(), np.full(first.shape, np.nan)
-        for w, part in enumerate(parts):
-            share = stage(stage(told, k, len(choices)), w, len(parts))
-            done = refine(first[part], gaps[part], before, quick, share)
+        better, std = self.first.copy(), np.full(self.first.shape, np.nan)
+        for w, part in enumerate(self.parts):
+            share = stage(told, w, len(self.parts))
+            done = refine(self.first[part], self.gaps[part], self.before, quick, share)
             better[part] = done.values
             std[part] = np.nan if done.std is None else done.std
-        error = _error(better, values, hidden, parts)
-        after = min(after, error)
-        if error < (1 - GAIN) * least:
-            best, least, scale = patches, error, _scale(better - values, std, hidden)
-    return Refinement(best, before, after, len(hidden), scale)
+        return Refined(better, std)
 
+    def error(self, filled: Array) -> float:
+        """The weighted root mean square error on the hidden entries of the parts."""
+        hidden, parts = self.hidden, self.parts
+        errors = [(filled[part] - self.values[part])[hidden.mask[part]] for part in parts]
+        weights = np.concatenate([hidden.weight[part][hidden.mask[part]] for part in parts])
+        off = np.concatenate(errors).astype(np.float64).reshape(len(weights), -1)
+        unit = float(np.abs(off).max()) or 1.0  # squares of the largest floats have no place in one
+        squares = np.square(off / unit).mean(axis=-1)
+        return unit * math.sqrt(float(weights @ squares) / float(weights.sum()))
 
-def _error(filled: Array, values: Array, hidden: Hidden, parts: list[tuple[slice, ...]]) -> float:
-    """The weighted root mean square error on the hidden entries of some parts of the grid."""
-    errors = [(filled[part] - values[part])[hidden.mask[part]] for part in parts]
-    weights = np.concatenate([hidden.weight[part][hidden.mask[part]] for part in parts])
-    off = np.concatenate(errors).astype(np.float64).reshape(len(weights), -1)
-    unit = float(np.abs(off).max()) or 1.0  # squares of the largest floats have no place in one
-    squares = np.square(off / unit).mean(axis=-1)
-    return unit * math.sqrt(float(weights @ squares) / float(weights.sum()))
+    def clearly(self, better: Array, worse: Array, width: int) -> bool:
+        """Whether one fill is better by more than blocks half as wide as a patch differ in that."""
+        mask = self.hidden.mask
+        off = [(filled - self.values)[mask].astype(np.float64) for filled in (better, worse)]
+        unit = max(float(np.abs(one).max()) for one in off) or 1.0
+        gain = np.square(off[1] / unit) - np.square(off[0] / unit)
+        gain = self.hidden.weight[mask] * gain.reshape(len(gain), -1).sum(axis=-1)
+        corner = np.argwhere(mask)[:, : self.values.ndim - 1] // max(width // 2, 1)
+        _, block = np.unique(corner, axis=0, return_inverse=True)
+        each = np.bincount(block.ravel(), gain)
+        return bool(each.sum() > SURE * np.linalg.norm(each))
 
-
-def _scale(off: Array, std: Array, hidden: Hidden) -> float:
-    """What standard deviations have to be multiplied by, from hidden entries that have one."""
-    off, std = off[hidden.mask].astype(np.float64), std[hidden.mask]
-    there = std > 0
-    unit = float(std[there].max(initial=0.0))
-    if not unit:
-        return 1.0
-    ratio = np.square(off[there] / unit).sum() / np.square(std[there] / unit).sum()
-    return float(np.sqrt(ratio))
+    def scale(self, done: Refined) -> float:
+        """What standard deviations have to be multiplied by, from hidden entries that have one."""
+        assert done.std is not None
+        off = (done.values - self.values)[self.hidden.mask].astype(np.float64)
+        std = done.std[self.hidden.mask]
+        there = std > 0
+        unit = float(std[there].max(initial=0.0))
+        if not unit:
+            return 1.0
+        ratio = np.square(off[there] / unit).sum() / np.square(std[there] / unit).sum()
+        return float(np.sqrt(ratio))
 
 
 def refined(

@@ -21,6 +21,9 @@ from .setting import Patches
 SIDE = {1: 512, 2: 32, 3: 8}
 # Bytes of the groups that are worked on at once, so that they stay in cache.
 BATCH = 1 << 19
+# Of a patch that is completed inward, at least this share is known, and its ridge is at least this
+# share of the square by which the patch most like it is off.
+LEAST, UNLIKE = 0.25, 0.1
 # Values count alike whose variances are well below this share of the fill's error.
 ALIKE = 0.1
 
@@ -54,7 +57,8 @@ class Batch:
 
     Parameters
     ----------
-    values, known : arrays of shape (m, entries)
+    values, known, asked : arrays of shape (m, entries)
+        What stands there, what is known of it, and what is to be said.
     corners : int array of shape (m,)
         Where they begin in the flat box of the tile.
     alike : int array of shape (m, count)
@@ -69,6 +73,7 @@ class Batch:
 
     values: Array
     known: Mask
+    asked: Mask
     corners: Index
     alike: Index
     inside: Index
@@ -86,8 +91,8 @@ class Batch:
         return np.where(self.known, self.values, found)
 
     def votes(self, variance: Array, floor: float) -> Array:
-        """What each value counts in the mean over patches; nothing at known entries."""
-        return np.where(self.known, 0, 1 / (variance + variance.dtype.type(floor)))
+        """What each value counts in the mean over patches; nothing where none is asked for."""
+        return np.where(self.asked, 1 / (variance + variance.dtype.type(floor)), 0)
 
     def traced(self, gradient: Array, total: Array) -> None:
         """Add what the entries of the flat box count where the completed ones count `gradient`."""
@@ -113,6 +118,9 @@ class Pass:
         Added to the diagonal of every kernel, in squared units of the values.
     square : float
         The mean square error of the first fill, in the same units.
+    asked : bool array of shape (*grid, channels), optional
+        Complete these alone, by patches of which a good part is known, from patches like them of
+        which all is known. The default is to complete whatever is missing, from anything.
     """
 
     patches: Patches
@@ -120,6 +128,7 @@ class Pass:
     number: int
     ridge: float
     square: float
+    asked: Mask | None = None
 
     def over(self, values: Array, told: Progress | None = None) -> Layer:
         """Complete every patch of values (*grid, channels), and average what they say."""
@@ -142,10 +151,10 @@ class Pass:
         filled = np.where(weights > 0, mean[0], values).astype(np.float32)
         return Layer(filled, weights, mean[1])
 
-    def back(self, values: Array, weights: Array, gradient: Array) -> tuple[Array, Array]:
-        """What the known entries, and the fill before, count in a sum over the fill after.
+    def back(self, values: Array, weights: Array, gradient: Array) -> Array:
+        """What the fill before counts in a sum over the fill after.
 
-        The pass is linear in both, the kernels held: its transpose.
+        The pass is linear, the kernels held: its transpose.
 
         Parameters
         ----------
@@ -156,8 +165,7 @@ class Pass:
 
         Returns
         -------
-        known, before : float arrays of shape (*grid, channels)
-            Zero where nothing is known, and zero where something is.
+        float array of shape (*grid, channels)
         """
         reached = weights > 0
         share = np.divide(gradient, weights, out=np.zeros(values.shape), where=reached)
@@ -173,8 +181,7 @@ class Pass:
             return part.reshape(1, *values[tile.box].shape)
 
         self._spread(work, sums, None)
-        total = sums[0] + np.where(reached, 0, gradient)
-        return np.where(self.known, total, 0), np.where(self.known, 0, total)
+        return np.asarray(sums[0] + np.where(reached, 0, gradient))
 
     def _spread(self, work: Callable[[Tile], Array], sums: Array, told: Progress | None) -> None:
         """Do the work on every tile, and add up what it gives, always in the same order."""
@@ -197,35 +204,56 @@ class Pass:
     def _batches(self, values: Array, tile: Tile) -> Iterator[Batch]:
         """The patches of a tile that have something to complete and something to go by."""
         part, width, patches = values[tile.box], self._width, self.patches
-        at = places(tile, part.shape, width)
-        seen = rows(self.known[tile.box], width)
-        counts = seen[at].sum(axis=1)
-        # Those that know about as much are solved together.
-        order = np.argsort(counts, kind="stable")
-        order = order[(counts[order] > 0) & (counts[order] < seen.shape[1])]
-        if not len(order):
+        wanted = ~self.known[tile.box] if self.asked is None else self.asked[tile.box]
+        if not wanted[tile.covered(width)].any():
             return
-        at = at[order]
+        at = places(tile, part.shape, width)
+        seen, asked = rows(self.known[tile.box], width), rows(wanted, width)
+        counts = seen.sum(axis=1)
+        least = 1 if self.asked is None else LEAST * seen.shape[1]
+        at = at[(counts[at] >= least) & asked[at].any(axis=1)]
+        if not len(at):
+            return
+        # Those that know about as much are solved together.
+        at = at[np.argsort(counts[at], kind="stable")]
         candidates = rows(part, width)
         trust = np.where(seen[at], np.float32(1), np.float32(patches.trust))
-        alike = similar(candidates[at], trust, candidates, patches.count)
+        if self.asked is None:
+            alike = similar(candidates[at], trust, candidates, patches.count)
+        else:  # those of which all is known, or the fullest where these are too few
+            whole = max(patches.count, np.count_nonzero(counts == seen.shape[1]))
+            fullest = np.argsort(-counts, kind="stable")[:whole]
+            alike = fullest[similar(candidates[at], trust, candidates[fullest], patches.count)]
         starts, inside = corners(part.shape, width), entries(part.shape, width)
         prior = Alike(candidates[alike])
         kernel = prior.kernel(patches.common).values
         batch = max(1, BATCH // (candidates.itemsize * patches.count * candidates.shape[1]))
         for first in range(0, len(at), batch):
             some = slice(first, first + batch)
-            known = seen[at[some]]
-            factor = Blockwise(self.ridge).factor(Blocks(kernel[some]), known.ravel())
+            values, known = candidates[at[some]], seen[at[some]]
+            noise = self._noise(prior.groups[some], values, known)
+            factor = Blockwise(noise).factor(Blocks(kernel[some]), known.ravel())
             yield Batch(
-                candidates[at[some]],
+                values,
                 known,
+                asked[at[some]],
                 starts[at[some]],
                 starts[alike[some]],
                 inside,
                 prior.mean[some],
                 factor,
             )
+
+    def _noise(self, groups: Array, values: Array, known: Mask) -> Array:
+        """The ridge of every entry of some patches."""
+        ridge = np.full(values.shape, self.ridge, values.dtype)
+        if self.asked is None:
+            return ridge
+        # Flat patches would fit one that is not by making much of how little they differ, and what
+        # comes of it is known to the next ring.
+        off = np.square(groups - values[:, None]) * known[:, None]
+        least = off.sum(axis=2).min(axis=1) / known.sum(axis=1)
+        return np.maximum(ridge, values.dtype.type(UNLIKE) * least[:, None])
 
     @property
     def _width(self) -> tuple[int, ...]:

@@ -16,14 +16,15 @@ from ..observed import Mask
 from ..progress import stage
 from ..solvers.base import Progress
 from ..threads import workers
+from .inward import inward, rings, thickness
 from .passes import BATCH, Layer, Pass, side
 from .setting import Patches, offered
 
 # Below this share of the variance single precision cannot tell a ridge, or a doubt, from nothing.
 TINY = 1e-6
-# Bytes for each value: fill, sums, weights, variances, and the answers of one band of tiles; and
-# what each pass leaves to be traced back through.
-BYTES, TRACE = 80, 16
+# Bytes for each value: fill, sums, weights, variances, and the answers of one band of tiles; the
+# masks of each pass inward; and what each pass leaves to be traced back through.
+BYTES, RING, TRACE = 80, 2, 16
 # Bytes for each pair of entries of the patches that are solved together.
 SOLVES = 40
 
@@ -113,13 +114,14 @@ def refine(
     >>> bool(abs(better.values - stripes).max() < 0.1), bool(better.std.max() < 0.1)
     (True, True)
     """
-    scaled = _scaled(filled, missing, error, patches, BYTES)
+    scaled = _scaled(filled, missing, error, patches)
     if scaled is None:
         return Refined(filled.copy(), np.zeros(filled.shape))
-    *_, (_, _, layer) = scaled.layers(told)
+    std = np.full(filled.shape, np.nan)
+    for _, _, layer in scaled.layers(told):
+        std = np.where(layer.weights > 0, np.sqrt(layer.variance + TINY) * scaled.scale, std)
     result = layer.values.astype(np.float64) * scaled.scale + scaled.level
     values = np.where(layer.values == scaled.start, filled, result).astype(filled.dtype)
-    std = np.where(layer.weights > 0, np.sqrt(layer.variance + TINY) * scaled.scale, np.nan)
     return Refined(values, np.where(scaled.known, 0, std))
 
 
@@ -160,7 +162,7 @@ def trace(
     """
     gradient = np.zeros(filled.shape)
     gradient[at] = 1.0
-    scaled = _scaled(filled, missing, error, patches, BYTES + TRACE * patches.passes)
+    scaled = _scaled(filled, missing, error, patches, traced=True)
     if scaled is None:
         return np.where(_known(filled, missing), gradient, 0), gradient
     known = np.where(scaled.known, gradient, 0)
@@ -168,21 +170,22 @@ def trace(
     done = [(one, before, layer.weights) for one, before, layer in scaled.layers(told)]
     with threadpool_limits(1):
         for one, before, weights in reversed(done):
-            more, gradient = one.back(before, weights, gradient)
-            known += more
+            gradient = one.back(before, weights, gradient)
+            known += np.where(scaled.known, gradient, 0)
+            gradient = np.where(scaled.known, 0, gradient)
     return known, gradient
 
 
 def _scaled(
-    filled: Array, missing: Mask, error: float, patches: Patches | None, each: int
+    filled: Array, missing: Mask, error: float, patches: Patches | None, traced: bool = False
 ) -> _Scaled | None:
     """None where there is nothing to do."""
     n = filled.ndim - 1
     patches = offered(n, filled.shape[-1])[0] if patches is None else patches
     if error < 0:
         raise InputError("a fill has no negative error", got=repr(error))
-    require("the refinement", _bytes(filled.shape, patches, each), hint="refine=None")
     known = _known(filled, missing)
+    require("the refinement", _bytes(known, patches, traced), hint="refine=None")
     level = filled.mean(axis=tuple(range(n)), dtype=np.float64)
     peak = float(np.abs(filled - level).max())
     if known.all() or not 0 < peak < math.inf:
@@ -198,6 +201,7 @@ def _scaled(
             zip(patches.growing(), patches.ridges(square), strict=True)
         )
     )
+    passes += inward(patches, known, passes[-1].ridge, square)
     return _Scaled(start, known, level, scale, passes)
 
 
@@ -206,13 +210,16 @@ def _known(filled: Array, missing: Mask) -> Mask:
     return np.broadcast_to(~gaps, filled.shape)
 
 
-def _bytes(shape: tuple[int, ...], patches: Patches, each: int) -> int:
+def _bytes(known: Mask, patches: Patches, traced: bool) -> int:
     """Working memory: what each value takes, and what each thread takes for a tile."""
-    n = len(shape) - 1
-    entries = patches.width**n * shape[-1]
+    more = rings(patches, known)
+    each = BYTES + RING * more + traced * TRACE * (patches.passes + more)
+    n = known.ndim - 1
+    entries = patches.width**n * known.shape[-1]
     together = max(1, BATCH // (4 * patches.count * entries))
     solves = SOLVES * together * entries**2
     # In single precision: the groups, their features, and the kernels.
-    tile = max(side(n) // patches.step, 1) ** n
+    step = min(patches.step, thickness(patches)) if more else patches.step
+    tile = max(side(n) // step, 1) ** n
     kernels = 4 * tile * entries * (2 * patches.count + entries)
-    return each * math.prod(shape) + workers() * (solves + kernels)
+    return each * known.size + workers() * (solves + kernels)

@@ -13,7 +13,7 @@ from ..errors import InputError, number
 CHANNELS = 16
 
 SHARES = ("narrow", "common", "first", "last", "trust")
-NONE = ("common",)
+NONE = ("common", "trust", "inward")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ class Patches:
         The ridge of the first and of the last pass, relative to the mean square error of the fill.
     trust : float
         What a missing pixel counts when patches are compared; a known one counts 1.
+    inward : int
+        How often holes deeper than a patch are completed from their rim inward, after the passes;
+        0 leaves what no patch reaches as it was.
 
     Raises
     ------
@@ -63,17 +66,19 @@ class Patches:
     first: float = 1.0
     last: float = 0.01
     trust: float = 0.3
+    inward: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
             given = getattr(self, field.name)
             value = number(f"the {field.name} of patches", given)
             whole = field.name not in SHARES
-            least = value >= 0 if field.name in NONE else value > 0
-            if not least or (whole and value != int(value)):
+            none = field.name in NONE
+            if value < 0 or (value == 0 and not none) or (whole and value != int(value)):
+                least = "of at least zero" if none else "above zero"
                 raise InputError(
                     f"the {field.name} of patches cannot be used",
-                    expected="a whole number above zero" if whole else "a number above zero",
+                    expected=f"a {'whole ' * whole}number {least}",
                     got=repr(given),
                 )
         for name in ("narrow", "common"):
