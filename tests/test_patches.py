@@ -1,6 +1,7 @@
 """The picture as its own prior: patches completed from patches like them."""
 
 import itertools
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,14 @@ from sklearn.gaussian_process.kernels import DotProduct
 
 from ntkfill import threads
 from ntkfill.errors import InputError
+from ntkfill.hiding import Hidden
 from ntkfill.patches import Patches, cutting, trace
 from ntkfill.patches import refine as refining
 from ntkfill.patches.alike import Alike, similar
 from ntkfill.patches.inward import inward, rings
-from ntkfill.patches.judging import judge
+from ntkfill.patches.judging import _Trial, judge
 from ntkfill.patches.passes import Pass
+from ntkfill.patches.refining import _bytes, _scaled
 from ntkfill.patches.setting import offered
 from ntkfill.priors import Features
 from ntkfill.solvers import Blockwise
@@ -335,6 +338,58 @@ def test_grids_smaller_than_a_patch(shape):
     assert np.isfinite(refine(zeroed(truth, missing), missing, 0.1)).all()
 
 
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_the_smallest_patches_go_inward_too(width):
+    truth = stripes(40, 40)
+    missing = np.zeros((40, 40), bool)
+    missing[10:30, 10:30] = True
+    small = Patches(width=width, step=1, passes=1, count=10, inward=1)
+    done = refining(zeroed(truth, missing), missing, 0.7, small)
+    assert np.isfinite(done.values).all()
+    assert np.isfinite(done.std[missing]).all() == (width > 1)  # of one pixel nothing is known
+
+
+def test_patches_grow_and_share_what_a_tile_says():
+    truth, missing = stripes(40, 40), scattered((40, 40))
+    filled = zeroed(truth, missing) + 0.1 * np.random.default_rng(1).standard_normal(truth.shape)
+    how = replace(QUICK, passes=4)
+    widths = [one.patches.width for one in _scaled(filled, missing, 0.7, how).passes]
+    assert widths == [4, 5, 5, 6]
+    assert [one.width for one in replace(how, passes=1).growing()] == [6]
+    assert replace(how, passes=1).ridges(1.0) == (how.last,)
+    done = [refine(filled, missing, 0.7, replace(how, **k)) for k in ({}, {"common": 0})]
+    assert not np.array_equal(*done)
+
+
+def test_flat_patches_make_nothing_of_one_that_is_not():
+    """A step at the rim of a hole, and nothing like it anywhere."""
+    rng = np.random.default_rng(0)
+    filled = 1e-3 * rng.standard_normal((64, 64, 1))
+    filled[:26, 20:44] = 1.0
+    missing = np.zeros((64, 64), bool)
+    missing[24:44, 22:42] = True
+    filled[missing] = 0.0
+    done = refine(filled, missing, 0.1, replace(QUICK, inward=2))
+    assert np.abs(done).max() < 1.5
+
+
+@pytest.mark.parametrize("inward", [0, 1])
+@pytest.mark.parametrize("work", [refine, lambda *given: trace(*given, (25, 25, 0))])
+def test_memory_stays_within_the_estimate(monkeypatch, work, inward):
+    monkeypatch.setattr(threads, "workers", lambda: 1)
+    monkeypatch.setattr("ntkfill.patches.refining.workers", lambda: 1)
+    missing = scattered((160, 160))
+    missing[20:80, 20:80] = True
+    how = replace(QUICK, inward=inward)
+    given = zeroed(stripes(160, 160), missing), missing, 0.7, how
+    tracemalloc.start()
+    work(*given)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    estimate = _bytes(~missing[..., None], how, work is not refine)
+    assert 0.3 * estimate < peak < 1.1 * estimate
+
+
 @pytest.mark.parametrize("value", [0.0, 7.0])
 def test_nothing_to_do_for_a_constant(value):
     filled = np.full((20, 20, 1), value)
@@ -349,8 +404,9 @@ def test_same_bytes_for_any_number_of_threads_and_no_input_is_changed(monkeypatc
     done = []
     for count in (1, 3):
         monkeypatch.setattr(threads, "workers", lambda count=count: count)
-        done.append(refine(filled, missing, 0.7, replace(QUICK, inward=1)))
-    assert done[0].tobytes() == done[1].tobytes()
+        done.append(refining(filled, missing, 0.7, replace(QUICK, inward=1)))
+    assert done[0].values.tobytes() == done[1].values.tobytes()
+    assert done[0].std.tobytes() == done[1].std.tobytes()
     np.testing.assert_array_equal(filled, before[0])
     np.testing.assert_array_equal(missing, before[1])
 
@@ -382,6 +438,9 @@ def test_patches_grow_and_the_last_pass_asks_its_own_groups():
         {"narrow": 1.5},
         {"common": -0.1},
         {"common": 2},
+        {"inward": -1},
+        {"inward": 1.5},
+        {"trust": -0.1},
     ],
 )
 def test_settings_that_cannot_be_used_are_refused(wrong):
@@ -415,3 +474,31 @@ def test_hidden_holes_tell_whether_to_go_inward():
     ):
         found = judge(truth, gaps, lambda gaps, truth=truth: zeroed(truth, gaps))
         assert bool(found.patches and found.patches.inward) is deeper
+
+
+@pytest.mark.parametrize(
+    ("gains", "clear"),
+    [(np.ones(16), True), (-np.ones(16), False), (np.eye(16)[0] * 40 - 0.1, False)],
+)
+def test_holes_are_judged_by_all_of_their_blocks(gains, clear):
+    """One block that gains much does not make up for fifteen that lose."""
+    mask = np.zeros((24, 24), bool)
+    mask[4:20, 4:20] = True
+    hidden = Hidden(mask, mask.astype(float))
+    trial = _Trial(np.zeros((24, 24, 1)), mask, hidden, np.ones((24, 24, 1)), [])
+    off = np.kron(gains.reshape(4, 4), np.ones((4, 4)))
+    better = np.ones((24, 24, 1))
+    better[4:20, 4:20, 0] = np.sqrt(np.maximum(50 - off, 0))
+    worse = np.full((24, 24, 1), np.sqrt(50))
+    assert trial.clearly(better, worse, width=8) is clear
+
+
+def test_what_was_refused_is_not_told(monkeypatch):
+    truth, missing = stripes(96, 96), np.zeros((96, 96), bool)
+    missing[10:34, 20:44] = True
+    both = []
+    for clearly in (True, False):
+        monkeypatch.setattr(_Trial, "clearly", lambda *_, clearly=clearly: clearly)
+        both.append(judge(truth, missing, lambda gaps: zeroed(truth, gaps)))
+    assert both[0].after < 0.5 * both[1].after
+    assert both[0].patches.inward > both[1].patches.inward == 0

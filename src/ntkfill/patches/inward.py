@@ -62,11 +62,11 @@ def inward(patches: Patches, known: Mask, ridge: float, square: float) -> tuple[
     tuple of Pass
         Empty where there is no deep hole.
     """
+    if not patches.inward:
+        return ()
     step = thickness(patches)
-    # From farther than otherwise, since what is near is missing.
-    reach = max(patches.reach, 2 * patches.width)
-    wide = replace(patches, step=step, reach=reach)
-    depth = depths(known, patches.width)[..., None] if patches.inward else np.zeros(1, int)
+    wide = replace(patches, step=step, reach=reaching(patches))
+    depth = depths(known, patches.width)[..., None]
     passes: list[Pass] = []
     for again in range(patches.inward):
         one = replace(wide, trust=patches.trust if again else 0)
@@ -84,6 +84,11 @@ def rings(patches: Patches, known: Mask) -> int:
     return patches.inward * math.ceil(depths(known, patches.width).max() / thickness(patches))
 
 
+def reaching(patches: Patches) -> int:
+    """From how far similar patches come: farther than otherwise, since what is near is missing."""
+    return max(patches.reach, 2 * patches.width)
+
+
 def thickness(patches: Patches) -> int:
     """How thick a ring is: a quarter of a patch, so that patches know most of what they need."""
-    return max(2, math.ceil(patches.width / 4))
+    return max(min(2, patches.width // 2), math.ceil(patches.width / 4))

@@ -126,9 +126,7 @@ def judge(
         return None
     trial = _Trial.of(values, missing, hidden, fill)
     usual = offered(n, values.shape[-1])
-    deep = bool(
-        depths(~(missing[..., None] if missing.ndim == n else missing), usual[0].width).any()
-    )
+    deep = trial.deep(usual[0].width)
     found = Refinement(None, trial.before, None, len(hidden))
     best, least = trial.first, math.inf if must else trial.before
     for k in range(len(usual) + deep):
@@ -136,9 +134,10 @@ def judge(
         patches = replace(found.patches or usual[0], inward=INWARD) if inward else usual[k]
         done = trial.refined(patches, stage(told, k, len(usual) + deep))
         error = trial.error(done.values)
+        if inward and not trial.clearly(done.values, best, patches.width):
+            continue
         found = replace(found, after=min(error, math.inf if found.after is None else found.after))
-        better = error < (1 - GAIN) * least
-        if better and (not inward or trial.clearly(done.values, best, patches.width)):
+        if error < (1 - GAIN) * least:
             found = replace(found, patches=patches, scale=trial.scale(done))
             best, least = done.values, error
     return found
@@ -169,6 +168,13 @@ class _Trial:
         """The error of the fill that is refined."""
         return self.error(self.first)
 
+    def deep(self, width: int) -> bool:
+        """Whether something hidden lies deeper in a hole than patches of this width reach."""
+        gaps = self.gaps if self.gaps.ndim == self.values.ndim else self.gaps[..., None]
+        there = depths(~gaps, width) > 0
+        hidden = self.hidden.mask
+        return bool((hidden & (there if hidden.ndim == there.ndim else there[..., None])).any())
+
     def refined(self, patches: Patches, told: Progress | None) -> Refined:
         """In all parts."""
         quick = replace(patches, passes=math.ceil(patches.passes / FEWER))
@@ -191,7 +197,7 @@ class _Trial:
         return unit * math.sqrt(float(weights @ squares) / float(weights.sum()))
 
     def clearly(self, better: Array, worse: Array, width: int) -> bool:
-        """Whether one fill is better by more than blocks half as wide as a patch differ in that."""
+        """Whether one fill is better by standard errors, from blocks half as wide as a patch."""
         mask = self.hidden.mask
         off = [(filled - self.values)[mask].astype(np.float64) for filled in (better, worse)]
         unit = max(float(np.abs(one).max()) for one in off) or 1.0
@@ -200,7 +206,9 @@ class _Trial:
         corner = np.argwhere(mask)[:, : self.values.ndim - 1] // max(width // 2, 1)
         _, block = np.unique(corner, axis=0, return_inverse=True)
         each = np.bincount(block.ravel(), gain)
-        return bool(each.sum() > SURE * np.linalg.norm(each))
+        if len(each) < 2:
+            return False
+        return bool(each.mean() > SURE * each.std(ddof=1) / math.sqrt(len(each)))
 
     def scale(self, done: Refined) -> float:
         """What standard deviations have to be multiplied by, from hidden entries that have one."""

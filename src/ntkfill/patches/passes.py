@@ -149,7 +149,7 @@ class Pass:
         weights = sums[1]
         mean = np.divide(sums[::2], weights, out=np.zeros_like(sums[::2]), where=weights > 0)
         filled = np.where(weights > 0, mean[0], values).astype(np.float32)
-        return Layer(filled, weights, mean[1])
+        return Layer(filled, weights.copy(), mean[1])  # without the other sums
 
     def back(self, values: Array, weights: Array, gradient: Array) -> Array:
         """What the fill before counts in a sum over the fill after.

@@ -16,7 +16,7 @@ from ..observed import Mask
 from ..progress import stage
 from ..solvers.base import Progress
 from ..threads import workers
-from .inward import inward, rings, thickness
+from .inward import inward, reaching, rings, thickness
 from .passes import BATCH, Layer, Pass, side
 from .setting import Patches, offered
 
@@ -38,8 +38,9 @@ class Refined:
     values : float array of shape (*grid, channels)
         Known entries as they were; where no patch shows anything known, the fill as it was.
     std : float array of shape (*grid, channels), optional
-        Root of the mean posterior variance of what the patches of the last pass say; zero at known
-        entries, NaN where no patch shows anything known. None where the fill was left as it was.
+        Root of the mean posterior variance of what the patches of the last pass say, in deep holes
+        of the last one inward; zero at known entries, NaN where no patch shows anything known. None
+        where the fill was left as it was.
     """
 
     values: Array
@@ -118,8 +119,9 @@ def refine(
     if scaled is None:
         return Refined(filled.copy(), np.zeros(filled.shape))
     std = np.full(filled.shape, np.nan)
-    for _, _, layer in scaled.layers(told):
-        std = np.where(layer.weights > 0, np.sqrt(layer.variance + TINY) * scaled.scale, std)
+    for one, _, layer in scaled.layers(told):
+        before = std if one.asked is not None else np.nan
+        std = np.where(layer.weights > 0, np.sqrt(layer.variance + TINY) * scaled.scale, before)
     result = layer.values.astype(np.float64) * scaled.scale + scaled.level
     values = np.where(layer.values == scaled.start, filled, result).astype(filled.dtype)
     return Refined(values, np.where(scaled.known, 0, std))
@@ -218,8 +220,13 @@ def _bytes(known: Mask, patches: Patches, traced: bool) -> int:
     entries = patches.width**n * known.shape[-1]
     together = max(1, BATCH // (4 * patches.count * entries))
     solves = SOLVES * together * entries**2
-    # In single precision: the groups, their features, and the kernels.
-    step = min(patches.step, thickness(patches)) if more else patches.step
+    reach, step = patches.reach, patches.step
+    if more:
+        reach, step = reaching(patches), thickness(patches)
+    # In single precision: the groups, their features, and the kernels; what is looked up, its
+    # squares, and what of it is known; and how far all of it is from the patches of the tile.
     tile = max(side(n) // step, 1) ** n
     kernels = 4 * tile * entries * (2 * patches.count + entries)
-    return each * known.size + workers() * (solves + kernels)
+    box = math.prod(min(side(n) + 2 * reach, whole) for whole in known.shape[:-1])
+    lookup = box * (14 * entries + 12 * tile)
+    return each * known.size + workers() * (solves + kernels + lookup)

@@ -35,7 +35,7 @@ class Patches:
         How many of the most similar patches complete one.
     common : float
         What the mean over the kernels of a neighbourhood counts in each of them, in all passes but
-        the last, whose kernels also tell how sure a value is.
+        the last, whose kernels also tell how sure a value is (those inward do both).
     passes : int
     first, last : float
         The ridge of the first and of the last pass, relative to the mean square error of the fill.
@@ -101,7 +101,7 @@ class Patches:
         >>> [patches.width for patches in Patches(passes=4).growing()]
         [5, 6, 7, 8]
         """
-        widths = np.linspace(math.ceil(self.narrow * self.width), self.width, self.passes)
+        widths = np.linspace(self.width, math.ceil(self.narrow * self.width), self.passes)[::-1]
         grown = [
             replace(self, width=w, narrow=1.0, step=math.ceil(self.step * w / self.width))
             for w in widths.round().astype(int).tolist()
@@ -110,7 +110,7 @@ class Patches:
 
     def ridges(self, error: float) -> tuple[float, ...]:
         """One for each pass: the better the fill, the more of its detail is believed."""
-        return tuple(map(float, error * np.geomspace(self.first, self.last, self.passes)))
+        return tuple(map(float, error * np.geomspace(self.last, self.first, self.passes)[::-1]))
 
 
 def offered(axes: int, channels: int = 1) -> tuple[Patches, ...]:
