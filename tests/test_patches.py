@@ -361,16 +361,15 @@ def test_patches_grow_and_share_what_a_tile_says():
     assert not np.array_equal(*done)
 
 
-def test_flat_patches_make_nothing_of_one_that_is_not():
-    """A step at the rim of a hole, and nothing like it anywhere."""
-    rng = np.random.default_rng(0)
-    filled = 1e-3 * rng.standard_normal((64, 64, 1))
-    filled[:26, 20:44] = 1.0
-    missing = np.zeros((64, 64), bool)
-    missing[24:44, 22:42] = True
-    filled[missing] = 0.0
-    done = refine(filled, missing, 0.1, replace(QUICK, inward=2))
-    assert np.abs(done).max() < 1.5
+def test_only_inward_a_patch_unlike_all_others_has_a_larger_ridge():
+    """By a tenth of the square by which the patch most like it is off, where it is known."""
+    known = np.array([[True, True, False], [True, False, False]])
+    values = np.array([[1.0, 2.0, 99.0], [5.0, 99.0, 99.0]])
+    groups = np.array([[[1.0, 2.0, 0.0], [9, 9, 9]], [[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]]])
+    wanted = np.array([[0.01] * 3, [0.1 * 3**2] * 3])
+    for asked, ridge in ((~known, wanted), (None, np.full((2, 3), 0.01))):
+        one = Pass(QUICK, known, 0, 0.01, 1.0, asked)
+        np.testing.assert_allclose(one._noise(groups, values, known), ridge)
 
 
 @pytest.mark.parametrize("inward", [0, 1])
