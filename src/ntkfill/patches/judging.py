@@ -16,7 +16,7 @@ from ..progress import stage
 from ..solvers.base import Progress
 from ..windows import windows
 from .inward import depths
-from .refining import Refined, refine
+from .refining import Refined, known_entries, refine
 from .setting import Patches, offered
 
 # Fewer hidden entries say nothing.
@@ -170,10 +170,8 @@ class _Trial:
 
     def deep(self, width: int) -> bool:
         """Whether something hidden lies deeper in a hole than patches of this width reach."""
-        gaps = self.gaps if self.gaps.ndim == self.values.ndim else self.gaps[..., None]
-        there = depths(~gaps, width) > 0
-        hidden = self.hidden.mask
-        return bool((hidden & (there if hidden.ndim == there.ndim else there[..., None])).any())
+        there = depths(known_entries(self.first, self.gaps), width)[..., None] > 0
+        return bool((there & ~known_entries(self.first, self.hidden.mask)).any())
 
     def refined(self, patches: Patches, told: Progress | None) -> Refined:
         """In all parts."""

@@ -217,13 +217,7 @@ class Pass:
         # Those that know about as much are solved together.
         at = at[np.argsort(counts[at], kind="stable")]
         candidates = rows(part, width)
-        trust = np.where(seen[at], np.float32(1), np.float32(patches.trust))
-        if self.asked is None:
-            alike = similar(candidates[at], trust, candidates, patches.count)
-        else:  # those of which all is known, or the fullest where these are too few
-            whole = max(patches.count, np.count_nonzero(counts == seen.shape[1]))
-            fullest = np.argsort(-counts, kind="stable")[:whole]
-            alike = fullest[similar(candidates[at], trust, candidates[fullest], patches.count)]
+        alike = self._alike(candidates, seen, at)
         starts, inside = corners(part.shape, width), entries(part.shape, width)
         prior = Alike(candidates[alike])
         kernel = prior.kernel(patches.common).values
@@ -244,16 +238,28 @@ class Pass:
                 factor,
             )
 
-    def _noise(self, groups: Array, values: Array, known: Mask) -> Array:
-        """The ridge of every entry of some patches."""
-        ridge = np.full(values.shape, self.ridge, values.dtype)
+    def _alike(self, candidates: Array, seen: Mask, at: Index) -> Index:
+        """Which candidates are most like some of them."""
+        count = self.patches.count
+        trust = np.where(seen[at], np.float32(1), np.float32(self.patches.trust))
         if self.asked is None:
-            return ridge
+            return similar(candidates[at], trust, candidates, count)
+        # Those of which all is known, or the fullest where these are too few.
+        known = seen.sum(axis=1)
+        whole = max(count, np.count_nonzero(known == seen.shape[1]))
+        fullest = np.argsort(-known, kind="stable")[:whole]
+        return fullest[similar(candidates[at], trust, candidates[fullest], count)]
+
+    def _noise(self, groups: Array, values: Array, known: Mask) -> Array | float:
+        """The ridge of some patches, or of every entry of them."""
+        if self.asked is None:
+            return self.ridge
         # Flat patches would fit one that is not by making much of how little they differ, and what
         # comes of it is known to the next ring.
         off = np.square(groups - values[:, None]) * known[:, None]
         least = off.sum(axis=2).min(axis=1) / known.sum(axis=1)
-        return np.maximum(ridge, values.dtype.type(UNLIKE) * least[:, None])
+        noise = np.maximum(values.dtype.type(self.ridge), values.dtype.type(UNLIKE) * least)
+        return np.broadcast_to(noise[:, None], values.shape)
 
     @property
     def _width(self) -> tuple[int, ...]:

@@ -166,7 +166,7 @@ def trace(
     gradient[at] = 1.0
     scaled = _scaled(filled, missing, error, patches, traced=True)
     if scaled is None:
-        return np.where(_known(filled, missing), gradient, 0), gradient
+        return np.where(known_entries(filled, missing), gradient, 0), gradient
     known = np.where(scaled.known, gradient, 0)
     gradient -= known
     done = [(one, before, layer.weights) for one, before, layer in scaled.layers(told)]
@@ -186,7 +186,7 @@ def _scaled(
     patches = offered(n, filled.shape[-1])[0] if patches is None else patches
     if error < 0:
         raise InputError("a fill has no negative error", got=repr(error))
-    known = _known(filled, missing)
+    known = known_entries(filled, missing)
     require("the refinement", _bytes(known, patches, traced), hint="refine=None")
     level = filled.mean(axis=tuple(range(n)), dtype=np.float64)
     peak = float(np.abs(filled - level).max())
@@ -207,7 +207,8 @@ def _scaled(
     return _Scaled(start, known, level, scale, passes)
 
 
-def _known(filled: Array, missing: Mask) -> Mask:
+def known_entries(filled: Array, missing: Mask) -> Mask:
+    """Of shape (*grid, channels), whether all channels miss the same or each its own."""
     gaps = missing if missing.ndim == filled.ndim else missing[..., None]
     return np.broadcast_to(~gaps, filled.shape)
 
