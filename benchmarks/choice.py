@@ -7,7 +7,7 @@ import numpy as np
 from harness import GREYS, PEERS, fresh, load_pictures, psnr, scattered, timed, write
 
 from ntkfill import inpaint
-from ntkfill.rule import automatic
+from ntkfill.grids.architecture import automatic
 
 CLAIM = (
     'Eleven grey pictures, network="auto": half missing, 32.3 dB on average and nowhere more than '

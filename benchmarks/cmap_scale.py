@@ -11,9 +11,10 @@ from harness import timed, write
 from scipy.linalg import cho_factor, cho_solve
 from screens import load
 
-from ntkfill.conditions import OneHot, SideFeatures, Stack
-from ntkfill.screening import NTK, CellMean, KFold, Screen, network, scores
-from ntkfill.screening.ntk import HeldOut
+from ntkfill.screens import NTK, CellMean, KFold, Screen, network
+from ntkfill.screens.evaluation import scores
+from ntkfill.screens.features import OneHot, SideFeatures, Stack
+from ntkfill.screens.methods.ntk import HeldOut
 
 CLAIM = (
     "10,000 conditions x 978 genes, 5 rounds of 10-fold with a fixed prior: one factorisation, and "

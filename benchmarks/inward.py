@@ -11,7 +11,7 @@ from skimage.metrics import structural_similarity
 from skimage.restoration import inpaint_biharmonic
 
 from ntkfill import inpaint
-from ntkfill.patches import refine
+from ntkfill.grids.patches import refine
 
 CLAIM = (
     'refine="auto" over deep holes, crops of 192 x 192 pixels: of textures at least 3 dB and an '

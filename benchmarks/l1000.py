@@ -5,7 +5,7 @@ import argparse
 from harness import write
 from screens import ahead, baselines, compared, l1000
 
-from ntkfill.screening import DNPP, NTK, KFold, LeaveOneOut, Sparse, imputed, means, paper_mixture
+from ntkfill.screens import DNPP, NTK, KFold, LeaveOneOut, Sparse, imputed, means, paper_mixture
 
 CLAIM = (
     "Pooled r .79, mean R2 .44, mean cosine .775 at least, ahead of every baseline on average and "

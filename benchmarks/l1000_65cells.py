@@ -5,8 +5,8 @@ import argparse
 from harness import write
 from screens import ahead, baselines, compared, l1000_65cells
 
-from ntkfill.screening import KFold, LeaveOneOut
-from ntkfill.screening.scores import SCORES
+from ntkfill.screens import KFold, LeaveOneOut
+from ntkfill.screens.evaluation.scores import SCORES
 
 CLAIM = "Ahead of every baseline on average, in all scores, in 5 rounds of 10-fold."
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ntkfill.screening import (
+from ntkfill.screens import (
     DNPP,
     NTK,
     Additive,
@@ -23,7 +23,7 @@ from ntkfill.screening import (
     averaged,
     evaluate,
 )
-from ntkfill.screening.report import figures
+from ntkfill.screens.evaluation.report import figures
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "screens"
 

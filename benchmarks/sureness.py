@@ -13,11 +13,11 @@ from screens import l1000
 from tables import bundled
 
 from ntkfill import NTKImputer, inpaint
+from ntkfill.grids.components import Refine
 from ntkfill.nn import hourglass
-from ntkfill.parts import Refine
-from ntkfill.posterior import Posterior
-from ntkfill.screening import KFold, complete
+from ntkfill.screens import KFold, complete
 from ntkfill.solvers import CG
+from ntkfill.uncertainty import Posterior
 
 CLAIM = (
     "90 % intervals hold 87 to 93 % of the held-out entries, on average over eleven greys (half "

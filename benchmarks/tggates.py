@@ -5,8 +5,8 @@ import argparse
 from harness import write
 from screens import ahead, baselines, compared, tggates
 
-from ntkfill.screening import KFold
-from ntkfill.screening.scores import SCORES
+from ntkfill.screens import KFold
+from ntkfill.screens.evaluation.scores import SCORES
 
 CLAIM = "Ahead of every baseline on average and in nine folds of ten, in all scores."
 

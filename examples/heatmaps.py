@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from ntkfill import images, plots
+from ntkfill import plots
+from ntkfill.io import images
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
 images.write(folder / "heatmaps.png", images.Stored(plots.kernel_maps((1, 3)), -1))

@@ -6,9 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cache import Cache
     from .completion import Completion, complete
-    from .confidence import Confidence, Filled
     from .errors import (
         ConvergenceWarning,
         InputError,
@@ -17,9 +15,11 @@ if TYPE_CHECKING:
         PatternWarning,
     )
     from .explanation import Explanation
-    from .filling import Info
-    from .inpainter import Inpainter
-    from .inpainting import inpaint
+    from .grids.inpainter import Inpainter
+    from .grids.inpainting import inpaint
+    from .grids.result import Info
+    from .grids.uncertainty import Confidence, Filled
+    from .io.cache import Cache
     from .observed import Observed
     from .tables import NTKImputer
 
@@ -27,14 +27,14 @@ __version__ = "0.1.0"
 
 # Loaded when first used, so that `ntkfill --help` does not wait for NumPy and SciPy.
 _HOMES = {
-    "Cache": "cache",
+    "Cache": "io.cache",
     "Completion": "completion",
-    "Confidence": "confidence",
+    "Confidence": "grids.uncertainty",
     "ConvergenceWarning": "errors",
     "Explanation": "explanation",
-    "Filled": "confidence",
-    "Info": "filling",
-    "Inpainter": "inpainter",
+    "Filled": "grids.uncertainty",
+    "Info": "grids.result",
+    "Inpainter": "grids.inpainter",
     "InputError": "errors",
     "InvertedMaskWarning": "errors",
     "MemoryLimitError": "errors",
@@ -42,9 +42,21 @@ _HOMES = {
     "Observed": "observed",
     "PatternWarning": "errors",
     "complete": "completion",
-    "inpaint": "inpainting",
+    "inpaint": "grids.inpainting",
 }
-_MODULES = ("conditions", "kernels", "nn", "posterior", "priors", "screening", "solvers", "tables")
+_MODULES = (
+    "explanation",
+    "grids",
+    "kernels",
+    "nn",
+    "plots",
+    "priors",
+    "screens",
+    "selection",
+    "solvers",
+    "tables",
+    "uncertainty",
+)
 
 __all__ = [
     "Cache",
@@ -62,14 +74,14 @@ __all__ = [
     "Observed",
     "PatternWarning",
     "complete",
-    "conditions",
     "inpaint",
     "kernels",
     "nn",
-    "posterior",
     "priors",
-    "screening",
+    "screens",
     "solvers",
+    "tables",
+    "uncertainty",
 ]
 
 

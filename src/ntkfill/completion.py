@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .grid import Array
 from .kernels import Kernel
+from .kernels.table import Array
 from .observed import Observed
-from .progress import stage
+from .runtime.progress import stage
 from .solvers.base import Factor, Progress, Report, Solver
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .grid import Array
 from .kernels import Stationary
+from .kernels.table import Array
 from .nn.evaluate import Kind
 from .nn.sequential import Sequential
 from .priors import IID, Prior

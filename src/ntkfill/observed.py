@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .grid import Array
+from .kernels.table import Array
 
 Mask = NDArray[np.bool_]
 

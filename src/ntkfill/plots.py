@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from .explanation import Explanation
-from .grid import Array
+from .kernels.table import Array
 from .nn.architectures import hourglass
 from .nn.evaluate import Kind
 from .priors import IID, Features, MeshGrid, Prior

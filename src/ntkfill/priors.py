@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .errors import InputError, number
-from .grid import Array, Axis
-from .memory import require
+from .kernels.table import Array, Axis
+from .runtime.memory import require
 
 
 class Prior(Protocol):

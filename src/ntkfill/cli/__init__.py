@@ -13,9 +13,9 @@ from .. import __version__
 from ..errors import InputError
 from . import screen_options, table_options
 from .exits import DONE, FAILED, INTERRUPTED
-from .places import add_output
+from .messages import add_telling, complain
+from .output_paths import add_output
 from .sure_options import add_sure
-from .telling import add_telling, complain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import warnings
 
-from .telling import say
+from .messages import say
 
 
 def run(options: argparse.Namespace) -> int:

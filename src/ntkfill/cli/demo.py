@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_sample_image
 
-from .. import images, plots
-from ..files import check_place
-from ..inpainter import Inpainter
+from .. import plots
+from ..grids.inpainter import Inpainter
+from ..io import images
+from ..io.files import check_place
 from ..observed import Mask
 
 HOLE = (slice(150, 222), slice(300, 372))

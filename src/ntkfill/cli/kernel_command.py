@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 
-from ..cache import Cache
 from ..errors import InputError, readable
-from ..files import check_place
-from ..plan import build
+from ..grids.plan import build
+from ..io.cache import Cache
+from ..io.files import check_place
 from .exits import DONE
-from .telling import say
+from .messages import say
 
 
 def kernels(options: argparse.Namespace) -> int:

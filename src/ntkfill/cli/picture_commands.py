@@ -11,22 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from .. import images
-from ..canvas import in_any_channel
-from ..confidence import Filled
 from ..errors import InputError, readable
-from ..filling import Info, check_missing, missing_pixels
-from ..inpainter import Inpainter
+from ..grids.components import Network, deepest_of
+from ..grids.image import picture
+from ..grids.inpainter import Inpainter
+from ..grids.model import in_any_channel
+from ..grids.plan import Plan
+from ..grids.result import Info, check_missing, missing_pixels
+from ..grids.uncertainty import Filled
+from ..io import images
 from ..nn.parsing import parse
 from ..observed import Mask
-from ..parts import Network, deepest_of
-from ..pictures import picture
-from ..plan import Plan
 from .exits import DONE, FAILED, NOT_CONVERGED
+from .messages import complain, say, shows_progress
+from .output_paths import spare
 from .picture_files import outputs
-from .places import spare
 from .sure_options import check_sure
-from .telling import complain, say, shows_progress
 
 
 def fill_files(options: argparse.Namespace) -> int:

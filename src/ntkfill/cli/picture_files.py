@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .. import images
 from ..errors import InputError
-from .places import spare
+from ..io import images
+from .output_paths import spare
 
 
 def inputs(options: argparse.Namespace) -> list[Path]:

@@ -10,34 +10,37 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .. import screening
+from .. import screens
 from ..errors import InputError
-from ..files import check_place, replacing
-from ..progress import reporter
-from ..screening import completing, ranking, reading, report, tables
-from ..screening.scores import LABELS, SCORES
+from ..io.files import check_place, replacing
+from ..runtime.progress import reporter
+from ..screens import completion as completing
+from ..screens import ranking
+from ..screens.evaluation import report
+from ..screens.evaluation.scores import LABELS, SCORES
+from ..screens.io import reading, tables
 from .exits import DONE
-from .places import spare
+from .messages import say, shows_progress
+from .output_paths import spare
 from .sure_options import check_sure
-from .telling import say, shows_progress
 
-Make = Callable[[argparse.Namespace, tuple[str, ...]], screening.Method]
+Make = Callable[[argparse.Namespace, tuple[str, ...]], screens.Method]
 
 METHODS: dict[str, Make] = {
-    "ntk": lambda options, fields: screening.NTK(),
-    "ntk-means": lambda options, fields: screening.NTK(screening.means(fields), centre="context"),
-    "cell-mean": lambda options, fields: screening.CellMean(),
-    "additive": lambda options, fields: screening.Additive(),
-    "dnpp": lambda options, fields: screening.DNPP(),
-    "falrtc": lambda options, fields: screening.FaLRTC(),
-    "ntk-on-dnpp": lambda options, fields: screening.NTK(
-        screening.imputed(screening.DNPP(), fields)
+    "ntk": lambda options, fields: screens.NTK(),
+    "ntk-means": lambda options, fields: screens.NTK(screens.means(fields), centre="context"),
+    "cell-mean": lambda options, fields: screens.CellMean(),
+    "additive": lambda options, fields: screens.Additive(),
+    "dnpp": lambda options, fields: screens.DNPP(),
+    "falrtc": lambda options, fields: screens.FaLRTC(),
+    "ntk-on-dnpp": lambda options, fields: screens.NTK(
+        screens.imputed(screens.DNPP(), fields)
     ),
-    "ntk-on-falrtc": lambda options, fields: screening.NTK(
-        screening.imputed(screening.FaLRTC(), fields)
+    "ntk-on-falrtc": lambda options, fields: screens.NTK(
+        screens.imputed(screens.FaLRTC(), fields)
     ),
-    "paper": lambda options, fields: screening.paper_mixture(
-        options.reference, screening.FaLRTC(), options.threshold
+    "paper": lambda options, fields: screens.paper_mixture(
+        options.reference, screens.FaLRTC(), options.threshold
     ),
 }
 
@@ -77,7 +80,7 @@ def complete(options: argparse.Namespace) -> int:
         completing.check_target(options.std)
     screen = _read(options)
     method, weigh = _method(options, screen.fields), options.std is not None
-    done = screening.complete(screen, method, return_std=weigh, interval=options.interval)
+    done = screens.complete(screen, method, return_std=weigh, interval=options.interval)
     completing.write(options.output, done)
     if options.std is not None:
         completing.write_std(options.std, done)
@@ -97,8 +100,8 @@ def rank(options: argparse.Namespace) -> int:
         _check_ranking(options.output)
     signature = ranking.read_signature(options.signature)
     screen = _read(options)
-    done = screening.complete(screen, _method(options, screen.fields))
-    ranked = screening.rank(
+    done = screens.complete(screen, _method(options, screen.fields))
+    ranked = screens.rank(
         done, signature, by=options.by, cells=options.cells, centre=not options.raw
     )
     say(
@@ -111,26 +114,26 @@ def rank(options: argparse.Namespace) -> int:
 
 def demo(options: argparse.Namespace) -> int:
     """A small simulated screen: evaluated, completed, ranked."""
-    made, folder = screening.simulate(), options.output
+    made, folder = screens.simulate(), options.output
     folder.mkdir(parents=True, exist_ok=True)
     check_place(folder / "report.html")
     say(options, "every number here is simulated; no cell and no drug was measured")
-    methods: dict[str, screening.Method] = {
-        "ntk": screening.NTK(),
-        "dnpp": screening.DNPP(),
-        "additive": screening.Additive(),
-        "cell-mean": screening.CellMean(),
+    methods: dict[str, screens.Method] = {
+        "ntk": screens.NTK(),
+        "dnpp": screens.DNPP(),
+        "additive": screens.Additive(),
+        "cell-mean": screens.CellMean(),
     }
-    told = _evaluated(options, made.screen, methods, screening.KFold(5, rounds=2))
+    told = _evaluated(options, made.screen, methods, screens.KFold(5, rounds=2))
     note = "Simulated data: no cell line and no drug of this page exists."
     numbers = report.write(folder / "report.html", made.screen, told, note)
-    done = screening.complete(made.screen)
+    done = screens.complete(made.screen)
     completing.write(folder / "completed.csv", done)
     with replacing(folder / "signature.csv") as file:
         tables.write(
             file, tables.Table(["gene", "change"], list(map(list, made.signature.items())))
         )
-    ranked = screening.rank(done, made.signature)
+    ranked = screens.rank(done, made.signature)
     _write_table(folder / "ranked.csv", ranking.as_table(ranked))
     figures = {
         "simulated": True,
@@ -144,14 +147,14 @@ def demo(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _read(options: argparse.Namespace) -> screening.Screen:
+def _read(options: argparse.Namespace) -> screens.Screen:
     columns = dict(options.columns or ())
     screen = reading.read(options.data, columns, options.replicates)
     say(options, f"{options.data}: {screen!r}")
     return screen
 
 
-def _methods(options: argparse.Namespace, fields: tuple[str, ...]) -> dict[str, screening.Method]:
+def _methods(options: argparse.Namespace, fields: tuple[str, ...]) -> dict[str, screens.Method]:
     absent = [name for name in options.methods if name not in METHODS]
     if absent:
         raise InputError(f"no method {absent[0]!r}", expected=", ".join(METHODS))
@@ -160,27 +163,27 @@ def _methods(options: argparse.Namespace, fields: tuple[str, ...]) -> dict[str, 
     return {name: METHODS[name](options, fields) for name in options.methods}
 
 
-def _method(options: argparse.Namespace, fields: tuple[str, ...]) -> screening.Method:
+def _method(options: argparse.Namespace, fields: tuple[str, ...]) -> screens.Method:
     options.methods = [options.method]
     return _methods(options, fields)[options.method]
 
 
-def _splitting(options: argparse.Namespace) -> screening.Splitting:
+def _splitting(options: argparse.Namespace) -> screens.Splitting:
     if options.hold_out == "folds":
-        return screening.KFold(options.folds, options.rounds, options.seed)
+        return screens.KFold(options.folds, options.rounds, options.seed)
     if options.hold_out == "sparse":
-        return screening.Sparse(options.drugs, options.rounds, options.seed)
-    return screening.LeaveOneOut(options.hold_out)
+        return screens.Sparse(options.drugs, options.rounds, options.seed)
+    return screens.LeaveOneOut(options.hold_out)
 
 
 def _evaluated(
     options: argparse.Namespace,
-    screen: screening.Screen,
-    methods: dict[str, screening.Method],
-    splitting: screening.Splitting,
-) -> screening.Evaluation:
+    screen: screens.Screen,
+    methods: dict[str, screens.Method],
+    splitting: screens.Splitting,
+) -> screens.Evaluation:
     progress = reporter(shows_progress(options), "folds")
-    return screening.evaluate(screen, methods, splitting, progress)
+    return screens.evaluate(screen, methods, splitting, progress)
 
 
 def _means(numbers: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -213,8 +216,8 @@ def _demo_lines(figures: dict[str, Any], numbers: dict[str, Any]) -> str:
     )
 
 
-def _against_truth(made: screening.Simulated, done: screening.Completed) -> float:
-    from ..screening.scores import pearson
+def _against_truth(made: screens.Simulated, done: screens.Completed) -> float:
+    from ..screens.evaluation.scores import pearson
 
     place = {tuple(row): k for k, row in enumerate(made.truth.labels.tolist())}
     at = [place[tuple(row)] for row in done.screen.labels.tolist()]
@@ -223,7 +226,7 @@ def _against_truth(made: screening.Simulated, done: screening.Completed) -> floa
 
 
 def _write_ranking(
-    options: argparse.Namespace, ranked: screening.Ranking, target: Path | None
+    options: argparse.Namespace, ranked: screens.Ranking, target: Path | None
 ) -> None:
     table = ranking.as_table(ranked)
     if target is not None:

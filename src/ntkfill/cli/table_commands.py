@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..files import check_place
-from ..grid import Array
+from ..io.files import check_place
+from ..io.text_tables import SUFFIXES, TextTable, read, write, write_numbers
+from ..kernels.table import Array
 from ..observed import Mask
-from ..tables.imputed import Imputed
 from ..tables.imputer import NTKImputer
+from ..tables.result import Imputed
 from .exits import DONE, NOT_CONVERGED
-from .places import spare
+from .messages import say
+from .output_paths import spare
 from .sure_options import check_sure
-from .table_files import SUFFIXES, TextTable, read, write, write_numbers
-from .telling import say
 
 
 def impute(options: argparse.Namespace) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .places import add_output
+from .messages import add_telling
+from .output_paths import add_output
 from .sure_options import add_sure
-from .telling import add_telling
 
 
 def add(command: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import number
-from ..grid import Array
+from ..kernels.table import Array
 from .covariance import Covariance
 
 PI = float(np.pi)

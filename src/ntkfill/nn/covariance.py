@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..grid import Array, Axis, neighbours
+from ..kernels.table import Array, Axis, neighbours
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Covariance:
     ----------
     nngp : array
         Covariance of the outputs at initialisation (Sigma). On a grid a table of shape
-        ``(*periods, *counts)``, see `ntkfill.grid`; without axes any array of pairs.
+        ``(*periods, *counts)``, see `ntkfill.kernels.table`; without axes any array of pairs.
     ntk : array, the shape of `nngp`
         Inner products of the gradients, summed over the layers so far (Theta).
     left, right : arrays that broadcast against `nngp`

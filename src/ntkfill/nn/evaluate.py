@@ -16,8 +16,8 @@ from typing import Literal, cast
 
 import numpy as np
 
-from ..grid import Array, Axis, Index
-from ..threads import spread, workers
+from ..kernels.table import Array, Axis, Index
+from ..runtime.threads import spread, workers
 from .activations import Activation
 from .covariance import Covariance, of_grid
 from .linear import Conv, Dense, Downsample, Linear, Upsample

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from ..errors import InputError
-from ..grid import Array, Axis, Index
+from ..kernels.table import Array, Axis, Index
 from .covariance import Covariance, second, variances
 
 Axes = tuple[Axis, ...]

@@ -13,8 +13,8 @@ from typing import cast
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..grid import Array
-from ..threads import spread
+from ..kernels.table import Array
+from ..runtime.threads import spread
 from .activations import Activation
 from .evaluate import Kind, Layer
 from .linear import Dense

@@ -10,9 +10,9 @@ import numpy as np
 
 from .. import kernels
 from ..errors import InputError, whole
-from ..grid import Array, Axis
-from ..memory import require
+from ..kernels.table import Array, Axis
 from ..priors import IID, Prior
+from ..runtime.memory import require
 from .activations import GELU, Erf, Sin, TwoSlope
 from .evaluate import Kind, Layer, exact, footprint, shift_averaged
 from .linear import Conv, Dense, Downsample, Upsample

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..grid import Array
 from ..kernels import Kernel
+from ..kernels.table import Array
 from ..observed import Mask
 
 Progress = Callable[[float], None]

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import InputError
-from ..grid import Array, Index
 from ..kernels import Blocks, Kernel
+from ..kernels.table import Array, Index
 from ..observed import Mask
 from .base import Progress, Report, Solution, norms
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..grid import Array
 from ..kernels import Kernel, Periodic, Stationary
-from ..memory import available, require
+from ..kernels.table import Array
 from ..observed import Mask
+from ..runtime.memory import available, require
 from .base import Progress, Report, Solution, absolute_ridge
 from .preconditioner import Preconditioner, preconditioner
 

@@ -9,10 +9,10 @@ from scipy.linalg import cho_factor, cho_solve
 from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
-from ..grid import Array
 from ..kernels import Kernel
-from ..memory import require
+from ..kernels.table import Array
 from ..observed import Mask
+from ..runtime.memory import require
 from .base import Progress, Report, Solution, norms
 
 

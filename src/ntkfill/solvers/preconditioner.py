@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from ..grid import Array
 from ..kernels import Stationary, convolve
+from ..kernels.table import Array
 from ..observed import Mask
-from ..threads import workers
+from ..runtime.threads import workers
 
 # Exponent of the weights, above the number of axes: less spreads too far, and with more the
 # weights inside a large hole drown in the rounding of single precision.

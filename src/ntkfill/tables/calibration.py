@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..grid import Array
+from ..kernels.table import Array
 from ..observed import Mask
-from ..posterior import Scores
-from ..posterior.scale import OF_COLUMNS as PRIOR
+from ..uncertainty import Scores
+from ..uncertainty.scale import OF_COLUMNS as PRIOR
 
 Completed = Callable[[Array], tuple[Array, Array]]
 """From a table with gaps to the same filled in, and standard deviations."""

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ..grid import Array
-from ..memory import require
+from ..kernels.table import Array
 from ..nn.sequential import Sequential
 from ..observed import Mask, Observed
-from ..threads import spread
-from . import loo
+from ..runtime.memory import require
+from ..runtime.threads import spread
+from ..solvers import spectral as loo
 from .groups import Group, among, between, lengths, products, solved, thinned
 
 T = TypeVar("T")

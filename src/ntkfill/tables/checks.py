@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConvergenceWarning, InputError, number, whole
-from ..grid import Array
+from ..kernels.table import Array
 from ..nn import Dense, ReLU, Sequential, TwoSlope
 
 LARGEST = 1e150

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ..errors import InputError
-from ..grid import Array
+from ..kernels.table import Array
 
 
 def kind(table: Any) -> str:

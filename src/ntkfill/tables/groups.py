@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..grid import Array
+from ..kernels.table import Array
 from ..nn.pairs import of_gram
 from ..nn.sequential import Sequential
 from ..observed import Mask
-from . import loo
+from ..solvers import spectral as loo
 
 # The first sweep, which starts from the means and chooses the ridges, takes so many rows at most.
 SAMPLE = 600

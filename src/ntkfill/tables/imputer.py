@@ -20,10 +20,9 @@ from sklearn.utils.validation import (
 
 from ..errors import InputError
 from ..explanation import Explanation
-from ..grid import Array
+from ..kernels.table import Array
 from ..nn import Sequential
-from ..posterior.gaussian import Under
-from .alike import alike
+from ..uncertainty.posterior import Under
 from .checks import (
     checked_auto,
     checked_network,
@@ -39,12 +38,13 @@ from .checks import (
     warn_of_empty,
     warn_of_shortfall,
 )
-from .choosing import Choice, chosen
-from .deviations import deviations
+from .features import Side, matched, of_new_rows
 from .frames import kind, labelled, like, numbers, row_labels, unstored_missing
-from .imputed import Doubt, Imputed
+from .kernel_row import alike
 from .models import Columns, Model, fitted
-from .sides import Side, matched, of_new_rows
+from .result import Doubt, Imputed
+from .selection import Choice, chosen
+from .uncertainty import deviations
 
 
 class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -8,11 +8,12 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from ..errors import InputError, sentence
-from ..grid import Array
+from ..kernels.table import Array
 from ..nn.sequential import Sequential
-from . import chained, product, sided
+from . import chained, product
+from . import featured as sided
 from .checks import warn_of_shortfall
-from .sides import Side
+from .features import Side
 
 Shares = tuple[Array, Array]
 """Flat positions of known entries, and their weights."""

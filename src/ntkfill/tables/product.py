@@ -17,14 +17,14 @@ import numpy as np
 from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
-from .. import matrices
 from ..errors import InputError
-from ..grid import Array
-from ..memory import require
+from ..kernels.table import Array
 from ..observed import Mask
-from ..threads import spread
-from .extension import Extension, nearness, two_sided
-from .loo import mean_diagonal
+from ..runtime.memory import require
+from ..runtime.threads import spread
+from ..solvers import linalg as matrices
+from ..solvers.spectral import mean_diagonal
+from .preconditioner import Extension, nearness, two_sided
 
 RIDGES = tuple(float(10.0**k) for k in np.arange(-4.0, 1.5, 0.5))
 OWN = (0.0, 0.03, 0.1, 0.3, 1.0)

@@ -1,0 +1,1 @@
+"""Signals, images, volumes and video with holes: read, select, fit, complete, write back."""

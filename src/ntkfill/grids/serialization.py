@@ -1,0 +1,92 @@
+"""Inpainters on disk: an .npz of plain arrays and one line of JSON, never a pickle."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..io.files import replacing
+from ..nn.mixture import Mixture
+from ..nn.parsing import parse
+from ..nn.sequential import Sequential
+from ..observed import Mask
+from ..priors import Features, Prior, parse_prior
+
+# What reading a file that is damaged, or of another kind, may raise.
+UNREADABLE = (
+    OSError,
+    ArithmeticError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    EOFError,
+    AttributeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def write(
+    path: Path,
+    options: dict[str, Any],
+    network: Sequential | Mixture,
+    prior: Prior,
+    missing: Mask,
+) -> None:
+    """Write what an inpainter is made of.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    text = {"format": 1, "options": options, "network": repr(network), "prior": repr(prior)}
+    arrays: dict[str, NDArray[Any]] = {"missing": missing, "options": np.array(_json(text))}
+    if isinstance(prior, Features):
+        arrays["features"] = prior.values
+    try:
+        with replacing(path) as place, open(place, "wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        raise InputError(f"{path} cannot be written", got=str(error)) from error
+
+
+def _json(text: dict[str, Any]) -> str:
+    """NumPy's numbers as plain ones."""
+    return json.dumps(text, default=lambda number: number.item())
+
+
+def read(path: Path) -> tuple[dict[str, Any], Sequential | Mixture, Prior, Mask]:
+    """Options, network, prior and mask.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is of another kind.
+    """
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            missing = arrays["missing"]
+            text = json.loads(str(arrays["options"]))
+            prior = (
+                Features(arrays["features"])
+                if "features" in arrays
+                else parse_prior(str(text["prior"]))
+            )
+        return dict(text["options"]), parse(str(text["network"])), prior, missing
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is not a saved inpainter", got="no such file") from error
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} is not a saved inpainter",
+            expected="what Inpainter.save wrote",
+            got="a damaged file, or one of another kind",
+        ) from error

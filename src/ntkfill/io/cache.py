@@ -1,0 +1,193 @@
+"""Kernels on disk: each a plain .npy and a JSON manifest, never a pickle."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from ..errors import InputError
+from ..kernels.table import Array, Axis
+from .files import replacing
+
+# Changes whenever the numbers or the layout of a stored table change.
+FORMAT = 1
+
+Table = tuple[Array, tuple[Axis, ...]]
+
+# The names of entries, and of files that were never finished.
+OURS = re.compile(r"[0-9a-f]{32}\.(npy|json)|\.writing-.*")
+
+# What reading a file that was damaged may raise.
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, RecursionError)
+
+
+def default_directory() -> Path:
+    """Where kernels are kept: the environment's NTKFILL_CACHE, or the user's cache folder."""
+    chosen = os.environ.get("NTKFILL_CACHE")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("ntkfill")) / "kernels"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of kernel tables, each computed once.
+
+    An entry that is damaged, half-written or of another format is computed again. Writing is
+    atomic, so processes may share a folder; a folder that cannot be written to is done without.
+
+    Parameters
+    ----------
+    directory : Path
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ntkfill.kernels.table import Axis
+    >>> cache = Cache(Path(tempfile.mkdtemp()))
+    >>> table, axes = cache.get("ones", lambda: (np.ones(2), (Axis(),)))
+    >>> [entry.key for entry in cache.entries()]
+    ['ones']
+    """
+
+    directory: Path = field(default_factory=default_directory)
+
+    def get(self, key: str, compute: Callable[[], Table]) -> Table:
+        """The table of this key: memory-mapped from disk, or computed and stored.
+
+        Parameters
+        ----------
+        key : str
+            Everything that the table depends on.
+        compute : callable
+            Returns the table and the axes that say what it holds.
+
+        Returns
+        -------
+        table : array, read-only
+        axes : tuple of Axis
+        """
+        found = self._read(key)
+        if found is not None:
+            return found
+        table, axes = compute()
+        with contextlib.suppress(OSError):  # a full or read-only disk costs time, not the result
+            self._write(key, table, axes)
+        return table, axes
+
+    def entries(self) -> list[Entry]:
+        """What is stored, by key; unreadable manifests are left out."""
+        return sorted((e for _, e in self._manifests()), key=lambda entry: entry.key)
+
+    def clear(self) -> int:
+        """Delete every entry, and nothing else; returns how many bytes that freed."""
+        freed = 0
+        if self.directory.is_dir():
+            for path in self.directory.iterdir():
+                # Also what processes that died while writing have left.
+                if OURS.fullmatch(path.name) and path.is_file():
+                    freed += path.stat().st_size
+                    path.unlink(missing_ok=True)
+        return freed
+
+    def _manifests(self) -> Iterator[tuple[Path, Entry]]:
+        if not self.directory.is_dir():
+            return
+        for path in self.directory.glob("*.json"):
+            if not path.name.startswith("."):
+                with contextlib.suppress(*UNREADABLE):
+                    yield path, Entry.read(path)
+
+    def _place(self, key: str) -> Path:
+        name = hashlib.sha256(f"{FORMAT}\n{key}".encode()).hexdigest()[:32]
+        return self.directory / name
+
+    def _read(self, key: str) -> Table | None:
+        place = self._place(key)
+        try:
+            entry = Entry.read(place.with_suffix(".json"))
+            table = np.lib.format.open_memmap(place.with_suffix(".npy"), mode="r")
+        except UNREADABLE:
+            return None
+        if entry.key != key or entry.format != FORMAT or entry.sha256 != _digest(table, entry.axes):
+            return None
+        return table, entry.axes
+
+    def _write(self, key: str, table: Array, axes: tuple[Axis, ...]) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        place = self._place(key)
+        entry = Entry(key, FORMAT, _digest(table, axes), table.nbytes, axes)
+        with replacing(place.with_suffix(".npy")) as path, open(path, "wb") as file:
+            np.save(file, table, allow_pickle=False)
+        with replacing(place.with_suffix(".json")) as path:
+            path.write_text(json.dumps(asdict(entry), indent=1), encoding="utf-8")
+
+
+def wanted(given: object) -> Cache | None:
+    """The cache that was asked for: one, none, or the "user"'s own.
+
+    >>> wanted(None) is None, wanted("user") == Cache()
+    (True, True)
+    """
+    if given is None or isinstance(given, Cache):
+        return given
+    if isinstance(given, str) and given == "user":
+        return Cache()
+    raise InputError(
+        "this is no cache",
+        expected="a Cache, 'user' or None",
+        got=repr(given),
+        hint="ntkfill.Cache(pathlib.Path(...))",
+    )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Tables that one run has used, in memory; new ones come from a cache on disk, if there is one.
+
+    Examples
+    --------
+    >>> kept = Kept(None)
+    >>> first = kept.get("ones", lambda: (np.ones(2), (Axis(),)))
+    >>> kept.get("ones", lambda: (np.zeros(2), (Axis(),))) is first
+    True
+    """
+
+    cache: Cache | None
+    tables: dict[str, Table] = field(default_factory=dict)
+
+    def get(self, key: str, compute: Callable[[], Table]) -> Table:
+        """The table of this key, as `Cache.get`."""
+        if key not in self.tables:
+            self.tables[key] = self.cache.get(key, compute) if self.cache else compute()
+        return self.tables[key]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The manifest of one stored table."""
+
+    key: str
+    format: int
+    sha256: str
+    nbytes: int
+    axes: tuple[Axis, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Entry:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**fields | {"axes": tuple(Axis(**axis) for axis in fields["axes"])})
+
+
+def _digest(table: Array, axes: tuple[Axis, ...]) -> str:
+    """Of the axes, the shape, the type and every byte."""
+    digest = hashlib.sha256(f"{axes} {table.shape} {table.dtype.str}\n".encode())
+    digest.update(np.ascontiguousarray(table).data)
+    return digest.hexdigest()

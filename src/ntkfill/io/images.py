@@ -1,0 +1,229 @@
+"""Read and write pictures without changing them: .png .jpg .tif .npy."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import InputError
+from .files import check_place, replacing
+
+PILLOW = (".png", ".jpg", ".jpeg")
+TIFF = (".tif", ".tiff")
+SUFFIXES = (*PILLOW, *TIFF, ".npy")
+
+# What a file says of a picture besides its pixels, and Pillow can write again.
+KEPT = ("icc_profile", "dpi", "exif")
+
+# Pixels that mean what their numbers say; the rest would come back with other colours.
+MODES = ("1", "L", "LA", "RGB", "RGBA", "P", "PA", "I", "I;16", "I;16B", "F")
+PHOTOMETRIC = ("MINISBLACK", "RGB")
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A picture as a file holds it.
+
+    Parameters
+    ----------
+    array : array
+        Pixels as they are stored; a palette is looked up.
+    channel_axis : int or None
+        Where the file's format tells.
+    extra : dict
+        Colour profile, resolution and EXIF data, to be written again.
+    """
+
+    array: NDArray[Any]
+    channel_axis: int | None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def read(path: Path) -> Stored:
+    """Read a picture.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or of a kind that would be changed by reading it.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(
+            f"{path} is no picture that can be read",
+            expected=" ".join(SUFFIXES),
+            got=suffix or "no suffix",
+        )
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    try:
+        if suffix == ".npy":
+            return Stored(np.load(path, allow_pickle=False), None)
+        return _read_tiff(path) if suffix in TIFF else _read_pillow(path)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file may make a decoder raise anything
+        hint = "pip install imagecodecs" if "imagecodecs" in str(error) else ""
+        raise InputError(f"{path} cannot be read", got=str(error), hint=hint) from error
+
+
+def write(path: Path, picture: Stored) -> None:
+    """Write a picture, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the format cannot hold the picture, or the file cannot be written.
+    """
+    check_target(path, picture.array)
+    suffix = path.suffix.lower()
+    try:
+        with replacing(path) as place:
+            if suffix == ".npy":
+                np.save(place, picture.array, allow_pickle=False)
+            elif suffix in TIFF:
+                _write_tiff(place, picture)
+            else:
+                _write_pillow(place, picture)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written", got=error.strerror or str(error)) from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path} cannot be written",
+            got=str(error),
+            hint=".tif or .npy, which hold any numbers",
+        ) from error
+
+
+def check_target(path: Path, array: NDArray[Any]) -> None:
+    """Refuse a place or a format that cannot hold a picture, before any work is done for it."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(
+            f"{path} is no picture that can be written",
+            expected=" ".join(SUFFIXES),
+            got=suffix or "no suffix",
+        )
+    check_place(path)
+    jpeg = suffix in (".jpg", ".jpeg")
+    colours = array.shape[2] if array.ndim == 3 else 1
+    fits = array.ndim in (2, 3) and (
+        (array.dtype == np.uint8 and colours in ((1, 3) if jpeg else (1, 2, 3, 4)))
+        or (array.dtype in (np.uint16, np.bool_) and array.ndim == 2 and not jpeg)
+    )
+    if suffix in PILLOW and not fits:
+        raise InputError(
+            f"a {suffix} file cannot hold this picture",
+            got=f"{array.dtype} with shape {array.shape}",
+            hint=".tif or .npy",
+        )
+
+
+def read_mask(path: Path, *, invert: bool = False) -> NDArray[np.bool_]:
+    """Read a mask: True where missing.
+
+    Anything but black (zero, in any channel) is missing; a JPEG, which cannot hold exact values,
+    is cut in half. A constant alpha channel does not count. Grey levels draw a warning.
+    """
+    stored = read(path)
+    array = stored.array
+    if array.dtype.kind not in "buif" or (array.dtype.kind == "f" and np.isnan(array).any()):
+        raise InputError(
+            f"{path} is no mask",
+            expected="0 = known, anything else = missing",
+            got="NaN" if array.dtype.kind == "f" else f"dtype {array.dtype}",
+        )
+    if stored.channel_axis is not None and array.shape[-1] in (2, 4):
+        if np.ptp(array[..., -1]) > 0:
+            raise InputError(
+                f"the alpha channel of the mask {path} varies",
+                expected="black = known, white = missing, without transparency",
+            )
+        array = array[..., :-1]
+    jpeg = path.suffix.lower() in (".jpg", ".jpeg")
+    if array.dtype != np.bool_ and not jpeg and len(np.unique(array)) > 2:
+        warnings.warn(
+            f"the mask {path} has more than two values; everything but black counts as missing. "
+            "Try: a mask of black and white alone.",
+            stacklevel=2,
+        )
+    missing = array >= 128 if jpeg else array != 0
+    if stored.channel_axis is not None:
+        missing = missing.any(axis=stored.channel_axis)
+    return np.asarray(~missing if invert else missing)
+
+
+def _read_pillow(path: Path) -> Stored:
+    with Image.open(path) as image:
+        _refuse_16_bit_colour(path, image)
+        if getattr(image, "n_frames", 1) > 1:
+            raise InputError(f"{path} holds several pictures", hint="one file each")
+        if image.mode not in MODES:
+            raise InputError(
+                f"the colours of {path} are not plain",
+                expected="grey or RGB",
+                got=image.mode,
+                hint="the same picture as RGB",
+            )
+        kept = (*KEPT, "transparency") if image.mode in ("L", "RGB") else KEPT
+        extra = {key: image.info[key] for key in kept if image.info.get(key) is not None}
+        if image.mode in ("P", "PA"):
+            array = np.array(image.convert("RGBA" if "transparency" in image.info else "RGB"))
+        else:
+            array = np.array(image)
+    return Stored(array, -1 if array.ndim == 3 else None, extra)
+
+
+def _refuse_16_bit_colour(path: Path, image: Image.Image) -> None:
+    """Pillow would cut the pixels of such a PNG to 8 bits without a word."""
+    if image.format != "PNG":
+        return
+    with open(path, "rb") as file:
+        header = file.read(26)
+    if header[24] == 16 and header[25] != 0:
+        raise InputError(
+            f"{path} is a colour PNG with 16 bits a channel, which cannot be read whole",
+            hint="the same picture as .tif",
+        )
+
+
+def _write_pillow(place: Path, picture: Stored) -> None:
+    jpeg = place.suffix.lower() != ".png"
+    extra = {k: v for k, v in picture.extra.items() if not (jpeg and k == "transparency")}
+    if jpeg:
+        extra["quality"] = 95
+    Image.fromarray(picture.array).save(place, **extra)
+
+
+def _read_tiff(path: Path) -> Stored:
+    with tifffile.TiffFile(path) as file:
+        if len(file.series) != 1:
+            raise InputError(f"{path} holds several pictures", hint="one file each")
+        series = file.series[0]
+        photometric = getattr(series.keyframe.photometric, "name", "")
+        if photometric not in PHOTOMETRIC:
+            raise InputError(
+                f"the colours of {path} are not plain",
+                expected="grey (zero = black) or RGB",
+                got=photometric or "unknown",
+                hint="the same picture as RGB or grey",
+            )
+        array, axes = series.asarray(), series.axes
+    if array.ndim != len(axes):
+        axes = ""
+    channel = next((axes.index(letter) for letter in "SC" if letter in axes), None)
+    if channel is not None and axes[channel] == "S":
+        array, channel = np.moveaxis(array, channel, -1), -1
+    return Stored(np.ascontiguousarray(array), channel)
+
+
+def _write_tiff(place: Path, picture: Stored) -> None:
+    rgb = picture.channel_axis == -1 and picture.array.shape[-1] in (3, 4)
+    tifffile.imwrite(place, picture.array, photometric="rgb" if rgb else "minisblack")

@@ -1,0 +1,60 @@
+"""Many small kernels side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ..errors import InputError
+from .base import Coordinates, check_vector
+from .table import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Many small kernels side by side: coordinates of different blocks have nothing in common.
+
+    Parameters
+    ----------
+    values : array of shape (blocks, n, n)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Blocks(np.array([[[2.0]], [[3.0]]])).block(np.arange(2), np.arange(2))
+    array([[2., 0.],
+           [0., 3.]])
+    """
+
+    values: Array
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 3 or self.values.shape[1] != self.values.shape[2]:
+            raise InputError(
+                "these are no blocks",
+                expected="shape (blocks, n, n)",
+                got=f"shape {self.values.shape}",
+            )
+
+    def __repr__(self) -> str:
+        return f"Blocks(shape={self.shape}, dtype={self.values.dtype})"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape[:2]
+
+    def diagonal(self) -> Array:
+        return np.diagonal(self.values, axis1=1, axis2=2)
+
+    def block(self, rows: Coordinates, cols: Coordinates) -> Array:
+        (of_row, row), (of_col, col) = (np.divmod(at, self.shape[1]) for at in (rows, cols))
+        found = self.values[of_row[:, None], row[:, None], col]
+        return np.where(of_row[:, None] == of_col, found, found.dtype.type(0))
+
+    def matvec(self, x: Array) -> Array:
+        check_vector(x, self.shape)
+        # One thread: with several, the order of the sums depends on their number.
+        with threadpool_limits(1):
+            return np.asarray((self.values @ x[..., None])[..., 0])

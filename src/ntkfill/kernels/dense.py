@@ -1,0 +1,59 @@
+"""A kernel with all its entries in memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ..errors import InputError
+from .base import Coordinates, check_vector
+from .table import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A kernel with all its entries in memory.
+
+    Parameters
+    ----------
+    values : array of shape (n, n)
+    shape : tuple of int
+        The grid, n coordinates in all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Dense(np.eye(2), (2,)).matvec(np.array([1.0, 2.0]))
+    array([1., 2.])
+    """
+
+    values: Array
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        size = math.prod(self.shape)
+        if self.values.shape != (size, size):
+            raise InputError(
+                "the kernel does not fit its grid",
+                expected=f"shape {(size, size)}",
+                got=f"shape {self.values.shape}",
+            )
+
+    def __repr__(self) -> str:
+        return f"Dense(shape={self.shape}, dtype={self.values.dtype})"
+
+    def diagonal(self) -> Array:
+        return np.diagonal(self.values).reshape(self.shape)
+
+    def block(self, rows: Coordinates, cols: Coordinates) -> Array:
+        return self.values[np.ix_(rows, cols)]
+
+    def matvec(self, x: Array) -> Array:
+        check_vector(x, self.shape)
+        flat = x.reshape(-1, self.values.shape[0])
+        # One thread: with several, the order of the sums depends on their number.
+        with threadpool_limits(1):
+            return (flat @ self.values).reshape(x.shape)

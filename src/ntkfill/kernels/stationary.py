@@ -1,0 +1,75 @@
+"""A kernel of the offset alone, on a torus: a convolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import fft
+
+from ..runtime.threads import workers
+from .base import Coordinates, check_vector
+from .table import Array, Axis, block, check_torus
+
+
+@dataclass(frozen=True, eq=False)
+class Stationary:
+    """A kernel of the offset alone, on a torus.
+
+    Parameters
+    ----------
+    values : array of shape (*counts)
+        Mirror symmetric along every axis.
+    axes : tuple of Axis
+        Of period one.
+    shape : tuple of int
+        Sides of the torus.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Stationary(np.array([2.0, 1.0, 0.0]), (Axis(1, None, 2),), (4,)).matvec(np.eye(4)[0])
+    array([2., 1., 0., 1.])
+    """
+
+    values: Array
+    axes: tuple[Axis, ...]
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        check_torus((1,) * len(self.axes) + self.values.shape, self.axes, self.shape)
+
+    def __repr__(self) -> str:
+        return f"Stationary(shape={self.shape}, reach={tuple(a.reach for a in self.axes)})"
+
+    def diagonal(self) -> Array:
+        return np.full(self.shape, self.values[(0,) * len(self.axes)])
+
+    def block(self, rows: Coordinates, cols: Coordinates) -> Array:
+        table = self.values.reshape((1,) * self.values.ndim + self.values.shape)
+        return block(table, self.axes, self.shape, rows, cols)
+
+    def matvec(self, x: Array) -> Array:
+        check_vector(x, self.shape)
+        return convolve(x, self.spectrum)
+
+    @cached_property
+    def spectrum(self) -> Array:
+        """Eigenvalues, in the layout of a real FFT: shape (*shape[:-1], shape[-1] // 2 + 1)."""
+        places = []
+        for axis, side in zip(self.axes, self.shape, strict=True):
+            offset = np.arange(side)
+            places.append(axis.positions(np.minimum(offset, side - offset)))
+        spectrum = fft.rfftn(self.values[np.ix_(*places)], workers=workers()).real
+        # A covariance has no negative eigenvalues; what is below zero is rounding.
+        return np.maximum(spectrum, 0.0)
+
+
+def convolve(x: Array, spectrum: Array) -> Array:
+    """Circular convolution of x (..., *shape) with the kernel that has this (real) spectrum."""
+    axes = tuple(range(x.ndim - spectrum.ndim, x.ndim))
+    shape = [x.shape[k] for k in axes]
+    waves = fft.rfftn(x, axes=axes, workers=workers())
+    waves *= spectrum
+    return fft.irfftn(waves, s=shape, axes=axes, workers=workers(), overwrite_x=True)

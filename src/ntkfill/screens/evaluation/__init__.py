@@ -1,0 +1,1 @@
+"""How well methods predict what was held out: splits, scores, protocol, report."""

@@ -1,0 +1,154 @@
+"""Ways to hold out conditions of a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ...observed import Mask
+from ..screen import Screen
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One fold: what is held out of a screen of measured conditions.
+
+    Parameters
+    ----------
+    name : str
+    test : bool array of shape (conditions,)
+        Held out.
+    train : bool array of shape (conditions,)
+        Learned from; what is neither is not looked at.
+    """
+
+    name: str
+    test: Mask
+    train: Mask
+
+
+class Splitting(Protocol):
+    """A way to hold out conditions."""
+
+    def splits(self, screen: Screen) -> Iterator[Split]:
+        """The folds, one after the other."""
+
+
+@dataclass(frozen=True)
+class KFold:
+    """Repeated k-fold within each context: every fold holds a k-th of the drugs of each.
+
+    Examples
+    --------
+    >>> screen = Screen(np.eye(4), [["A", d] for d in "wxyz"], list("abcd"))
+    >>> [split.test.sum() for split in KFold(2, rounds=1).splits(screen)]
+    [np.int64(2), np.int64(2)]
+    """
+
+    folds: int = 10
+    rounds: int = 5
+    seed: int = 0
+
+    def assigned(self, screen: Screen) -> NDArray[np.integer]:
+        """The fold of each condition, shape (conditions, rounds)."""
+        if self.rounds < 1:
+            raise InputError("cross-validation needs a round", got=str(self.rounds))
+        names, sizes = np.unique(screen.contexts, return_counts=True)
+        drugs = len(np.unique(screen.drugs))
+        if not 2 <= self.folds <= drugs:
+            raise InputError(
+                "more folds than drugs" if self.folds > drugs else "too few folds",
+                expected=f"2 to {drugs}, the number of drugs",
+                got=str(self.folds),
+            )
+        if self.folds > sizes.sum() or sizes.max() < 2:
+            raise InputError("no context has two drugs, so none can be held out")
+        lone = names[sizes == 1]
+        result = np.empty((len(screen), self.rounds), dtype=np.intp)
+        random = np.random.default_rng(self.seed)
+        for column in result.T:
+            for name in names:
+                rows = np.flatnonzero(screen.contexts == name)
+                column[rows] = (
+                    random.permutation(len(rows)) + random.integers(self.folds)
+                ) % self.folds
+            # The only profile of its context is always trained on: nothing else is known there.
+            column[np.isin(screen.contexts, lone)] = -1
+        return result
+
+    def splits(self, screen: Screen) -> Iterator[Split]:
+        for number, column in enumerate(self.assigned(screen).T):
+            for fold in range(self.folds):
+                test = column == fold
+                if test.any():
+                    yield Split(f"round {number + 1}, fold {fold + 1}", test, ~test)
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """A few training drugs in every context, all others held out.
+
+    Parameters
+    ----------
+    drugs : int
+        Per context; contexts with no more than that are trained on whole.
+    rounds, seed : int
+
+    Examples
+    --------
+    >>> screen = Screen(np.eye(4), [["A", d] for d in "wxyz"], list("abcd"))
+    >>> [split.train.sum() for split in Sparse(1, rounds=2).splits(screen)]
+    [np.int64(1), np.int64(1)]
+    """
+
+    drugs: int = 3
+    rounds: int = 10
+    seed: int = 0
+
+    def splits(self, screen: Screen) -> Iterator[Split]:
+        sizes = np.unique(screen.contexts, return_counts=True)[1]
+        if self.drugs < 1 or self.drugs >= sizes.max():
+            raise InputError(
+                "nothing would be held out" if self.drugs > 0 else "nothing to learn from",
+                expected=f"1 to {sizes.max() - 1} training drugs in each cell line",
+                got=str(self.drugs),
+            )
+        random = np.random.default_rng(self.seed)
+        for number in range(self.rounds):
+            train = np.zeros(len(screen), dtype=bool)
+            for name in np.unique(screen.contexts):
+                train[random.permutation(np.flatnonzero(screen.contexts == name))[: self.drugs]] = 1
+            yield Split(f"round {number + 1}", ~train, train)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """All conditions of one drug, or of one cell line, held out at a time.
+
+    Parameters
+    ----------
+    of : {"drug", "cell"}
+
+    Examples
+    --------
+    >>> screen = Screen(np.eye(4), [["A", d] for d in "wxyz"], list("abcd"))
+    >>> [split.name for split in LeaveOneOut("drug").splits(screen)]
+    ['without w', 'without x', 'without y', 'without z']
+    """
+
+    of: str = "drug"
+
+    def splits(self, screen: Screen) -> Iterator[Split]:
+        if self.of not in ("drug", "cell"):
+            raise InputError("what to leave out", expected="'drug' or 'cell'", got=repr(self.of))
+        labels = screen.drugs if self.of == "drug" else screen.cells
+        names = np.unique(labels)
+        if len(names) < 2:
+            raise InputError(f"with one {self.of} none can be left out", got=repr(str(names[0])))
+        for name in names:
+            yield Split(f"without {name}", labels == name, labels != name)

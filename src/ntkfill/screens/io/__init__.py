@@ -1,0 +1,1 @@
+"""Readers of screens: long tables and wide matrices, GCT, GCTX, AnnData."""

@@ -1,0 +1,136 @@
+"""GCT 1.2 and 1.3 (text) and GCTX (HDF5), the formats of the Connectivity Map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...errors import InputError
+from ...kernels.table import Array
+from ..screen import FIELDS
+from .tables import Table, numbers
+
+# GCTX names what it does not know like this.
+UNKNOWN = "-666"
+
+
+class Matrix(NamedTuple):
+    """Labels of conditions by name, profiles of shape (conditions, genes), names of genes."""
+
+    meta: dict[str, list[str]]
+    values: Array
+    genes: list[str]
+
+
+def read(path: Path) -> Matrix:
+    """Read .gct or .gctx."""
+    return _gctx(path) if path.suffix.lower() == ".gctx" else _gct(path)
+
+
+def _gct(path: Path) -> Matrix:
+    try:
+        lines = [line.rstrip("\r") for line in path.read_text(encoding="utf-8-sig").split("\n")]
+    except UnicodeDecodeError:
+        raise InputError("not a text file in UTF-8") from None
+    version = lines[0].strip()
+    if version not in ("#1.2", "#1.3"):
+        raise InputError("not a GCT file", expected="#1.2 or #1.3 first", got=repr(version[:20]))
+    try:
+        sizes = [int(part) for part in lines[1].split("\t") if part.strip()]
+    except (IndexError, ValueError):
+        sizes = []
+    if len(sizes) != (2 if version == "#1.2" else 4):
+        raise InputError("the second line of the GCT file has to tell its sizes")
+    genes, conditions, about_genes, about_conditions = (*sizes, 1, 0)[:4]
+    grid = [line.split("\t") for line in lines[2:] if line]
+    width, height = 1 + about_genes + conditions, 1 + about_conditions + genes
+    if len(grid) != height:
+        raise InputError(
+            "the GCT file has another number of lines than it says",
+            expected=str(height + 2),
+            got=str(len(grid) + 2),
+        )
+    for number, row in enumerate(grid, start=3):
+        if len(row) != width:
+            raise InputError(
+                f"line {number} of the GCT file has another length",
+                expected=f"{width} entries",
+                got=str(len(row)),
+            )
+    names, first = grid[0][1 + about_genes :], 1 + about_conditions
+    meta = {row[0]: row[1 + about_genes :] for row in grid[1:first]}
+    if not about_conditions:
+        meta = _from_names(names)
+    body = Table(names, [row[1 + about_genes :] for row in grid[first:]])
+    return Matrix(meta, _values(body, first + 1), [row[0] for row in grid[first:]])
+
+
+def _values(body: Table, above: int) -> Array:
+    """The numbers, turned: conditions are rows. `above`: how many lines come before."""
+    places = [str(k) for k in range(len(body.names))]
+    try:
+        return numbers(Table(places, body.rows), places).T
+    except InputError:
+        for number, row in enumerate(body.rows, start=above + 2):
+            for name, value in zip(body.names, row, strict=True):
+                try:
+                    numbers(Table([name], [[value]]), [name])
+                except InputError:
+                    raise InputError(
+                        f"text among the numbers, in line {number}, column {name!r}",
+                        got=repr(value),
+                    ) from None
+        raise
+
+
+def _from_names(names: list[str]) -> dict[str, list[str]]:
+    """Labels out of names such as A375:vorinostat[:10 uM[:24 h]]."""
+    parts = [name.split(":") for name in names]
+    lengths = {len(part) for part in parts}
+    if len(lengths) != 1 or not 2 <= min(lengths) <= 4:
+        raise InputError(
+            "GCT 1.2 has no labels of conditions, so its columns have to carry them",
+            expected="names such as A375:vorinostat:10 uM:24 h",
+            got=repr(names[0]),
+            hint="GCT 1.3",
+        )
+    return {field: [p[k] for p in parts] for k, field in enumerate(FIELDS[: lengths.pop()])}
+
+
+def _gctx(path: Path) -> Matrix:
+    try:
+        import h5py
+    except ImportError:
+        raise InputError(
+            "GCTX needs the package h5py", hint="pip install 'ntkfill[screens]'"
+        ) from None
+    try:
+        with h5py.File(path, "r") as file:
+            values = np.asarray(file["0/DATA/0/matrix"], dtype=np.float64)
+            meta = _texts(file["0/META/COL"])
+            about = _texts(file["0/META/ROW"])
+    except (KeyError, OSError, ValueError) as error:
+        raise InputError("not a GCTX file", got=str(error).splitlines()[0]) from None
+    if "id" not in about:
+        raise InputError("the GCTX file does not name its genes", expected="0/META/ROW/id")
+    meta = {name: column for name, column in meta.items() if set(column) != {UNKNOWN}}
+    names = about.get("pr_gene_symbol") or about["id"]
+    genes = names if len(set(names)) == len(names) else about["id"]
+    if values.shape != (len(next(iter(meta.values()), [])), len(genes)):
+        raise InputError(
+            "labels and matrix of the GCTX file do not match",
+            got=f"matrix {values.shape}, {len(genes)} genes",
+        )
+    return Matrix(meta, values, genes)
+
+
+def _texts(group: Any) -> dict[str, list[str]]:
+    result = {}
+    for name, stored in group.items():
+        column = np.asarray(stored)
+        result[name] = [
+            (x.decode() if isinstance(x, bytes) else str(x)).strip() for x in column.tolist()
+        ]
+    return result

@@ -1,0 +1,284 @@
+"""Screens from files: tables (CSV, TSV, parquet), .npz, GCT text, GCTX and AnnData."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ...kernels.table import Array
+from ..replicates import averaged
+from ..screen import FIELDS, REPLICATES, Screen
+from . import gct
+from .tables import Table, numbers, table
+
+# The column in which a completed screen tells what was measured; predictions are no measurements.
+SOURCE, MEASURED, PREDICTED = "source", "measured", "predicted"
+
+# What to do where a condition was measured more than once.
+Replicates = Literal["refuse", "mean"]
+
+# What other people call the labels of conditions, in lower case; the first that is there is taken.
+ALIASES: dict[str, tuple[str, ...]] = {
+    "cell": ("cell", "cell_line", "cell_type", "cell_iname", "cell_id", "cells"),
+    "drug": ("drug", "pert_iname", "cmap_name", "compound", "treatment", "pert_id", "drugs"),
+    "dose": ("dose", "pert_idose", "pert_dose", "dose_level", "concentration"),
+    "time": ("time", "pert_itime", "pert_time", "hours"),
+    "gene": ("gene", "gene_symbol", "pr_gene_symbol", "genes", "feature"),
+    "value": ("value", "expression", "logfc", "log2fc", "z"),
+}
+
+
+def read(
+    path: Path | str,
+    columns: Mapping[str, str] | None = None,
+    replicates: Replicates = "refuse",
+) -> Screen:
+    """Read a screen; the format follows from the suffix.
+
+    Parameters
+    ----------
+    path : path
+        .csv, .tsv, .txt or .parquet: a long table (cell, drug[, dose][, time], gene, value) or a
+        wide one (labels, then one column per gene; empty = not measured, and so is a row that a
+        column `source` calls "predicted"). .npz: arrays `profiles`,
+        `cell`, `drug`[, `dose`][, `time`], `genes`, or `T` (cells, drugs, genes) with `cells`,
+        `drugs`, `genes`. .gct (1.2, 1.3). .gctx (needs h5py). .h5ad (needs anndata).
+    columns : mapping, optional
+        What the file calls cell, drug, dose, time, gene or value, where that is not recognised.
+    replicates : {"refuse", "mean"}
+        Whether a condition that is there more than once is an error, or stands for the mean of its
+        profiles.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a screen; names the row, column or label.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "screen.csv"
+    >>> _ = file.write_text("cell,drug,TP53,MYC\\nA375,x,0.5,1\\nA375,y,,\\n")
+    >>> read(file)
+    Screen(1 of 2 conditions measured, 2 genes, 1 contexts, 2 drugs)
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} is not there", expected="a file with a screen")
+    if path.is_dir() or path.stat().st_size == 0:
+        raise InputError(f"{path} is empty" if path.is_file() else f"{path} is a folder")
+    if replicates not in ("refuse", "mean"):
+        raise InputError("replicates", expected="'refuse' or 'mean'", got=repr(replicates))
+    suffix, names = path.suffix.lower(), dict(columns or {})
+    unknown = sorted(set(names) - set(ALIASES))
+    if unknown:
+        raise InputError("unknown columns", expected=", ".join(ALIASES), got=", ".join(unknown))
+    try:
+        if suffix in (".csv", ".tsv", ".txt", ".parquet"):
+            return from_table(table(path), names, replicates)
+        if suffix == ".npz":
+            return _from_npz(path, names, replicates)
+        if suffix in (".gct", ".gctx"):
+            meta, values, genes = gct.read(path)
+            return from_columns(meta, values, genes, names, replicates)
+        if suffix == ".h5ad":
+            return from_anndata(_anndata().read_h5ad(path), names, replicates)
+    except InputError as error:
+        raise InputError(f"{path}: {str(error).rstrip('.')}") from None
+    raise InputError(
+        f"{path} has an unknown suffix", expected=".csv .tsv .txt .parquet .npz .gct .gctx .h5ad"
+    )
+
+
+def from_table(
+    source: Table,
+    columns: Mapping[str, str] | None = None,
+    replicates: Replicates = "refuse",
+) -> Screen:
+    """A screen from a long or a wide table.
+
+    Examples
+    --------
+    >>> rows = [["A", "x", "TP53", "1"], ["A", "x", "MYC", "2"]]
+    >>> from_table(Table(["cell", "drug", "gene", "value"], rows)).profiles
+    array([[1., 2.]])
+    """
+    found = recognised(source.names, columns or {})
+    fields = [name for name in FIELDS if name in found]
+    labels = np.array([source.column(found[name]) for name in fields], dtype=str).T
+    if "gene" in found and "value" in found:
+        return _long(source, found, fields, labels, replicates)
+    rest = [name for name in source.names if name not in {SOURCE, *found.values()}]
+    if not rest:
+        raise InputError("no column of genes", expected="labels, then one column per gene")
+    twice = sorted({name for name in rest if rest.count(name) > 1})
+    if twice:
+        raise InputError(f"the column {twice[0]!r} is there twice")
+    profiles = numbers(source, rest)
+    if SOURCE in source.names:
+        profiles[np.array(source.column(SOURCE)) == PREDICTED] = np.nan
+    return _made(profiles, labels, rest, fields, replicates)
+
+
+def from_columns(
+    meta: Mapping[str, Sequence[Any]],
+    values: Array,
+    genes: Sequence[str],
+    columns: Mapping[str, str] | None = None,
+    replicates: Replicates = "refuse",
+) -> Screen:
+    """A screen from labels by name and profiles of shape (conditions, genes)."""
+    found = recognised(list(meta), columns or {})
+    fields = [name for name in FIELDS if name in found]
+    labels = np.array([[str(x) for x in meta[found[name]]] for name in fields], dtype=str).T
+    return _made(values, labels, genes, fields, replicates)
+
+
+def from_anndata(
+    data: Any, columns: Mapping[str, str] | None = None, replicates: Replicates = "refuse"
+) -> Screen:
+    """A screen from an AnnData: conditions in `obs`, profiles in `X`, NaN where not measured."""
+    values = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
+    meta = {str(name): list(data.obs[name]) for name in data.obs.columns}
+    return from_columns(meta, values, [str(name) for name in data.var_names], columns, replicates)
+
+
+def into_anndata(data: Any, filled: Array, layer: str = "ntkfill") -> Any:
+    """A copy of an AnnData with completed profiles in a new layer; `X` is untouched.
+
+    Parameters
+    ----------
+    data : AnnData
+    filled : array of shape (obs, var)
+        As by `complete(...)` for the conditions of `data`.
+    layer : str
+    """
+    if layer in data.layers:
+        raise InputError(f"the layer {layer!r} is there already", hint="another name")
+    if filled.shape != tuple(data.shape):
+        raise InputError(
+            "the profiles do not fit the AnnData", expected=str(data.shape), got=str(filled.shape)
+        )
+    result = data.copy()
+    result.layers[layer] = np.array(filled)
+    return result
+
+
+def recognised(names: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """What the file calls each kind of label.
+
+    Examples
+    --------
+    >>> recognised(["cell_id", "pert_iname", "TP53"], {})
+    {'cell': 'cell_id', 'drug': 'pert_iname'}
+    """
+    lower = {name.lower().strip(): name for name in reversed(names)}
+    found: dict[str, str] = {}
+    for kind, aliases in ALIASES.items():
+        if kind in columns:
+            if columns[kind] not in names:
+                raise InputError(f"there is no column {columns[kind]!r}", got=_some(names))
+            found[kind] = columns[kind]
+        else:
+            name = next((lower[alias] for alias in aliases if alias in lower), None)
+            if name is not None:
+                found[kind] = name
+    for kind in ("cell", "drug"):
+        if kind not in found:
+            raise InputError(
+                f"no column says which {'cell line' if kind == 'cell' else 'drug'}",
+                expected=" or ".join(ALIASES[kind]),
+                got=_some(names),
+                hint=f"name it: --columns {kind}=NAME",
+            )
+    if not {"gene", "value"} <= found.keys():
+        found.pop("gene", None)
+        found.pop("value", None)
+    return found
+
+
+def _long(
+    source: Table,
+    found: Mapping[str, str],
+    fields: list[str],
+    labels: NDArray[np.str_],
+    replicates: Replicates,
+) -> Screen:
+    names = source.column(found["gene"])
+    values = numbers(source, [found["value"]])[:, 0]
+    conditions: dict[tuple[str, ...], int] = {}
+    genes: dict[str, int] = {}
+    row = [conditions.setdefault(tuple(x), len(conditions)) for x in labels.tolist()]
+    at = [genes.setdefault(str(name), len(genes)) for name in names]
+    flat = np.array(row) * len(genes) + np.array(at)
+    ordered, first, counts = np.unique(flat, return_index=True, return_counts=True)
+    if len(ordered) < len(flat) and replicates == "refuse":
+        again = int(np.setdiff1d(np.arange(len(flat)), first)[0])
+        raise InputError(
+            f"line {again + 2} repeats gene {names[again]!r} of ({', '.join(labels[again])})",
+            hint=REPLICATES,
+        )
+    profiles = np.full(len(conditions) * len(genes), np.nan)
+    profiles[ordered] = np.bincount(flat, values)[ordered] / counts
+    return Screen(profiles.reshape(len(conditions), -1), list(conditions), list(genes), fields)
+
+
+def _made(
+    values: Array,
+    labels: NDArray[np.str_],
+    genes: Sequence[str],
+    fields: list[str],
+    replicates: Replicates,
+) -> Screen:
+    make = averaged if replicates == "mean" else Screen
+    return make(values, labels, np.asarray(genes, dtype=str), fields)
+
+
+def _from_npz(path: Path, columns: Mapping[str, str], replicates: Replicates) -> Screen:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(
+            "not an .npz of plain arrays", got=str(error).splitlines()[0].rstrip(".")
+        ) from None
+    genes = next(
+        (arrays[x] for x in ("genes", "gene", "entrez", "gene_symbol") if x in arrays), None
+    )
+    if genes is None:
+        raise InputError("no array `genes`", got=", ".join(arrays))
+    if "T" in arrays and {"cells", "drugs"} <= arrays.keys():
+        return Screen.from_tensor(_real(arrays["T"]), arrays["cells"], arrays["drugs"], genes)
+    if "profiles" not in arrays:
+        raise InputError("no array `profiles`, nor `T` with `cells` and `drugs`", got=_some(arrays))
+    meta = {k: v for k, v in arrays.items() if v.ndim == 1 and v is not genes}
+    profiles = _real(arrays["profiles"])
+    if len(meta.get(SOURCE, ())) == len(profiles):
+        profiles[meta[SOURCE] == PREDICTED] = np.nan
+    return from_columns(meta, profiles, genes.tolist(), columns, replicates)
+
+
+def _real(values: NDArray[Any]) -> Array:
+    if values.dtype.kind not in "fiu":
+        raise InputError("profiles that are no numbers", got=str(values.dtype))
+    return values.astype(np.float64)
+
+
+def _anndata() -> Any:
+    try:
+        import anndata
+    except ImportError:
+        raise InputError(
+            "AnnData needs the package anndata", hint="pip install 'ntkfill[screens]'"
+        ) from None
+    return anndata
+
+
+def _some(names: Sequence[str] | Mapping[str, Any]) -> str:
+    listed = [str(name) for name in names]
+    return ", ".join(listed[:8]) + (", ..." if len(listed) > 8 else "")

@@ -1,0 +1,300 @@
+"""A drug screen: expression profiles of labelled conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InputError
+from ..kernels.table import Array
+from ..observed import Mask
+
+FIELDS = ("cell", "drug", "dose", "time")
+REPLICATES = (
+    "average replicates (replicates='mean', --replicates mean), or label their dose and time"
+)
+Conditions = NDArray[np.str_]
+"""One row per condition: cell, drug[, dose[, time]]."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Screen:
+    """Profiles of conditions (cell line, drug[, dose, time]), all genes or none of each known.
+
+    A *context* is everything of a condition but its drug: the cell line, with dose and time where
+    they are labelled. What methods say of cell lines they say of contexts.
+
+    Parameters
+    ----------
+    profiles : array of shape (conditions, genes)
+        A row of NaN is a condition that was not measured.
+    labels : str array of shape (conditions, 2 to 4)
+        One row per condition, in the order of `fields`.
+    genes : str array of shape (genes,)
+    fields : tuple of str
+        What the columns of `labels` are: "cell" and "drug" first, then "dose", "time" or both.
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, a condition or gene comes twice, a profile is partly missing or not
+        finite, or a label is empty.
+
+    Examples
+    --------
+    >>> screen = Screen([[1.0, 2.0], [np.nan, np.nan]], [["A375", "x"], ["A375", "y"]],
+    ...                 ["g1", "g2"])
+    >>> screen
+    Screen(1 of 2 conditions measured, 2 genes, 1 contexts, 2 drugs)
+    >>> screen.measured.tolist()
+    [True, False]
+    """
+
+    profiles: Array
+    labels: Conditions
+    genes: NDArray[np.str_]
+    fields: tuple[str, ...] = ("cell", "drug")
+
+    def __init__(
+        self,
+        profiles: ArrayLike,
+        labels: ArrayLike | Sequence[Sequence[object]],
+        genes: ArrayLike,
+        fields: Sequence[str] | None = None,
+    ) -> None:
+        values = np.array(profiles, dtype=np.float64)
+        names = np.array(labels, dtype=str)
+        columns = np.array(genes, dtype=str)
+        if names.ndim != 2:
+            names = names.reshape(len(names), -1) if names.size else np.empty((0, 2), dtype=str)
+        kinds = tuple(fields) if fields is not None else FIELDS[: names.shape[1]]
+        _check_shapes(values, names, columns, kinds)
+        _check_labels(names, columns)
+        _check_values(values, names, columns)
+        for array in (values, names, columns):
+            array.setflags(write=False)
+        object.__setattr__(self, "profiles", values)
+        object.__setattr__(self, "labels", names)
+        object.__setattr__(self, "genes", columns)
+        object.__setattr__(self, "fields", kinds)
+
+    def __repr__(self) -> str:
+        return (
+            f"Screen({self.measured.sum()} of {len(self)} conditions measured, "
+            f"{len(self.genes)} genes, {len(np.unique(self.contexts))} contexts, "
+            f"{len(np.unique(self.drugs))} drugs)"
+        )
+
+    def __len__(self) -> int:
+        return len(self.profiles)
+
+    @cached_property
+    def measured(self) -> Mask:
+        """Which conditions have a profile, bool of shape (conditions,)."""
+        known: Mask = ~np.isnan(self.profiles[:, 0])
+        return known
+
+    @property
+    def cells(self) -> NDArray[np.str_]:
+        """The cell line of every condition."""
+        return self.labels[:, 0]
+
+    @property
+    def drugs(self) -> NDArray[np.str_]:
+        """The drug of every condition."""
+        return self.labels[:, 1]
+
+    @cached_property
+    def contexts(self) -> NDArray[np.str_]:
+        """Cell line, dose and time of every condition, as one label."""
+        return contexts(self.labels)
+
+    @property
+    def table(self) -> dict[str, NDArray[np.str_]]:
+        """The labels by name, as `ntkfill.screens.features` takes them."""
+        return by_name(self.labels, self.fields)
+
+    @property
+    def known(self) -> Screen:
+        """The measured conditions alone."""
+        return self if self.measured.all() else self.take(self.measured)
+
+    def take(self, rows: ArrayLike) -> Screen:
+        """Some of the conditions, by index or as a mask; they were checked already.
+
+        Examples
+        --------
+        >>> screen = Screen([[1.0], [2.0]], [["A", "x"], ["A", "y"]], ["g"])
+        >>> screen.take([1]).drugs.tolist()
+        ['y']
+        """
+        picked = object.__new__(Screen)
+        chosen = np.asarray(rows)
+        for name, value in (
+            ("profiles", self.profiles[chosen]),
+            ("labels", self.labels[chosen]),
+            ("genes", self.genes),
+            ("fields", self.fields),
+        ):
+            object.__setattr__(picked, name, value)
+        return picked
+
+    def pairs(self) -> Conditions:
+        """Labels of every context with every drug, those of this screen first, in their order.
+
+        Examples
+        --------
+        >>> Screen([[1.0], [2.0]], [["A", "x"], ["B", "y"]], ["g"]).pairs().tolist()
+        [['A', 'x'], ['B', 'y'], ['A', 'y'], ['B', 'x']]
+        """
+        seen = {tuple(row) for row in self.labels.tolist()}
+        rest = dict.fromkeys(tuple(row[:1] + row[2:]) for row in self.labels.tolist())
+        drugs = list(dict.fromkeys(self.drugs.tolist()))
+        every = ((c[0], drug, *c[1:]) for c in rest for drug in drugs)
+        more = [row for row in every if row not in seen]
+        return np.array([*self.labels.tolist(), *more], dtype=str)
+
+    @classmethod
+    def from_tensor(
+        cls,
+        tensor: ArrayLike,
+        cells: Sequence[object],
+        drugs: Sequence[object],
+        genes: Sequence[object],
+    ) -> Screen:
+        """A screen from an array of shape (cells, drugs, genes), NaN where not measured.
+
+        Examples
+        --------
+        >>> Screen.from_tensor([[[1.0], [np.nan]]], ["A"], ["x", "y"], ["g"])
+        Screen(1 of 2 conditions measured, 1 genes, 1 contexts, 2 drugs)
+        """
+        values = np.asarray(tensor, dtype=np.float64)
+        expected = (len(cells), len(drugs), len(genes))
+        if values.shape != expected:
+            raise InputError(
+                "the tensor does not fit its labels", expected=str(expected), got=str(values.shape)
+            )
+        labels = [(cell, drug) for cell in cells for drug in drugs]
+        return cls(values.reshape(len(labels), -1), labels, np.asarray(genes, dtype=str))
+
+
+def contexts(labels: Conditions) -> NDArray[np.str_]:
+    """Everything of each condition but its drug, as one label.
+
+    >>> contexts(np.array([["A", "x", "10 uM"]])).tolist()
+    ['A, 10 uM']
+    """
+    if labels.shape[1] == 2:
+        return labels[:, 0]
+    return np.array([", ".join((row[0], *row[2:])) for row in labels.tolist()], dtype=str)
+
+
+def by_name(labels: Conditions, fields: tuple[str, ...]) -> dict[str, NDArray[np.str_]]:
+    """The columns of labels by their names.
+
+    >>> by_name(np.array([["A", "x"]]), ("cell", "drug"))["drug"].tolist()
+    ['x']
+    """
+    return {name: labels[:, k] for k, name in enumerate(fields)}
+
+
+def usable(screen: Screen) -> Screen:
+    """The measured conditions, once it is clear that they can be learned from.
+
+    Raises
+    ------
+    InputError
+        If a cell line has no profile, or a gene is the same in all of them.
+    """
+    known = screen.known
+    if len(known) == 0:
+        raise InputError("not one condition of the screen is measured")
+    empty = sorted(set(screen.contexts.tolist()) - set(known.contexts.tolist()))
+    if empty:
+        raise InputError(
+            f"without a single profile nothing can be said of {_listed('cell line', empty)}",
+            hint="leave it out, or measure one drug in it",
+        )
+    flat = np.ptp(known.profiles, axis=0) == 0
+    if len(known) > 1 and flat.any():
+        raise InputError(
+            f"the same value in every condition: {_listed('gene', known.genes[flat].tolist())}",
+            hint="leave it out",
+        )
+    return known
+
+
+def named(row: Iterable[object]) -> str:
+    """A condition as people write it.
+
+    >>> named(["A375", "vorinostat"])
+    '(A375, vorinostat)'
+    """
+    return f"({', '.join(map(str, row))})"
+
+
+def _listed(kind: str, names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:3]))
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{kind} {shown}{more}"
+
+
+def _check_shapes(
+    values: Array, labels: Conditions, genes: NDArray[np.str_], fields: tuple[str, ...]
+) -> None:
+    if values.ndim != 2 or 0 in values.shape:
+        raise InputError(
+            "a screen needs profiles", expected="(conditions, genes)", got=str(values.shape)
+        )
+    if labels.shape != (len(values), len(fields)) or genes.shape != (values.shape[1],):
+        raise InputError(
+            "labels and profiles do not match",
+            expected=f"labels {(len(values), len(fields))} and {values.shape[1]} genes",
+            got=f"labels {labels.shape} and {genes.size} genes",
+        )
+    if fields not in (FIELDS[:2], FIELDS[:3], FIELDS, ("cell", "drug", "time")):
+        raise InputError(
+            "unknown labels of conditions",
+            expected="cell, drug[, dose][, time]",
+            got=", ".join(fields),
+        )
+
+
+def _check_labels(labels: Conditions, genes: NDArray[np.str_]) -> None:
+    if (labels == "").any():
+        row = int(np.argwhere(labels == "")[0, 0])
+        raise InputError(f"condition {row + 1} has an empty label", got=named(labels[row]))
+    for kind, names, hint in (
+        ("condition", labels.tolist(), REPLICATES),
+        ("gene", [[gene] for gene in genes.tolist()], "leave one out"),
+    ):
+        seen = set()
+        for name in map(tuple, names):
+            if name in seen:
+                text = named(name) if kind == "condition" else repr(name[0])
+                raise InputError(f"the {kind} {text} is there twice", hint=hint)
+            seen.add(name)
+
+
+def _check_values(values: Array, labels: Conditions, genes: NDArray[np.str_]) -> None:
+    for wrong, text in (
+        (np.isinf(values), "is infinite"),
+        (np.isnan(values) & ~np.isnan(values).all(axis=1, keepdims=True), "is missing"),
+    ):
+        if not wrong.any():
+            continue
+        gone = wrong.all(axis=0) | (np.isnan(values).all(axis=0) & wrong.any(axis=0))
+        if text == "is missing" and gone.any():
+            raise InputError(
+                f"not one value: {_listed('gene', genes[gone].tolist())}", hint="leave it out"
+            )
+        row, column = np.argwhere(wrong)[0]
+        raise InputError(
+            f"the value of gene {str(genes[column])!r} in condition {named(labels[row])} {text}",
+            expected="whole profiles of numbers; a row without any is a condition not measured",
+        )

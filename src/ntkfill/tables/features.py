@@ -1,0 +1,137 @@
+"""Features of the rows or columns of a table: matched by label, standardised, a kernel of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..kernels.table import Array
+from ..nn.sequential import Sequential
+from .frames import kind, numbers, row_labels
+
+
+def matched(features: Any, labels: NDArray[Any] | None, count: int, what: str) -> Array:
+    """The feature vectors of rows with these labels, or in their own order where there are none.
+
+    Parameters
+    ----------
+    features : array of shape (count, k), or data frame
+        The index of a pandas frame is matched with the labels.
+    labels : array of shape (count,), optional
+    count : int
+    what : str
+        "row" or "column", for messages.
+
+    Returns
+    -------
+    array of shape (count, k)
+
+    Raises
+    ------
+    InputError
+        If a label has no features or several, or a feature is not finite.
+
+    Examples
+    --------
+    >>> matched([[1.0], [2.0]], None, 2, "row")
+    array([[1.],
+           [2.]])
+    """
+    frame = kind(features) in ("pandas", "polars")
+    values = numbers(features) if frame else np.asarray(features, dtype=np.float64)
+    if values.ndim != 2:
+        raise InputError(f"the {what} features need two axes", got=f"shape {values.shape}")
+    named = labels is not None and kind(features) == "pandas"
+    names = np.asarray(features.index, dtype=object) if named else np.arange(len(values))
+    if named and labels is not None:
+        values, names = values[_places(names, labels, what)], labels
+    elif len(values) != count:
+        raise InputError(
+            f"the {what} features do not fit the table",
+            expected=f"{count} rows of features",
+            got=str(len(values)),
+            hint=f"data frames, whose labels say which features belong to which {what}",
+        )
+    for k, j in np.argwhere(~np.isfinite(values))[:1]:
+        raise InputError(
+            f"the {what} features hold NaN or infinity",
+            got=f"{what} {names.tolist()[k]!r}, feature {j}",
+        )
+    return values
+
+
+def _places(names: NDArray[Any], labels: NDArray[Any], what: str) -> list[int]:
+    place = {name: k for k, name in enumerate(names.tolist())}
+    if len(place) < len(names):
+        twice = next(name for k, name in enumerate(names.tolist()) if place[name] != k)
+        raise InputError(f"two rows of {what} features for the label {twice!r}", expected="one")
+    absent = [str(label) for label in labels.tolist() if label not in place]
+    if absent:
+        raise InputError(
+            f"no {what} features for {len(absent)} of {len(labels)} {what}s",
+            got=", ".join(absent[:5]) + (", ..." if len(absent) > 5 else ""),
+        )
+    return [place[label] for label in labels.tolist()]
+
+
+def of_new_rows(given: Any, fitted: Any, table: Any, count: int, same: bool) -> Array:
+    """The features of rows to transform: given with them, found by their labels among those that
+    were fitted, or (where the table is the very `same`) those that were fitted."""
+    labels = row_labels(table)
+    if given is not None:
+        return matched(given, labels, count, "row")
+    if same or (labels is not None and kind(fitted) == "pandas"):
+        return matched(fitted, labels, count, "row")
+    raise InputError(
+        "nothing says which features belong to these rows",
+        hint="transform(X, row_features=...), or data frames with labels for both",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side of a table: its features, standardised, and the network that compares them.
+
+    Parameters
+    ----------
+    network : Sequential
+    level, scale : array of shape (k,)
+    vectors : array of shape (n, k + 1)
+        Of unit variance in all, with a constant appended.
+    """
+
+    network: Sequential
+    level: Array
+    scale: Array
+    vectors: Array
+
+    @classmethod
+    def of(cls, features: Array, network: Sequential, feature_scale: float = 1.0) -> Side:
+        """Standardise features of shape (n, k), and let them count so much beside the constant;
+        constant ones drop out."""
+        level, spread = features.mean(axis=0), features.std(axis=0)
+        varies = spread > 1e-12 * np.max(np.abs(features), axis=0, initial=1.0)
+        count = max(1, int(varies.sum()))
+        scale = np.where(varies, 1.0 / (np.where(varies, spread, 1.0) * np.sqrt(count)), 0.0)
+        scale = feature_scale * scale
+        return cls(network, level, scale, _vectors(features, level, scale))
+
+    def kernel(self, features: Array | None = None) -> Array:
+        """Between these features (the default is its own) and its own."""
+        if features is None:
+            return self.network.between(self.vectors)
+        if features.shape[1] != len(self.level):
+            raise InputError(
+                "new rows have other features than those that were fitted",
+                expected=f"{len(self.level)} features",
+                got=str(features.shape[1]),
+            )
+        return self.network.between(_vectors(features, self.level, self.scale), self.vectors)
+
+
+def _vectors(features: Array, level: Array, scale: Array) -> Array:
+    return np.hstack([(features - level) * scale, np.ones((len(features), 1))])

@@ -1,0 +1,19 @@
+"""How sure a completion is: posteriors, their scale, heavy tails, calibrated intervals."""
+
+from .conformal import Interval, Scores, shift
+from .posterior import Posterior, Sampled
+from .scale import local_scale, overall_scale, two_way_scale
+from .student import StudentT, scale_mixture
+
+__all__ = [
+    "Interval",
+    "Posterior",
+    "Sampled",
+    "Scores",
+    "StudentT",
+    "local_scale",
+    "overall_scale",
+    "scale_mixture",
+    "shift",
+    "two_way_scale",
+]

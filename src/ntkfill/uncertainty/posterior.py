@@ -1,0 +1,203 @@
+"""How far a completion is from the truth, if the truth was drawn from a Gaussian process.
+
+A completion is linear in the known values: value = w^T y with w = (K[known, known] + ridge)^-1
+K[known, at], where K is the kernel that *fits*. Let the truth be f with covariance P, the kernel
+from which functions are *drawn*, and y = f[known] + noise. The error then has the covariance
+
+    P[at, at] + w^T (P[known, known] + noise) w - w^T P[known, at] - P[at, known] w,
+
+which is the posterior covariance of whatever model the two kernels stand for:
+
+- P = K = nngp, noise = ridge: the network as a Gaussian process (Rasmussen and Williams 2006,
+  eq. 2.24);
+- P = nngp, K = ntk, no noise: infinitely wide networks trained by gradient descent from random
+  initialisations (Lee et al. 2019, doi:10.1088/1742-5468/abc62b, eq. 16);
+- P = K = ntk, noise = ridge: the linearised network with all its weights random (He et al. 2020,
+  arXiv:2007.05864).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ..completion import fit, shares
+from ..kernels import Kernel
+from ..kernels.table import Array
+from ..nn.evaluate import Kind
+from ..observed import Mask
+from ..runtime.memory import require
+from ..runtime.progress import stage
+from ..solvers.base import Factor, Progress
+from .sampling import root
+
+Under = Literal["ensemble", "nngp", "ntk"]
+# Which kernel draws and which one fits.
+MODELS: dict[Under, tuple[Kind, Kind]] = {
+    "ensemble": ("nngp", "ntk"),
+    "nngp": ("nngp", "nngp"),
+    "ntk": ("ntk", "ntk"),
+}
+
+# Right-hand sides of one solve, a constant so that the same seed gives the same bytes anywhere, and
+# about what each takes besides its solve: bytes per coordinate.
+BATCH, BYTES = 8, 48
+# For chosen coordinates: at most so many at once, of at most so many entries together.
+CHOSEN, ENTRIES = 32, 1 << 24
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What many draws from the prior tell of the errors of a completion.
+
+    Parameters
+    ----------
+    variance : array of shape (k,)
+        Mean squared error at the coordinates that were asked for.
+    expected : array of shape (n_known,)
+        Mean square of the coefficients of the draws.
+    samples : int
+    """
+
+    variance: Array
+    expected: Array
+    samples: int
+
+    @property
+    def relative_error(self) -> float:
+        """Of a standard deviation: the standard error that so few samples leave, about."""
+        return float(1.0 / np.sqrt(2 * self.samples))
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """The errors of a completion under a Gaussian process, in units of its kernel.
+
+    Parameters
+    ----------
+    drawn : Kernel
+        Covariance P of the functions among which the truth is.
+    factor : Factor
+        Of the kernel K that fits, on the known coordinates.
+    noise : float
+        Variance of what known values, and those to be predicted, have on top.
+    centred : bool
+        Whether the completion takes the mean of the known values out first.
+
+    Examples
+    --------
+    >>> from ntkfill.kernels import Dense
+    >>> from ntkfill.solvers import Cholesky
+    >>> kernel = Dense(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
+    >>> factor = Cholesky().factor(kernel, np.array([True, False]))
+    >>> Posterior(kernel, factor).covariance(np.array([1])).round(6)
+    array([[0.75]])
+    """
+
+    drawn: Kernel
+    factor: Factor
+    noise: float = 0.0
+    centred: bool = False
+
+    def covariance(self, at: NDArray[np.intp]) -> Array:
+        """Exactly, for chosen flat coordinates: shape (len(at), len(at)).
+
+        As exact as the factor's solver: one solve with a right-hand side per coordinate.
+        """
+        weights, moved, cross = self._weighed(at)
+        # One thread: with several, the order of the sums depends on their number.
+        with threadpool_limits(1):
+            cross = weights.T @ cross
+            result = self.drawn.block(at, at) + weights.T @ moved - cross - cross.T
+        return np.asarray(result + self.noise * np.eye(len(at)))
+
+    def variances(self, at: NDArray[np.intp]) -> Array:
+        """The diagonal of `covariance`, a few coordinates at a time: shape (len(at),)."""
+        result = np.empty(len(at))
+        diagonal = self.drawn.diagonal().ravel()
+        step = max(1, min(CHOSEN, ENTRIES // self.known.size))
+        for first in range(0, len(at), step):
+            part = at[first : first + step]
+            weights, moved, cross = self._weighed(part)
+            change = np.sum(weights * (moved - 2 * cross), axis=0)
+            result[first : first + step] = diagonal[part] + change + self.noise
+        return np.maximum(result, 0.0)
+
+    def expected(self) -> Array:
+        """Mean squares of the coefficients of draws, exactly: shape (n_known,).
+
+        The diagonal of A^-1 (P + noise) A^-1, A = K + ridge; one solve for each known entry.
+        """
+        rows = np.flatnonzero(self.known)
+        inverse = self.factor.solve(np.eye(len(rows))).coefficients.astype(np.float64)
+        prior = self.drawn.block(rows, rows).astype(np.float64)
+        prior[np.diag_indices(len(rows))] += self.noise
+        with threadpool_limits(1):
+            return np.asarray(np.sum(inverse * (prior @ inverse), axis=0))
+
+    def sampled(
+        self,
+        at: NDArray[np.intp],
+        samples: int = 32,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Sampled:
+        """For many coordinates at once, by pathwise conditioning.
+
+        Functions are drawn from the prior, hidden where nothing is known and completed; the mean
+        square of what is missed is an unbiased estimate of the variance (Wilson et al. 2020,
+        arXiv:2002.09309; Matheron's rule).
+
+        Parameters
+        ----------
+        at : int array of shape (k,)
+            Flat coordinates.
+        samples : int
+            The relative error of a standard deviation is 1 / sqrt(2 samples).
+        seed : int
+        progress : callable, optional
+
+        Returns
+        -------
+        Sampled
+
+        Raises
+        ------
+        MemoryLimitError
+            If a few draws do not fit into memory.
+        """
+        batch = min(BATCH, samples)
+        require("draws from the prior", batch * BYTES * self.known.size, hint="a crop")
+        errors, squares = np.zeros(len(at)), np.zeros(int(self.known.sum()))
+        half = root(self.drawn)
+        starts = range(0, samples, BATCH)
+        for k, first in enumerate(starts):
+            rng = np.random.default_rng([seed, k])
+            count = min(BATCH, samples - first)
+            white = rng.standard_normal((count, *self.drawn.shape), dtype=np.float32)
+            truth = half(white).reshape(count, -1).T
+            y = truth[self.known].astype(np.float64)
+            y += np.sqrt(self.noise) * rng.standard_normal(y.shape, dtype=np.float32)
+            told = stage(progress, k, len(starts))
+            found = fit(self.factor, y, centre=self.centred, progress=told)
+            errors += np.square(found.predict(at) - truth[at], dtype=np.float64).sum(axis=1)
+            squares += np.square(found.coefficients * found.scale).sum(axis=1)
+        return Sampled(errors / samples + self.noise, squares / samples, samples)
+
+    @property
+    def known(self) -> Mask:
+        """The known coordinates, flat over the grid of P."""
+        return self.factor.known
+
+    def _weighed(self, at: NDArray[np.intp]) -> tuple[Array, Array, Array]:
+        """Weights, (P + noise) times them, and P between known coordinates and `at`."""
+        weights = shares(self.factor, at, centred=self.centred)
+        whole = np.zeros((len(at), self.known.size))
+        whole[:, self.known] = weights.T
+        moved = self.drawn.matvec(whole.reshape(-1, *self.drawn.shape)).reshape(len(at), -1)
+        cross = self.drawn.block(np.flatnonzero(self.known), at).astype(np.float64)
+        return weights, moved[:, self.known].T + self.noise * weights, cross

@@ -1,0 +1,46 @@
+"""Draw functions from a Gaussian process on a grid: white noise through a root of its kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.linalg import eigh
+from threadpoolctl import threadpool_limits
+
+from ..errors import InputError
+from ..kernels import Dense, Kernel, Periodic, Stationary, convolve, tiles
+from ..kernels.table import Array
+
+Root = Callable[[Array], Array]
+
+
+def root(kernel: Kernel) -> Root:
+    """The symmetric square root of a kernel, as an operator on arrays of shape (..., *shape).
+
+    On a torus by Fourier transforms; of a dense kernel by its eigenvalues.
+
+    Raises
+    ------
+    InputError
+        If the kernel is of a kind whose root is not known.
+    MemoryLimitError
+        If the blocks of a periodic kernel do not fit into memory.
+
+    Examples
+    --------
+    >>> half = root(Dense(np.diag([4.0, 9.0]), (2,)))
+    >>> half(np.ones((1, 2))).round(6)
+    array([[2., 3.]])
+    """
+    if isinstance(kernel, Stationary):
+        spectrum = np.sqrt(kernel.spectrum)
+        return lambda x: convolve(x, spectrum.astype(x.dtype))
+    if isinstance(kernel, Periodic):
+        return tiles.fourier(kernel.table, kernel.axes, kernel.shape, root=True)
+    if isinstance(kernel, Dense):
+        with threadpool_limits(1):
+            values, vectors = eigh(kernel.values.astype(np.float64))
+            dense = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+        return Dense(dense, kernel.shape).matvec
+    raise InputError("functions cannot be drawn from this kernel", got=repr(kernel))

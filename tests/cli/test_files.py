@@ -1,0 +1,162 @@
+"""Files at the command line: nothing is lost, cut, recoloured or written over in silence."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from ntkfill.cli import main
+from ntkfill.cli.exits import DONE, FAILED
+
+GREY = np.add.outer(np.arange(12), np.arange(10)).astype(np.uint8) * 10
+HOLES = np.zeros((12, 10), bool)
+HOLES[4:7, 3:6] = True
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(GREY).save("in.png")
+    Image.fromarray(np.uint8(255 * HOLES)).save("mask.png")
+
+
+def fill(source, target, *more):
+    return main(["inpaint", source, "--mask", "mask.png", "-o", target, *more])
+
+
+def several(path):
+    with tifffile.TiffWriter(path) as file:
+        file.write(GREY)
+        file.write(np.zeros((3, 3), np.uint8))
+
+
+def animated(path):
+    frames = [Image.fromarray(GREY), Image.fromarray(GREY // 2)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+
+
+def palette(path):
+    colours = np.zeros((3, 256), np.uint16)
+    tifffile.imwrite(path, GREY, photometric="palette", colormap=colours)
+
+
+STRANGE = {
+    "palette.tif": (palette, "not plain"),
+    "white.tif": (lambda p: tifffile.imwrite(p, GREY, photometric="miniswhite"), "not plain"),
+    "cmyk.jpg": (lambda p: Image.new("CMYK", (10, 12)).save(p), "not plain"),
+    "several.tif": (several, "several pictures"),
+    "animated.png": (animated, "several pictures"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_would_change_its_meaning_is_refused(name, capsys):
+    make, said = STRANGE[name]
+    make(name)
+    assert fill(name, "out" + Path(name).suffix) == FAILED
+    assert said in capsys.readouterr().err
+    assert not Path("out" + Path(name).suffix).exists()
+
+
+def test_damaged_pictures_are_told_not_traced(capsys):
+    tifffile.imwrite("in.tif", np.tile(GREY, (20, 20)), compression="zlib")
+    whole = bytearray(Path("in.tif").read_bytes())
+    whole[-200:-100] = b"\xff" * 100
+    Path("in.tif").write_bytes(whole)
+    assert fill("in.tif", "out.tif") == FAILED
+    assert "in.tif cannot be read" in capsys.readouterr().err
+
+
+def test_planes_of_colour_come_back_as_colour():
+    planes = np.stack([GREY, GREY // 2, 255 - GREY])
+    tifffile.imwrite("in.tif", planes, photometric="rgb", planarconfig="separate")
+    assert fill("in.tif", "out.tif") == DONE
+    back = tifffile.imread("out.tif")
+    np.testing.assert_array_equal(back[~HOLES], np.moveaxis(planes, 0, -1)[~HOLES])
+
+
+def test_a_link_stays_a_link():
+    Path("real").mkdir()
+    Path("link.png").symlink_to("real/out.png")
+    assert fill("in.png", "link.png") == DONE
+    assert Path("link.png").is_symlink()
+    assert np.asarray(Image.open("real/out.png")).shape == GREY.shape
+
+
+def test_transparency_and_resolution_are_kept():
+    Image.fromarray(GREY).save("in.png", dpi=(300, 300), transparency=70)
+    assert fill("in.png", "out.png") == DONE
+    with Image.open("out.png") as image:
+        assert image.info["transparency"] == 70
+        assert image.info["dpi"][0] == pytest.approx(300, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (np.uint8(127 * HOLES) + np.uint8(9), "every pixel is missing"),
+        (np.uint8(np.arange(120).reshape(12, 10)), "more than two values"),
+        (np.zeros((12, 10), np.uint8), "nothing is missing"),
+        (np.dstack([np.uint8(0 * HOLES)] * 3 + [np.uint8(255 * HOLES)]), "alpha channel"),
+    ],
+    ids=["grey", "soft", "black", "alpha"],
+)
+def test_odd_masks_are_remarked_upon(mask, said, capsys):
+    Image.fromarray(mask).save("mask.png")
+    fill("in.png", "out.png")
+    assert said in capsys.readouterr().err
+
+
+def test_a_red_mask_is_a_mask():
+    assert fill("in.png", "white.png") == DONE
+    Image.fromarray(np.dstack([np.uint8(255 * HOLES), *[np.zeros_like(GREY)] * 2])).save("mask.png")
+    assert fill("in.png", "red.png") == DONE
+    assert Path("red.png").read_bytes() == Path("white.png").read_bytes()
+
+
+def test_a_folder_is_its_pictures_and_no_more(capsys):
+    Path("all").mkdir()
+    for name in ("a.png", ".hidden.png", "mask.png"):
+        Path("all", name).write_bytes(Path("mask.png" if "mask" in name else "in.png").read_bytes())
+    Path("all/folder.png").mkdir()
+    assert main(["inpaint", "all", "--mask", "all/mask.png", "-o", "out"]) == DONE
+    assert [path.name for path in Path("out").iterdir()] == ["a.png"]
+
+
+def test_formats_are_checked_before_any_work(monkeypatch, capsys):
+    monkeypatch.setattr("ntkfill.grids.inpainter.Inpainter.fit", lambda *_, **__: 1 / 0)
+    tifffile.imwrite("in.tif", GREY.astype(np.float32))
+    assert fill("in.tif", "out.png") == FAILED
+    assert "cannot hold" in capsys.readouterr().err
+
+
+def test_nobody_reads_stderr():
+    code = (
+        "import sys; sys.stderr = None; from ntkfill.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    given = ["inpaint", "in.png", "--mask", "mask.png", "-o", "out.png", "--json"]
+    done = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, check=True)
+    assert json.loads(done.stdout)["files"][0]["converged"]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2GB", 2 * 10**9), ("500M", 5 * 10**8), ("1 GiB", 2**30), ("10", 10)]
+)
+def test_sizes(text, size):
+    from ntkfill.cli import _bytes
+
+    assert _bytes(text) == size
+
+
+def test_interrupted_while_loading(monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ntkfill.cli.commands.run", stop)
+    assert fill("in.png", "out.png") == 130
+    assert "interrupted" in capsys.readouterr().err

@@ -1,0 +1,230 @@
+"""One mask, many images: the same as the door, and what a fill is made of."""
+
+import numpy as np
+import pytest
+
+from ntkfill import Inpainter, InputError, MemoryLimitError, inpaint
+from ntkfill.nn import hourglass
+from ntkfill.priors import IID, Features, MeshGrid
+
+NET = hourglass(2)
+RNG = np.random.default_rng(0)
+WRAPPED = {"boundary": "wrap", "shift_average": False}
+OPTIONS = {
+    "as it comes": {},
+    "exact": {"shift_average": False, "network": NET},
+    "wrap": {"boundary": "wrap"},
+    "mesh grid": {"prior": MeshGrid(), "network": NET, **WRAPPED},
+    "features": {"prior": Features(RNG.normal(size=(3, 16, 12))), "network": NET, **WRAPPED},
+    "own numbers": {"network": NET, "prior": IID(0.0, 2.0), "ridge": 0.1, "rtol": 1e-6},
+    "little memory": {"memory_limit": 10**6, "network": NET},
+}
+every = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+
+IMAGE = np.add.outer(np.sin(np.linspace(0, 3, 16)), np.linspace(0, 1, 12))
+HOLES = RNG.random(IMAGE.shape) < 0.3
+MISSING = [tuple(map(int, at)) for at in np.argwhere(HOLES)[[0, 20, -1]]]
+
+
+@every
+@pytest.mark.parametrize("dtype", ["f8", "f4", "u1"])
+def test_the_same_as_inpaint(options, dtype):
+    inpainter = Inpainter(**options).fit(HOLES)
+    for image in (IMAGE, 1 - IMAGE, RNG.random(IMAGE.shape)):
+        given = (100 * image).astype(dtype)
+        filled = inpainter.transform(given)
+        assert filled.dtype == given.dtype
+        np.testing.assert_array_equal(filled, inpaint(given, HOLES, **options))
+
+
+def test_channels_and_nan_where_missing():
+    inpainter = Inpainter(network=NET).fit(HOLES.astype(np.uint8) * 255)
+    colour = np.stack([IMAGE, IMAGE**2])
+    expected = inpaint(colour, HOLES, channel_axis=0, network=NET)
+    np.testing.assert_array_equal(inpainter.transform(colour, channel_axis=0), expected)
+    holed = np.where(HOLES, np.nan, colour)
+    np.testing.assert_array_equal(inpainter.transform(holed, channel_axis=0), expected)
+
+
+def test_one_factor_for_many_images(monkeypatch):
+    inpainter = Inpainter(**OPTIONS["mesh grid"]).fit(HOLES)
+    first = inpainter.transform(IMAGE)
+
+    def again(*_):
+        raise AssertionError("factored again")
+
+    monkeypatch.setattr("ntkfill.solvers.cholesky.cho_factor", again)
+    monkeypatch.setattr("ntkfill.grids.plan.Plan.kernel", again)
+    np.testing.assert_array_equal(inpainter.transform(IMAGE), first)
+    with pytest.raises(AssertionError, match="factored again"):
+        Inpainter(**OPTIONS["mesh grid"]).fit(HOLES)
+
+
+def test_fitting_again_forgets_the_first_mask():
+    inpainter = Inpainter(network=NET).fit(HOLES).fit(HOLES.T)
+    np.testing.assert_array_equal(
+        inpainter.transform(IMAGE.T), inpaint(IMAGE.T, HOLES.T, network=NET)
+    )
+    assert inpainter.kernel_row((0, 0)).shape == (12, 16)
+
+
+@every
+def test_fill_is_what_inpaint_does(options):
+    """Each image with a mask of its own; one factor as long as the mask stays the same."""
+    inpainter = Inpainter(**options)
+    holed = np.where(HOLES, np.nan, IMAGE)
+    for image, mask in ((IMAGE, HOLES), (1 - IMAGE, HOLES), (holed, None), (IMAGE, HOLES[::-1])):
+        before = getattr(inpainter, "parts_", None)
+        filled, info = inpainter.fill(image, mask)
+        expected, other = inpaint(image, mask, return_info=True, **options)
+        np.testing.assert_array_equal(filled, expected)
+        assert (info.missing, info.reports) == (other.missing, other.reports)
+        assert repr(info.plan) == repr(other.plan)
+        again = before is None or (mask is not None and not np.array_equal(mask, HOLES))
+        assert (inpainter.parts_ is before) is not again
+    channels = np.stack([holed, np.where(HOLES[::-1], np.nan, IMAGE)])
+    filled, info = inpainter.fill(channels, channel_axis=0)
+    np.testing.assert_array_equal(filled, inpaint(channels, channel_axis=0, **options))
+    assert len(info.reports) == 2
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_an_interrupted_fit_leaves_no_trace(fitted, monkeypatch):
+    inpainter = Inpainter(network=NET)
+    if fitted:
+        inpainter.fit(HOLES)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ntkfill.grids.plan.Plan.kernel", stop)
+        with pytest.raises(KeyboardInterrupt):
+            inpainter.fit(HOLES[::-1])
+    expected = inpaint(IMAGE, HOLES[::-1], network=NET)
+    np.testing.assert_array_equal(inpainter.fill(IMAGE, HOLES[::-1])[0], expected)
+
+
+BEFORE_FIT = {
+    "transform": lambda inpainter: inpainter.transform(IMAGE),
+    "kernel_row": lambda inpainter: inpainter.kernel_row((0, 0)),
+    "weights": lambda inpainter: inpainter.weights((0, 0)),
+    "save": lambda inpainter: inpainter.save("never-written.npz"),
+}
+
+
+@pytest.mark.parametrize("name", BEFORE_FIT)
+def test_before_fit(name):
+    with pytest.raises(InputError, match=r"no mask yet.*fit\(mask\)"):
+        BEFORE_FIT[name](Inpainter())
+
+
+NAN = np.where(np.arange(192).reshape(16, 12) == np.flatnonzero(~HOLES)[9], np.nan, IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("image", "axis", "message"),
+    [
+        (IMAGE.T, None, r"expected \(16, 12\); got \(12, 16\)"),
+        (IMAGE[None], None, r"got \(1, 16, 12\)"),
+        (IMAGE, -1, r"got \(16,\)"),
+        (NAN, None, "NaN where the mask says known.*fill"),
+        (np.stack([IMAGE, NAN]), 0, "NaN where the mask says known"),
+        (IMAGE + 0j, None, "complex128"),
+    ],
+)
+def test_images_that_do_not_fit_are_refused(image, axis, message):
+    with pytest.raises(InputError, match=message):
+        Inpainter(network=NET).fit(HOLES).transform(image, channel_axis=axis)
+
+
+@pytest.mark.parametrize(
+    ("options", "mask", "error"),
+    [
+        ({}, np.ones((4, 4)), InputError),
+        ({}, np.zeros((0, 4)), InputError),
+        ({}, np.full((4, 4), np.nan), InputError),
+        ({"ridge": -1}, HOLES, InputError),
+        ({"boundary": "reflect"}, HOLES, InputError),
+        ({"network": "resnet"}, HOLES, InputError),
+        ({"memory_limit": 100}, HOLES, MemoryLimitError),
+    ],
+)
+def test_fit_refuses(options, mask, error):
+    with pytest.raises(error):
+        Inpainter(**options).fit(mask)
+
+
+def test_nothing_missing():
+    inpainter = Inpainter(network=NET).fit(np.zeros((5, 4)))
+    np.testing.assert_array_equal(inpainter.transform(IMAGE[:5, :4]), IMAGE[:5, :4])
+
+
+@every
+@pytest.mark.parametrize("at", [(0, 0), (15, 11), (7, 3)])
+def test_kernel_row(options, at):
+    inpainter = Inpainter(**options).fit(HOLES)
+    row = inpainter.kernel_row(at)
+    assert row.shape == IMAGE.shape
+    for other in ((0, 0), (3, 9), (15, 11)):
+        assert row[other] == pytest.approx(inpainter.kernel_row(other)[at], rel=1e-6)
+        # A covariance is at most the geometric mean of the variances.
+        bound = row[at] * inpainter.kernel_row(other)[other]
+        assert row[other] ** 2 <= bound * (1 + 1e-6)
+    assert row[at] > 0
+    if "prior" not in options or isinstance(options["prior"], IID):
+        assert np.unravel_index(row.argmax(), row.shape) == at
+    np.testing.assert_array_equal(row, inpainter.kernel_row((at[0] - 16, at[1] - 12)))
+
+
+@every
+@pytest.mark.parametrize("at", MISSING)
+def test_weights_make_the_value(options, at):
+    inpainter = Inpainter(**{"rtol": 1e-7} | options).fit(HOLES)
+    weights = inpainter.weights(at)
+    assert weights.shape == IMAGE.shape
+    assert not weights[HOLES].any()
+    assert weights[~HOLES].all()
+    if options.get("shift_average", True):  # only then the mean is taken out first
+        assert weights.sum() == pytest.approx(1, abs=1e-9)
+    for image in (IMAGE, RNG.random(IMAGE.shape)):
+        value = inpainter.transform(image)[at]
+        assert np.vdot(weights, image) == pytest.approx(value, abs=1e-4)
+
+
+def test_changed_options_are_heeded():
+    inpainter = Inpainter(network=NET)
+    before = inpainter.fill(IMAGE, HOLES)[0]
+    inpainter.ridge = 10.0
+    for method in (inpainter.transform, inpainter.save):
+        with pytest.raises(InputError, match="changed after the fit"):
+            method(IMAGE)
+    expected = inpaint(IMAGE, HOLES, network=NET, ridge=10.0)
+    np.testing.assert_array_equal(inpainter.fill(IMAGE, HOLES)[0], expected)
+    assert not np.array_equal(before, expected)
+
+
+@pytest.mark.parametrize("cache", ["no", "/tmp", 3])
+def test_what_is_no_cache_is_refused(cache):
+    with pytest.raises(InputError, match="no cache"):
+        inpaint(IMAGE, HOLES, network=NET, cache=cache)
+
+
+def test_weights_in_one_dimension():
+    holes = np.arange(20) % 4 == 1
+    inpainter = Inpainter().fit(holes)
+    np.testing.assert_array_equal(inpainter.weights(5), inpainter.weights((5,)))
+    assert set(np.argsort(inpainter.weights(5))[-2:]) == {4, 6}  # the nearest count most
+
+
+@pytest.mark.parametrize("at", [(16, 0), (0, -13), (1,), (1, 2, 3), (), 5, None, (np.nan, 1)])
+@pytest.mark.parametrize("method", ["kernel_row", "weights"])
+def test_no_such_pixel(at, method):
+    with pytest.raises(InputError, match=r"no such pixel; expected 2 numbers within \(16, 12\)"):
+        getattr(Inpainter(network=NET).fit(HOLES), method)(at)
+
+
+@pytest.mark.parametrize("at", [(1.5, 2), ("a", "b")])
+def test_no_such_pixel_of_another_type(at):
+    with pytest.raises(InputError):
+        Inpainter(network=NET).fit(HOLES).kernel_row(at)

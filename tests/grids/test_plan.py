@@ -1,0 +1,210 @@
+"""What is chosen for a mask: network, torus, solver, and the memory it will take."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+
+from ntkfill import InputError, MemoryLimitError
+from ntkfill.grids.architecture import LEAST_LEVELS
+from ntkfill.grids.plan import beyond_reach, padded, plan
+from ntkfill.nn import Conv, Downsample, Upsample, hourglass
+from ntkfill.priors import MeshGrid
+from ntkfill.solvers import CG, Cholesky
+
+
+def hole(shape, width):
+    """A cube of missing pixels in the middle."""
+    missing = np.zeros(shape, bool)
+    missing[tuple(slice((s - width) // 2, (s - width) // 2 + width) for s in shape)] = True
+    return missing
+
+
+def levels(network):
+    return sum(isinstance(layer, Downsample) for layer in network.layers)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("width", [0, 1, 2, 7, 16, 17, 30, 31, 32])
+def test_no_fewer_levels_than_the_largest_hole_needs(n, width):
+    missing = hole((40,) * n, width)
+    network = plan(missing).network
+    assert levels(network) >= LEAST_LEVELS[n] >= 4
+    # The middle of the hole is (width + 1) // 2 from what is known: the reach is twice that.
+    assert network.reach >= 2 * ((width + 1) // 2)
+    assert not beyond_reach(missing, network.reach).any()
+
+
+@pytest.mark.parametrize("width", [129, 255, 256, 257, 400, 512, 513])
+def test_one_level_more_than_the_largest_hole_needs(width):
+    reach = plan(hole((600,), width)).network.reach
+    assert reach / 4 < 2 * ((width + 1) // 2) <= reach / 2
+
+
+def test_levels_grow_with_the_hole():
+    found = [levels(plan(hole((300,), width)).network) for width in range(0, 300, 7)]
+    assert found == sorted(found)
+    assert (found[0], found[-1]) == (LEAST_LEVELS[1], 10)
+
+
+def test_one_large_hole_decides():
+    missing = np.random.default_rng(0).random((90, 90)) < 0.5
+    assert levels(plan(missing).network) == LEAST_LEVELS[2]
+    assert plan(missing | hole((90, 90), 66)).network.reach >= 128
+
+
+def test_holes_at_borders_count_from_their_far_side():
+    missing = np.zeros((64, 64), bool)
+    missing[:, :20] = True
+    assert plan(missing).network.reach >= 2 * 20
+    assert plan(missing).network.reach > plan(np.roll(missing, 20, axis=1)).network.reach
+
+
+@pytest.mark.parametrize(("width", "beyond"), [(9, 1), (10, 4), (8, 0), (31, 23**2)])
+def test_beyond_reach(width, beyond):
+    missing = hole((40, 40), width)
+    assert beyond_reach(missing, 5).sum() == beyond
+    assert not beyond_reach(missing, 100).any()
+
+
+DEEP = [(1, 100_000, 90_000), (2, 520, 500), (3, 130, 100), (4, 24, 20)]
+
+
+@pytest.mark.parametrize(("n", "side", "width"), DEEP)
+def test_never_so_deep_that_the_kernel_is_slow(n, side, width):
+    """The pairs of the last level with an activation, which take the time, stay below 4**14."""
+    network = plan(hole((side,) * n, width), memory_limit=10**12).network
+    last_up = max(k for k, layer in enumerate(network.layers) if isinstance(layer, Upsample))
+    linear = all(isinstance(layer, Conv) for layer in network.layers[last_up:][1:])
+    assert 4 ** ((levels(network) - linear) * n) <= 4**14
+    assert network.reach < width  # or the cap was not what decided
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "side", "width"), DEEP)
+def test_the_kernel_is_made_in_seconds(n, side, width):
+    started = time.perf_counter()
+    plan(hole((side,) * n, width), memory_limit=10**12).kernel()
+    assert time.perf_counter() - started < 60
+
+
+NETWORKS = {
+    "two levels": hourglass(2),
+    "four levels": hourglass(4),
+    "flat": hourglass(0),
+    "bilinear": hourglass(2, upsample="bilinear"),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("shift_average", [True, False])
+@pytest.mark.parametrize("shape", [(1,), (7,), (100,), (1, 1), (33, 64), (5, 2, 9)], ids=str)
+def test_padded_torus(network, shift_average, shape):
+    torus = padded(shape, network, shift_average)
+    assert len(torus) == len(shape)
+    for side, whole in zip(shape, torus, strict=True):
+        # Around the torus the image's ends are so far apart that they share the far field only.
+        assert whole - (side - 1) > network.reach or network.reach == 1
+        assert whole >= side + network.reach
+        assert whole >= 2 * network.reach
+        assert whole % network.stride == 0 or (shift_average and network.axis.tail == 1)
+        # And no larger than Fourier transforms ask for.
+        assert whole <= 1.5 * max(side + network.reach, 2 * network.reach) + 2 * network.stride
+        rest = whole
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        assert rest == 1
+    kernel = network.kernel(torus, shift_average=shift_average)
+    assert kernel.shape == torus
+
+
+@pytest.mark.parametrize("shift_average", [True, False])
+def test_embed_and_window(shift_average):
+    made = plan(hole((7, 9), 2), shift_average=shift_average)
+    image = np.random.default_rng(0).random((7, 9, 3))
+    whole = made.embed(image)
+    assert whole.shape == (*made.torus, 3)
+    np.testing.assert_array_equal(made.window(whole), image)
+    assert whole.sum() == pytest.approx(image.sum())
+    assert made.embed(np.ones((7, 9), bool)).dtype == bool
+
+
+@pytest.mark.parametrize(
+    ("shape", "shift_average", "most"),
+    [
+        ((64, 64), False, 5),
+        ((64, 48), False, 4),
+        ((24, 40), False, 3),
+        ((6, 100), False, 1),
+        ((37,), True, 4),
+        ((33, 16), True, 3),
+        ((64,), True, 5),
+        ((7, 9), True, 1),
+    ],
+)
+def test_wrap_takes_what_the_sides_allow(shape, shift_average, most):
+    missing = np.ones(shape, bool)
+    missing.flat[0] = False  # so large a hole that the sides decide
+    options = {"boundary": "wrap", "shift_average": shift_average}
+    made = plan(missing, **options)
+    assert made.torus == shape
+    assert levels(made.network) == most
+    assert made.kernel().shape == shape
+    small = plan(~missing, **options)
+    assert levels(small.network) == min(most, LEAST_LEVELS[len(shape)])
+
+
+@pytest.mark.parametrize(
+    ("shape", "shift_average"), [((7,), False), ((8, 9), False), ((1, 64), True), ((3,), True)]
+)
+def test_wrap_refuses_where_no_level_fits(shape, shift_average):
+    missing = np.arange(math.prod(shape)).reshape(shape) == 1
+    with pytest.raises(InputError, match="boundary='pad'"):
+        plan(missing, boundary="wrap", shift_average=shift_average)
+
+
+def test_a_prior_of_its_own_grid_is_solved_directly():
+    made = plan(
+        hole((16, 16), 3), prior=MeshGrid(), boundary="wrap", shift_average=False, ridge=0.1
+    )
+    assert made.solver == Cholesky(ridge=0.1)
+    assert isinstance(plan(hole((16, 16), 3)).solver, CG)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("shape", [(4096,), (60, 90), (16, 16, 16)], ids=str)
+def test_memory_grows_with_the_torus_and_the_channels(shape, channels):
+    made = [plan(hole(shape, 2), network=hourglass(2), channels=channels + k) for k in range(3)]
+    each = made[1].memory - made[0].memory
+    assert made[2].memory - made[1].memory == each >= 9 * 4 * math.prod(made[0].torus)
+    assert made[0].memory >= channels * each
+
+
+@pytest.mark.parametrize("prior", [None, MeshGrid()], ids=repr)
+def test_memory_limit(prior):
+    options = {"prior": prior, "boundary": "wrap", "shift_average": False, "channels": 3}
+    missing = hole((32, 32), 3)
+    needed = plan(missing, **options).memory
+    one = plan(missing, **options | {"channels": 1}).memory
+    assert plan(missing, memory_limit=one, **options).memory == needed
+    with pytest.raises(MemoryLimitError, match="smaller image") as refused:
+        plan(missing, memory_limit=one - 1, **options)
+    assert (refused.value.needed, refused.value.limit) == (one, one - 1)
+    if prior is not None:
+        assert needed >= 3 * 8 * missing.size**2
+
+
+def test_memory_of_double_precision():
+    missing = hole((32, 32), 3)
+    assert plan(missing, rtol=1e-8).memory > 1.3 * plan(missing, rtol=1e-3).memory
+
+
+def test_memory_of_an_exact_volume():
+    missing = hole((16, 16, 16), 3)
+    made = plan(missing, shift_average=False)
+    block = math.prod(made.network.period for _ in range(3)) ** 2
+    assert made.memory > 4 * block
+    with pytest.raises(MemoryLimitError):
+        plan(missing, shift_average=False, memory_limit=4 * block)

@@ -1,0 +1,257 @@
+"""Choosing networks by hidden known entries, and filling with a mixture of them."""
+
+import numpy as np
+import pytest
+from scipy import ndimage, optimize
+
+from ntkfill import Inpainter, inpaint
+from ntkfill.errors import InputError
+from ntkfill.grids.architecture import automatic
+from ntkfill.grids.crops import windows
+from ntkfill.grids.selection import choose, family
+from ntkfill.nn import Member, Mixture, hourglass, parse
+from ntkfill.selection import stacked
+
+RNG = np.random.default_rng(5)
+GAPS = RNG.random((96, 96)) < 0.5
+NOISE = RNG.standard_normal(GAPS.shape)
+SMOOTH = ndimage.gaussian_filter(NOISE, 3)
+ROUGH = np.where(ndimage.gaussian_filter(NOISE, 3) > 0, 1.0, 0.0)
+PAIR = Mixture((Member(hourglass(3), 1e-2, 1.5), Member(hourglass(4, convs_up=2), 1e-3, -0.5)))
+
+
+def hole(shape, corner, side):
+    missing = np.zeros(shape, bool)
+    missing[tuple(slice(c, c + side) for c in corner)] = True
+    return missing
+
+
+def best_weights(gram):
+    """Weights that sum to one, by a general optimiser."""
+    found = optimize.minimize(
+        lambda w: w @ gram @ w,
+        np.full(len(gram), 1 / len(gram)),
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+        options={"ftol": 1e-15},
+    )
+    return found.x
+
+
+@pytest.mark.parametrize(
+    ("errors", "count", "expected"),
+    [
+        ([[1, 1], [1, 1]], 1e6, [1, 0]),
+        ([[1.0, 1], [-1, -1]], 1e9, [0.5, 0.5]),
+        ([[2.0, 2], [1, 1]], 1e9, [-1, 2]),
+        ([[1.0, 0], [0, 0.999]], 10, [1, 0]),
+        ([[3, 3, 3, 3], [1, -1, 1, -1], [3, 3, 3, -3]], 100, [0, 1, 0]),
+        ([[0.0, 0], [1, 1]], 1e6, [1, 0]),
+    ],
+)
+def test_stacked(errors, count, expected):
+    errors = np.array(errors)
+    np.testing.assert_allclose(stacked(errors @ errors.T / 4, count), expected, atol=1e-3)
+
+
+def test_stacked_against_a_general_optimiser():
+    errors = RNG.standard_normal((3, 50)) * [[1.0], [1.5], [0.8]]
+    errors[1] += errors[0]
+    gram = errors @ errors.T / 50
+    assert stacked(gram, 1e12) == pytest.approx(best_weights(gram), abs=1e-3)
+    # One member less, and one only, where no more are wanted.
+    assert np.count_nonzero(stacked(gram, 1e12, most=1)) == 1
+    assert stacked(gram, 1e12).sum() == pytest.approx(1)
+
+
+def test_few_errors_do_not_move_the_choice():
+    gram = np.array([[1.0, 0.0], [0.0, 0.9]])
+    assert stacked(gram, 3.0).tolist() == [1, 0]
+    assert stacked(gram, 1e6)[1] > 0.5
+
+
+@pytest.mark.parametrize("shape", [(900,), (64, 64), (20, 20, 20)])
+@pytest.mark.parametrize("deepest", [1, 3, 9])
+@pytest.mark.parametrize("boundary", ["pad", "wrap"])
+def test_family_starts_with_the_rule_and_sees_across_the_hole(shape, deepest, boundary):
+    members = family(shape, deepest, boundary)
+    assert members[0].network == automatic(shape, deepest, boundary, True)
+    assert len(set(members)) == len(members)
+    assert all(member.network.reach > deepest for member in members[1:])
+    assert {member.ridge for member in family(shape, deepest, boundary, 0.5)} == {0.5}
+    if boundary == "wrap":
+        for member in members[1:]:
+            assert all(side >= 2 * member.network.reach for side in shape)
+
+
+@pytest.mark.parametrize("garbage", [0.0, np.nan, 1e30])
+def test_what_is_missing_is_never_read(garbage):
+    expected = choose(SMOOTH, GAPS)
+    assert choose(np.where(GAPS, garbage, SMOOTH), GAPS) == expected
+    # A negative control: what is known is read.
+    assert choose(np.where(GAPS, SMOOTH, NOISE), GAPS) != expected
+
+
+def test_the_choice_does_not_depend_on_threads(monkeypatch):
+    expected = choose(SMOOTH, GAPS)
+    monkeypatch.setattr("ntkfill.runtime.threads.workers", lambda: 1)
+    monkeypatch.setattr("ntkfill.kernels.stationary.workers", lambda: 1)
+    assert choose(SMOOTH, GAPS) == expected
+
+
+def test_the_unit_of_the_values_does_not_matter():
+    here, there = choose(SMOOTH, GAPS), choose(1000 * SMOOTH + 7000, GAPS)
+    assert [member.network for member in here.network.members] == [
+        member.network for member in there.network.members
+    ]
+    assert there.error == pytest.approx(1000 * here.error, rel=1e-2)
+
+
+@pytest.mark.parametrize("image", [SMOOTH, ROUGH, SMOOTH + ROUGH], ids=["smooth", "rough", "both"])
+def test_the_choice_is_no_worse_than_the_rule(image):
+    chosen, info = inpaint(image, GAPS, return_info=True)
+    by_rule = inpaint(image, GAPS, network=automatic(GAPS.shape, 3, "pad", True))
+    better = np.square(chosen - image).sum() / np.square(by_rule - image).sum()
+    assert better < 1.02
+    # The error that was seen on hidden entries is about the one on those that are missing.
+    seen = np.sqrt(np.square(chosen - image)[GAPS].mean())
+    assert 0.7 * seen < info.choice.error < 2 * seen
+
+
+def test_a_smooth_picture_takes_a_smooth_network():
+    chosen = choose(SMOOTH, GAPS)
+    rule = chosen.tried[0]
+    assert chosen.error < 0.5 * rule.error
+    assert "bilinear" in repr(chosen.network)
+    assert len(chosen.tried) >= 5
+    assert chosen.hidden == np.ceil(0.2 * (~GAPS).sum())
+
+
+@pytest.mark.parametrize(
+    ("image", "missing"),
+    [
+        (np.ones((40, 40)), RNG.random((40, 40)) < 0.5),
+        (SMOOTH, np.zeros_like(GAPS)),
+        (SMOOTH, np.ones_like(GAPS)),
+        (np.full((40, 40), np.inf), RNG.random((40, 40)) < 0.5),
+        (np.where(RNG.random((40, 40)) < 0.5, 1e308, -1e308), RNG.random((40, 40)) < 0.5),
+        (np.arange(30.0), np.arange(30) % 3 == 0),
+    ],
+    ids=["constant", "nothing missing", "nothing known", "infinite", "too large", "too few"],
+)
+def test_where_there_is_nothing_to_choose_by(image, missing):
+    assert choose(image, missing) is None
+
+
+def test_what_was_chosen_can_be_read_back_and_does_the_same():
+    filled, info = inpaint(SMOOTH, GAPS, return_info=True)
+    assert info.network == info.choice.network == parse(repr(info.network))
+    again, fixed = inpaint(SMOOTH, GAPS, network=parse(repr(info.network)), return_info=True)
+    assert again.tobytes() == filled.tobytes()
+    assert fixed.choice is None
+
+
+@pytest.mark.parametrize("separate", [False, True], ids=["one mask", "one mask a channel"])
+def test_a_mixture_adds_up_what_its_members_fill_in(separate):
+    image = np.stack([SMOOTH, ROUGH], axis=-1)[:40, :40]
+    gaps = np.stack([GAPS, GAPS.T if separate else GAPS], axis=-1)[:40, :40]
+    holed = np.where(gaps, np.nan, image)
+    filled, info = inpaint(holed, channel_axis=-1, network=PAIR, return_info=True)
+    parts = [
+        inpaint(holed, channel_axis=-1, network=member.network, ridge=member.ridge)
+        for member in PAIR.members
+    ]
+    np.testing.assert_allclose(filled, 1.5 * parts[0] - 0.5 * parts[1], atol=1e-5)
+    assert len(info.reports) == (4 if separate else 2)
+    # A ridge that was asked for is the ridge of all members.
+    smoothed = inpaint(holed, channel_axis=-1, network=PAIR, ridge=0.1)
+    assert np.abs(smoothed - filled).max() > 1e-3
+
+
+def test_weights_of_a_mixture_make_up_the_filled_value():
+    inpainter = Inpainter(PAIR, rtol=1e-6).fit(GAPS)
+    at = tuple(map(int, np.argwhere(GAPS)[40]))
+    made = inpainter.weights(at)
+    assert not made[GAPS].any()
+    assert np.sum(made * SMOOTH) == pytest.approx(inpainter.transform(SMOOTH)[at], abs=1e-4)
+
+
+def test_fit_chooses_by_an_image_and_transform_keeps_the_choice(tmp_path):
+    inpainter = Inpainter().fit(GAPS, SMOOTH)
+    assert inpainter.network_ == inpainter.choice_.network
+    np.testing.assert_array_equal(inpainter.transform(SMOOTH), inpaint(SMOOTH, GAPS))
+    inpainter.save(tmp_path / "saved.npz")
+    loaded = Inpainter.load(tmp_path / "saved.npz")
+    assert loaded.transform(ROUGH).tobytes() == inpainter.transform(ROUGH).tobytes()
+    assert Inpainter().fit(GAPS).choice_ is None
+
+
+@pytest.mark.parametrize(
+    "members", [(), [Member(hourglass(2))], (hourglass(2),), (Member(hourglass(2), weight=0.4),)]
+)
+def test_mixtures_that_are_none(members):
+    with pytest.raises(InputError, match="mixture"):
+        Mixture(members)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"network": "auto"}, {"ridge": -1.0}, {"weight": "half"}, {"ridge": np.nan}]
+)
+def test_members_that_are_none(fields):
+    with pytest.raises(InputError):
+        Member(**{"network": hourglass(2)} | fields)
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"), [((100, 100), 1), ((700, 300), 4), ((80, 90, 100), 3), ((30000,), 4)]
+)
+def test_windows_are_alike_and_lie_within(shape, count):
+    weight = (np.random.default_rng(0).random(shape) < 0.05).astype(float)
+    found = list(windows(weight > 2, weight))
+    assert len(found) == count
+    sizes = {weight[window].shape for window in found}
+    assert len(sizes) == 1
+
+
+def test_a_window_shows_the_hidden_hole():
+    missing, weight = hole((600, 600), (30, 40), 60), np.zeros((600, 600))
+    weight[400:460, 300:360] = 1
+    (window,) = windows(missing, weight)
+    assert weight[window].sum() == weight.sum()
+    assert weight[window].shape == (128, 128)
+
+
+def test_a_prior_or_kernel_that_has_no_choice_goes_by_the_rule():
+    for options in ({"shift_average": False, "boundary": "wrap"}, {"network": hourglass(3)}):
+        assert inpaint(SMOOTH, GAPS, return_info=True, **options)[1].choice is None
+
+
+def test_members_that_do_not_fit_into_memory_are_left_out():
+    missing = hole((48, 48), (20, 20), 6) | (np.random.default_rng(0).random((48, 48)) < 0.2)
+    limit = int(1.05 * Inpainter().planned(missing).memory)
+    filled, info = inpaint(SMOOTH[:48, :48], missing, memory_limit=limit, return_info=True)
+    assert len(info.choice.tried) < len(choose(SMOOTH[:48, :48], missing).tried)
+    assert np.isfinite(filled).all()
+
+
+@pytest.mark.parametrize("shape", [(16,), (64,), (256,), (8, 8), (16, 48)])
+@pytest.mark.parametrize("shift_average", [True, False])
+def test_wrapped_networks_do_not_end_in_one_coordinate(shape, shift_average):
+    missing = np.random.default_rng(0).random(shape) < 0.15
+    options = {"boundary": "wrap", "shift_average": shift_average}
+    row = Inpainter(**options).fit(missing).kernel_row((0,) * len(shape))
+    for axis in range(row.ndim):
+        along = row[tuple(slice(None) if k == axis else 0 for k in range(row.ndim))]
+        assert np.ptp(along) > 1e-3 * along.max()
+
+
+def test_numbers_of_numpy_can_be_saved_and_read_back(tmp_path):
+    members = (
+        Member(hourglass(2), np.float64(0.01), np.float64(0.7)),
+        Member(hourglass(3), 1, 0.3),
+    )
+    pair = Mixture(members)
+    assert parse(repr(pair)) == pair
+    made = Inpainter(pair, rtol=np.float32(1e-2), memory_limit=np.int64(10**9)).fit(GAPS)
+    made.save(tmp_path / "saved.npz")
+    loaded = Inpainter.load(tmp_path / "saved.npz")
+    assert loaded.transform(SMOOTH).tobytes() == made.transform(SMOOTH).tobytes()

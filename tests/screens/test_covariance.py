@@ -1,0 +1,172 @@
+"""Learned similarities, against the textbook's two steps, dense algebra and planted truths."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from ntkfill.screens import NTK, Additive, CellMean, KFold, Learned, Screen, evaluate, network
+from ntkfill.screens.methods.covariance import sizes
+from ntkfill.screens.methods.ntk import chosen
+
+CELLS, DRUGS, GENES = 6, 9, 400
+
+
+def planted(seed=0, genes=GENES):
+    """Profiles of a matrix normal field, a third of the conditions missing; and its covariances."""
+    random = np.random.default_rng(seed)
+    cells, drugs = (
+        np.cov(random.normal(size=(n, 2 * n))) + 0.1 * np.eye(n) for n in (CELLS, DRUGS)
+    )
+    roots = (np.linalg.cholesky(side) for side in (cells, drugs))
+    field = np.einsum("ab,cd,bdg->acg", *roots, random.normal(size=(CELLS, DRUGS, genes)))
+    field += 0.1 * random.normal(size=field.shape)
+    seen = np.flatnonzero(random.random(CELLS * DRUGS) < 0.7)
+    labels = np.array([[f"c{c}", f"d{d}"] for c in range(CELLS) for d in range(DRUGS)])
+    profiles = field.reshape(-1, genes)
+    rest = np.setdiff1d(np.arange(len(labels)), seen)
+    order = np.concatenate([seen, rest])
+    return profiles[order], labels[order], len(seen), (cells, drugs)
+
+
+PROFILES, LABELS, KNOWN, TRUTH = planted()
+ROWS = np.arange(KNOWN)
+SEEN = PROFILES[:KNOWN] / np.sqrt(np.mean(PROFILES[:KNOWN] ** 2))
+START = Learned(steps=0).fit(PROFILES[:KNOWN], LABELS)
+
+
+def likelihood(found, shares):
+    """Of the seen profiles, per gene."""
+    covariance = found.covariance(ROWS, ROWS) + found.noise * np.diag(shares)
+    observed = SEEN @ SEEN.T / GENES
+    return -np.linalg.slogdet(covariance)[1] - np.trace(np.linalg.solve(covariance, observed))
+
+
+def textbook(found, shares):
+    """Expectation over all conditions, seen or not, then maximisation, one variance at a time."""
+    every = np.arange(len(LABELS))
+    observed = SEEN @ SEEN.T / GENES
+    solved = np.linalg.inv(found.covariance(ROWS, ROWS) + found.noise * np.diag(shares))
+
+    def posterior(prior):
+        """The mean square of what has this prior covariance with itself and with what was seen."""
+        own, across = prior
+        gain = across @ solved
+        return own + gain @ observed @ gain.T - gain @ across.T
+
+    grid = np.empty((CELLS, DRUGS), dtype=int)
+    grid[found.context, found.drug] = every
+    grid = grid.ravel()
+    product = np.kron(found.contexts, found.drugs)
+    at = found.context * DRUGS + found.drug
+    field = posterior((product, product[:, at[ROWS]])).reshape(CELLS, DRUGS, CELLS, DRUGS)
+    contexts = np.einsum("adbe,de->ab", field, np.linalg.inv(found.drugs)) / DRUGS
+    drugs = np.einsum("adbe,ab->de", field, np.linalg.inv(found.contexts)) / CELLS
+    member = np.eye(CELLS)[found.context[ROWS]]
+    own = posterior((found.own[0] * np.eye(CELLS), found.own[0] * member.T))
+    noise = np.diag(found.noise * shares)
+    left = np.diagonal(posterior((noise, noise))) / shares
+    return contexts, drugs, np.trace(own) / CELLS, left.mean()
+
+
+def test_a_step_is_that_of_the_textbook():
+    shares = sizes(SEEN)
+    found = START
+    for _ in range(3):
+        contexts, drugs, own, noise = textbook(found, shares)
+        found = found.likelier(ROWS, SEEN / np.sqrt(GENES), shares)
+        np.testing.assert_allclose(found.contexts, contexts, atol=1e-9)
+        np.testing.assert_allclose(found.drugs, drugs / np.diag(drugs).mean(), atol=1e-9)
+        np.testing.assert_allclose([found.own[0], found.noise], [own, noise], atol=1e-9)
+    swapped = np.abs(found.contexts - drugs[:CELLS, :CELLS]).max()
+    assert swapped > 0.05  # the sides are not alike, so the test would notice
+
+
+def test_every_step_makes_what_was_seen_likelier():
+    shares = sizes(SEEN)
+    steps = [Learned(steps=k).fit(PROFILES[:KNOWN], LABELS) for k in range(8)]
+    values = [likelihood(found, shares) for found in steps]
+    assert (np.diff(values) > 0).all()
+    assert likelihood(replace(steps[-1], drugs=START.drugs), shares) < values[-1]
+
+
+def correlations(covariance):
+    scale = np.sqrt(np.diag(covariance))
+    return (covariance / np.outer(scale, scale))[np.triu_indices(len(scale), 1)]
+
+
+def test_planted_similarities_are_found():
+    found = Learned(drug=0.0).fit(PROFILES[:KNOWN], LABELS)
+    for learned, truth in zip((found.contexts, found.drugs), TRUTH, strict=True):
+        assert np.corrcoef(correlations(learned), correlations(truth))[0, 1] > 0.9
+    shuffled = LABELS.copy()
+    np.random.default_rng(0).shuffle(shuffled[:KNOWN])
+    wrong = Learned(drug=0.0).fit(PROFILES[:KNOWN], shuffled)
+    assert np.corrcoef(correlations(wrong.drugs), correlations(TRUTH[1]))[0, 1] < 0.5
+
+
+def test_predictions_are_kernel_regression_on_features_with_these_inner_products():
+    train = Screen(PROFILES[:KNOWN], LABELS[:KNOWN], np.arange(GENES))
+    rest = train.profiles - train.profiles.mean(axis=0)
+    found = Learned().fit(rest, LABELS)
+    every = np.arange(len(LABELS))
+    features = np.linalg.cholesky(found.covariance(every, every))
+    kernel = network(1).between(features)
+    known = kernel[:KNOWN, :KNOWN]
+    ridge = found.noise / found.variance(ROWS).mean() * np.diag(known).mean()
+    solved = np.linalg.solve(known + ridge * np.diag(sizes(rest)), rest)
+    oracle = train.profiles.mean(axis=0) + kernel[KNOWN:, :KNOWN] @ solved
+    np.testing.assert_allclose(NTK().predict(train, LABELS[KNOWN:]), oracle, atol=1e-8)
+
+
+def test_planted_profiles_are_predicted_better_than_by_sums():
+    screen = Screen(PROFILES[:KNOWN], LABELS[:KNOWN], np.arange(GENES))
+    methods = {"ntk": NTK(), "cell mean": CellMean(), "additive": Additive()}
+    told = evaluate(screen, methods, KFold(5, rounds=1))
+    for other in ("cell mean", "additive"):
+        assert told.against("ntk", other)["r2"].wins == 5
+
+
+def test_scale_origin_and_order_do_not_matter():
+    train = Screen(PROFILES[:KNOWN], LABELS[:KNOWN], np.arange(GENES))
+    wanted = LABELS[KNOWN:]
+    usual = NTK().predict(train, wanted)
+    moved = Screen(3 * train.profiles + np.arange(GENES), train.labels, train.genes)
+    np.testing.assert_allclose(NTK().predict(moved, wanted), 3 * usual + np.arange(GENES))
+    turned = train.take(np.arange(KNOWN)[::-1])
+    np.testing.assert_allclose(NTK().predict(turned, wanted[::-1]), usual[::-1], atol=1e-8)
+    few = NTK(Learned(most=10)).predict(train, wanted)
+    assert np.abs(few - usual).max() > 0.01
+    assert np.isfinite(few).all()
+
+
+def test_what_is_learned_is_the_same_for_any_number_of_threads():
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(Learned().fit(PROFILES[:KNOWN], LABELS))
+    np.testing.assert_array_equal(found[0].drugs, found[1].drugs)
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_leave_one_out_in_closed_form_is_leaving_one_out(even):
+    random = np.random.default_rng(1)
+    points = random.normal(size=(12, 3))
+    kernel, y = network(1).between(points), points @ random.normal(size=(3, 4))
+    y += 0.5 * random.normal(size=y.shape)
+    shares = np.ones(12) if even else random.uniform(0.2, 3.0, size=12)
+    ridges = 10.0 ** np.arange(-4.0, 2.25, 0.25)
+    scale = np.mean(np.diag(kernel / np.sqrt(np.outer(shares, shares))))
+    errors = []
+    for ridge in ridges * scale:
+        total = 0.0
+        for k in range(12):
+            rest = np.arange(12) != k
+            inside = kernel[np.ix_(rest, rest)] + ridge * np.diag(shares[rest])
+            guess = kernel[k, rest] @ np.linalg.solve(inside, y[rest])
+            total += np.sum((guess - y[k]) ** 2) / shares[k]
+        errors.append(total)
+    best = ridges[int(np.argmin(errors))] * scale / np.mean(np.diag(kernel))
+    assert chosen(kernel.copy(), y, shares) == pytest.approx(best)
+    assert 0 < np.argmin(errors) < len(ridges) - 1

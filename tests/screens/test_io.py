@@ -1,0 +1,322 @@
+"""Screens from files of every kind, and what is said of files that are none."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ntkfill import InputError
+from ntkfill.screens import (
+    Screen,
+    averaged,
+    complete,
+    from_anndata,
+    into_anndata,
+    read,
+    simulate,
+)
+from ntkfill.screens import (
+    completion as completing,
+)
+from ntkfill.screens.screen import usable
+
+MADE = simulate(cells=3, drugs=5, genes=4, seed=1)
+PLAIN = MADE.screen
+DOSED = Screen(
+    np.round(np.random.default_rng(0).normal(size=(4, 3)), 3),
+    [["A", "x", "1 uM", "6 h"], ["A", "x", "9 uM", "6 h"], ["B", "x", "1 uM", "6 h"],
+     ["B", "y", "1 uM", "24 h"]],
+    ["g1", "g2", "g3"],
+)  # fmt: skip
+
+
+def same(first, second):
+    """What was measured, up to the order of conditions and genes."""
+    known, other = first.known, second.known
+    assert known.fields == other.fields
+    assert sorted(known.genes) == sorted(other.genes)
+    columns = [known.genes.tolist().index(gene) for gene in other.genes]
+    place = {tuple(row): k for k, row in enumerate(known.labels.tolist())}
+    rows = [place.pop(tuple(row)) for row in other.labels.tolist()]
+    assert not place
+    np.testing.assert_array_equal(known.profiles[np.ix_(rows, columns)], other.profiles)
+    return True
+
+
+def text(value):
+    return "" if np.isnan(value) else repr(float(value))
+
+
+def wide(path, screen, delimiter=","):
+    lines = [[*screen.fields, *screen.genes]]
+    for labels, row in zip(screen.labels, screen.profiles, strict=True):
+        lines.append([*labels, *map(text, row)])
+    path.write_text("\n".join(delimiter.join(line) for line in lines) + "\n")
+
+
+def long(path, screen):
+    lines = [[*screen.fields, "gene", "value"]]
+    for labels, row in zip(screen.labels, screen.profiles, strict=True):
+        lines += [[*labels, g, text(v)] for g, v in zip(screen.genes, row, strict=True)]
+    path.write_text("\n".join(",".join(line) for line in lines) + "\n")
+
+
+def parquet(path, screen):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pandas.DataFrame(screen.profiles, columns=screen.genes)
+    for k, name in enumerate(screen.fields):
+        frame.insert(k, name, screen.labels[:, k])
+    frame.to_parquet(path)
+
+
+def npz(path, screen):
+    labels = {name: screen.labels[:, k] for k, name in enumerate(screen.fields)}
+    np.savez(path, profiles=screen.profiles, genes=screen.genes, **labels)
+
+
+def gct_13(path, screen):
+    names = {"cell": "cell_id", "drug": "pert_iname", "dose": "pert_idose", "time": "pert_itime"}
+    count, genes = len(screen), len(screen.genes)
+    lines = ["#1.3", f"{genes}\t{count}\t1\t{len(screen.fields)}"]
+    lines.append("\t".join(["id", "symbol", *(f"c{k}" for k in range(count))]))
+    for k, name in enumerate(screen.fields):
+        lines.append("\t".join([names[name], "na", *screen.labels[:, k]]))
+    for gene, row in zip(screen.genes, screen.profiles.T, strict=True):
+        lines.append("\t".join([gene, f"symbol {gene}", *map(text, row)]))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def gct_12(path, screen):
+    lines = ["#1.2", f"{len(screen.genes)}\t{len(screen)}"]
+    lines.append("\t".join(["Name", "Description", *(":".join(row) for row in screen.labels)]))
+    for gene, row in zip(screen.genes, screen.profiles.T, strict=True):
+        lines.append("\t".join([gene, "na", *map(text, row)]))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def gctx(path, screen):
+    h5py = pytest.importorskip("h5py")
+    names = {"cell": "cell_id", "drug": "pert_iname", "dose": "pert_idose", "time": "pert_itime"}
+    with h5py.File(path, "w") as file:
+        file["0/DATA/0/matrix"] = screen.profiles
+        file["0/META/ROW/id"] = screen.genes.astype("S")
+        for k, name in enumerate(screen.fields):
+            file[f"0/META/COL/{names[name]}"] = screen.labels[:, k].astype("S")
+        file["0/META/COL/pert_dose"] = np.array([b"-666"] * len(screen))
+
+
+def h5ad(path, screen):
+    as_anndata(screen).write_h5ad(path)
+
+
+def as_anndata(screen):
+    anndata, pandas = pytest.importorskip("anndata"), pytest.importorskip("pandas")
+    names = [f"c{k}" for k in range(len(screen))]
+    labels = {name: screen.labels[:, k].astype(object) for k, name in enumerate(screen.fields)}
+    return anndata.AnnData(
+        np.array(screen.profiles),
+        obs=pandas.DataFrame(labels, index=names),
+        var=pandas.DataFrame(index=screen.genes.astype(object)),
+    )
+
+
+FORMATS = {
+    "wide.csv": wide,
+    "long.csv": long,
+    "table.parquet": parquet,
+    "arrays.npz": npz,
+    "v13.gct": gct_13,
+    "v12.gct": gct_12,
+    "file.gctx": gctx,
+    "file.h5ad": h5ad,
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("screen", [PLAIN, DOSED], ids=["cell-drug", "dose-time"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_gives_the_same_screen(name, screen, tmp_path):
+    FORMATS[name](tmp_path / name, screen)
+    found = read(tmp_path / name)
+    assert same(screen, found)
+    if name != "long.csv":
+        assert found.labels.tolist() == screen.labels.tolist()
+
+
+def test_tsv_and_names_of_other_people(tmp_path):
+    wide(tmp_path / "s.tsv", DOSED, "\t")
+    assert same(DOSED, read(tmp_path / "s.tsv"))
+    renamed = (tmp_path / "s.tsv").read_text().replace("cell\tdrug", "line\tagent")
+    (tmp_path / "t.txt").write_text(renamed)
+    assert same(DOSED, read(tmp_path / "t.txt", {"cell": "line", "drug": "agent"}))
+
+
+def test_a_tensor(tmp_path):
+    tensor = np.arange(12.0).reshape(2, 3, 2)
+    tensor[1, 2] = np.nan
+    np.savez(tmp_path / "t.npz", T=tensor, cells=["A", "B"], drugs=list("xyz"), entrez=["1", "2"])
+    screen = read(tmp_path / "t.npz")
+    assert screen.measured.tolist() == [True] * 5 + [False]
+    assert screen.profiles[screen.labels.tolist().index(["B", "x"])].tolist() == [6.0, 7.0]
+
+
+@pytest.mark.parametrize("suffix", completing.SUFFIXES)
+def test_completed_screens_are_read_again(suffix, tmp_path):
+    done = complete(PLAIN)
+    completing.write(tmp_path / f"done{suffix}", done)
+    found = read(tmp_path / f"done{suffix}")
+    assert len(found) == len(done.screen)
+    # Predictions are no measurements.
+    assert found.measured.tolist() == done.measured.tolist()
+    assert same(PLAIN, found)
+    if suffix == ".npz":
+        with np.load(tmp_path / "done.npz", allow_pickle=False) as stored:
+            np.testing.assert_array_equal(stored["profiles"], done.screen.profiles)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_anndata_gets_a_layer_and_keeps_x():
+    data = as_anndata(PLAIN)
+    before = data.X.copy()
+    done = complete(from_anndata(data), conditions=PLAIN.labels)
+    result = into_anndata(data, done.screen.profiles)
+    assert "ntkfill" not in data.layers
+    for array in (data.X, result.X):
+        np.testing.assert_array_equal(array, before)
+    assert np.isfinite(result.layers["ntkfill"]).all()
+    known = ~np.isnan(before)
+    np.testing.assert_array_equal(result.layers["ntkfill"][known], before[known])
+    with pytest.raises(InputError, match="already"):
+        into_anndata(result, done.screen.profiles)
+    with pytest.raises(InputError, match="do not fit"):
+        into_anndata(data, done.screen.profiles[:2])
+
+
+BAD = {
+    "empty.csv": ("", "is empty"),
+    "head.csv": ("cell,drug,g\n", "the table is empty"),
+    "ragged.csv": ("cell,drug,g\nA,x\n", "line 2.*3 entries.*got 2"),
+    "text.csv": ("cell,drug,g,h\nA,x,1,2\nA,y,3,high\n", "line 3, column 'h'.*'high'"),
+    "long_text.csv": ("cell,drug,gene,value\nA,x,g,1\nA,y,g,low\n", "line 3, column 'value'"),
+    "twice.csv": ("cell,drug,g\nA,x,1\nA,x,2\n", r"\(A, x\) is there twice"),
+    "long_twice.csv": ("cell,drug,gene,value\nA,x,g,1\nA,x,g,2\n", "line 3 repeats gene 'g'"),
+    "columns.csv": ("cell,drug,g,g\nA,x,1,2\n", "'g' is there twice"),
+    "infinite.csv": ("cell,drug,g,h\nA,x,1,2\nA,y,3,inf\n", r"'h' in condition \(A, y\) is inf"),
+    "partly.csv": ("cell,drug,g,h\nA,x,1,2\nA,y,3,\n", r"'h' in condition \(A, y\) is missing"),
+    "gene.csv": ("cell,drug,g,h\nA,x,1,\nA,y,3,\n", "not one value: gene 'h'"),
+    "no_cell.csv": ("drug,g\nx,1\n", "which cell line.*--columns cell=NAME"),
+    "no_gene.csv": ("cell,drug\nA,x\n", "no column of genes"),
+    "label.csv": ("cell,drug,g\nA,,1\n", "condition 1 has an empty label"),
+    "bytes.csv": (b"\xff\xfe\x00", "UTF-8"),
+    "what.xlsx": ("x", "unknown suffix"),
+    "not.npz": ("x", "not an .npz"),
+    "not.gct": ("x", "not a GCT file"),
+    "size.gct": ("#1.2\n2\t1\nName\tDescription\tA:x\ng\tna\t1\n", "number of lines"),
+    "names.gct": ("#1.2\n1\t1\nName\tDescription\tAx\ng\tna\t1\n", "carry them.*'Ax'"),
+    "text.gct": ("#1.2\n1\t2\nName\tDescr\tA:x\tA:y\ng\tna\t1\tup\n", "line 4, column 'A:y'"),
+    "not.gctx": ("x", "not a GCTX"),
+    "not.parquet": ("x", "not a parquet"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_files_are_named_with_what_is_wrong(name, tmp_path):
+    content, message = BAD[name]
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=message) as caught:
+        read(path)
+    assert name in str(caught.value)
+
+
+AGAIN = {
+    "wide.csv": "cell,drug,g,h\nA,x,1,2\nA,y,5,6\nA,x,2,4\nA,x,,\n",
+    "long.csv": "cell,drug,gene,value\nA,x,g,1\nA,x,h,2\nA,y,g,5\nA,y,h,6\nA,x,g,2\nA,x,h,4\n",
+}
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_replicates_are_refused_or_averaged(name, tmp_path):
+    path = tmp_path / name
+    path.write_text(AGAIN[name])
+    with pytest.raises(InputError, match="replicates='mean'"):
+        read(path)
+    screen = read(path, replicates="mean")
+    assert screen.labels.tolist() == [["A", "x"], ["A", "y"]]
+    assert screen.profiles.tolist() == [[1.5, 3.0], [5.0, 6.0]]
+    with pytest.raises(InputError, match="'refuse' or 'mean'"):
+        read(path, replicates="median")
+
+
+def test_what_replicates_cannot_repair():
+    labels = [["A", "x"], ["A", "x"], ["A", "y"]]
+    with pytest.raises(InputError, match=r"'h' in condition \(A, x\) is missing"):
+        averaged([[1.0, np.nan], [1.0, 2.0], [3.0, 4.0]], labels, ["g", "h"])
+    with pytest.raises(InputError, match="do not match"):
+        averaged([[1.0], [2.0]], labels, ["g"])
+    gone = averaged([[np.nan], [np.nan], [3.0]], labels, ["g"])
+    assert gone.measured.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    "keys", [{"a": 1}, {"genes": ["g"]}, {"profiles": [["x"]], "genes": ["g"]}]
+)
+def test_npz_without_a_screen(keys, tmp_path):
+    np.savez(tmp_path / "s.npz", **keys)
+    with pytest.raises(InputError, match=r"genes|profiles"):
+        read(tmp_path / "s.npz")
+
+
+def test_pickles_are_refused(tmp_path):
+    np.savez(tmp_path / "s.npz", genes=np.array([{"g": 1}], dtype=object))
+    with pytest.raises(InputError, match="plain arrays"):
+        read(tmp_path / "s.npz")
+
+
+@pytest.mark.parametrize(
+    ("profiles", "labels", "message"),
+    [
+        ([[1.0], [2.0]], [["A", "x"]], "do not match"),
+        ([[1.0]], [["A"]], "unknown labels"),
+        ([1.0], [["A", "x"]], "needs profiles"),
+        (np.empty((0, 1)), [], "needs profiles"),
+    ],
+)
+def test_labels_that_do_not_match(profiles, labels, message):
+    with pytest.raises(InputError, match=message):
+        Screen(profiles, labels, ["g"])
+
+
+@pytest.mark.parametrize(
+    ("profiles", "message"),
+    [
+        ([[1.0], [2.0], [np.nan]], "without a single profile.*cell line 'B'"),
+        ([[1.0], [1.0], [1.0]], "same value.*'g'"),
+        ([[np.nan], [np.nan], [np.nan]], "not one"),
+    ],
+)
+def test_screens_that_cannot_be_learned_from(profiles, message):
+    with pytest.raises(InputError, match=message):
+        usable(Screen(profiles, [["A", "x"], ["A", "y"], ["B", "x"]], ["g"]))
+
+
+def test_optional_means_optional(tmp_path):
+    wide(tmp_path / "s.csv", PLAIN)
+    code = f"""
+import sys
+for name in ("pandas", "h5py", "anndata", "matplotlib", "pyarrow"):
+    sys.modules[name] = None
+from ntkfill import InputError, screens
+screens.complete(screens.read({str(tmp_path / "s.csv")!r}))
+for name in ("s.gctx", "s.h5ad", "s.parquet"):
+    open(name, "w").write("x")
+    try:
+        screens.read(name)
+    except InputError as error:
+        assert "pip install" in str(error), error
+    else:
+        raise SystemExit(name)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)

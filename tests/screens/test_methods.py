@@ -1,0 +1,290 @@
+"""Estimators of screens, each against an independent computation of the same thing."""
+
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.kernel_ridge import KernelRidge
+
+from ntkfill import InputError
+from ntkfill.screens import (
+    DNPP,
+    NTK,
+    Additive,
+    CellMean,
+    FaLRTC,
+    KFold,
+    Learned,
+    LeaveOneOut,
+    Mixture,
+    complete,
+    imputed,
+    leaks,
+    means,
+    network,
+    paper_mixture,
+    simulate,
+    sparse,
+)
+from ntkfill.screens.features import OneHot, Random, SideFeatures, Stack
+from ntkfill.screens.methods.falrtc import smoothed
+
+MADE = simulate(cells=5, drugs=9, genes=12, seed=3)
+SCREEN = MADE.screen.known
+FIXED = Stack(OneHot("cell"), OneHot("drug"), Random(4), weights=(1.0, 0.7, 0.3))
+REFERENCE = "simulated-cell-1"
+METHODS = {
+    "cell mean": CellMean(),
+    "additive": Additive(),
+    "dnpp": DNPP(3),
+    "falrtc": FaLRTC(),
+    "ntk": NTK(),
+    "ntk, ridge by leave-one-out": NTK(ridge="loo"),
+    "ntk of means": NTK(means(SCREEN.fields), network(3), centre="context"),
+    "ntk fixed": NTK(FIXED),
+    "ntk sparse": NTK(sparse(REFERENCE), network(1), 0.1),
+    "ntk on dnpp": NTK(imputed(DNPP())),
+    "paper": paper_mixture(REFERENCE, FaLRTC(), threshold=5),
+}
+
+
+def split(number=0):
+    return next(itertools.islice(KFold(3, rounds=1).splits(SCREEN), number, None))
+
+
+def predicted(method, of):
+    return method.predict(SCREEN.take(of.train), SCREEN.labels[of.test])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_are_finite_better_than_nothing_and_see_no_held_out_profile(name):
+    held = split()
+    result = predicted(METHODS[name], held)
+    truth = SCREEN.profiles[held.test]
+    assert result.shape == truth.shape
+    assert np.isfinite(result).all()
+    assert np.mean((result - truth) ** 2) < np.mean((truth - SCREEN.profiles.mean()) ** 2)
+    assert not leaks(METHODS[name], SCREEN, held)
+
+
+def peeking(share):
+    """A method that was made with the profiles it is to predict."""
+
+    def make(screen):
+        place = {tuple(row): k for k, row in enumerate(screen.labels.tolist())}
+
+        class Peeking:
+            def predict(self, train, conditions):
+                rows = [place[tuple(row)] for row in conditions.tolist()]
+                mean = CellMean().predict(train, conditions)
+                return share * screen.profiles[rows] + (1 - share) * mean
+
+        return Peeking()
+
+    return make
+
+
+@pytest.mark.parametrize("share", [1.0, 1e-6])
+def test_a_planted_leak_is_caught(share):
+    assert leaks(peeking(share), SCREEN, split())
+    assert not leaks(peeking(0.0), SCREEN, split())
+
+
+def test_features_made_of_all_profiles_are_a_leak():
+    def make(screen):
+        rows = {drug: screen.profiles[screen.drugs == drug].mean(0) for drug in SCREEN.drugs}
+        return NTK(SideFeatures(rows, "drug"))
+
+    assert leaks(make, SCREEN, split())
+
+
+@pytest.mark.parametrize("centre", ["screen", "context", None])
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("panel", [1024, 7])
+def test_all_folds_of_a_fixed_prior_are_what_refitting_gives(centre, depth, panel, monkeypatch):
+    monkeypatch.setattr("ntkfill.screens.methods.ntk.PANEL", panel)
+    method = NTK(FIXED, network(depth), 0.07, centre)
+    folds = KFold(4, rounds=3, seed=1).assigned(SCREEN)
+    at_once = method.predict_folds(SCREEN, folds)
+    for number, fold in itertools.product(range(3), range(4)):
+        test = folds[:, number] == fold
+        # The features of all conditions, so that one-hots are numbered alike.
+        refitted = method.predict(SCREEN.take(~test), SCREEN.labels[test])
+        np.testing.assert_allclose(at_once[number][test], refitted, atol=1e-9)
+
+
+def test_a_prior_that_depends_on_the_profiles_has_no_closed_form():
+    with pytest.raises(InputError, match="depends on the training profiles"):
+        NTK().predict_folds(SCREEN, KFold(3).assigned(SCREEN))
+
+
+def test_ntk_is_kernel_ridge_regression():
+    held = split()
+    train, test = SCREEN.take(held.train), SCREEN.labels[held.test]
+    method = NTK(FIXED, network(2), ridge=0.2, centre=None)
+    features = method.features(train, np.vstack([train.labels, test]))
+    kernel, n = method.network.between(features), len(train)
+    alpha = 0.2 * np.diagonal(kernel)[:n].mean()
+    oracle = KernelRidge(kernel="precomputed", alpha=alpha).fit(kernel[:n, :n], train.profiles)
+    np.testing.assert_allclose(method.predict(train, test), oracle.predict(kernel[n:, :n]))
+
+
+def test_additive_is_least_squares():
+    held = split()
+    train, test = SCREEN.take(held.train), SCREEN.labels[held.test]
+
+    def design(labels):
+        return np.hstack([labels[:, k : k + 1] == np.unique(SCREEN.labels[:, k]) for k in (0, 1)])
+
+    weights = np.linalg.lstsq(design(train.labels).astype(float), train.profiles, rcond=None)[0]
+    np.testing.assert_allclose(Additive().predict(train, test), design(test) @ weights, atol=1e-7)
+
+
+def slow_dnpp(train, conditions, neighbours):
+    of = {tuple(x): p for x, p in zip(train.labels.tolist(), train.profiles, strict=True)}
+    cells = sorted({cell for cell, _ in of})
+    result = []
+    for cell, drug in conditions.tolist():
+        near = []
+        for other in sorted({d for c, d in of if c == cell and d != drug}):
+            shared = [c for c in cells if (c, drug) in of and (c, other) in of]
+            both = [np.corrcoef(of[c, drug], of[c, other])[0, 1] for c in shared]
+            near.append((max(np.mean(both), 0.0) if both else 0.0, of[cell, other]))
+        near.sort(key=lambda pair: -pair[0])
+        weights, profiles = zip(*near[:neighbours], strict=True)
+        mean = np.mean([p for (c, _), p in of.items() if c == cell], axis=0)
+        result.append(np.average(profiles, 0, weights) if sum(weights) else mean)
+    return np.array(result)
+
+
+@pytest.mark.parametrize("neighbours", [1, 3, 10])
+def test_dnpp_against_loops(neighbours):
+    held = split(1)
+    oracle = slow_dnpp(SCREEN.take(held.train), SCREEN.labels[held.test], neighbours)
+    np.testing.assert_allclose(predicted(DNPP(neighbours), held), oracle)
+
+
+def test_cold_drugs_and_cells_fall_back():
+    for of in LeaveOneOut("drug").splits(SCREEN):
+        mean = predicted(CellMean(), of)
+        np.testing.assert_array_equal(predicted(DNPP(), of), mean)
+    for of in LeaveOneOut("cell").splits(SCREEN):
+        whole = SCREEN.take(of.train).profiles.mean(axis=0)
+        np.testing.assert_allclose(predicted(CellMean(), of), np.tile(whole, (of.test.sum(), 1)))
+        assert np.isfinite(predicted(NTK(), of)).all()
+
+
+def test_falrtc_value_and_gradient_are_those_of_singular_values():
+    random = np.random.default_rng(0)
+    tensor, free = random.normal(size=(3, 5, 4)), random.random((3, 5, 4)) < 0.6
+    weights, smooth = np.array([0.5, 0.2, 0.3]), np.array([0.4, 0.3, 1.5])
+
+    def value(x):
+        total = 0.0
+        for axis in range(3):
+            sigma = np.linalg.svd(np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1))[1]
+            y = np.minimum(weights[axis] * sigma / smooth[axis], 1)
+            total += np.sum(weights[axis] * sigma * y - smooth[axis] * y**2 / 2)
+        return total
+
+    result = smoothed(tensor, weights, smooth, free)
+    assert result.value == pytest.approx(value(tensor))
+    for at in np.ndindex(*tensor.shape):
+        step = np.zeros_like(tensor)
+        step[at] = 1e-5
+        slope = (value(tensor + step) - value(tensor - step)) / 2e-5
+        assert result.gradient[at] == pytest.approx(slope * free[at], abs=1e-6)
+
+
+def test_falrtc_in_the_span_of_the_profiles_is_falrtc():
+    train = simulate(cells=4, drugs=5, genes=70, seed=2).truth.take(np.arange(20) % 3 > 0)
+    method, shape = FaLRTC(steps=4), (5, 70, 4)
+    cells, drugs = (list(dict.fromkeys(of.tolist())) for of in (train.cells, train.drugs))
+    tensor, known = np.full(shape, train.profiles.mean()), np.zeros(shape, dtype=bool)
+    for (cell, drug), profile in zip(train.labels.tolist(), train.profiles, strict=True):
+        tensor[drugs.index(drug), :, cells.index(cell)] = profile
+        known[drugs.index(drug), :, cells.index(cell)] = True
+    filled = method.complete(tensor, known)
+    at = np.argwhere(~known[:, 0])
+    wanted = np.array([[cells[c], drugs[d]] for d, c in at])
+    assert len(wanted) > 2
+    assert np.abs(filled - tensor).max() > 0.1
+    oracle = np.array([filled[d, :, c] for d, c in at])
+    np.testing.assert_allclose(method.predict(train, wanted), oracle, atol=1e-9)
+
+
+def test_falrtc_descends_and_keeps_what_is_known():
+    random = np.random.default_rng(1)
+    tensor, known = random.normal(size=(4, 6, 5)), random.random((4, 6, 5)) < 0.5
+    weights = np.array([1.0, 0.01, 1.0]) / 2.01
+    smooth = 0.01 * weights / np.sqrt(tensor.shape)
+    values = []
+    for steps in (1, 5, 20):
+        filled = FaLRTC(steps=steps).complete(tensor, known)
+        np.testing.assert_array_equal(filled[known], tensor[known])
+        values.append(smoothed(filled, weights, smooth, ~known).value)
+    start = smoothed(tensor, weights, smooth, ~known).value
+    assert start >= values[0] >= values[1] >= values[2]
+    assert values[2] < start
+
+
+def test_mixture_takes_each_context_from_its_own_method():
+    held = split()
+    mixed = predicted(Mixture(CellMean(), NTK(), threshold=5), held)
+    train = SCREEN.take(held.train)
+    few = np.array([(train.contexts == c).sum() < 5 for c in SCREEN.contexts[held.test]])
+    assert few.any()
+    assert not few.all()
+    oracle = np.where(few[:, None], predicted(CellMean(), held), predicted(NTK(), held))
+    np.testing.assert_allclose(mixed, oracle, atol=1e-9)
+
+
+def test_an_imputation_as_prior_keeps_what_was_measured():
+    train = SCREEN.take(split().train)
+    features = imputed(CellMean()).features(train.profiles, train.table, MADE.screen.table)
+    place = {tuple(row): k for k, row in enumerate(MADE.screen.labels.tolist())}
+    at = [place[tuple(row)] for row in train.labels.tolist()]
+    np.testing.assert_array_equal(features[at], train.profiles)
+    rest = np.setdiff1d(np.arange(len(features)), at)
+    mean = CellMean().predict(train, MADE.screen.labels[rest])
+    np.testing.assert_array_equal(features[rest], mean)
+
+
+def test_completion_keeps_measured_profiles_bit_for_bit_and_nears_the_truth():
+    done = complete(MADE.screen)
+    place = {tuple(row): k for k, row in enumerate(MADE.truth.labels.tolist())}
+    at = [place[tuple(row)] for row in done.screen.labels.tolist()]
+    assert len(done.screen) == 45
+    np.testing.assert_array_equal(
+        done.screen.profiles[done.measured], MADE.screen.profiles[at][done.measured]
+    )
+    error = (done.screen.profiles - MADE.truth.profiles[at])[~done.measured]
+    assert np.mean(error**2) < 0.5 * np.var(MADE.truth.profiles)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (DNPP(0), "needs a neighbour"),
+        (FaLRTC(steps=0), "cannot run"),
+        (NTK(sparse("MCF7")), "MCF7"),
+        (NTK(OneHot("plate")), "plate"),
+        (NTK(Learned(noise=0.0)), "cannot be learned"),
+        (NTK(Learned(start=1.0)), "cannot be learned"),
+        (NTK(Learned(drug=-0.1)), "cannot be learned"),
+    ],
+)
+def test_methods_say_what_is_wrong(method, message):
+    with pytest.raises(InputError, match=message):
+        predicted(method, split())
+    with pytest.raises(InputError, match="hidden layer"):
+        network(0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"centre": "cell"}, "which means"), ({"ridge": "gcv"}, "no ridge"), ({"ridge": -1.0}, "-1")],
+)
+def test_options_that_are_none(options, message):
+    with pytest.raises(InputError, match=message):
+        NTK(**options)

@@ -1,0 +1,305 @@
+"""How sure a completion is: closed forms, Monte-Carlo ensembles, and wrong versions rejected."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from ntkfill.kernels import Dense
+from ntkfill.nn import Conv, ReLU, Sequential, hourglass
+from ntkfill.nn import Dense as DenseLayer
+from ntkfill.priors import Features
+from ntkfill.solvers import CG, Cholesky
+from ntkfill.solvers.base import absolute_ridge
+from ntkfill.uncertainty import Posterior, Scores, local_scale, overall_scale, scale_mixture, shift
+from ntkfill.uncertainty.sampling import root
+
+RNG = np.random.default_rng(0)
+SHAPE = (12, 16)
+NET = hourglass(2)
+HOLES = RNG.random(SHAPE) < 0.4
+HOLES[3:8, 4:10] = True
+AT = np.flatnonzero(HOLES)[::9]
+RIDGE = 1e-2
+KERNELS = {
+    "stationary": {"shift_average": True},
+    "periodic": {"shift_average": False, "dtype": np.float64},
+    "dense": {"prior": Features(RNG.normal(size=(3, *SHAPE))), "dtype": np.float64},
+}
+# Which kernel draws, which one fits, and whether the ridge is noise.
+MODELS = {
+    "nngp": ("nngp", "nngp", True),
+    "ensemble": ("nngp", "ntk", False),
+    "ntk": ("ntk", "ntk", True),
+}
+
+
+def dense(kernel):
+    every = np.arange(np.prod(kernel.shape))
+    return kernel.block(every, every).astype(np.float64)
+
+
+def posterior(model, options, solver=None, centred=False):
+    drawn, fitted, noisy = MODELS[model]
+    prior, fit = (NET.kernel(SHAPE, kind=kind, **options) for kind in (drawn, fitted))
+    solver = solver or (CG(RIDGE, 1e-10) if "prior" not in options else Cholesky(RIDGE))
+    noise = absolute_ridge(RIDGE, prior) if noisy else 0.0
+    return Posterior(prior, solver.factor(fit, ~HOLES.ravel()), noise, centred)
+
+
+def oracle(model, options):
+    """The formulas of the papers, with matrices only."""
+    drawn, fitted, _ = MODELS[model]
+    prior, fit = (dense(NET.kernel(SHAPE, kind=kind, **options)) for kind in (drawn, fitted))
+    k = np.flatnonzero(~HOLES)
+    ridge = RIDGE * np.diag(fit).mean()
+    inverse = np.linalg.inv(fit[np.ix_(k, k)] + ridge * np.eye(len(k)))
+    smoother = fit[np.ix_(AT, k)] @ inverse
+    if model != "ensemble":  # Rasmussen and Williams, eq. 2.24, for noisy targets
+        return fit[np.ix_(AT, AT)] - smoother @ fit[np.ix_(k, AT)] + ridge * np.eye(len(AT))
+    cross = smoother @ prior[np.ix_(k, AT)]  # Lee et al. 2019, eq. 16
+    return prior[np.ix_(AT, AT)] + smoother @ prior[np.ix_(k, k)] @ smoother.T - cross - cross.T
+
+
+@pytest.mark.parametrize("options", KERNELS.values(), ids=KERNELS)
+@pytest.mark.parametrize("model", MODELS)
+def test_covariance_is_the_closed_form(model, options):
+    found = posterior(model, options)
+    expected = oracle(model, options)
+    size = np.diag(expected).mean()
+    np.testing.assert_allclose(found.covariance(AT), expected, atol=1e-6 * size)
+    np.testing.assert_allclose(found.variances(AT), np.diag(expected), rtol=1e-6)
+    for other in set(MODELS) - {model}:  # they are three different things
+        wrong = oracle(other, options)
+        assert abs(wrong * (size / np.diag(wrong).mean()) - expected).max() > 1e-3 * size
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("options", KERNELS.values(), ids=KERNELS)
+@pytest.mark.parametrize("model", MODELS)
+def test_sampled_within_its_stated_error(model, options, centred):
+    found = posterior(model, options, centred=centred)
+    drawn = found.sampled(AT, samples=200, seed=3)
+    exact = found.variances(AT)
+    off = (np.sqrt(drawn.variance / exact) - 1) / drawn.relative_error
+    assert 0.5 < np.sqrt(np.mean(off**2)) < 1.6
+    assert abs(off).max() < 4.5
+    # Half as many noisy draws are told from what they should be.
+    assert abs((np.sqrt(drawn.variance / (1.5 * exact)) - 1) / drawn.relative_error).max() > 4.5
+
+
+def test_sampled_coefficients():
+    """Their mean square is the diagonal of A^-1 (P + noise) A^-1."""
+    found = posterior("ensemble", KERNELS["stationary"])
+    k = np.flatnonzero(~HOLES)
+    prior, fit = (dense(NET.kernel(SHAPE, kind=x, shift_average=True)) for x in ("nngp", "ntk"))
+    inverse = np.linalg.inv(fit[np.ix_(k, k)] + RIDGE * np.diag(fit).mean() * np.eye(len(k)))
+    expected = np.diag(inverse @ prior[np.ix_(k, k)] @ inverse)
+    drawn = found.sampled(AT, samples=200)
+    off = (np.sqrt(drawn.expected / expected) - 1) / drawn.relative_error
+    assert abs(off).max() < 4.5
+
+
+def test_the_same_draws_again():
+    first = posterior("ntk", KERNELS["stationary"])
+    a, b, c = (first.sampled(AT, 20, seed=seed).variance for seed in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+@pytest.mark.parametrize("options", KERNELS.values(), ids=KERNELS)
+def test_root_twice_is_the_kernel(options):
+    kernel = NET.kernel(SHAPE, **options)
+    half = root(kernel)
+    x = RNG.normal(size=(3, *SHAPE))
+    np.testing.assert_allclose(half(half(x)), kernel.matvec(x), atol=1e-8)
+    assert np.vdot(x[0], half(x[1:2])[0]) == pytest.approx(np.vdot(half(x[:1])[0], x[1]))
+
+
+def test_no_root():
+    with pytest.raises(ValueError, match="cannot be drawn"):
+        root(object())
+
+
+# --- An ensemble of finite networks: one hidden layer of ReLU, trained on five points.
+
+POINTS = np.random.default_rng(1).normal(size=(8, 3))
+TARGETS = 0.3 * np.random.default_rng(2).normal(size=5)
+WIDE = Sequential(DenseLayer(), ReLU(), DenseLayer())
+
+
+def gradients(inner, outer):
+    """Outputs at POINTS and the gradients by both layers of weights, one network each."""
+    active = inner @ POINTS.T  # (width, points)
+    scale = np.sqrt(2 / len(outer))
+    hidden = np.maximum(active, 0)
+    by_inner = scale * (outer[:, None] * (active > 0))[:, None, :] * POINTS.T
+    return scale * outer @ hidden, scale * hidden, by_inner
+
+
+def linearised(rng, width):
+    """A network trained to the end in its tangent space."""
+    output, by_outer, by_inner = gradients(rng.normal(size=(width, 3)), rng.normal(size=width))
+    tangent = by_outer.T @ by_outer + np.einsum("wkp,wkq->pq", by_inner, by_inner)
+    return output + tangent[:, :5] @ np.linalg.solve(tangent[:5, :5], TARGETS - output[:5])
+
+
+def trained(rng, width, steps=400):
+    """A network trained by gradient descent on the mean squared error of the first five points."""
+    inner, outer = rng.normal(size=(width, 3)), rng.normal(size=width)
+    points, scale = POINTS[:5], np.sqrt(2 / width)
+    for _ in range(steps):
+        active = inner @ points.T
+        hidden = np.maximum(active, 0)
+        rest = 0.1 * scale * (scale * outer @ hidden - TARGETS)
+        change = hidden @ rest
+        inner -= outer[:, None] * ((active > 0) * rest @ points)
+        outer -= change
+    return gradients(inner, outer)[0]
+
+
+def of_vectors(drawn, fitted):
+    known = np.arange(8) < 5
+    prior, fit = (Dense(WIDE.between(POINTS, kind=kind), (8,)) for kind in (drawn, fitted))
+    factor = Cholesky().factor(fit, known)
+    mean = fit.block(np.arange(5, 8), np.arange(5)) @ factor.solve(TARGETS[:, None]).coefficients
+    return mean.ravel(), Posterior(prior, factor).covariance(np.arange(5, 8))
+
+
+@pytest.mark.parametrize(
+    ("network", "width", "count"),
+    [(linearised, 800, 1200), pytest.param(trained, 400, 600, marks=pytest.mark.slow)],
+)
+def test_an_ensemble_of_wide_networks(network, width, count):
+    nets = np.stack([network(np.random.default_rng([4, k]), width)[5:] for k in range(count)])
+    mean, covariance = of_vectors("nngp", "ntk")
+    error = np.sqrt(np.diag(covariance) / count)
+    assert abs((nets.mean(axis=0) - mean) / error).max() < 4
+    # Of a covariance from so many nets (Wishart), in standard errors; finite width adds a little.
+    spread = np.sqrt((covariance**2 + np.outer(*[np.diag(covariance)] * 2)) / count)
+    bias = 3 / width * np.sqrt(np.outer(*[np.diag(covariance)] * 2))
+
+    def off(other):
+        return (np.maximum(abs(np.cov(nets.T) - other) - bias, 0) / spread).max()
+
+    assert off(covariance) < 4
+    assert off(of_vectors("nngp", "nngp")[1]) > 4
+    assert off(of_vectors("ntk", "ntk")[1]) > 4
+
+
+# --- Scale.
+
+
+def test_the_scale_of_draws_is_found():
+    """Functions of scale 1 on the left and 5 on the right of a signal."""
+    whole = Sequential(Conv(3), ReLU(), Conv(3)).kernel((600,), shift_average=True)
+    kernel = replace(whole, values=whole.values - whole.values[-1])  # without a common constant
+    known = RNG.random(600) < 0.5
+    factor = CG(1e-2, 1e-6).factor(kernel, known)
+    found = Posterior(kernel, factor, absolute_ridge(1e-2, kernel))
+    expected = found.sampled(np.arange(0), 200).expected
+    scale = np.where(np.arange(600) < 300, 1.0, 5.0)
+    noisy = RNG.normal(size=(40, 600)) * np.sqrt(found.noise)
+    values = (scale * (root(kernel)(RNG.normal(size=(40, 600))) + noisy)).T
+    coefficients = factor.solve(values[known]).coefficients
+    local = np.sqrt(np.mean(local_scale(coefficients, expected, known) ** 2, axis=0))
+    assert local[20:250].mean() == pytest.approx(1.0, rel=0.1)
+    assert local[350:580].mean() == pytest.approx(5.0, rel=0.1)
+    whole = overall_scale(coefficients, expected)
+    assert np.sqrt(np.mean(whole**2)) == pytest.approx(np.sqrt(13), rel=0.1)
+
+
+# --- Heavy tails.
+
+
+@pytest.mark.parametrize(("shape", "rate"), [(2.0, 1.0), (0.5, 3.0)])
+def test_student_is_the_mixture(shape, rate):
+    """Against the integral over the scale, by quadrature."""
+    gram = np.array([[1.0, 0.6], [0.6, 1.0]])
+    y, cross = np.array([0.5, -1.0]), np.array([0.7, 0.2])
+    solved = np.linalg.solve(gram, y)
+    mean, variance = cross @ solved, 1.0 - cross @ np.linalg.solve(gram, cross)
+    found = scale_mixture(
+        y[:, None], solved[:, None], np.full((1, 1), mean), np.full((1, 1), variance),
+        shape=shape, rate=rate,
+    )  # fmt: skip
+
+    def weight(s):
+        likelihood = stats.multivariate_normal.pdf(y, cov=s * gram)
+        return stats.invgamma.pdf(s, shape, scale=rate) * likelihood
+
+    norm = integrate.quad(weight, 0, np.inf)[0]
+    for value in (-1.0, 0.3, 2.0):
+        expected = integrate.quad(
+            lambda s, v=value: weight(s) * stats.norm.pdf(v, mean, np.sqrt(s * variance)), 0, np.inf
+        )[0]
+        density = stats.t.pdf(value, found.df, mean, found.scale[0, 0])
+        assert density == pytest.approx(expected / norm, rel=1e-5)
+        assert density != pytest.approx(stats.norm.pdf(value, mean, found.scale[0, 0]), rel=1e-2)
+
+
+def test_student_needs_a_prior():
+    one = np.ones((1, 1))
+    with pytest.raises(ValueError, match="no inverse gamma"):
+        scale_mixture(one, one, one, one, shape=-1.0)
+
+
+# --- Conformal prediction.
+
+
+def cover(weighted, trials=4000):
+    """Errors are three times as large in stratum 1, a tenth of the hidden, half of the missing."""
+    rng = np.random.default_rng(5)
+    inside = 0
+    for _ in range(trials):
+        strata = (rng.random(60) < 0.1).astype(int)
+        test = int(rng.random() < 0.5)
+        values = abs(rng.normal(size=60)) * (1 + 2 * strata)
+        scores, own = Scores(values), 1.0
+        if weighted:  # the true shares: 0.5 / 0.9 and 0.5 / 0.1
+            ratio = np.array([0.5 / 0.9, 0.5 / 0.1])
+            scores, own = Scores(values, ratio[strata]), ratio[test]
+        inside += abs(rng.normal()) * (1 + 2 * test) <= scores.quantile(0.8, own)
+    return inside / trials
+
+
+def test_cover_where_missing_entries_are_harder():
+    assert 0.785 < cover(weighted=True) < 0.87
+    assert cover(weighted=False) < 0.72
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+@pytest.mark.parametrize("count", [19, 99])
+def test_cover_is_exact_for_exchangeable_scores(level, count):
+    rng = np.random.default_rng(6)
+    draws = rng.exponential(size=(5000, count + 1))
+    inside = np.mean([row[-1] <= Scores(row[:-1]).quantile(level) for row in draws])
+    assert inside == pytest.approx(np.ceil((count + 1) * level) / (count + 1), abs=0.025)
+
+
+def test_equal_weights_change_nothing():
+    values = RNG.random(30)
+    for level in (0.1, 0.5, 0.9, 0.99):
+        weighted = Scores(values, np.full(30, 7.0)).quantile(level, 7.0)
+        assert weighted == Scores(values).quantile(level)
+
+
+@pytest.mark.parametrize("level", [0, 1, -0.1, 90, "0.9", np.nan])
+def test_no_such_level(level):
+    with pytest.raises(ValueError, match="level of the interval"):
+        Scores(np.ones(3)).quantile(level)
+
+
+def test_rare_strata_are_taken_together_with_easier_ones():
+    hidden = np.repeat([0, 1, 2, 3], [100, 50, 3, 30])
+    weights, own = shift(hidden, np.repeat([0, 1, 2, 3, 4], [10, 10, 50, 20, 10]))
+    ratio = np.array([10 / 100, 60 / 53, 60 / 53, 30 / 30, 30 / 30]) * 183 / 100
+    np.testing.assert_allclose(weights, ratio[hidden])
+    np.testing.assert_allclose(own[[0, 10, 20, 70, 90]], ratio)
+
+
+def test_strata_that_nobody_hid_borrow_the_hardest():
+    weights, own = shift(np.array([1, 1, 2]), np.array([0, 1, 2, 5]))
+    np.testing.assert_allclose(weights, [0.75, 0.75, 1.5])
+    np.testing.assert_allclose(own, [0.75, 0.75, 1.5, 1.5])
