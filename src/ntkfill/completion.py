@@ -163,7 +163,7 @@ def predict(factor: Factor, coefficients: Array, at: NDArray[np.intp]) -> Array:
     return product.reshape(len(spread), -1)[:, at].T
 
 
-def shares(factor: Factor, at: NDArray[np.intp], *, centred: bool) -> Array:
+def weight_matrix(factor: Factor, at: NDArray[np.intp], *, centred: bool) -> Array:
     """(K[known, known] + ridge)^-1 K[known, at], shape (n_known, len(at)), in double precision;
     where the mean is taken out first, what these lack to a sum of one is spread evenly."""
     rows = np.flatnonzero(factor.known)
@@ -176,11 +176,11 @@ def shares(factor: Factor, at: NDArray[np.intp], *, centred: bool) -> Array:
 def weights(factor: Factor, at: int, *, centred: bool) -> Array:
     """The shares of all known entries in one, spread over all coordinates."""
     result = np.zeros(factor.known.size)
-    result[factor.known] = shares(factor, np.array([at]), centred=centred)[:, 0]
+    result[factor.known] = weight_matrix(factor, np.array([at]), centred=centred)[:, 0]
     return result
 
 
-def traced(factor: Factor, gradient: Array, *, centred: bool) -> Array:
+def adjoint(factor: Factor, gradient: Array, *, centred: bool) -> Array:
     """The same for sums over predictions, in which each coordinate counts gradient (n, m):
     shape (n, m), zero where nothing is known."""
     spread = factor.kernel.matvec(gradient.T.reshape(-1, *factor.kernel.shape))

@@ -29,10 +29,10 @@ class InputError(ValueError):
         super().__init__(sentence(what, expected, got, hint))
 
 
-def number(name: str, value: object) -> float:
+def check_number(name: str, value: object) -> float:
     """A finite real number as a float, so that its repr can be read back.
 
-    >>> number("the slope", 1)
+    >>> check_number("the slope", 1)
     1.0
     """
     if not isinstance(value, numbers.Real) or not math.isfinite(value):
@@ -40,10 +40,10 @@ def number(name: str, value: object) -> float:
     return float(value)
 
 
-def whole(name: str, value: object, least: int, most: int) -> int:
+def check_integer(name: str, value: object, least: int, most: int) -> int:
     """A whole number between two others.
 
-    >>> whole("levels", 3, 0, 30)
+    >>> check_integer("levels", 3, 0, 30)
     3
     """
     if not isinstance(value, numbers.Integral) or not least <= int(value) <= most:
@@ -60,7 +60,9 @@ class MemoryLimitError(MemoryError):
 
     def __init__(self, what: str, *, needed: int, limit: int, hint: str = "") -> None:
         super().__init__(
-            sentence(f"{what} needs {readable(needed)}", f"at most {readable(limit)}", "", hint)
+            sentence(
+                f"{what} needs {format_bytes(needed)}", f"at most {format_bytes(limit)}", "", hint
+            )
         )
         self.needed = needed
         self.limit = limit
@@ -85,10 +87,10 @@ def sentence(what: str, expected: str, got: str, hint: str) -> str:
     return f"{text}. Try: {hint}." if hint else f"{text}."
 
 
-def readable(size: float) -> str:
+def format_bytes(size: float) -> str:
     """Bytes as a person reads them.
 
-    >>> readable(3_500_000)
+    >>> format_bytes(3_500_000)
     '3.5 MB'
     """
     for unit in ("bytes", "kB", "MB", "GB"):

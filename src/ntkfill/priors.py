@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .errors import InputError, number
+from .errors import InputError, check_number
 from .kernels.table import Array, Axis
 from .runtime.memory import require
 
@@ -53,8 +53,10 @@ class IID:
     variance: float = 1 / 1200
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mean", number("the mean of the prior", self.mean))
-        object.__setattr__(self, "variance", number("the variance of the prior", self.variance))
+        object.__setattr__(self, "mean", check_number("the mean of the prior", self.mean))
+        object.__setattr__(
+            self, "variance", check_number("the variance of the prior", self.variance)
+        )
         if self.variance <= 0:
             raise InputError(
                 "the variance of the prior cannot be used",

@@ -186,11 +186,11 @@ def test_requests_that_cannot_be_met(files, capsys, monkeypatch, arguments, mess
 
 def test_not_converged_is_written_and_flagged(files, capsys, monkeypatch):
     monkeypatch.chdir(files)
-    command = ["impute", "table.csv", "-o", "filled.csv", "--index", "drug", "--max-sweeps", "1"]
+    command = ["impute", "table.csv", "-o", "filled.csv", "--index", "drug", "--max-iter", "1"]
     assert main([*command, "--tol", "1e-9"]) == 3
     told = capsys.readouterr().err
     assert told.count("warning:") == 1
-    assert "more than max_sweeps=1" in told
+    assert "more than max_iter=1" in told
     assert (files / "filled.csv").exists()
 
 

@@ -61,7 +61,7 @@ def test_symmetric_to_the_last_bit_and_the_same_for_any_number_of_threads(monkey
     monkeypatch.setattr(pairs, "STRIP", (64, 100))
     ours = net.between(LEFT)
     np.testing.assert_array_equal(ours, ours.T)
-    monkeypatch.setattr(pairs, "spread", lambda task, items: [task(item) for item in items])
+    monkeypatch.setattr(pairs, "parallel_for", lambda task, items: [task(item) for item in items])
     np.testing.assert_array_equal(ours, net.between(LEFT))
 
 

@@ -75,7 +75,7 @@ def test_a_step_is_that_of_the_textbook():
     found = START
     for _ in range(3):
         contexts, drugs, own, noise = textbook(found, shares)
-        found = found.likelier(ROWS, SEEN / np.sqrt(GENES), shares)
+        found = found.em_step(ROWS, SEEN / np.sqrt(GENES), shares)
         np.testing.assert_allclose(found.contexts, contexts, atol=1e-9)
         np.testing.assert_allclose(found.drugs, drugs / np.diag(drugs).mean(), atol=1e-9)
         np.testing.assert_allclose([found.own[0], found.noise], [own, noise], atol=1e-9)

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ntkfill import InputError, inpaint
-from ntkfill import screens
+from ntkfill import InputError, inpaint, screens
 from ntkfill.cli import main
 from ntkfill.screens import CellMean, Screen
 from ntkfill.screens.uncertainty import doubt, held_out

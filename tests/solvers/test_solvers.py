@@ -334,7 +334,7 @@ def test_blocks_are_solved_as_one_matrix(uneven):
     assert not factor.variance[known].any()
     # Transposed.
     gradient = rng.normal(size=known.shape)
-    told = factor.traced(gradient)
+    told = factor.adjoint(gradient)
     assert not told[~known].any()
     assert np.vdot(told[known], y[:, 0]) == pytest.approx(np.vdot(gradient[~known], short[~known]))
 

@@ -337,8 +337,8 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match="got 'much' in row 0, column 1"):
         NTKImputer().fit(np.array([[1.0, "much"], [None, 2.0]], dtype=object))
     for sweeps in (0, 1.5, "many"):
-        with pytest.raises(InputError, match="max_sweeps"):
-            NTKImputer(max_sweeps=sweeps).fit(HOLED)
+        with pytest.raises(InputError, match="max_iter"):
+            NTKImputer(max_iter=sweeps).fit(HOLED)
     with pytest.raises(InputError, match="tol cannot be used"):
         NTKImputer(tol=-1).fit(HOLED)
     with pytest.raises(InputError, match="needs a grid"):

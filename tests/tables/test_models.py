@@ -99,7 +99,9 @@ def test_blocks_of_rows_on_any_number_of_cores_give_the_same_bytes(monkeypatch):
     ours = imputer.fit_transform(HOLED)
     parts = extension.two_sided(LEFT.T, TABLE, RIGHT)
     np.testing.assert_allclose(parts, LEFT.T @ TABLE @ RIGHT, rtol=1e-12)
-    monkeypatch.setattr(extension, "spread", lambda task, items: [task(item) for item in items])
+    monkeypatch.setattr(
+        extension, "parallel_for", lambda task, items: [task(item) for item in items]
+    )
     np.testing.assert_array_equal(imputer.fit_transform(HOLED), ours)
 
 
@@ -114,20 +116,20 @@ def test_a_solve_that_stops_early_is_told(monkeypatch):
 
 
 def test_sweeps_that_stop_early_are_told():
-    whole = NTKImputer(max_sweeps=30).fit(HOLED)  # warnings are errors: this one is silent
+    whole = NTKImputer(max_iter=30).fit(HOLED)  # warnings are errors: this one is silent
     assert whole.converged_
-    early = NTKImputer(max_sweeps=whole.n_sweeps_ - 1)
+    early = NTKImputer(max_iter=whole.n_iter_ - 1)
     for call in (early.fit, early.fit_transform, early.impute):
-        with pytest.warns(ConvergenceWarning, match=r"less than 0.001.* more than max_sweeps="):
+        with pytest.warns(ConvergenceWarning, match=r"less than 0.001.* more than max_iter="):
             call(HOLED)
         assert not early.converged_
-    assert early.n_sweeps_ == whole.n_sweeps_ - 1
+    assert early.n_iter_ == whole.n_iter_ - 1
     with pytest.warns(ConvergenceWarning, match="last sweep still changed"):
-        NTKImputer(max_sweeps=1).fit(TABLE).transform(HOLED)
+        NTKImputer(max_iter=1).fit(TABLE).transform(HOLED)
 
 
 def test_hidden_entries_do_not_warn_of_their_own():
-    few = NTKImputer(max_sweeps=1)
+    few = NTKImputer(max_iter=1)
     with pytest.warns(ConvergenceWarning) as told:
         few.impute(HOLED, return_std=True)
     assert len(told) == 1

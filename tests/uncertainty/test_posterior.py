@@ -12,7 +12,14 @@ from ntkfill.nn import Dense as DenseLayer
 from ntkfill.priors import Features
 from ntkfill.solvers import CG, Cholesky
 from ntkfill.solvers.base import absolute_ridge
-from ntkfill.uncertainty import Posterior, Scores, local_scale, overall_scale, scale_mixture, shift
+from ntkfill.uncertainty import (
+    Posterior,
+    Scores,
+    likelihood_ratio_weights,
+    local_scale,
+    overall_scale,
+    scale_mixture,
+)
 from ntkfill.uncertainty.sampling import root
 
 RNG = np.random.default_rng(0)
@@ -293,13 +300,15 @@ def test_no_such_level(level):
 
 def test_rare_strata_are_taken_together_with_easier_ones():
     hidden = np.repeat([0, 1, 2, 3], [100, 50, 3, 30])
-    weights, own = shift(hidden, np.repeat([0, 1, 2, 3, 4], [10, 10, 50, 20, 10]))
+    weights, own = likelihood_ratio_weights(
+        hidden, np.repeat([0, 1, 2, 3, 4], [10, 10, 50, 20, 10])
+    )
     ratio = np.array([10 / 100, 60 / 53, 60 / 53, 30 / 30, 30 / 30]) * 183 / 100
     np.testing.assert_allclose(weights, ratio[hidden])
     np.testing.assert_allclose(own[[0, 10, 20, 70, 90]], ratio)
 
 
 def test_strata_that_nobody_hid_borrow_the_hardest():
-    weights, own = shift(np.array([1, 1, 2]), np.array([0, 1, 2, 5]))
+    weights, own = likelihood_ratio_weights(np.array([1, 1, 2]), np.array([0, 1, 2, 5]))
     np.testing.assert_allclose(weights, [0.75, 0.75, 1.5])
     np.testing.assert_allclose(own, [0.75, 0.75, 1.5, 1.5])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from ..errors import InputError, readable
+from ..errors import InputError, format_bytes
 from ..grids.plan import build
 from ..io.cache import Cache
 from ..io.files import check_place
@@ -18,7 +18,7 @@ def kernels(options: argparse.Namespace) -> int:
     cache = Cache()
     if options.action == "clear":
         freed = cache.clear()
-        say(options, f"{cache.directory}: {readable(freed)} freed")
+        say(options, f"{cache.directory}: {format_bytes(freed)} freed")
         if options.json:
             print(json.dumps({"directory": str(cache.directory), "freed_bytes": freed}))
         return DONE
@@ -32,7 +32,7 @@ def kernels(options: argparse.Namespace) -> int:
         print(json.dumps([{"key": e.key, "bytes": e.nbytes} for e in entries], indent=1))
     else:
         for entry in entries:
-            print(f"{readable(entry.nbytes):>9}  {entry.key}")
+            print(f"{format_bytes(entry.nbytes):>9}  {entry.key}")
     return DONE
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, readable
+from ..errors import InputError, format_bytes
 from ..grids.components import Network, deepest_of
 from ..grids.image import picture
 from ..grids.inpainter import Inpainter
@@ -195,7 +195,7 @@ def told_plan(options: argparse.Namespace, source: Path, plan: Plan) -> dict[str
         print(
             f"{source}: {plan.network!r} on a torus {plan.torus}\n"
             f"  {plan.solver!r}\n"
-            f"  about {readable(plan.memory)} and {plan.seconds:.1f} s"
+            f"  about {format_bytes(plan.memory)} and {plan.seconds:.1f} s"
         )
     return figures
 

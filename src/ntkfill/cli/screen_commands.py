@@ -33,12 +33,8 @@ METHODS: dict[str, Make] = {
     "additive": lambda options, fields: screens.Additive(),
     "dnpp": lambda options, fields: screens.DNPP(),
     "falrtc": lambda options, fields: screens.FaLRTC(),
-    "ntk-on-dnpp": lambda options, fields: screens.NTK(
-        screens.imputed(screens.DNPP(), fields)
-    ),
-    "ntk-on-falrtc": lambda options, fields: screens.NTK(
-        screens.imputed(screens.FaLRTC(), fields)
-    ),
+    "ntk-on-dnpp": lambda options, fields: screens.NTK(screens.imputed(screens.DNPP(), fields)),
+    "ntk-on-falrtc": lambda options, fields: screens.NTK(screens.imputed(screens.FaLRTC(), fields)),
     "paper": lambda options, fields: screens.paper_mixture(
         options.reference, screens.FaLRTC(), options.threshold
     ),

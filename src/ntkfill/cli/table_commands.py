@@ -33,7 +33,7 @@ def impute(options: argparse.Namespace) -> int:
         column_features=column_features(options, table),
         depth=options.depth,
         ridge=options.ridge,
-        max_sweeps=options.max_sweeps,
+        max_iter=options.max_iter,
         tol=options.tol,
     )
     refuse_empty(table, values, imputer)
@@ -139,7 +139,7 @@ def tell(
     seconds: float,
 ) -> None:
     """The figures, in words on stderr and as JSON on stdout."""
-    sweeps = f", {imputer.n_sweeps_} sweeps" if imputer.n_sweeps_ else ""
+    sweeps = f", {imputer.n_iter_} sweeps" if imputer.n_iter_ else ""
     say(options, f"{options.output}: {missing.sum():,} entries filled in {seconds:.2f} s{sweeps}")
     figures: dict[str, Any] = {
         "input": str(options.input),
@@ -148,7 +148,7 @@ def tell(
         "columns": missing.shape[1],
         "text_columns": list(table.text),
         "missing": int(missing.sum()),
-        "sweeps": imputer.n_sweeps_,
+        "sweeps": imputer.n_iter_,
         "converged": bool(imputer.converged_),
         "seconds": round(seconds, 3),
     }

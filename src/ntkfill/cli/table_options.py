@@ -43,7 +43,7 @@ def add(command: argparse.ArgumentParser) -> None:
         help="relative to the kernel's diagonal (default: chosen by leaving entries out)",
     )
     command.add_argument(
-        "--max-sweeps", type=int, default=10, metavar="N", help="without features (default: 10)"
+        "--max-iter", type=int, default=10, metavar="N", help="without features (default: 10)"
     )
     command.add_argument(
         "--tol",

@@ -9,14 +9,14 @@ from typing import Literal
 import numpy as np
 
 from ..errors import InputError
-from ..io.cache import Cache, Kept
+from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel
 from ..nn.mixture import Mixture
 from ..nn.sequential import Sequential
 from ..observed import Mask
 from ..priors import Prior
 from ..runtime.progress import reporter, stage
-from ..solvers.base import Factor, Prepared, Solver
+from ..solvers.base import Factor, Factored, Solver
 from .architecture import Boundary, depth
 from .image import Picture
 from .plan import Plan, check_options, plan
@@ -36,7 +36,7 @@ class Part:
     plan : Plan
     kernel : Kernel
     solver : Solver
-        `Prepared` once it is factored.
+        `Factored` once it is factored.
     weight : float
         What its answer counts.
     """
@@ -49,11 +49,11 @@ class Part:
     def factored(self, missing: Mask) -> Part:
         """The same, with the factor for a mask (*grid)."""
         factor = self.solver.factor(self.kernel, self.plan.embed(~missing).ravel())
-        return replace(self, solver=Prepared(factor))
+        return replace(self, solver=Factored(factor))
 
     @property
     def factor(self) -> Factor:
-        if not isinstance(self.solver, Prepared):
+        if not isinstance(self.solver, Factored):
             raise InputError("this part was not factored", hint="part.factored(missing)")
         return self.solver.ready
 
@@ -89,7 +89,7 @@ class Settings:
         return self.shift_average if self.centre is None else self.centre
 
     def chosen(
-        self, source: Picture, missing: Mask, cache: Cache | Kept | None, progress: Progress
+        self, source: Picture, missing: Mask, cache: Cache | MemoryCache | None, progress: Progress
     ) -> Choice | None:
         """What "auto" chooses by the known pixels; None where it cannot, or was not asked.
 
@@ -97,7 +97,7 @@ class Settings:
         ----------
         source : Picture
         missing : bool array of shape (*grid) or (*grid, channels)
-        cache : Cache or Kept, optional
+        cache : Cache or MemoryCache, optional
         progress : bool or callable, optional
         """
         self.check()
@@ -167,7 +167,7 @@ class Settings:
         self,
         missing: Mask,
         channels: int,
-        cache: Cache | Kept | None,
+        cache: Cache | MemoryCache | None,
         progress: Progress,
         deepest: int | None = None,
     ) -> tuple[Part, ...]:

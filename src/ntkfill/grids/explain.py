@@ -42,7 +42,7 @@ def explained(drawn: Canvas, refining: Refine, at: tuple[int, ...], channel: int
     else:
         entry = (*inside, channel % channels)
         direct, first = trace(done.first, drawn.missing, how.before, how.patches, entry)
-        share = (direct + drawn.traced(first))[known].ravel()
+        share = (direct + drawn.adjoint(first))[known].ravel()
         values = drawn.pixels[known].astype(np.float64).ravel()
         places = np.repeat(np.argwhere(known), channels, axis=0)
         of = np.tile(np.arange(channels), int(known.sum())) if channels > 1 else None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..errors import InputError, number
+from ..errors import InputError, check_number
 from ..observed import Mask
 
 # Scattered gaps this deep would be seen by chance in one mask of a thousand; deeper is a hole.
@@ -74,7 +74,7 @@ def hide(missing: Mask, *, share: float = 0.1, seed: int = 0) -> Hidden:
     >>> len(hidden), bool((hidden.mask & missing).any())
     (400, False)
     """
-    if not 0 < number("the share to hide", share) < 1:
+    if not 0 < check_number("the share to hide", share) < 1:
         raise InputError("this share cannot be hidden", expected="between 0 and 1", got=repr(share))
     rng = np.random.default_rng(seed)
     known, deep = ~missing, holes(missing)

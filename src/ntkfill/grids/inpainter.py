@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..explanation import Explanation
-from ..io.cache import Cache, Kept, wanted
+from ..io.cache import Cache, MemoryCache, resolve_cache
 from ..kernels.table import Array
 from ..observed import Mask
 from ..priors import Prior
 from ..runtime.progress import reporter
-from ..uncertainty.conformal import checked_level
+from ..uncertainty.conformal import check_level
 from . import serialization as saving
 from .architecture import Boundary
 from .components import Network, Part, Progress, Refine, Settings, deepest_of
@@ -136,7 +136,7 @@ class Inpainter:
         if source is not None:
             check_fit(source, missing)
             channels = source.pixels.shape[-1]
-        cache = Kept(wanted(self.cache))
+        cache = MemoryCache(resolve_cache(self.cache))
         choice = None
         if source is not None:
             choice = self._settings.chosen(source, missing, cache, self.progress)
@@ -196,7 +196,7 @@ class Inpainter:
         if not missing.any():
             return source.original.copy(), Info()
         check_missing(missing)
-        parts, choice = self._made_ready(source, missing, Kept(wanted(self.cache)))
+        parts, choice = self._made_ready(source, missing, MemoryCache(resolve_cache(self.cache)))
         told = reporter(self.progress, "filling", 0.3, 1.0)
         drawn = canvas(source, missing, parts, self._settings.centres)
         filled, info, _ = fill(source, drawn, self.refine, told)
@@ -243,11 +243,11 @@ class Inpainter:
         missing = missing_pixels(source, mask)
         self._settings.check()
         if interval is not None:
-            checked_level(interval)
+            check_level(interval)
         if not missing.any():
             return untouched(source, Info(), interval)
         check_missing(missing)
-        cache = Kept(wanted(self.cache))
+        cache = MemoryCache(resolve_cache(self.cache))
         parts, choice = self._made_ready(source, missing, cache)
         told = reporter(self.progress, "filling", 0.3, 1.0)
         drawn = canvas(source, missing, parts, self._settings.centres, cache)
@@ -283,7 +283,7 @@ class Inpainter:
         weighed = checked(confidence)
         source = picture(image, channel_axis)
         check_fit(source, self.missing_)
-        drawn = self._canvas(source, Kept(wanted(self.cache)))
+        drawn = self._canvas(source, MemoryCache(resolve_cache(self.cache)))
         plan = self.parts_[0].plan
         flat = None if at is None else np.array([plan.flat(pixel) for pixel in at], dtype=np.intp)
         if flat is not None and self.refine is None:
@@ -297,7 +297,7 @@ class Inpainter:
         return found[:, 0] if channel_axis is None else found
 
     def _made_ready(
-        self, source: Picture, missing: Mask, cache: Kept
+        self, source: Picture, missing: Mask, cache: MemoryCache
     ) -> tuple[tuple[Part, ...], Choice | None]:
         """The networks for some missing pixels, which may differ between channels."""
         settings, channels = self._settings, source.pixels.shape[-1]
@@ -450,7 +450,9 @@ class Inpainter:
         except (TypeError, ValueError) as error:
             raise InputError(f"{path} is not a saved inpainter", got=str(error)) from error
 
-    def _fit(self, missing: Mask, channels: int, choice: Choice | None, cache: Kept) -> Inpainter:
+    def _fit(
+        self, missing: Mask, channels: int, choice: Choice | None, cache: MemoryCache
+    ) -> Inpainter:
         settings = self._settings.of(choice)
         parts = settings.parts(missing, channels, cache, self.progress)
         self.parts_ = tuple(part.factored(missing) for part in parts)
@@ -473,7 +475,7 @@ class Inpainter:
             and np.array_equal(self.missing_, missing)
         )
 
-    def _canvas(self, source: Picture, cache: Kept | None = None) -> Canvas:
+    def _canvas(self, source: Picture, cache: MemoryCache | None = None) -> Canvas:
         return canvas(source, self.missing_, self.parts_, self._settings.centres, cache)
 
     def _fitted(self) -> None:

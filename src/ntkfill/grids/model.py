@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..completion import complete, traced
+from ..completion import adjoint, complete
 from ..errors import InputError
-from ..io.cache import Cache, Kept
+from ..io.cache import Cache, MemoryCache
 from ..kernels.table import Array, Index
 from ..observed import Mask, Observed
 from ..runtime.progress import stage
@@ -33,7 +33,7 @@ class Canvas:
         The network that counts most comes first.
     centre : bool
         Whether the mean of the known pixels is taken out before.
-    cache : Cache or Kept, optional
+    cache : Cache or MemoryCache, optional
         For kernels that are asked for later.
     """
 
@@ -41,7 +41,7 @@ class Canvas:
     missing: Mask
     parts: tuple[Part, ...]
     centre: bool
-    cache: Cache | Kept | None = None
+    cache: Cache | MemoryCache | None = None
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -75,7 +75,7 @@ class Canvas:
         anew = tuple(replace(part, solver=part.plan.solver) for part in self.parts)
         return replace(self, missing=missing, parts=anew)
 
-    def traced(self, gradient: Array) -> Array:
+    def adjoint(self, gradient: Array) -> Array:
         """What known pixels count in a sum over the filled ones: (*grid, channels).
 
         Parameters
@@ -92,7 +92,7 @@ class Canvas:
                 plan = part.plan
                 factor = part.solver.factor(part.kernel, plan.embed(known).ravel())
                 flat = plan.embed(wanted).reshape(-1, len(columns))
-                shares = traced(factor, flat, centred=self.centre)
+                shares = adjoint(factor, flat, centred=self.centre)
                 back = plan.window(shares.reshape(*plan.torus, -1))
                 result[..., columns] += part.weight * back
         return result
@@ -122,7 +122,7 @@ def canvas(
     missing: Mask,
     parts: tuple[Part, ...],
     centre: bool,
-    cache: Cache | Kept | None = None,
+    cache: Cache | MemoryCache | None = None,
 ) -> Canvas:
     """The canvas of a picture: its pixels as floats, zero where missing."""
     joint = missing.ndim == len(source.grid)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from ..errors import InputError, number
-from ..io.cache import Cache, Kept
+from ..errors import InputError, check_number
+from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel
 from ..kernels.table import Array, Axis
 from ..nn.evaluate import Kind
@@ -109,7 +109,7 @@ class Plan:
 
     def kernel(
         self,
-        cache: Cache | Kept | None = None,
+        cache: Cache | MemoryCache | None = None,
         told: Callable[[float], None] | None = None,
         kind: Kind = "ntk",
     ) -> Kernel:
@@ -273,13 +273,13 @@ def check_options(
         raise InputError("this is no prior", expected="e.g. ntkfill.priors.IID()", got=repr(prior))
     if boundary not in ("pad", "wrap"):
         raise InputError("no such boundary", expected="'pad' or 'wrap'", got=repr(boundary))
-    if ridge is not None and number("the ridge", ridge) < 0:
+    if ridge is not None and check_number("the ridge", ridge) < 0:
         raise InputError(
             "the ridge cannot be used", expected="a finite number, 0 or more", got=repr(ridge)
         )
-    if not 0 < number("the tolerance", rtol) < 1:
+    if not 0 < check_number("the tolerance", rtol) < 1:
         raise InputError(
             "the tolerance cannot be used", expected="a number between 0 and 1", got=repr(rtol)
         )
     if memory_limit is not None:
-        number("the memory limit", memory_limit)
+        check_number("the memory limit", memory_limit)

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ..completion import complete
 from ..errors import MemoryLimitError
-from ..io.cache import Cache, Kept
+from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel
 from ..kernels.table import Array
 from ..nn.activations import Abs
@@ -20,7 +20,7 @@ from ..nn.architectures import hourglass
 from ..nn.mixture import RIDGE, Member, Mixture
 from ..nn.sequential import Sequential
 from ..observed import Mask, Observed
-from ..runtime.threads import spread
+from ..runtime.threads import parallel_for
 from ..selection import MOST, stacked
 from ..solvers.base import Progress
 from .architecture import Boundary, automatic, automatic_network, depth
@@ -120,7 +120,7 @@ def choose(
     channels: int = 1,
     ridge: float | None = None,
     boundary: Boundary = "pad",
-    cache: Cache | Kept | None = None,
+    cache: Cache | MemoryCache | None = None,
     memory_limit: int | None = None,
     told: Progress | None = None,
 ) -> Choice | None:
@@ -140,7 +140,7 @@ def choose(
     ridge : float, optional
         One for all networks; the default is each network's own.
     boundary : {"pad", "wrap"}
-    cache : Cache or Kept, optional
+    cache : Cache or MemoryCache, optional
         Where kernels are kept.
     memory_limit : int, optional
         Bytes.
@@ -172,7 +172,7 @@ def choose(
         return None
     parts = list(windows(missing, hidden.weight))
     values = ((np.where(missing, level, values) - level) / scale).astype(np.float32)
-    kept = cache if isinstance(cache, Kept) else Kept(cache)
+    kept = cache if isinstance(cache, MemoryCache) else MemoryCache(cache)
     jobs = _jobs(members, parts, missing | hidden.mask, kept, memory_limit)
     errors = _errors(values, missing, hidden, parts, jobs, told)
     weight = np.concatenate([hidden.weight[part][hidden.mask[part]] for part in parts])
@@ -208,7 +208,7 @@ def _errors(
         place = slice(ends[job.window], ends[job.window + 1])
         errors[job.network, place] = (filled - values[window])[at]
 
-    spread(score, jobs, told)
+    parallel_for(score, jobs, told)
     return errors
 
 
@@ -267,7 +267,7 @@ def _jobs(
     members: tuple[Member, ...],
     windows: list[Window],
     gaps: Mask,
-    cache: Kept,
+    cache: MemoryCache,
     memory_limit: int | None,
 ) -> list[Job]:
     """Every network on every window, with the kernels made once; all windows are of one size."""

@@ -11,15 +11,21 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..completion import fit
-from ..errors import InputError, PatternWarning, whole
-from ..errors import number as finite
+from ..errors import InputError, PatternWarning, check_integer, check_number
 from ..kernels.table import Array, Index
 from ..observed import Mask
 from ..runtime.progress import stage
-from ..solvers.base import Prepared, Progress, Solver, absolute_ridge
+from ..solvers.base import Factored, Progress, Solver, absolute_ridge
 from ..solvers.cg import CG
-from ..uncertainty import Interval, Posterior, Sampled, Scores, local_scale, shift
-from ..uncertainty.posterior import MODELS, Under
+from ..uncertainty import (
+    Interval,
+    Posterior,
+    Sampled,
+    Scores,
+    likelihood_ratio_weights,
+    local_scale,
+)
+from ..uncertainty.posterior import MODELS, PosteriorModel
 from .components import Refine
 from .holdout import hide_each, period
 from .image import Picture
@@ -95,7 +101,7 @@ class Confidence:
     Confidence(under='ensemble', samples=64, seed=0, hidden=0.1)
     """
 
-    under: Under = "ensemble"
+    under: PosteriorModel = "ensemble"
     samples: int = 32
     seed: int = 0
     hidden: float = 0.1
@@ -105,9 +111,9 @@ class Confidence:
             raise InputError(
                 "no such posterior", expected=", ".join(map(repr, MODELS)), got=repr(self.under)
             )
-        whole("the number of samples", self.samples, 1, 10**6)
-        whole("the seed", self.seed, 0, 2**63 - 1)
-        if not 0 < finite("the hidden share", self.hidden) < 1:
+        check_integer("the number of samples", self.samples, 1, 10**6)
+        check_integer("the seed", self.seed, 0, 2**63 - 1)
+        if not 0 < check_number("the hidden share", self.hidden) < 1:
             raise InputError(
                 "the hidden share cannot be used", expected="between 0 and 1", got=repr(self.hidden)
             )
@@ -183,7 +189,7 @@ class Confidence:
         error = np.abs((done.values - drawn.pixels)[hidden])
         score = np.divide(error, std, out=np.where(error > 0, np.inf, 0.0), where=std > 0)
         depth, own = strata(missing | hidden, n)[hidden], strata(missing, n)[missing]
-        weights, needed = shift(depth, own)
+        weights, needed = likelihood_ratio_weights(depth, own)
         each = np.repeat(weights, score.size // len(weights))
         scores = Scores(score.ravel(), each)
         result = np.zeros(missing.shape)
@@ -275,7 +281,7 @@ def _local(posterior: Posterior, drawn: Sampled, y: Array, plan: Plan) -> Array:
 
 def _fits(solver: Solver, known: Mask) -> bool:
     """Whether a factor for these known entries is there already."""
-    return isinstance(solver, Prepared) and np.array_equal(solver.ready.known, known)
+    return isinstance(solver, Factored) and np.array_equal(solver.ready.known, known)
 
 
 def untouched(source: Picture, info: Info, level: float | None) -> Filled:

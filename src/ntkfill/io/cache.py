@@ -130,10 +130,10 @@ class Cache:
             path.write_text(json.dumps(asdict(entry), indent=1), encoding="utf-8")
 
 
-def wanted(given: object) -> Cache | None:
+def resolve_cache(given: object) -> Cache | None:
     """The cache that was asked for: one, none, or the "user"'s own.
 
-    >>> wanted(None) is None, wanted("user") == Cache()
+    >>> resolve_cache(None) is None, resolve_cache("user") == Cache()
     (True, True)
     """
     if given is None or isinstance(given, Cache):
@@ -149,12 +149,12 @@ def wanted(given: object) -> Cache | None:
 
 
 @dataclass(frozen=True)
-class Kept:
+class MemoryCache:
     """Tables that one run has used, in memory; new ones come from a cache on disk, if there is one.
 
     Examples
     --------
-    >>> kept = Kept(None)
+    >>> kept = MemoryCache(None)
     >>> first = kept.get("ones", lambda: (np.ones(2), (Axis(),)))
     >>> kept.get("ones", lambda: (np.zeros(2), (Axis(),))) is first
     True

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import number
+from ..errors import check_number
 from ..kernels.table import Array
 from .covariance import Covariance
 
@@ -44,7 +44,7 @@ class TwoSlope:
     slope: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slope", number("the slope", self.slope))
+        object.__setattr__(self, "slope", check_number("the slope", self.slope))
 
     def __call__(self, state: Covariance) -> Covariance:
         return _through(self.dual, state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..errors import whole
+from ..errors import check_integer
 from .activations import Activation, LeakyReLU
 from .evaluate import Layer
 from .linear import Conv, Downsample, Upsample
@@ -54,9 +54,9 @@ def hourglass(
     >>> hourglass(3).reach
     8
     """
-    levels = whole("levels", levels, 0, MOST)
-    convs_down = whole("convs_down", convs_down, 1, MOST)
-    convs_up = whole("convs_up", convs_up, 1, MOST)
+    levels = check_integer("levels", levels, 0, MOST)
+    convs_down = check_integer("convs_down", convs_down, 1, MOST)
+    convs_up = check_integer("convs_up", convs_up, 1, MOST)
     phi = LeakyReLU() if activation is None else activation
     step: list[Layer] = [Conv(size), phi]
     layers: list[Layer] = [*(step * convs_down), Downsample()] * levels

@@ -17,7 +17,7 @@ from typing import Literal, cast
 import numpy as np
 
 from ..kernels.table import Array, Axis, Index
-from ..runtime.threads import spread, workers
+from ..runtime.threads import parallel_for, workers
 from .activations import Activation
 from .covariance import Covariance, of_grid
 from .linear import Conv, Dense, Downsample, Linear, Upsample
@@ -217,7 +217,7 @@ def _slabs(
             [np.arange(c)[s] for c, s in zip(counts, place, strict=True)]
         )
 
-    spread(fill, _places(axes, swap), told)
+    parallel_for(fill, _places(axes, swap), told)
     if swap:
         ordered = np.sort(np.indices(counts), axis=0)
         out = out[(0,) * n + tuple(ordered)].reshape(out.shape)

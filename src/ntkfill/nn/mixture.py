@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..errors import InputError, number
+from ..errors import InputError, check_number
 from .sequential import Sequential
 
 RIDGE = 1e-3
@@ -36,11 +36,11 @@ class Member:
                 expected="Sequential(...)",
                 got=repr(self.network),
             )
-        if number("the ridge", self.ridge) < 0:
+        if check_number("the ridge", self.ridge) < 0:
             raise InputError("the ridge cannot be used", expected="0 or more", got=repr(self.ridge))
         # Plain floats, so that the repr can be read back.
-        object.__setattr__(self, "ridge", number("the ridge", self.ridge))
-        object.__setattr__(self, "weight", number("the weight", self.weight))
+        object.__setattr__(self, "ridge", check_number("the ridge", self.ridge))
+        object.__setattr__(self, "weight", check_number("the weight", self.weight))
 
 
 @dataclass(frozen=True)

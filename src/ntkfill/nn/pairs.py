@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..kernels.table import Array
-from ..runtime.threads import spread
+from ..runtime.threads import parallel_for
 from .activations import Activation
 from .evaluate import Kind, Layer
 from .linear import Dense
@@ -102,7 +102,7 @@ def of_vectors(
 
     every = slice(0, len(left)), slice(0, len(other))
     with threadpool_limits(1):
-        spread(work, _triangle(len(left), STRIP) if right is None else _pieces(*every, STRIP))
+        parallel_for(work, _triangle(len(left), STRIP) if right is None else _pieces(*every, STRIP))
     return result
 
 

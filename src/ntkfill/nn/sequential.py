@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import kernels
-from ..errors import InputError, whole
+from ..errors import InputError, check_integer
 from ..kernels.table import Array, Axis
 from ..priors import IID, Prior
 from ..runtime.memory import require
@@ -284,7 +284,7 @@ def checked(shape: tuple[int, ...]) -> tuple[int, ...]:
     """
     if not np.iterable(shape) or not tuple(shape):
         raise InputError("this is no shape", expected="sides such as (64, 64)", got=repr(shape))
-    return tuple(whole("a side of the grid", side, 1, 2**40) for side in shape)
+    return tuple(check_integer("a side of the grid", side, 1, 2**40) for side in shape)
 
 
 def _flattened(layers: tuple[object, ...]) -> Iterator[Layer]:

@@ -18,7 +18,7 @@ def workers() -> int:
         return os.cpu_count() or 1
 
 
-def spread(
+def parallel_for(
     task: Callable[[T], None], items: Iterable[T], told: Callable[[float], None] | None = None
 ) -> None:
     """Run independent tasks on all cores; each writes to a place of its own.

@@ -14,7 +14,7 @@ from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.memory import require
 from ..uncertainty import Interval
-from ..uncertainty.conformal import checked_level
+from ..uncertainty.conformal import check_level
 from .io import tables
 from .io.reading import MEASURED, PREDICTED, SOURCE
 from .methods.baselines import Method
@@ -88,7 +88,7 @@ def complete(
     [['B', 'y']]
     """
     if interval is not None:
-        checked_level(interval)
+        check_level(interval)
     known = usable(screen)
     wanted = screen.pairs() if conditions is None else np.array(conditions, dtype=str)
     if wanted.ndim != 2 or wanted.shape[1] != len(screen.fields):

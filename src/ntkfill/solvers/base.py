@@ -77,7 +77,7 @@ class Solver(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class Factored:
     """A solver whose factor is there already: for many values over the same known entries."""
 
     ready: Factor

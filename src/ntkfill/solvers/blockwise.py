@@ -115,7 +115,7 @@ class BlockwiseFactor:
         told = np.where(self.real, np.take_along_axis(y, self.at, axis=1), 0)
         return self._where_missing(np.einsum("mkt,mk->mt", self.shares, told), y)
 
-    def traced(self, gradient: Array) -> Array:
+    def adjoint(self, gradient: Array) -> Array:
         """What known values count in a sum over predicted ones: the transpose of `predict`.
 
         Parameters

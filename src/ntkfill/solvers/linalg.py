@@ -14,7 +14,7 @@ from scipy.linalg import LinAlgError, blas, lapack
 from threadpoolctl import threadpool_limits
 
 from ..kernels.table import Array
-from ..runtime.threads import spread
+from ..runtime.threads import parallel_for
 
 BLOCK = 256
 
@@ -34,7 +34,7 @@ def product(left: Array, right: Array) -> Array:
         np.matmul(left[rows], right, out=result[rows])
 
     with threadpool_limits(1):
-        spread(work, _blocks(len(left)))
+        parallel_for(work, _blocks(len(left)))
     return result
 
 
@@ -63,7 +63,7 @@ def cholesky(matrix: Array) -> Array:
                 matrix[rows, here] -= matrix[rows, past] @ matrix[here, past].T
 
             if k:
-                spread(work, blocks[k:])
+                parallel_for(work, blocks[k:])
             corner, failed = lapack.dpotrf(matrix[here, here], lower=1)
             if failed:
                 raise LinAlgError("the matrix is not positive definite")
@@ -90,14 +90,14 @@ def solve(lower: Array, y: Array) -> Array:
             def below(rows: slice, here: slice = here, found: Array = found) -> None:
                 y[rows] -= lower[rows, here] @ found
 
-            spread(below, blocks[k + 1 :])
+            parallel_for(below, blocks[k + 1 :])
         for k, here in reversed(list(enumerate(blocks))):
             found = y[here] = _divided(lower[here, here], y[here], transposed=True)
 
             def above(rows: slice, here: slice = here, found: Array = found) -> None:
                 y[rows] -= lower[here, rows].T @ found
 
-            spread(above, blocks[:k])
+            parallel_for(above, blocks[:k])
     return y
 
 
@@ -120,7 +120,7 @@ def inverse(lower: Array) -> Array:
             result[here, at] = _divided(lower[at, at], result[here, at].T).T
 
     with threadpool_limits(1):
-        spread(work, range(len(blocks)))
+        parallel_for(work, range(len(blocks)))
     return result
 
 

@@ -19,7 +19,7 @@ from ..kernels.table import Array
 from ..nn.sequential import Sequential
 from ..observed import Mask, Observed
 from ..runtime.memory import require
-from ..runtime.threads import spread
+from ..runtime.threads import parallel_for
 from ..solvers import spectral as loo
 from .groups import Group, among, between, lengths, products, solved, thinned
 
@@ -65,21 +65,21 @@ class Chain:
         place = {int(j): group for group in self.groups for j in group.columns}
         object.__setattr__(self, "place", place)
 
-    def transform(self, values: Array, max_sweeps: int, tol: float) -> tuple[Array, float]:
+    def transform(self, values: Array, max_iter: int, tol: float) -> tuple[Array, float]:
         """Fill in new rows, standardised, NaN where missing; the regressions stay as they are.
         Also the share of the variance that the last sweep changed."""
         known = ~np.isnan(values)
-        fill, change = self.settled(values, max_sweeps, tol)
+        fill, change = self.settled(values, max_iter, tol)
         filled = fill.copy()
         self._predict(self._wanted(known), fill, known, filled)
         return filled, change
 
-    def settled(self, values: Array, max_sweeps: int, tol: float) -> tuple[Array, float]:
+    def settled(self, values: Array, max_iter: int, tol: float) -> tuple[Array, float]:
         """New rows as they are before they are read off, once more, all columns from the same, and
         the share of the variance that the last sweep changed."""
         known = ~np.isnan(values)
         fill, change = np.where(known, values, 0.0), 0.0
-        for _ in range(max_sweeps):
+        for _ in range(max_iter):
             before = fill.copy()
             for chosen in batches(self._wanted(known)):
                 self._predict(chosen, fill, known, fill)
@@ -113,7 +113,7 @@ class Chain:
             found[k] = block @ group.coefficients
 
         with threadpool_limits(1):
-            spread(work, range(len(groups)))
+            parallel_for(work, range(len(groups)))
         for k, group in enumerate(groups):
             rows = np.flatnonzero(~known[:, group.columns].all(axis=1))
             here = np.ix_(rows, group.columns)
@@ -154,7 +154,7 @@ def fit(
     values: Array,
     network: Sequential,
     ridge: float | None,
-    max_sweeps: int,
+    max_iter: int,
     tol: float,
 ) -> Chain:
     """Fill in a table of shape (n, m), standardised, NaN where missing.
@@ -168,7 +168,7 @@ def fit(
         Relative to the mean diagonal; None chooses it by leave-one-out for every group, once, in
         the first sweep: later fills are made from the very values that are to be predicted, and
         would let it shrink from sweep to sweep.
-    max_sweeps : int
+    max_iter : int
     tol : float
         Stop when a sweep changes less than this share of the variance.
 
@@ -190,7 +190,7 @@ def fit(
     open_ones = [k for k, group in enumerate(groups) if not group.known.all()]
     change, sweeps = np.inf if open_ones else 0.0, 0
     with threadpool_limits(1):
-        while change >= tol and sweeps < max_sweeps and open_ones:
+        while change >= tol and sweeps < max_iter and open_ones:
             sweeps += 1
             before = fill.copy()
             gram = products(fill, fill)
@@ -217,7 +217,7 @@ def _regress(
         found[k] = block @ group.coefficients
         groups[k] = replace(group, known=groups[k].known)
 
-    spread(work, chosen)
+    parallel_for(work, chosen)
     columns = np.concatenate([groups[k].columns for k in chosen])
     before = fill[:, columns]
     for k in chosen:
@@ -242,5 +242,5 @@ def _read_off(
         block = between(network, fill, group, fill[gaps], gram[gaps], own)
         filled[np.ix_(gaps, group.columns)] = block @ groups[k].coefficients
 
-    spread(work, [k for k, group in enumerate(groups) if not group.known.all()])
+    parallel_for(work, [k for k, group in enumerate(groups) if not group.known.all()])
     return Chain(network, fill, tuple(groups), filled, sweeps, change)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConvergenceWarning, InputError, number, whole
+from ..errors import ConvergenceWarning, InputError, check_integer, check_number
 from ..kernels.table import Array
 from ..nn import Dense, ReLU, Sequential, TwoSlope
 
@@ -48,17 +48,17 @@ def checked_auto(network: str) -> None:
 
 def checked_scale(scale: Any) -> float:
     """How much features count."""
-    if number("the feature scale", scale) <= 0:
+    if check_number("the feature scale", scale) <= 0:
         raise InputError(
             "the feature scale cannot be used", expected="a number above 0", got=repr(scale)
         )
     return float(scale)
 
 
-def checked_sweeps(max_sweeps: Any, tol: Any) -> None:
+def checked_sweeps(max_iter: Any, tol: Any) -> None:
     """How often, and how little a change is none."""
-    whole("max_sweeps", max_sweeps, 1, 1_000_000)
-    if number("tol", tol) < 0:
+    check_integer("max_iter", max_iter, 1, 1_000_000)
+    if check_number("tol", tol) < 0:
         raise InputError("tol cannot be used", expected="a number from 0 up", got=repr(tol))
 
 

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from ..kernels.table import Array
 from ..observed import Mask, Observed
 from ..runtime.memory import require
-from ..runtime.threads import spread
+from ..runtime.threads import parallel_for
 from ..solvers import spectral as loo
 from ..solvers.linalg import product
 
@@ -119,7 +119,7 @@ def fit(values: Array, kernel: Array, ridge: float | None, curve: Array | None =
         which[columns] = k
 
     with threadpool_limits(1):
-        spread(work, range(len(groups)))
+        parallel_for(work, range(len(groups)))
     ordered = tuple(patterns[k] for k in range(len(groups)))
     return Sided(kernel, coefficients, level, ordered, which, curve)
 
@@ -182,5 +182,5 @@ def _errors(
         counts[k] = y.size
 
     with threadpool_limits(1):
-        spread(work, range(len(groups)))
+        parallel_for(work, range(len(groups)))
     return errors, counts

@@ -22,7 +22,7 @@ from ..errors import InputError
 from ..explanation import Explanation
 from ..kernels.table import Array
 from ..nn import Sequential
-from ..uncertainty.posterior import Under
+from ..uncertainty.posterior import PosteriorModel
 from .checks import (
     checked_auto,
     checked_network,
@@ -73,7 +73,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         How much features count beside the constant that is appended to them: less is smoother.
     ridge : "loo" or float
         Relative to the kernel's mean diagonal; "loo" chooses it by leaving entries out.
-    max_sweeps : int
+    max_iter : int
         Without features: how often each column is regressed.
     tol : float
         Without features: stop when a sweep changes less than this share of the variance.
@@ -90,8 +90,8 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    n_sweeps_ : int
-        Sweeps that were made; 0 with features.
+    n_iter_ : int
+        Sweeps that were made; 1 with features and where nothing was missing.
     converged_ : bool
         Whether the last sweep changed less than `tol`, or with both kinds of features the solve
         ended with the residual that was asked for; else there is a `ConvergenceWarning`.
@@ -122,7 +122,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         depth: int = 1,
         feature_scale: float = 1.0,
         ridge: float | Literal["loo"] = "loo",
-        max_sweeps: int = 10,
+        max_iter: int = 10,
         tol: float = 1e-3,
         add_indicator: bool = False,
         keep_empty_features: bool = True,
@@ -136,7 +136,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.depth = depth
         self.feature_scale = feature_scale
         self.ridge = ridge
-        self.max_sweeps = max_sweeps
+        self.max_iter = max_iter
         self.tol = tol
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
@@ -175,7 +175,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         *,
         return_std: bool = False,
         interval: float | None = None,
-        under: Under = "ntk",
+        under: PosteriorModel = "ntk",
         seed: int = 0,
     ) -> Imputed:
         """Learn from a table, fill it in, and say how sure every filled entry is.
@@ -347,16 +347,16 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )
         if self.add_indicator:
             self.indicator_ = MissingIndicator(error_on_new=False).fit(values)
-        self.n_sweeps_, self.converged_ = 0, True
+        self.n_iter_, self.converged_ = 1, True
         self.choice_: Choice | None = None
         if self._columns.any():
             self.model_: Model = self._model(values[:, self._columns])
-            self.n_sweeps_, self.converged_ = self.model_.sweeps, not self.model_.shortfall
+            self.n_iter_, self.converged_ = max(self.model_.sweeps, 1), not self.model_.shortfall
             warn_of_shortfall(self.model_.shortfall)
         return values
 
     def _model(self, values: Array) -> Model:
-        checked_sweeps(self.max_sweeps, self.tol)
+        checked_sweeps(self.max_iter, self.tol)
         ridge, scale = checked_ridge(self.ridge), checked_scale(self.feature_scale)
         rows = columns = None
         if self.row_features is not None:
@@ -369,7 +369,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         def fit(values: Array, network: Sequential, scale: float) -> Model:
             left = None if rows is None else Side.of(rows, network, scale)
             right = None if columns is None else Side.of(columns, network, scale)
-            return fitted(values, network, left, right, ridge, self.max_sweeps, self.tol, seed)
+            return fitted(values, network, left, right, ridge, self.max_iter, self.tol, seed)
 
         if isinstance(self.network, str):
             checked_auto(self.network)

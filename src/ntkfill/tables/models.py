@@ -54,18 +54,18 @@ class Plain:
     chain: chained.Chain
     level: Array
     scale: Array
-    max_sweeps: int
+    max_iter: int
     tol: float
 
     @classmethod
     def fit(
-        cls, values: Array, network: Sequential, ridge: float | None, max_sweeps: int, tol: float
+        cls, values: Array, network: Sequential, ridge: float | None, max_iter: int, tol: float
     ) -> Plain:
         """Standardise, sweep."""
         level, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         scale = np.where(spread > 1e-12 * np.maximum(1.0, np.abs(level)), spread, 1.0)
-        chain = chained.fit((values - level) / scale, network, ridge, max_sweeps, tol)
-        return cls(chain, level, scale, max_sweeps, tol)
+        chain = chained.fit((values - level) / scale, network, ridge, max_iter, tol)
+        return cls(chain, level, scale, max_iter, tol)
 
     @property
     def filled(self) -> Array:
@@ -83,13 +83,11 @@ class Plain:
         if change < self.tol:
             return ""
         told = f"the last sweep still changed {change:.1e} of the variance"
-        return sentence(
-            told, f"less than {self.tol:g}", "", f"more than max_sweeps={self.max_sweeps}"
-        )
+        return sentence(told, f"less than {self.tol:g}", "", f"more than max_iter={self.max_iter}")
 
     def transform(self, values: Array, features: Array | None) -> Array:
         standard = (values - self.level) / self.scale
-        filled, change = self.chain.transform(standard, self.max_sweeps, self.tol)
+        filled, change = self.chain.transform(standard, self.max_iter, self.tol)
         warn_of_shortfall(self._shortfall(change))
         return filled * self.scale + self.level
 
@@ -100,7 +98,7 @@ class Plain:
         self, values: Array, features: Array | None, row: int, column: int
     ) -> Shares:
         standard = (values - self.level) / self.scale
-        fill, _ = self.chain.settled(standard, self.max_sweeps, self.tol)
+        fill, _ = self.chain.settled(standard, self.max_iter, self.tol)
         return self._weights(fill[row], column)
 
     def _weights(self, fill: Array, column: int) -> Shares:
@@ -247,7 +245,7 @@ def fitted(
     rows: Side | None,
     columns: Side | None,
     ridge: float | None,
-    max_sweeps: int,
+    max_iter: int,
     tol: float,
     seed: int,
 ) -> Model:
@@ -258,4 +256,4 @@ def fitted(
         return Rows.fit(values, rows, ridge)
     if columns is not None:
         return Columns.fit(values, columns, ridge)
-    return Plain.fit(values, network, ridge, max_sweeps, tol)
+    return Plain.fit(values, network, ridge, max_iter, tol)

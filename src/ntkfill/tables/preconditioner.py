@@ -8,7 +8,7 @@ import numpy as np
 
 from ..kernels.table import Array
 from ..observed import Mask
-from ..runtime.threads import spread
+from ..runtime.threads import parallel_for
 
 # An entry extends to others like (squared distance + CLOSE)^-4 on each side, the kernels having
 # mean diagonal 1.
@@ -33,7 +33,7 @@ def two_sided(left: Array, middle: Array, right: Array) -> Array:
         rows = slice(first, first + BLOCK)
         np.matmul(left[rows] @ middle, right, out=result[rows])
 
-    spread(work, range(0, len(left), BLOCK))
+    parallel_for(work, range(0, len(left), BLOCK))
     return result
 
 

@@ -21,7 +21,7 @@ from ..errors import InputError
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.memory import require
-from ..runtime.threads import spread
+from ..runtime.threads import parallel_for
 from ..solvers import linalg as matrices
 from ..solvers.spectral import mean_diagonal
 from .preconditioner import Extension, nearness, two_sided
@@ -229,8 +229,8 @@ def _chosen(
         options = RIDGES if place == 2 else OWN
         near = [k for k in options if place != 2 or 0.03 < k / best[2] < 30]
         trials = [best, *(_replaced(best, place, option) for option in near)]
-        spread(prepare, {trial[:2] for trial in trials} - systems.keys())
-        spread(score, dict.fromkeys(trial for trial in trials if trial not in scores))
+        parallel_for(prepare, {trial[:2] for trial in trials} - systems.keys())
+        parallel_for(score, dict.fromkeys(trial for trial in trials if trial not in scores))
         best = min(trials, key=scores.__getitem__)
     return best[:2], best[2]
 

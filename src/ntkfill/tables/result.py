@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, whole
+from ..errors import InputError, check_integer
 from ..kernels.table import Array
 from ..observed import Mask
 from ..uncertainty import Interval
-from ..uncertainty.conformal import checked_level
-from ..uncertainty.posterior import MODELS, Under
+from ..uncertainty.conformal import check_level
+from ..uncertainty.posterior import MODELS, PosteriorModel
 from .calibration import Completed, calibrate
 
 
@@ -48,17 +48,17 @@ class Doubt:
     """
 
     interval: float | None
-    under: Under
+    under: PosteriorModel
     seed: int
 
     def __post_init__(self) -> None:
         if self.interval is not None:
-            checked_level(self.interval)
+            check_level(self.interval)
         if not isinstance(self.under, str) or self.under not in MODELS:
             raise InputError(
                 "no such posterior", expected=", ".join(map(repr, MODELS)), got=repr(self.under)
             )
-        whole("the seed", self.seed, 0, 2**63 - 1)
+        check_integer("the seed", self.seed, 0, 2**63 - 1)
 
     def weigh(
         self, completed: Completed, values: Array, *, sided: bool

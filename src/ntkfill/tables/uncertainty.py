@@ -16,7 +16,7 @@ from ..solvers.base import absolute_ridge
 from ..solvers.cholesky import Cholesky
 from ..solvers.spectral import mean_diagonal
 from ..uncertainty import Posterior, two_way_scale
-from ..uncertainty.posterior import MODELS, Under
+from ..uncertainty.posterior import MODELS, PosteriorModel
 from ..uncertainty.sampling import root
 from . import product
 from .models import Both, Columns, Model, Plain, Rows
@@ -57,7 +57,7 @@ class Spread:
         return np.sqrt(self.variance) * rows[:, None] * columns
 
 
-def deviations(model: Model, values: Array, under: Under = "ntk", seed: int = 0) -> Array:
+def deviations(model: Model, values: Array, under: PosteriorModel = "ntk", seed: int = 0) -> Array:
     """The standard deviation of every missing entry of the table that a model was fitted to.
 
     Parameters
@@ -93,7 +93,7 @@ def deviations(model: Model, values: Array, under: Under = "ntk", seed: int = 0)
     raise InputError("no posterior is known of this model", got=type(model).__name__)
 
 
-def _plain(model: Plain, values: Array, under: Under) -> Array:
+def _plain(model: Plain, values: Array, under: PosteriorModel) -> Array:
     """Each column given the others as they were filled in.
 
     Those fills saw the very entries that are regressed on them, so coefficients do not tell how
@@ -115,7 +115,7 @@ def _plain(model: Plain, values: Array, under: Under) -> Array:
     return relative * rows[:, None] * model.scale
 
 
-def _sided(model: Rows | Columns, values: Array, under: Under) -> Spread:
+def _sided(model: Rows | Columns, values: Array, under: PosteriorModel) -> Spread:
     """Columns on the features of rows; a pattern of gaps at a time."""
     side, fitted, known = model.side, model.fitted, ~np.isnan(values)
     kernels = {kind: side.network.between(side.vectors, kind=kind) for kind in MODELS[under]}
@@ -133,7 +133,7 @@ def _regress(
     rows: Mask,
     kernels: dict[Kind, Array],
     ridge: float,
-    under: Under,
+    under: PosteriorModel,
 ) -> None:
     """The posterior of columns that are known in the same rows, written into `spread`; the ridge
     is relative to the mean diagonal over those rows."""
@@ -149,7 +149,7 @@ def _regress(
     spread.expected[np.ix_(rows, columns)] = posterior.expected()[:, None]
 
 
-def _both(fitted: product.Product, under: Under, seed: int) -> Array:
+def _both(fitted: product.Product, under: PosteriorModel, seed: int) -> Array:
     """A kernel of entries, by draws: there are too many entries for anything else."""
     if under != "ntk":
         raise InputError(

@@ -78,7 +78,7 @@ class Scores:
         >>> Scores(np.arange(1.0, 10.0)).quantile(0.9), Scores(np.arange(1.0, 9.0)).quantile(0.9)
         (9.0, inf)
         """
-        checked_level(level)
+        check_level(level)
         order = np.argsort(self.values, kind="stable")
         weights = np.ones(len(order)) if self.weights is None else self.weights[order]
         below = np.cumsum(weights) / (weights.sum() + weight)
@@ -87,7 +87,9 @@ class Scores:
         return float(self.values[order[place]]) if place < len(order) else np.inf
 
 
-def shift(hidden: NDArray[np.intp], missing: NDArray[np.intp]) -> tuple[Array, Array]:
+def likelihood_ratio_weights(
+    hidden: NDArray[np.intp], missing: NDArray[np.intp]
+) -> tuple[Array, Array]:
     """Weights for strata: how much more often each is among the missing than among the hidden.
 
     Parameters
@@ -106,7 +108,7 @@ def shift(hidden: NDArray[np.intp], missing: NDArray[np.intp]) -> tuple[Array, A
 
     Examples
     --------
-    >>> weights, own = shift(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 2]))
+    >>> weights, own = likelihood_ratio_weights(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 2]))
     >>> weights.round(2).tolist(), own.round(2).tolist()
     ([0.33, 0.33, 0.33, 3.0], [0.33, 3.0, 3.0, 3.0])
     """
@@ -123,7 +125,7 @@ def shift(hidden: NDArray[np.intp], missing: NDArray[np.intp]) -> tuple[Array, A
     return ratio[hidden], ratio[missing]
 
 
-def checked_level(level: float) -> float:
+def check_level(level: float) -> float:
     """A share between 0 and 1."""
     if not isinstance(level, int | float | np.number) or not 0 < level < 1:
         raise InputError(

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ..completion import fit, shares
+from ..completion import fit, weight_matrix
 from ..kernels import Kernel
 from ..kernels.table import Array
 from ..nn.evaluate import Kind
@@ -35,9 +35,9 @@ from ..runtime.progress import stage
 from ..solvers.base import Factor, Progress
 from .sampling import root
 
-Under = Literal["ensemble", "nngp", "ntk"]
+PosteriorModel = Literal["ensemble", "nngp", "ntk"]
 # Which kernel draws and which one fits.
-MODELS: dict[Under, tuple[Kind, Kind]] = {
+MODELS: dict[PosteriorModel, tuple[Kind, Kind]] = {
     "ensemble": ("nngp", "ntk"),
     "nngp": ("nngp", "nngp"),
     "ntk": ("ntk", "ntk"),
@@ -195,7 +195,7 @@ class Posterior:
 
     def _weighed(self, at: NDArray[np.intp]) -> tuple[Array, Array, Array]:
         """Weights, (P + noise) times them, and P between known coordinates and `at`."""
-        weights = shares(self.factor, at, centred=self.centred)
+        weights = weight_matrix(self.factor, at, centred=self.centred)
         whole = np.zeros((len(at), self.known.size))
         whole[:, self.known] = weights.T
         moved = self.drawn.matvec(whole.reshape(-1, *self.drawn.shape)).reshape(len(at), -1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from ...errors import InputError, number
+from ...errors import InputError, check_number
 
 # The time of a small solve grows with the cube of the channels.
 CHANNELS = 16
@@ -71,7 +71,7 @@ class Patches:
     def __post_init__(self) -> None:
         for field in fields(self):
             given = getattr(self, field.name)
-            value = number(f"the {field.name} of patches", given)
+            value = check_number(f"the {field.name} of patches", given)
             whole = field.name not in SHARES
             none = field.name in NONE
             if value < 0 or (value == 0 and not none) or (whole and value != int(value)):

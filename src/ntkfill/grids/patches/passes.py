@@ -10,7 +10,7 @@ import numpy as np
 from ...kernels import Blocks
 from ...kernels.table import Array, Index
 from ...observed import Mask
-from ...runtime.threads import spread
+from ...runtime.threads import parallel_for
 from ...solvers.base import Progress
 from ...solvers.blockwise import Blockwise, BlockwiseFactor
 from .neighbours import Alike, similar
@@ -94,9 +94,9 @@ class Batch:
         """What each value counts in the mean over patches; nothing where none is asked for."""
         return np.where(self.asked, 1 / (variance + variance.dtype.type(floor)), 0)
 
-    def traced(self, gradient: Array, total: Array) -> None:
+    def adjoint(self, gradient: Array, total: Array) -> None:
         """Add what the entries of the flat box count where the completed ones count `gradient`."""
-        told = self.factor.traced(gradient)
+        told = self.factor.adjoint(gradient)
         total += sums_by_place(told, self.where, total.size)
         # What is not regressed is the mean over the patches alike.
         rest = (gradient - told)[:, None] / self.alike.shape[1]
@@ -177,7 +177,7 @@ class Pass:
             if wanted.any():
                 for batch in self._batches(values, tile):
                     votes = batch.votes(batch.factor.variance, ALIKE * self.square)
-                    batch.traced(votes * wanted[batch.where], part)
+                    batch.adjoint(votes * wanted[batch.where], part)
             return part.reshape(1, *values[tile.box].shape)
 
         self._spread(work, sums, None)
@@ -195,7 +195,7 @@ class Pass:
             def put(t: int, band: list[Tile] = band, done: list[Array] = done) -> None:
                 done[t] = work(band[t])
 
-            spread(put, range(len(band)))
+            parallel_for(put, range(len(band)))
             for tile, part in zip(band, done, strict=True):
                 sums[:, *tile.box] += part
             if told is not None:

@@ -107,7 +107,7 @@ class Learned:
             (triangle,) = qr(profiles[known].T, mode="r", check_finite=False)
             draws = triangle[: len(known)].T / np.sqrt(profiles.shape[1] * size)
             for _ in range(self.steps):
-                found = found.likelier(known, draws, sizes(profiles[known]))
+                found = found.em_step(known, draws, sizes(profiles[known]))
         return found
 
 
@@ -147,7 +147,7 @@ class Similarity:
         between = self.contexts.diagonal()[self.context[rows]]
         return between * self.drugs.diagonal()[self.drug[rows]] + self.own[0] + self.own[1]
 
-    def likelier(self, rows: Rows, draws: Array, sizes: Array) -> Similarity:
+    def em_step(self, rows: Rows, draws: Array, sizes: Array) -> Similarity:
         """After a step of expectation and maximisation.
 
         Parameters

@@ -16,7 +16,7 @@ from ...errors import InputError
 from ...kernels.table import Array
 from ...nn import Dense, ReLU, Sequential
 from ...runtime.memory import require
-from ...runtime.threads import spread
+from ...runtime.threads import parallel_for
 from ...solvers.linalg import cholesky, inverse, product, solve
 from ..features import ConditionPrior
 from ..screen import Conditions, Screen, by_name, contexts
@@ -275,7 +275,7 @@ class HeldOut:
             result[rows] = profiles[rows] - cho_solve((lower, True), rest)
 
         with threadpool_limits(1):
-            spread(work, np.unique(folds).tolist())
+            parallel_for(work, np.unique(folds).tolist())
         return result
 
     def _own(self, rows: NDArray[np.intp]) -> Array:
