@@ -4,9 +4,12 @@ doi:10.1016/S0893-6080(05)80023-1; Breiman 1996, doi:10.1007/BF00117832)."""
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .observed import Mask
 
 # More predictors than this are not worth their time.
 MOST = 3
@@ -15,6 +18,34 @@ MOST = 3
 GAIN, DOUBT = 0.02, 3.0
 # The ridge on the weights, over the number of errors, relative to their mean square.
 SHRINKAGE = 6.0
+
+
+def hold_out(known: Mask, share: float, rng: np.random.Generator) -> Mask:
+    """Hold out a share of the known entries, chosen at random; at least one stays known.
+
+    Parameters
+    ----------
+    known : bool array of any shape
+    share : float
+        Between 0 and 1; the number of held-out entries is rounded up.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    bool array of the same shape
+
+    Examples
+    --------
+    >>> known = np.arange(50).reshape(5, 10) % 2 == 0
+    >>> held_out = hold_out(known, 0.1, np.random.default_rng(0))
+    >>> int(held_out.sum()), bool((held_out & ~known).any())
+    (3, False)
+    """
+    places = np.flatnonzero(known)
+    count = min(math.ceil(share * len(places)), max(len(places) - 1, 0))
+    held_out = np.zeros_like(known)
+    held_out.flat[rng.choice(places, count, replace=False)] = True
+    return held_out
 
 
 def stacked(gram: NDArray[np.float64], count: float, most: int = MOST) -> NDArray[np.float64]:

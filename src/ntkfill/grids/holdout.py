@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from ..errors import InputError, check_number
 from ..observed import Mask
+from ..selection import hold_out
 
 # Scattered gaps this deep would be seen by chance in one mask of a thousand; deeper is a hole.
 CHANCE = 1e-3
@@ -82,9 +83,7 @@ def hide(missing: Mask, *, share: float = 0.1, seed: int = 0) -> Hidden:
     single = np.zeros_like(missing)
     scattered = int(missing.sum() - deep.sum())
     if scattered:
-        free = np.flatnonzero(known & ~moved)
-        count = min(math.ceil(share * len(free)), max(len(free) - 1, 0))
-        single.flat[rng.choice(free, count, replace=False)] = True
+        single = hold_out(known & ~moved, share, rng)
     weight = np.zeros(missing.shape)
     for part, stands_for in ((moved, int(deep.sum())), (single, scattered)):
         if part.any():
