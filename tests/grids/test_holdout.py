@@ -1,11 +1,10 @@
-"""Hidden entries: known ones, in the pattern of the missing ones."""
+"""Hold-out: known entries in the pattern of the missing ones."""
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from ntkfill.errors import InputError
-from ntkfill.grids.holdout import hide, holes
+from ntkfill.grids.holdout import crops, hold_out_like, holes, pattern_period
 
 
 def scattered(shape, share, seed=0):
@@ -26,10 +25,10 @@ def deepest(mask):
 @pytest.mark.parametrize("shape", [(3000,), (80, 90), (20, 20, 20)])
 def test_random_gaps_are_no_holes(shape, share):
     missing = scattered(shape, share)
-    hidden = hide(missing)
+    holdout = hold_out_like(missing)
     assert not holes(missing).any()
-    assert len(hidden) == np.ceil(0.1 * (~missing).sum())
-    assert np.allclose(hidden.weight[hidden.mask], 1)
+    assert len(holdout) == np.ceil(0.1 * (~missing).sum())
+    assert np.allclose(holdout.weight[holdout.mask], 1)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5])
@@ -42,54 +41,94 @@ def test_a_hole_is_found_among_scattered_gaps(share):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
-def test_a_hole_is_hidden_as_a_hole_of_its_size(share):
+def test_a_hole_is_holdout_as_a_hole_of_its_size(share):
     missing = with_hole(scattered((100, 100), share), 30, 40)
-    hidden = hide(missing)
-    both = hidden.mask | missing
-    assert not (hidden.mask & missing).any()
-    # A negative control: as many entries hidden singly are nowhere deep.
+    holdout = hold_out_like(missing)
+    both = holdout.mask | missing
+    assert not (holdout.mask & missing).any()
+    # A negative control: as many entries holdout singly are nowhere deep.
     single = np.zeros(missing.size, bool)
-    single[np.random.default_rng(1).permutation(np.flatnonzero(~missing))[: len(hidden)]] = True
+    single[np.random.default_rng(1).permutation(np.flatnonzero(~missing))[: len(holdout)]] = True
     assert deepest(both & ~holes(missing)) >= 10 > deepest(single.reshape(missing.shape))
     assert deepest(both) <= 16
 
 
 def test_weights_stand_for_the_missing_entries():
     missing = with_hole(scattered((100, 100), 0.3), 30, 40)
-    hidden, hole = hide(missing), holes(missing)
-    in_holes = holes(hidden.mask | missing) & hidden.mask
-    share = hidden.weight[in_holes].sum() / hidden.weight.sum()
+    holdout, hole = hold_out_like(missing), holes(missing)
+    in_holes = holes(holdout.mask | missing) & holdout.mask
+    share = holdout.weight[in_holes].sum() / holdout.weight.sum()
     assert share == pytest.approx(hole.sum() / missing.sum(), rel=0.15)
-    assert hidden.weight[hidden.mask].mean() == pytest.approx(1)
-    assert np.all(hidden.weight[~hidden.mask] == 0)
+    assert holdout.weight[holdout.mask].mean() == pytest.approx(1)
+    assert np.all(holdout.weight[~holdout.mask] == 0)
 
 
-def test_a_hole_too_large_to_be_moved_is_made_smaller():
+def test_a_hole_too_large_to_be_copied_is_halved():
     missing = np.zeros((64, 64), bool)
     missing[10:54, 10:54] = True
-    hidden = hide(missing)
-    assert 0 < len(hidden) <= 0.25 * (~missing).sum()
-    assert not (hidden.mask & missing).any()
+    holdout = hold_out_like(missing)
+    assert 0 < len(holdout) <= 0.25 * (~missing).sum()
+    assert not (holdout.mask & missing).any()
 
 
-def test_the_same_seed_hides_the_same():
+def test_the_same_random_state_holds_out_the_same():
     missing = with_hole(scattered((60, 60), 0.3), 20, 20)
-    assert np.array_equal(hide(missing).mask, hide(missing).mask)
-    assert not np.array_equal(hide(missing).mask, hide(missing, seed=1).mask)
+    assert np.array_equal(hold_out_like(missing).mask, hold_out_like(missing).mask)
+    assert not np.array_equal(
+        hold_out_like(missing).mask, hold_out_like(missing, random_state=1).mask
+    )
 
 
 @pytest.mark.parametrize("missing", [np.zeros((8, 8), bool), np.ones((8, 8), bool)])
-def test_nothing_to_hide(missing):
-    assert len(hide(missing)) == 0
+def test_nothing_to_hold_out(missing):
+    assert len(hold_out_like(missing)) == 0
 
 
 def test_something_known_is_always_left():
     missing = np.ones(50, bool)
     missing[[3, 30]] = False
-    assert len(hide(missing, share=0.99)) <= 1
+    assert len(hold_out_like(missing, share=0.99)) <= 1
 
 
-@pytest.mark.parametrize("share", [0, 1, -0.1, float("nan"), "half"])
-def test_shares_that_are_none(share):
-    with pytest.raises(InputError, match="share"):
-        hide(np.eye(4, dtype=bool), share=share)
+@pytest.mark.parametrize(
+    ("shape", "count"), [((100, 100), 1), ((700, 300), 4), ((80, 90, 100), 3), ((30000,), 4)]
+)
+def test_crops_have_one_size_and_lie_within(shape, count):
+    weight = (np.random.default_rng(0).random(shape) < 0.05).astype(float)
+    found = crops(weight > 2, weight)
+    assert len(found) == count
+    assert len({weight[crop].shape for crop in found}) == 1
+
+
+def test_a_crop_shows_the_held_out_hole():
+    missing, weight = np.zeros((600, 600), bool), np.zeros((600, 600))
+    missing[30:90, 40:100] = True
+    weight[400:460, 300:360] = 1
+    (crop,) = crops(missing, weight)
+    assert weight[crop].sum() == weight.sum()
+    assert weight[crop].shape == (128, 128)
+
+
+def every_second_row(shape):
+    return np.indices(shape)[0] % 2 == 1
+
+
+@pytest.mark.parametrize(
+    ("missing", "period"),
+    [
+        (every_second_row((40, 40)), 2),
+        (np.indices((40, 40)).sum(axis=0) % 2 == 0, 2),
+        (np.indices((60, 60)).max(axis=0) % 3 > 0, 3),
+        (np.arange(300) % 7 == 3, 7),
+        (every_second_row((16, 16, 16)), 2),
+        (np.stack([every_second_row((40, 40)), np.zeros((40, 40), bool)], axis=-1), 2),
+        (every_second_row((40, 40)) & scattered((40, 40), 0.99), 2),
+        (every_second_row((40, 40)) & scattered((40, 40), 0.5), 0),
+        (with_hole(scattered((32, 48), 0.5), 10, 8, side=10), 0),
+        (scattered((64, 64), 0.95), 0),
+        (np.arange(400) % 100 < 50, 0),
+        (np.zeros((9, 9), bool), 0),
+    ],
+)
+def test_period_of_gaps_that_repeat(missing, period):
+    assert pattern_period(missing, missing.ndim - (missing.shape[-1] == 2)) == period

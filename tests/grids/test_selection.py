@@ -7,7 +7,6 @@ from scipy import ndimage, optimize
 from ntkfill import Inpainter, inpaint
 from ntkfill.errors import InputError
 from ntkfill.grids.architecture import automatic
-from ntkfill.grids.crops import windows
 from ntkfill.grids.selection import choose, family
 from ntkfill.nn import Member, Mixture, hourglass, parse
 from ntkfill.selection import stacked
@@ -199,25 +198,6 @@ def test_mixtures_that_are_none(members):
 def test_members_that_are_none(fields):
     with pytest.raises(InputError):
         Member(**{"network": hourglass(2)} | fields)
-
-
-@pytest.mark.parametrize(
-    ("shape", "count"), [((100, 100), 1), ((700, 300), 4), ((80, 90, 100), 3), ((30000,), 4)]
-)
-def test_windows_are_alike_and_lie_within(shape, count):
-    weight = (np.random.default_rng(0).random(shape) < 0.05).astype(float)
-    found = list(windows(weight > 2, weight))
-    assert len(found) == count
-    sizes = {weight[window].shape for window in found}
-    assert len(sizes) == 1
-
-
-def test_a_window_shows_the_hidden_hole():
-    missing, weight = hole((600, 600), (30, 40), 60), np.zeros((600, 600))
-    weight[400:460, 300:360] = 1
-    (window,) = windows(missing, weight)
-    assert weight[window].sum() == weight.sum()
-    assert weight[window].shape == (128, 128)
 
 
 def test_a_prior_or_kernel_that_has_no_choice_goes_by_the_rule():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from ntkfill import Confidence, Filled, Inpainter, InputError, PatternWarning, inpaint
-from ntkfill.grids.holdout import period
 from ntkfill.grids.uncertainty import strata
 from ntkfill.nn import Member, Mixture, hourglass
 from ntkfill.priors import MeshGrid
@@ -297,27 +296,6 @@ def test_bounds_of_an_untouched_image_are_arrays_of_their_own():
 
 def rows_missing(shape):
     return np.indices(shape)[0] % 2 == 1
-
-
-@pytest.mark.parametrize(
-    ("missing", "every"),
-    [
-        (rows_missing((40, 40)), 2),
-        (np.indices((40, 40)).sum(axis=0) % 2 == 0, 2),
-        (np.indices((60, 60)).max(axis=0) % 3 > 0, 3),
-        (np.arange(300) % 7 == 3, 7),
-        (rows_missing((16, 16, 16)), 2),
-        (np.stack([rows_missing((40, 40)), np.zeros((40, 40), bool)], axis=-1), 2),
-        (rows_missing((40, 40)) & (RNG.random((40, 40)) < 0.99), 2),
-        (rows_missing((40, 40)) & (RNG.random((40, 40)) < 0.5), 0),
-        (HOLES, 0),
-        (RNG.random((64, 64)) < 0.95, 0),
-        (np.arange(400) % 100 < 50, 0),
-        (np.zeros((9, 9), bool), 0),
-    ],
-)
-def test_gaps_that_repeat(missing, every):
-    assert period(missing, missing.ndim - (missing.shape[-1] == 2)) == every
 
 
 def test_intervals_over_gaps_that_repeat_warn():

@@ -1,4 +1,4 @@
-"""Known entries hidden in the pattern of the missing ones, to see how well they are predicted."""
+"""Known entries held out like the missing ones, to estimate how well those are predicted."""
 
 from __future__ import annotations
 
@@ -10,198 +10,185 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..errors import InputError, check_number
 from ..observed import Mask
 from ..selection import hold_out
+from .architecture import depth
 
-# Scattered gaps this deep would be seen by chance in one mask of a thousand; deeper is a hole.
-CHANCE = 1e-3
-# How many holes are moved, how often a place is looked for, and how often a hole is halved.
-HOLES, TRIES, HALVINGS = 16, 64, 4
-# Periods of gaps that are looked for, the known entries that say that a place of a period is known,
-# and the share of the missing ones at places that are not from which on hidden ones say little.
-PERIODS, SAYING, UNSEEN = range(2, 9), 20, 0.1
-# A moved hole may meet so much of the holes that are there, and hide so much of what is known.
-MEETING, MOST = 0.1, 0.25
+Crop = tuple[slice, ...]
+
+# Entries missing at random form a hole this deep anywhere in the mask with this probability.
+HOLE_PROBABILITY = 1e-3
+# Holes that are copied, places tried for each, and how often one that does not fit is halved.
+MAX_HOLES, MAX_PLACES, MAX_HALVINGS = 16, 64, 4
+# A copy may overlap the missing holes by this share of its size; all copies together hold out at
+# most this share of the entries outside holes.
+MAX_OVERLAP, MAX_COPIED = 0.1, 0.25
+# Periods of a mask that are tested. A phase of the grid is never known if less than this share of
+# the expected number of known entries is known there, where at least so many are expected.
+PERIODS, NEVER_KNOWN, MIN_EXPECTED = range(2, 9), 0.1, 20
+# Larger grids are represented by crops with this many entries in all, by number of axes.
+CROPPED_SIZE = {1: 1 << 14, 2: 1 << 16, 3: 1 << 18}
+# Sides of a crop, in depths of the largest hole: it must show the hole and its surroundings.
+CROP_SIDE = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Hidden:
-    """Known entries that are taken for missing, so that predictions of them can be judged.
+class Holdout:
+    """Known entries that are held out, and the weight of each in the estimated error.
 
-    Parameters
-    ----------
-    mask : bool array of shape (*grid)
-        True where hidden; never where missing.
-    weight : float array of shape (*grid)
-        What each hidden entry counts, so that together they stand for the missing ones: those in
-        moved holes for holes, single ones for scattered gaps. One on average, zero elsewhere.
+    Entries in held-out holes stand for missing holes, single ones for scattered gaps: weights are 1
+    on average over the mask, 0 outside.
     """
 
-    mask: Mask
-    weight: NDArray[np.float64]
+    mask: Mask  # (*grid), or (*grid, channels) where channels miss different entries
+    weight: NDArray[np.float64]  # of the same shape
 
     def __len__(self) -> int:
         return int(self.mask.sum())
 
 
-def hide(missing: Mask, *, share: float = 0.1, seed: int = 0) -> Hidden:
-    """Hide known entries the way others are missing: scattered ones singly, holes as holes.
+def hold_out_like(
+    missing: Mask, axes: int | None = None, *, share: float = 0.1, random_state: int = 0
+) -> Holdout:
+    """Hold out known entries in the pattern of the missing ones: copies of holes, and, where gaps
+    are scattered, a share of the known entries. Empty where nothing is missing or too little known.
 
-    Parameters
-    ----------
-    missing : bool array of shape (*grid)
-    share : float
-        Of the known entries, how many to hide singly, where gaps are scattered; between 0 and 1.
-    seed : int
-        Another seed hides other entries; the same one always the same.
+    With one axis more than the grid has (`axes`), each channel has its own held-out entries.
 
-    Returns
-    -------
-    Hidden
-        Empty where nothing is missing or too little is known.
-
-    Raises
-    ------
-    InputError
-        If the share is not between 0 and 1.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> missing = np.zeros((64, 64), bool)
     >>> missing[5:25, 5:25] = True
-    >>> hidden = hide(missing)
-    >>> len(hidden), bool((hidden.mask & missing).any())
+    >>> holdout = hold_out_like(missing)
+    >>> len(holdout), bool((holdout.mask & missing).any())
     (400, False)
     """
-    if not 0 < check_number("the share to hide", share) < 1:
-        raise InputError("this share cannot be hidden", expected="between 0 and 1", got=repr(share))
-    rng = np.random.default_rng(seed)
-    known, deep = ~missing, holes(missing)
-    moved = _moved(deep, rng) & known
+    if axes is not None and missing.ndim > axes:
+        each = [
+            hold_out_like(missing[..., channel], share=share, random_state=random_state + channel)
+            for channel in range(missing.shape[-1])
+        ]
+        return Holdout(
+            np.stack([one.mask for one in each], axis=-1),
+            np.stack([one.weight for one in each], axis=-1),
+        )
+    rng = np.random.default_rng(random_state)
+    in_holes = holes(missing)
+    copied = _copied_holes(in_holes, rng) & ~missing
     single = np.zeros_like(missing)
-    scattered = int(missing.sum() - deep.sum())
-    if scattered:
-        single = hold_out(known & ~moved, share, rng)
+    n_scattered = int(missing.sum() - in_holes.sum())
+    if n_scattered:
+        single = hold_out(~(missing | copied), share, rng)
     weight = np.zeros(missing.shape)
-    for part, stands_for in ((moved, int(deep.sum())), (single, scattered)):
+    for part, n_missing in ((copied, int(in_holes.sum())), (single, n_scattered)):
         if part.any():
-            weight[part] = stands_for / part.sum()
-    mask = moved | single
+            weight[part] = n_missing / part.sum()
+    mask = copied | single
     if mask.any():
         weight /= weight[mask].mean()
-    return Hidden(mask, weight)
+    return Holdout(mask, weight)
 
 
-def hide_each(missing: Mask, axes: int, *, share: float = 0.1, seed: int = 0) -> Hidden:
-    """The same for a mask of so many axes, or of one more for channels that miss different entries:
-    each of them then has its own hidden.
+def holes(missing: Mask, min_depth: int = 2) -> Mask:
+    """The missing entries in holes: deeper than `min_depth`, and than entries missing at random.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> mosaic = np.indices((32, 32)).sum(axis=0)[..., None] % 2 == np.arange(2)
-    >>> hidden = hide_each(mosaic, 2)
-    >>> hidden.mask.sum(axis=(0, 1)).tolist(), bool((hidden.mask & mosaic).any())
-    ([52, 52], False)
-    """
-    if missing.ndim == axes:
-        return hide(missing, share=share, seed=seed)
-    each = [
-        hide(missing[..., channel], share=share, seed=seed + channel)
-        for channel in range(missing.shape[-1])
-    ]
-    return Hidden(
-        np.stack([one.mask for one in each], axis=-1),
-        np.stack([one.weight for one in each], axis=-1),
-    )
-
-
-def period(missing: Mask, axes: int) -> int:
-    """After how many coordinates gaps repeat that nothing known is like; 0 where they do not.
-
-    Of every second row missing none is ever known, nor of a checkerboard, of an image to be
-    enlarged, or of a colour filter array. Hidden entries then are of other rows than missing ones,
-    with other neighbours, and say little of how well those are predicted.
-
-    Parameters
-    ----------
-    missing : bool array of shape (*grid) or (*grid, channels)
-    axes : int
-        Of the grid.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rows = np.indices((32, 32))[0]
-    >>> period(rows % 2 == 1, 2), period(rows > 20, 2)
-    (2, 0)
-    """
-    if missing.ndim > axes:
-        return max(period(missing[..., channel], axes) for channel in range(missing.shape[-1]))
-    share = 1 - float(missing.mean()) if missing.size else 0.0
-    for every in PERIODS:
-        unseen = 0
-        for first in itertools.product(range(every), repeat=axes):
-            part = missing[tuple(slice(start, None, every) for start in first)]
-            gone = int(part.sum())
-            wanted = share * part.size
-            if wanted >= SAYING and part.size - gone < UNSEEN * wanted:
-                unseen += gone
-        if unseen > UNSEEN * missing.sum():
-            return every
-    return 0
-
-
-def holes(missing: Mask, least: int = 2) -> Mask:
-    """The missing entries that lie in holes, deeper than gaps scattered at random would be.
-
-    A box of b entries is wholly missing by chance with probability q^b, where the share q is
-    missing; the smallest box that chance would not make anywhere is what tells a hole. Holes less
-    deep than `least` are left out.
+    If a share q is missing at random, a box of b entries is wholly missing with probability q^b.
     """
     share = float(missing.mean()) if missing.size else 0.0
     if share in (0.0, 1.0):
         return missing.copy()
-    box = math.log(missing.size / CHANCE) / -math.log(share)
-    depth = max(least, math.ceil((box ** (1 / missing.ndim) + 1) / 2))
-    deep = ndimage.distance_transform_cdt(missing, "chessboard") >= depth
-    return missing & ndimage.maximum_filter(deep, size=2 * depth - 1, mode="constant")
+    box = math.log(missing.size / HOLE_PROBABILITY) / -math.log(share)
+    deep = max(min_depth, math.ceil((box ** (1 / missing.ndim) + 1) / 2))
+    middle = ndimage.distance_transform_cdt(missing, "chessboard") >= deep
+    return missing & ndimage.maximum_filter(middle, size=2 * deep - 1, mode="constant")
 
 
-def _moved(deep: Mask, rng: np.random.Generator) -> Mask:
-    """The largest holes again, each at a place of its own, where few of the old ones are."""
-    labels, _ = ndimage.label(deep, structure=np.ones((3,) * deep.ndim))
+def pattern_period(missing: Mask, axes: int) -> int:
+    """The period of a mask of which some phase is never known; 0 where there is none.
+
+    Examples are every second row, a checkerboard, an image to be enlarged, a colour filter array.
+    Held-out entries then have other neighbours than missing ones and say little about them.
+
+    >>> rows = np.indices((32, 32))[0]
+    >>> pattern_period(rows % 2 == 1, 2), pattern_period(rows > 20, 2)
+    (2, 0)
+    """
+    if missing.ndim > axes:
+        return max(
+            pattern_period(missing[..., channel], axes) for channel in range(missing.shape[-1])
+        )
+    known_share = 1 - float(missing.mean()) if missing.size else 0.0
+    for period in PERIODS:
+        never_known = 0
+        for phase in itertools.product(range(period), repeat=axes):
+            part = missing[tuple(slice(start, None, period) for start in phase)]
+            n_missing, expected = int(part.sum()), known_share * part.size
+            if expected >= MIN_EXPECTED and part.size - n_missing < NEVER_KNOWN * expected:
+                never_known += n_missing
+        if never_known > NEVER_KNOWN * missing.sum():
+            return period
+    return 0
+
+
+def crops(missing: Mask, weight: NDArray[np.float64]) -> list[Crop]:
+    """Crops of one size that represent a large grid: those with the most held-out weight."""
+    n, size = missing.ndim, CROPPED_SIZE.get(missing.ndim, CROPPED_SIZE[3])
+    if missing.size <= 1.5 * size:
+        return [(slice(None),) * n]
+    deepest = depth(missing | (weight > 0))
+    side = max(math.ceil((size / 4) ** (1 / n)), CROP_SIDE * deepest)
+    sides = tuple(min(side, whole) for whole in missing.shape)
+    left, found = weight.copy(), []
+    for _ in range(max(1, size // math.prod(sides))):
+        # The weight in every box of this size that begins at a multiple of half its side.
+        sums, starts = np.pad(left, [(1, 0)] * n), []
+        for axis, length in enumerate(sides):
+            sums = np.cumsum(sums, axis=axis)
+            last = missing.shape[axis] - length
+            starts.append(np.unique(np.append(np.arange(0, last, max(length // 2, 1)), last)))
+            ends = np.take(sums, starts[axis] + length, axis=axis)
+            sums = ends - np.take(sums, starts[axis], axis=axis)
+        best = np.unravel_index(int(np.argmax(np.round(sums, 6))), sums.shape)
+        corner = [int(along[k]) for along, k in zip(starts, best, strict=True)]
+        crop = tuple(slice(c, c + length) for c, length in zip(corner, sides, strict=True))
+        if not left[crop].any():
+            break
+        found.append(crop)
+        left[crop] = 0
+    return found
+
+
+def _copied_holes(in_holes: Mask, rng: np.random.Generator) -> Mask:
+    """Copies of the largest holes at random places that overlap little with the holes."""
+    labels, _ = ndimage.label(in_holes, structure=np.ones((3,) * in_holes.ndim))
     boxes = ndimage.find_objects(labels)
     shapes = [labels[box] == k for k, box in enumerate(boxes, start=1)]
-    shapes = sorted(shapes, key=lambda shape: -int(shape.sum()))[:HOLES]
-    moved = np.zeros_like(deep)
-    left = MOST * (deep.size - deep.sum())
+    shapes = sorted(shapes, key=lambda shape: -int(shape.sum()))[:MAX_HOLES]
+    copied = np.zeros_like(in_holes)
+    left = MAX_COPIED * (in_holes.size - in_holes.sum())
     for shape in shapes:
-        place = _place(shape, deep | moved, left, rng)
-        if place is not None:
-            where, fitted = place
-            moved[where] |= fitted
-            left -= int(fitted.sum())
-    return moved & ~deep
+        for _ in range(MAX_HALVINGS):
+            box = None
+            if shape.sum() <= left:
+                box = _place(shape, in_holes | copied, rng)
+            if box is not None:
+                copied[box] |= shape
+                left -= int(shape.sum())
+                break
+            shape = shape[(slice(None, None, 2),) * shape.ndim]
+    return copied & ~in_holes
 
 
-def _place(
-    shape: Mask, taken: Mask, left: float, rng: np.random.Generator
-) -> tuple[tuple[slice, ...], Mask] | None:
-    """Where a hole fits, halved as often as needed; the emptiest of some places, if any will do."""
-    for _ in range(HALVINGS):
-        room = [side - s for side, s in zip(taken.shape, shape.shape, strict=True)]
-        if min(room) >= 0 and shape.sum() <= left:
-            corners = [tuple(int(rng.integers(r + 1)) for r in room) for _ in range(TRIES)]
-            places = [
-                tuple(slice(c, c + s) for c, s in zip(corner, shape.shape, strict=True))
-                for corner in corners
-            ]
-            met = [np.count_nonzero(taken[place] & shape) for place in places]
-            best = int(np.argmin(met))
-            if met[best] <= MEETING * shape.sum():
-                return places[best], shape
-        shape = shape[(slice(None, None, 2),) * shape.ndim]
-    return None
+def _place(shape: Mask, taken: Mask, rng: np.random.Generator) -> Crop | None:
+    """The box of some random ones in which the shape overlaps least with what is taken."""
+    room = [whole - side for whole, side in zip(taken.shape, shape.shape, strict=True)]
+    if min(room) < 0:
+        return None
+    boxes = [
+        tuple(
+            slice(c, c + side)
+            for c, side in zip((int(rng.integers(r + 1)) for r in room), shape.shape, strict=True)
+        )
+        for _ in range(MAX_PLACES)
+    ]
+    overlap = [np.count_nonzero(taken[box] & shape) for box in boxes]
+    best = int(np.argmin(overlap))
+    return boxes[best] if overlap[best] <= MAX_OVERLAP * shape.sum() else None

@@ -24,8 +24,7 @@ from ..runtime.threads import parallel_for
 from ..selection import MOST, stacked
 from ..solvers.base import Progress
 from .architecture import Boundary, automatic, automatic_network, depth
-from .crops import Window, windows
-from .holdout import Hidden, hide
+from .holdout import Crop, Holdout, crops, hold_out_like
 from .plan import Plan, plan
 
 # Kernels of up to 4**12 pairs are made in no time: on n axes, 12 / n levels.
@@ -166,11 +165,11 @@ def choose(
     members = _affordable(
         family(missing.shape, depth(missing), boundary, ridge), missing, boundary, memory_limit
     )
-    hidden = hide(missing, share=SHARE)
+    hidden = hold_out_like(missing, share=SHARE)
     level, scale = _level_and_scale(values[~missing])
     if len(members) < 2 or len(hidden) < LEAST or not 0 < scale < math.inf:
         return None
-    parts = list(windows(missing, hidden.weight))
+    parts = crops(missing, hidden.weight)
     values = ((np.where(missing, level, values) - level) / scale).astype(np.float32)
     kept = cache if isinstance(cache, MemoryCache) else MemoryCache(cache)
     jobs = _jobs(members, parts, missing | hidden.mask, kept, memory_limit)
@@ -192,8 +191,8 @@ def choose(
 def _errors(
     values: Array,
     missing: Mask,
-    hidden: Hidden,
-    windows: list[Window],
+    hidden: Holdout,
+    windows: list[Crop],
     jobs: list[Job],
     told: Progress | None,
 ) -> NDArray[np.float64]:
@@ -212,7 +211,7 @@ def _errors(
     return errors
 
 
-def _independent(missing: Mask, hidden: Hidden, windows: list[Window]) -> float:
+def _independent(missing: Mask, hidden: Holdout, windows: list[Crop]) -> float:
     """How many independent errors there are: neighbours in a hole are predicted well or badly
     together, so as many as are as deep as one of them count as one."""
     count = 0.0
@@ -265,7 +264,7 @@ class Job:
 
 def _jobs(
     members: tuple[Member, ...],
-    windows: list[Window],
+    windows: list[Crop],
     gaps: Mask,
     cache: MemoryCache,
     memory_limit: int | None,

@@ -27,7 +27,7 @@ from ..uncertainty import (
 )
 from ..uncertainty.posterior import MODELS, PosteriorModel
 from .components import Refine
-from .holdout import hide_each, period
+from .holdout import hold_out_like, pattern_period
 from .image import Picture
 from .model import Canvas
 from .patches import Refined, Refinement
@@ -173,9 +173,9 @@ class Confidence:
         shape of what is missing with an axis for channels, and from how many hidden entries that is
         known, refined as the fill was."""
         missing, n = drawn.missing, len(drawn.grid)
-        hidden = hide_each(missing, n, share=self.hidden, seed=self.seed + 1).mask
+        hidden = hold_out_like(missing, n, share=self.hidden, random_state=self.seed + 1).mask
         # Not those by which network and patches may have been chosen, where others are left.
-        chosen = hide_each(missing, n, share=SHARE).mask | hide_each(missing, n).mask
+        chosen = hold_out_like(missing, n, share=SHARE).mask | hold_out_like(missing, n).mask
         hidden = hidden & ~chosen if (hidden & ~chosen).sum() >= ENOUGH else hidden
         if not hidden.any():
             raise InputError(
@@ -261,7 +261,7 @@ def sure(
 
 def _check_period(drawn: Canvas) -> None:
     """Warn where nothing that can be hidden is like what is missing."""
-    every = period(drawn.missing, len(drawn.grid))
+    every = pattern_period(drawn.missing, len(drawn.grid))
     if every:
         warnings.warn(
             f"gaps repeat every {every} pixels, and nothing known is like them; intervals may hold "

@@ -11,7 +11,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import DotProduct
 
 from ntkfill.errors import InputError
-from ntkfill.grids.holdout import Hidden
+from ntkfill.grids.holdout import Holdout
 from ntkfill.grids.patches import Patches, trace
 from ntkfill.grids.patches import refine as refining
 from ntkfill.grids.patches import tiling as cutting
@@ -484,7 +484,7 @@ def test_holes_are_judged_by_all_of_their_blocks(gains, clear):
     """One block that gains much does not make up for fifteen that lose."""
     mask = np.zeros((24, 24), bool)
     mask[4:20, 4:20] = True
-    hidden = Hidden(mask, mask.astype(float))
+    hidden = Holdout(mask, mask.astype(float))
     trial = _Trial(np.zeros((24, 24, 1)), mask, hidden, np.ones((24, 24, 1)), [])
     off = np.kron(gains.reshape(4, 4), np.ones((4, 4)))
     better = np.ones((24, 24, 1))

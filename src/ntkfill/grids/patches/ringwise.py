@@ -39,7 +39,7 @@ def depths(known: Mask, width: int) -> Index:
     >>> int(depth[4].max()), depth[14, 9:18].tolist()
     (0, [0, 1, 2, 3, 4, 4, 3, 2, 1])
     """
-    deep = holes(np.asarray(~known.any(axis=-1)), least=width)
+    deep = holes(np.asarray(~known.any(axis=-1)), min_depth=width)
     depth: Index = ndimage.distance_transform_cdt(deep, "chessboard")
     return np.maximum(depth, 0)  # a hole without a rim has no depth
 

@@ -13,8 +13,7 @@ from ...kernels.table import Array
 from ...observed import Mask
 from ...runtime.progress import stage
 from ...solvers.base import Progress
-from ..crops import windows
-from ..holdout import Hidden, hide_each, period
+from ..holdout import Holdout, crops, hold_out_like, pattern_period
 from .options import Patches, offered
 from .refinement import Refined, known_entries, refine
 from .ringwise import depths
@@ -53,7 +52,7 @@ class Refinement:
         deviation: above one, since they take each other's fills for certain.
     period : int
         After how many coordinates gaps repeat that nothing hidden could be like
-        (`ntkfill.grids.holdout.period`); 0 where they do not, or it was not asked.
+        (`ntkfill.grids.holdout.pattern_period`); 0 where they do not, or it was not asked.
     """
 
     patches: Patches | None
@@ -121,7 +120,7 @@ def judge(
     True
     """
     n = values.ndim - 1
-    hidden = hide_each(missing, n)
+    hidden = hold_out_like(missing, n)
     if len(hidden) < LEAST:
         return None
     trial = _Trial.of(values, missing, hidden, fill)
@@ -149,19 +148,19 @@ class _Trial:
 
     values: Array
     gaps: Mask
-    hidden: Hidden
+    hidden: Holdout
     first: Array
     parts: list[tuple[slice, ...]]
 
     @classmethod
     def of(
-        cls, values: Array, missing: Mask, hidden: Hidden, fill: Callable[[Mask], Array]
+        cls, values: Array, missing: Mask, hidden: Holdout, fill: Callable[[Mask], Array]
     ) -> _Trial:
         gaps = missing | hidden.mask
         joint = missing.ndim < values.ndim
         weight = hidden.weight if joint else hidden.weight.sum(axis=-1)
-        parts = windows(missing if joint else np.asarray(missing.any(axis=-1)), weight)
-        return cls(values, gaps, hidden, fill(gaps), list(parts))
+        parts = crops(missing if joint else np.asarray(missing.any(axis=-1)), weight)
+        return cls(values, gaps, hidden, fill(gaps), parts)
 
     @cached_property
     def before(self) -> float:
@@ -248,7 +247,7 @@ def refined(
     Refined
     Refinement or None
     """
-    every = 0 if must else period(missing, values.ndim - 1)
+    every = 0 if must else pattern_period(missing, values.ndim - 1)
     if every:
         return Refined(filled), Refinement(None, 0.0, None, 0, period=every)
     found = judge(values, missing, fill, must, stage(told, 0, 2))
