@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Hashable, Iterable
 
 
 class InputError(ValueError):
@@ -53,6 +54,21 @@ def check_integer(name: str, value: object, least: int, most: int) -> int:
             got=repr(value),
         )
     return int(value)
+
+
+def check_unique(names: Iterable[Hashable], what: str) -> None:
+    """Names that all differ.
+
+    >>> check_unique(["a", "b", "a"], "column")
+    Traceback (most recent call last):
+        ...
+    ntkfill.errors.InputError: two columns are called 'a'; expected one.
+    """
+    seen: set[Hashable] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"two {what}s are called {name!r}", expected="one")
+        seen.add(name)
 
 
 class MemoryLimitError(MemoryError):

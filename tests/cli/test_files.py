@@ -10,8 +10,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from ntkfill.cli import main
-from ntkfill.cli.exits import DONE, FAILED
+from ntkfill.cli import main, parser
+from ntkfill.cli.common import DONE, FAILED
 
 GREY = np.add.outer(np.arange(12), np.arange(10)).astype(np.uint8) * 10
 HOLES = np.zeros((12, 10), bool)
@@ -49,8 +49,8 @@ STRANGE = {
     "palette.tif": (palette, "not plain"),
     "white.tif": (lambda p: tifffile.imwrite(p, GREY, photometric="miniswhite"), "not plain"),
     "cmyk.jpg": (lambda p: Image.new("CMYK", (10, 12)).save(p), "not plain"),
-    "several.tif": (several, "several pictures"),
-    "animated.png": (animated, "several pictures"),
+    "several.tif": (several, "several images"),
+    "animated.png": (animated, "several images"),
 }
 
 
@@ -148,15 +148,13 @@ def test_nobody_reads_stderr():
     ("text", "size"), [("2GB", 2 * 10**9), ("500M", 5 * 10**8), ("1 GiB", 2**30), ("10", 10)]
 )
 def test_sizes(text, size):
-    from ntkfill.cli import _bytes
-
-    assert _bytes(text) == size
+    assert parser().parse_args(["inpaint", "in.png", "--memory", text]).memory == size
 
 
 def test_interrupted_while_loading(monkeypatch, capsys):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ntkfill.cli.commands.run", stop)
+    monkeypatch.setattr("ntkfill.cli.images.read_mask", stop)
     assert fill("in.png", "out.png") == 130
     assert "interrupted" in capsys.readouterr().err

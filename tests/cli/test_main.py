@@ -13,7 +13,7 @@ from PIL import Image
 
 from ntkfill import inpaint
 from ntkfill.cli import main
-from ntkfill.cli.exits import DONE, FAILED, INTERRUPTED, NOT_CONVERGED, USAGE
+from ntkfill.cli.common import DONE, FAILED, INTERRUPTED, NOT_CONVERGED, USAGE
 from ntkfill.grids.components import Part
 from ntkfill.io import images
 from ntkfill.nn import hourglass
@@ -115,7 +115,7 @@ def test_many_pictures_share_one_factor(scene, monkeypatch, capsys):
 
 
 def test_one_bad_picture_does_not_stop_the_others(scene, capsys):
-    Path("bad.png").write_bytes(b"no picture")
+    Path("bad.png").write_bytes(b"cannot be read")
     given = ["inpaint", "in.png", "bad.png", "--mask", "mask.png", "-o", "out"]
     assert main(given) == FAILED
     assert "bad.png" in capsys.readouterr().err
@@ -136,13 +136,13 @@ def test_one_bad_picture_does_not_stop_the_others(scene, capsys):
         (["in.png", "--mask", "full.png", "-o", "o.png"], "every pixel is missing"),
         (["broken.png", "--mask", "mask.png", "-o", "o.png"], "cannot be read"),
         (["pickle.npy", "--mask", "mask.png", "-o", "o.npy"], "cannot be read"),
-        (["in.txt", "--mask", "mask.png", "-o", "o.png"], "no picture"),
+        (["in.txt", "--mask", "mask.png", "-o", "o.png"], "cannot be read"),
         (["in.png", "--mask", "mask.png", "-o", "o.png", "--network", "Conv(3)"], "no network"),
         (["in.png", "--mask", "mask.png", "-o", "o.png", "--network", "exec('1')"], "no network"),
         (["in.png", "--mask", "mask.png", "-o", "o.png", "--ridge", "-1"], "ridge"),
         (["in.png", "--mask", "mask.png", "-o", "o.png", "--memory", "1kB"], "needs"),
         (["in.png", "in.png", "--mask", "mask.png", "-o", "out"], "same name"),
-        (["empty", "--mask", "mask.png", "-o", "out"], "no pictures"),
+        (["empty", "--mask", "mask.png", "-o", "out"], "no images"),
         (["in.png", "--mask", "mask.png", "--exact", "--boundary", "wrap", "-o", "o.png"], "pad"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ntkfill.cli import main
-from ntkfill.cli.exits import FAILED
+from ntkfill.cli.common import FAILED
 
 INPAINT = "inpaint in.png --mask mask.png --network hourglass(1)"
 IMPUTE = "impute t.csv --index row --row-features rows.csv --column-features columns.csv"
@@ -53,7 +53,7 @@ def scene(tmp_path, monkeypatch):
             "grids.inpainter.Inpainter.fit",
         ),
         *("tables.imputer.NTKImputer.impute", "screens.complete", "screens.evaluate"),
-        "cli.kernel_command.build",
+        "grids.plan.build",
     ):
         monkeypatch.setattr(f"ntkfill.{place}", work)
 

@@ -159,10 +159,10 @@ def _net():
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--interval", "0.9"], "nowhere to write the intervals"),
+        (["--interval", "0.9"], "--interval needs a file"),
         (["--std", "OUT"], "would overwrite another result"),
-        (["--std", "s.png"], "cannot hold this picture"),
-        (["--std", "s.npy", "SECOND"], "one picture at a time"),
+        (["--std", "s.png"], "cannot hold this image"),
+        (["--std", "s.npy", "SECOND"], "one image at a time"),
     ],
 )
 def test_inpaint_refuses(files, more, message, capsys):

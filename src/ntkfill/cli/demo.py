@@ -1,83 +1,113 @@
-"""`ntkfill demo`: a photo that scikit-learn ships, damaged and filled in again."""
+"""`ntkfill demo`: damage a photo that scikit-learn ships, fill it in, and write the images."""
 
 from __future__ import annotations
 
+import argparse
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.datasets import load_sample_image
+from ..io.files import check_target
+from .common import (
+    DONE,
+    NOT_CONVERGED,
+    add_messages,
+    add_output,
+    print_json,
+    shows_progress,
+)
 
-from .. import plots
-from ..grids.inpainter import Inpainter
-from ..io import images
-from ..io.files import check_place
-from ..observed import Mask
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..grids.inpainter import Inpainter
+    from ..observed import Mask
 
 HOLE = (slice(150, 222), slice(300, 372))
 AT = (200, 336)  # inside the hole
 
 
-def photo() -> tuple[NDArray[np.uint8], Mask]:
-    """The photo (427 x 640, RGB), and what the demo takes away: half of the pixels and a hole."""
-    image = np.array(load_sample_image("china.jpg"))
-    missing = np.random.default_rng(0).random(image.shape[:2]) < 0.5
-    missing[HOLE] = True
-    return image, missing
+def add(command: argparse.ArgumentParser) -> None:
+    """The options of `ntkfill demo`."""
+    command.set_defaults(run=demo)
+    add_output(command, "where the images are written", folder="ntkfill-demo")
+    add_messages(command)
 
 
-def psnr(image: NDArray[Any], truth: NDArray[Any], where: Mask) -> float:
-    """Peak signal-to-noise ratio over some pixels of 8-bit pictures, in decibels."""
-    error = image[where].astype(float) - truth[where].astype(float)
-    return float(20 * np.log10(255) - 10 * np.log10(np.mean(error**2)))
+def demo(options: argparse.Namespace) -> int:
+    """Damage the photo, fill it, write the images into a folder and print the figures."""
+    import numpy as np
+    from sklearn.datasets import load_sample_image
 
+    from ..grids.inpainter import Inpainter
+    from ..io import images
 
-def run(folder: Path, inpainter: Inpainter) -> dict[str, Any]:
-    """Damage, fill, write pictures into a folder, and return the figures."""
-    image, missing = photo()
+    folder = options.output
     folder.mkdir(parents=True, exist_ok=True)
-    check_place(folder / "before.png")
-    hole = np.zeros_like(missing)
+    check_target(folder / "before.png")
+    image = np.array(load_sample_image("china.jpg"))  # (427, 640, 3)
+    scattered = np.random.default_rng(0).random(image.shape[:2]) < 0.5
+    hole = np.zeros_like(scattered)
     hole[HOLE] = True
+    missing = scattered | hole
     damaged = np.where(missing[..., None], np.uint8(255), image)
+    inpainter = Inpainter(progress=shows_progress(options))
     started = time.perf_counter()
     filled, info = inpainter.fill(damaged, missing, channel_axis=-1)
     seconds = time.perf_counter() - started
-    heat = heatmap(inpainter, damaged, AT)
     for name, array in (
         ("before", damaged),
         ("after", filled),
         ("truth", image),
-        ("heatmap", heat),
+        ("heatmap", heatmap(inpainter, damaged, AT)),
     ):
         images.write(folder / f"{name}.png", images.Stored(array, -1))
-    return {
-        "psnr_scattered_db": round(psnr(filled, image, missing & ~hole), 2),
-        "psnr_hole_db": round(psnr(filled, image, hole), 2),
-        "psnr_picture_db": round(psnr(filled, image, np.ones_like(missing)), 2),
+    figures = {
+        "psnr_scattered_db": psnr(filled, image, missing & ~hole),
+        "psnr_hole_db": psnr(filled, image, hole),
+        "psnr_picture_db": psnr(filled, image, np.ones_like(missing)),
         "seconds": round(seconds, 2),
         "steps": max(report.steps for report in info.reports),
         "converged": info.converged,
         "network": repr(inpainter.network_),
         "pictures": str(folder),
     }
+    if options.json:
+        print_json(figures)
+    else:
+        print(
+            f"half of a photo's pixels and a 72 x 72 hole, filled in {figures['seconds']} s "
+            f"({figures['steps']} steps)\n"
+            f"  scattered pixels {figures['psnr_scattered_db']} dB, hole "
+            f"{figures['psnr_hole_db']} dB, whole picture {figures['psnr_picture_db']} dB\n"
+            f"  pictures: {folder}/before.png, after.png, truth.png, heatmap.png"
+        )
+    return DONE if info.converged else NOT_CONVERGED
 
 
-def heatmap(inpainter: Inpainter, image: NDArray[Any], at: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The picture, the kernel row and the weights of one pixel, side by side."""
-    row, share = inpainter.kernel_row(at), inpainter.weights(at)
-    pair = (at[0], at[1])
+def psnr(image: NDArray[Any], truth: NDArray[Any], where: Mask) -> float:
+    """Peak signal-to-noise ratio over some pixels of 8-bit images, in decibels."""
+    import numpy as np
+
+    error = image[where].astype(float) - truth[where].astype(float)
+    return round(float(20 * np.log10(255) - 10 * np.log10(np.mean(error**2))), 2)
+
+
+def heatmap(inpainter: Inpainter, image: NDArray[Any], at: tuple[int, int]) -> NDArray[Any]:
+    """The image, the kernel row and the weights of one pixel, side by side."""
+    import numpy as np
+
+    from .. import plots
+
+    row, weights = inpainter.kernel_row(at), inpainter.weights(at)
     return plots.side_by_side(
         [
-            plots.marked(plots.as_rgb(image), pair),
-            plots.marked(plots.rising(row), pair),
-            plots.marked(plots.signed(np.sign(share) * np.sqrt(np.abs(share)), 0.002), pair),
+            plots.marked(plots.as_rgb(image), at),
+            plots.marked(plots.rising(row), at),
+            plots.marked(plots.signed(np.sign(weights) * np.sqrt(np.abs(weights)), 0.002), at),
         ],
         [
-            f"what is known; the pixel {pair[0]}, {pair[1]}",
+            f"known pixels; the pixel {at[0]}, {at[1]}",
             f"kernel row, {row.min():.3g} to {row.max():.3g}",
-            f"weights (square root), {share.min():.2g} (blue) to {share.max():.2g} (red)",
+            f"weights (square root), {weights.min():.2g} (blue) to {weights.max():.2g} (red)",
         ],
     )

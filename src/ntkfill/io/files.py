@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import InputError
@@ -38,21 +38,48 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def check_place(path: Path) -> None:
-    """Refuse, before any work, a place that no file can be written to.
+def check_source(path: Path, suffixes: Sequence[str]) -> None:
+    """Refuse a file that does not exist, is empty, or is of another kind.
 
     Raises
     ------
     InputError
-        If the folder is not there or may not be written to, or the place is a folder itself.
+        If there is no such file, it is a folder or empty, or its suffix is none of `suffixes`.
 
     Examples
     --------
-    >>> check_place(Path("no/such/folder/filled.csv"))
+    >>> check_source(Path("no/such/table.csv"), [".csv"])
+    Traceback (most recent call last):
+        ...
+    ntkfill.errors.InputError: there is no file no/such/table.csv.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder", expected="a file")
+    if not path.exists():
+        raise InputError(f"there is no file {path}")
+    _check_suffix(path, suffixes, "read")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path} is empty")
+
+
+def check_target(path: Path, suffixes: Sequence[str] = ()) -> None:
+    """Refuse, before any work, a path that no file can be written to.
+
+    Raises
+    ------
+    InputError
+        If the suffix is none of `suffixes` (where there are any), the folder does not exist or may
+        not be written to, or the path is a folder itself.
+
+    Examples
+    --------
+    >>> check_target(Path("no/such/folder/filled.csv"))
     Traceback (most recent call last):
         ...
     ntkfill.errors.InputError: there is no folder no/such/folder.
     """
+    if suffixes:
+        _check_suffix(path, suffixes, "written")
     place = Path(os.path.realpath(path))  # as in `replacing`
     if not place.parent.is_dir():
         raise InputError(f"there is no folder {path.parent}")
@@ -60,6 +87,32 @@ def check_place(path: Path) -> None:
         raise InputError(f"{path} is a folder", expected="the name of a file")
     if not os.access(place.parent, os.W_OK | os.X_OK):
         raise InputError(f"{path} cannot be written", got="a folder without permission to write")
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the name of a file in front of what is wrong with its content.
+
+    Examples
+    --------
+    >>> with naming(Path("table.csv")):
+    ...     raise InputError("line 3 has another length", expected="4 cells", got="5")
+    Traceback (most recent call last):
+        ...
+    ntkfill.errors.InputError: table.csv: line 3 has another length; expected 4 cells; got 5.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {str(error).rstrip('.')}") from None
+
+
+def _check_suffix(path: Path, suffixes: Sequence[str], verb: str) -> None:
+    suffix = path.suffix.lower()
+    if suffix not in suffixes:
+        raise InputError(
+            f"{path} cannot be {verb}", expected=" ".join(suffixes), got=suffix or "no suffix"
+        )
 
 
 def _umask() -> int:

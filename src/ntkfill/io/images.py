@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
-from .files import check_place, replacing
+from . import files
 
 PILLOW = (".png", ".jpg", ".jpeg")
 TIFF = (".tif", ".tiff")
@@ -54,15 +54,8 @@ def read(path: Path) -> Stored:
     InputError
         If the file is missing, damaged, or of a kind that would be changed by reading it.
     """
+    files.check_source(path, SUFFIXES)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(
-            f"{path} is no picture that can be read",
-            expected=" ".join(SUFFIXES),
-            got=suffix or "no suffix",
-        )
-    if not path.is_file():
-        raise InputError(f"there is no file {path}")
     try:
         if suffix == ".npy":
             return Stored(np.load(path, allow_pickle=False), None)
@@ -85,7 +78,7 @@ def write(path: Path, picture: Stored) -> None:
     check_target(path, picture.array)
     suffix = path.suffix.lower()
     try:
-        with replacing(path) as place:
+        with files.replacing(path) as place:
             if suffix == ".npy":
                 np.save(place, picture.array, allow_pickle=False)
             elif suffix in TIFF:
@@ -104,14 +97,8 @@ def write(path: Path, picture: Stored) -> None:
 
 def check_target(path: Path, array: NDArray[Any]) -> None:
     """Refuse a place or a format that cannot hold a picture, before any work is done for it."""
+    files.check_target(path, SUFFIXES)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(
-            f"{path} is no picture that can be written",
-            expected=" ".join(SUFFIXES),
-            got=suffix or "no suffix",
-        )
-    check_place(path)
     jpeg = suffix in (".jpg", ".jpeg")
     colours = array.shape[2] if array.ndim == 3 else 1
     fits = array.ndim in (2, 3) and (
@@ -120,7 +107,7 @@ def check_target(path: Path, array: NDArray[Any]) -> None:
     )
     if suffix in PILLOW and not fits:
         raise InputError(
-            f"a {suffix} file cannot hold this picture",
+            f"a {suffix} file cannot hold this image",
             got=f"{array.dtype} with shape {array.shape}",
             hint=".tif or .npy",
         )
@@ -164,13 +151,13 @@ def _read_pillow(path: Path) -> Stored:
     with Image.open(path) as image:
         _refuse_16_bit_colour(path, image)
         if getattr(image, "n_frames", 1) > 1:
-            raise InputError(f"{path} holds several pictures", hint="one file each")
+            raise InputError(f"{path} holds several images", hint="one file each")
         if image.mode not in MODES:
             raise InputError(
                 f"the colours of {path} are not plain",
                 expected="grey or RGB",
                 got=image.mode,
-                hint="the same picture as RGB",
+                hint="the same image as RGB",
             )
         kept = (*KEPT, "transparency") if image.mode in ("L", "RGB") else KEPT
         extra = {key: image.info[key] for key in kept if image.info.get(key) is not None}
@@ -190,7 +177,7 @@ def _refuse_16_bit_colour(path: Path, image: Image.Image) -> None:
     if header[24] == 16 and header[25] != 0:
         raise InputError(
             f"{path} is a colour PNG with 16 bits a channel, which cannot be read whole",
-            hint="the same picture as .tif",
+            hint="the same image as .tif",
         )
 
 
@@ -205,7 +192,7 @@ def _write_pillow(place: Path, picture: Stored) -> None:
 def _read_tiff(path: Path) -> Stored:
     with tifffile.TiffFile(path) as file:
         if len(file.series) != 1:
-            raise InputError(f"{path} holds several pictures", hint="one file each")
+            raise InputError(f"{path} holds several images", hint="one file each")
         series = file.series[0]
         photometric = getattr(series.keyframe.photometric, "name", "")
         if photometric not in PHOTOMETRIC:
@@ -213,7 +200,7 @@ def _read_tiff(path: Path) -> Stored:
                 f"the colours of {path} are not plain",
                 expected="grey (zero = black) or RGB",
                 got=photometric or "unknown",
-                hint="the same picture as RGB or grey",
+                hint="the same image as RGB or grey",
             )
         array, axes = series.asarray(), series.axes
     if array.ndim != len(axes):

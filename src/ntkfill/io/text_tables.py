@@ -1,197 +1,208 @@
-"""Tables as text files: numbers under names, gaps left empty, labels in a column of their own.
-
-Columns of text are kept as they are. A column is of text if more than half of what it holds is no
-number; otherwise its text is a mistake, which is told.
-"""
+"""Tables as files: .csv, .tsv and .parquet, with a line of names; empty cells and NA are gaps."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, check_unique
 from ..kernels.table import Array
-from ..observed import Mask
-from .files import replacing
+from .files import check_source, naming, replacing
 
-SUFFIXES = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
+SUFFIXES = (*DELIMITERS, ".parquet")
 GAPS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
 
 
 @dataclass(frozen=True, eq=False)
-class TextTable:
-    """A table as it stands in a file.
+class Table:
+    """A table as a file holds it.
 
     Parameters
     ----------
-    path : Path
-    names : tuple of str
-        Of all columns, that of the labels included.
-    cells : tuple of tuple of str
-        As they were written, so that what is known can be written again letter by letter.
-    index : str, optional
-        The name of the column of labels.
-    text : tuple of str
-        The names of columns of text.
+    header : sequence of str
+        The names of the columns.
+    rows : sequence of sequences
+        Cells: text as it was written, or the numbers of a parquet file.
+    lines : sequence of int, optional
+        The line of the file that each row ends on, for messages; from 2 by default.
+
+    Examples
+    --------
+    >>> table = Table(["drug", "dose"], [["x", "1"], ["y", "<NA>"]])
+    >>> table.column("drug"), table.numbers(["dose"]).tolist()
+    (['x', 'y'], [[1.0], [nan]])
     """
 
-    path: Path
-    names: tuple[str, ...]
-    cells: tuple[tuple[str, ...], ...]
-    index: str | None
-    text: tuple[str, ...] = ()
+    header: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    lines: Sequence[int] = ()
 
-    @property
-    def columns(self) -> list[str]:
-        """The names of the columns of numbers."""
-        return [self.names[k] for k in self.used]
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the columns, without spaces around them."""
+        return [name.strip() for name in self.header]
 
-    @property
-    def used(self) -> list[int]:
-        """Where the columns of numbers stand."""
-        others = {self.index, *self.text}
-        return [k for k, name in enumerate(self.names) if name not in others]
+    def column(self, name: str) -> list[str]:
+        """One column as labels.
 
-    @property
-    def labels(self) -> list[str]:
-        """One label per row; where there are none, the number of the row from 1."""
-        if self.index is None:
-            return [str(k + 1) for k in range(len(self.cells))]
-        at = self.names.index(self.index)
-        return [row[at].strip() for row in self.cells]
+        Whole numbers have no point, gaps of a parquet file are empty.
+        """
+        k = self.names.index(name)
+        return [_label(row[k]) for row in self.rows]
 
-    def numbers(self) -> Array:
-        """The values, NaN where there is a gap.
+    def numbers(self, names: Sequence[str] | None = None) -> Array:
+        """Columns (by default all) as numbers of shape (rows, columns), NaN where there is a gap.
 
         Raises
         ------
         InputError
-            If a cell holds text or infinity.
+            If a cell holds text or infinity; names line and column.
         """
-        used = self.used
-        values = np.empty((len(self.cells), len(used)))
-        for i, row in enumerate(self.cells):
-            for j, k in enumerate(used):
-                values[i, j] = self._number(i, k, row[k])
+        place = {name: k for k, name in enumerate(self.names)}
+        used = range(len(self.names)) if names is None else [place[name] for name in names]
+        values = np.empty((len(self.rows), len(used)))
+        for i, row in enumerate(self.rows):
+            try:
+                values[i] = [row[k] for k in used]
+            except (TypeError, ValueError):
+                values[i] = [_number(row[k]) for k in used]
+        for i, j in np.argwhere(np.isinf(values))[:1]:
+            line = self.lines[i] if self.lines else i + 2
+            raise InputError(
+                f"line {line}, column {self.names[used[j]]!r} is not a finite number",
+                expected="a number, or nothing where it is missing",
+                got=repr(self.rows[i][used[j]]),
+            )
         return values
 
-    def _number(self, row: int, column: int, text: str) -> float:
-        if text.strip().lower() in GAPS:
-            return np.nan
-        try:
-            value = float(text)
-        except ValueError:
-            value = np.inf
-        if np.isfinite(value):
-            return value
-        raise InputError(
-            f"{self.path}: row {self.labels[row]!r}, column {self.names[column]!r} is no number",
-            got=repr(text),
-        )
+    def text_columns(self) -> list[str]:
+        """The names of columns more than half of whose cells (gaps aside) are not numbers."""
+        found = []
+        for name, cells in zip(self.names, zip(*self.rows, strict=True), strict=True):
+            held = [cell for cell in cells if not _is_gap(cell)]
+            if 2 * sum(map(_is_text, held)) > len(held):
+                found.append(name)
+        return found
 
 
-def read(path: Path, index: str | None = None) -> TextTable:
-    """Read a table with a line of names.
-
-    Parameters
-    ----------
-    path : Path
-        .csv; .tsv, .tab or .txt with tabs.
-    index : str, optional
-        The name of the column of labels; "" stands for the first column.
+def read(path: Path) -> Table:
+    """Read a table with a line of names: .csv; .tsv, .tab or .txt with tabs; .parquet (pandas).
 
     Raises
     ------
     InputError
-        If there is nothing in the file, a name or a label comes twice, or a line has another
-        number of cells than there are names.
+        If the file is no table, has no rows, repeats a name, or has lines of different lengths.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path} is no table", expected=" ".join(SUFFIXES))
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [
-                line for line in csv.reader(file, delimiter=SUFFIXES[path.suffix.lower()]) if line
-            ]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is no text table", got=str(error), hint="UTF-8") from error
-    if len(lines) < 2:
-        raise InputError(f"{path} is empty", expected="a line of names and lines of numbers")
-    names, rows = lines[0], lines[1:]
-    _refuse_twice(path, names, "column")
-    for k, row in enumerate(rows):
-        if len(row) != len(names):
-            raise InputError(
-                f"{path}: line {k + 2} does not fit",
-                expected=f"{len(names)} cells",
-                got=str(len(row)),
-                hint=_separated(path, names),
-            )
-    index = names[0] if index == "" else index
-    if index is not None and index not in names:
-        raise InputError(f"{path} has no column {index!r}", expected=", ".join(names[:8]))
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    text = tuple(name for name in names if name != index and _is_text(columns[name]))
-    table = TextTable(path, tuple(names), tuple(map(tuple, rows)), index, text)
-    if not table.columns:
-        raise InputError(
-            f"{path} has no column of numbers",
-            got=", ".join(names[:8]),
-            hint=_separated(path, names),
-        )
-    if index is not None:
-        _refuse_twice(path, table.labels, "row")
+    check_source(path, SUFFIXES)
+    with naming(path):
+        parquet = path.suffix.lower() == ".parquet"
+        table = _read_parquet(path) if parquet else _read_text(path)
+        if not table.rows:
+            raise InputError("the table is empty", expected="a line of names and lines of values")
+        check_unique(table.names, "column")
     return table
 
 
-def write(path: Path, table: TextTable, filled: Array, missing: Mask) -> None:
-    """Write a table again with its gaps filled in; all other cells as they were."""
-    used = table.used
-    cells = [list(row) for row in table.cells]
-    for i, j in np.argwhere(missing):
-        cells[i][used[j]] = f"{filled[i, j]:.9g}"
-    with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter=SUFFIXES[path.suffix.lower()], lineterminator="\n")
-        writer.writerow(table.names)
-        writer.writerows(cells)
+def write(path: Path, table: Table) -> None:
+    """Write a table, whole or not at all; the format follows from the suffix."""
+    suffix = path.suffix.lower()
+    with replacing(path) as draft:
+        if suffix == ".parquet":
+            columns = dict(zip(table.header, zip(*table.rows, strict=True), strict=True))
+            _pandas().DataFrame(columns).to_parquet(draft, index=False)
+        else:
+            with draft.open("w", newline="", encoding="utf-8") as file:
+                print_table(file, table, DELIMITERS[suffix])
 
 
-def _separated(path: Path, names: list[str]) -> str:
-    """What to try where a table looks as if its cells were told apart by something else."""
+def print_table(file: TextIO, table: Table, delimiter: str = "\t") -> None:
+    """Print a table as lines of text, names first."""
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(table.header)
+    writer.writerows(table.rows)
+
+
+def separator_hint(path: Path, names: Sequence[str]) -> str:
+    """What to try where the cells of a text table look as if separated by another character."""
     if len(names) > 1 or not any(mark in names[0] for mark in ",;\t"):
         return ""
-    comma = SUFFIXES[path.suffix.lower()] == ","
+    comma = DELIMITERS.get(path.suffix.lower()) == ","
     return ("commas" if comma else "tabs") + " between cells, and points in numbers"
 
 
-def _is_text(cells: tuple[str, ...]) -> bool:
-    held = [cell.strip() for cell in cells if cell.strip().lower() not in GAPS]
-    return 2 * sum(not _reads(cell) for cell in held) > len(held)
+def _is_gap(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and cell.strip().lower() in GAPS)
 
 
-def _reads(cell: str) -> bool:
+def _number(cell: Any) -> float:
+    """NaN for a gap, infinity for what is not a number."""
+    if _is_gap(cell):
+        return np.nan
+    return np.inf if _is_text(cell) else float(cell)
+
+
+def _is_text(cell: Any) -> bool:
     try:
         float(cell)
-    except ValueError:
-        return False
-    return True
+    except (TypeError, ValueError):
+        return True
+    return False
 
 
-def write_numbers(path: Path, names: list[str], labels: list[list[str]], values: Array) -> None:
-    """Write numbers (n, m) behind the labels of their rows."""
-    with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter=SUFFIXES[path.suffix.lower()], lineterminator="\n")
-        writer.writerow(names)
-        for own, row in zip(labels, values, strict=True):
-            writer.writerow([*own, *(f"{value:.9g}" for value in row)])
+def _label(cell: Any) -> str:
+    if cell is None or cell != cell:
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell).strip()
 
 
-def _refuse_twice(path: Path, names: list[str], what: str) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise InputError(f"{path}: two {what}s are called {name!r}", expected="one")
-        seen.add(name)
+def _read_text(path: Path) -> Table:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, delimiter=DELIMITERS[path.suffix.lower()])
+            lines = [(reader.line_num, row) for row in reader if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError("the file is not a text table", got=str(error), hint="UTF-8") from None
+    header = lines[0][1] if lines else []
+    for line, row in lines:
+        if len(row) != len(header):
+            raise InputError(
+                f"line {line} has another length than the first",
+                expected=f"{len(header)} cells",
+                got=str(len(row)),
+                hint=separator_hint(path, header),
+            )
+    return Table(header, [row for _, row in lines[1:]], [line for line, _ in lines[1:]])
+
+
+def _read_parquet(path: Path) -> Table:
+    pandas = _pandas()
+    try:
+        frame = pandas.read_parquet(path)
+    except ImportError:
+        raise InputError(
+            "parquet needs the package pyarrow", hint="pip install 'ntkfill[tables]'"
+        ) from None
+    except (ValueError, OSError) as error:
+        raise InputError("not a parquet file", got=str(error).splitlines()[0]) from None
+    values = frame.astype(object).to_numpy(copy=True)
+    values[frame.isna().to_numpy()] = None
+    return Table([str(name) for name in frame.columns], values.tolist())
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError:
+        raise InputError(
+            "parquet needs the package pandas", hint="pip install 'ntkfill[tables]', or a .csv"
+        ) from None
+    return pandas

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..io.files import check_place, replacing
+from ..io import text_tables
+from ..io.files import check_target, replacing
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.memory import require
 from ..uncertainty import Interval
 from ..uncertainty.conformal import check_level
-from .io import tables
 from .io.reading import MEASURED, PREDICTED, SOURCE
 from .methods.baselines import Method
 from .methods.ntk import NTK
 from .screen import Conditions, Screen, by_name, named, usable
 from .uncertainty import doubt
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".npz")
+SUFFIXES = (*text_tables.SUFFIXES, ".npz")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,24 +124,24 @@ def write(path: Path, completed: Completed) -> None:
     InputError
         If the suffix is none of those that can be written.
     """
-    check_target(path)
+    check_target(path, SUFFIXES)
     screen = completed.screen
     source = np.where(completed.measured, MEASURED, PREDICTED)
-    with replacing(path) as file:
-        if path.suffix.lower() == ".npz":
-            arrays: dict[str, Any] = by_name(screen.labels, screen.fields)
+    if path.suffix.lower() == ".npz":
+        arrays: dict[str, Any] = by_name(screen.labels, screen.fields)
+        with replacing(path) as file:
             np.savez_compressed(
                 file, profiles=screen.profiles, genes=screen.genes, source=source, **arrays
             )
-            return
-        rows = [
-            [*labels, mark, *profile]
-            for labels, mark, profile in zip(
-                screen.labels.tolist(), source.tolist(), screen.profiles.tolist(), strict=True
-            )
-        ]
-        names = [*screen.fields, SOURCE, *screen.genes.tolist()]
-        tables.write(file, tables.Table(names, rows))
+        return
+    rows = [
+        [*labels, mark, *profile]
+        for labels, mark, profile in zip(
+            screen.labels.tolist(), source.tolist(), screen.profiles.tolist(), strict=True
+        )
+    ]
+    names = [*screen.fields, SOURCE, *screen.genes.tolist()]
+    text_tables.write(path, text_tables.Table(names, rows))
 
 
 def write_std(path: Path, completed: Completed) -> None:
@@ -167,22 +167,14 @@ def write_std(path: Path, completed: Completed) -> None:
             named_labels: dict[str, Any] = by_name(screen.labels, screen.fields)
             np.savez_compressed(file, genes=screen.genes, **arrays, **named_labels)
         return
-    check_target(path)
+    check_target(path, SUFFIXES)
     source = np.where(completed.measured, MEASURED, PREDICTED)
     whole = np.hstack(list(arrays.values())).tolist()
     rows = [
         [*labels, mark, *row]
         for labels, mark, row in zip(screen.labels.tolist(), source.tolist(), whole, strict=True)
     ]
-    with replacing(path) as file:
-        tables.write(file, tables.Table([*screen.fields, SOURCE, *names], rows))
-
-
-def check_target(path: Path) -> None:
-    """Refuse, before any work, a file that could not be written."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path} cannot be written", expected=" ".join(SUFFIXES))
-    check_place(path)
+    text_tables.write(path, text_tables.Table([*screen.fields, SOURCE, *names], rows))
 
 
 def _finite(predicted: Array, wanted: Conditions) -> Array:

@@ -10,11 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, check_unique
+from ..io import text_tables
+from ..io.files import naming
 from ..kernels.table import Array
 from .completion import Completed
 from .evaluation import scores
-from .io import tables
 from .methods.baselines import group_means
 
 By = Literal["cosine", "connectivity"]
@@ -184,30 +185,22 @@ def read_signature(path: Path) -> dict[str, float]:
     >>> read_signature(file)
     {'TP53': -1.5, 'MYC': 2.0}
     """
-    if not path.is_file() or path.stat().st_size == 0:
-        raise InputError(f"{path} is {'empty' if path.is_file() else 'no file'}")
-    try:
-        source = tables.table(path)
-        if len(source.names) < 2:
+    table = text_tables.read(path)
+    with naming(path):
+        if len(table.names) < 2:
             raise InputError("a signature has two columns", expected="gene, change")
-        names, column = source.column(source.names[0]), source.names[1]
-        values = tables.numbers(source, [column])[:, 0]
-        seen: set[str] = set()
-        for number, (name, value) in enumerate(zip(names, values, strict=True), start=2):
-            if not np.isfinite(value):
-                raise InputError(f"line {number} has no finite number for {name!r}")
-            if name in seen:
-                raise InputError(f"line {number} repeats the gene {name!r}")
-            seen.add(name)
-    except InputError as error:
-        raise InputError(f"{path}: {str(error).rstrip('.')}") from None
-    return dict(zip(names, values.tolist(), strict=True))
+        genes = table.column(table.names[0])
+        changes = table.numbers(table.names[1:2])[:, 0]
+        check_unique(genes, "gene")
+        for k in np.flatnonzero(np.isnan(changes))[:1]:
+            raise InputError(f"the gene {genes[k]!r} has no change", expected="a number")
+    return dict(zip(genes, changes.tolist(), strict=True))
 
 
-def as_table(ranking: Ranking) -> tables.Table:
+def as_table(ranking: Ranking) -> text_tables.Table:
     """The ranking as rows and columns."""
     names = ["rank", "drug", "cosine", "connectivity", "source", "measured", "contexts"]
-    return tables.Table(names, [[getattr(drug, n) for n in names] for drug in ranking.drugs])
+    return text_tables.Table(names, [[getattr(drug, n) for n in names] for drug in ranking.drugs])
 
 
 def _shared(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ...io.files import check_place, replacing
+from ...io.files import check_target, replacing
 from ..screen import Screen
 from . import charts as drawings
 from . import scores
@@ -110,7 +110,7 @@ def check(path: Path) -> None:
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{path} is no name for a report", expected="a name ending in .html")
     for each in (path, numbers_of(path)):
-        check_place(each)
+        check_target(each)
 
 
 def numbers_of(path: Path) -> Path:

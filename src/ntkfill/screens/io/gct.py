@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import InputError
+from ...io.text_tables import Table
 from ...kernels.table import Array
 from ..screen import FIELDS
-from .tables import Table, numbers
 
 # GCTX names what it does not know like this.
 UNKNOWN = "-666"
@@ -63,26 +63,9 @@ def _gct(path: Path) -> Matrix:
     meta = {row[0]: row[1 + about_genes :] for row in grid[1:first]}
     if not about_conditions:
         meta = _from_names(names)
-    body = Table(names, [row[1 + about_genes :] for row in grid[first:]])
-    return Matrix(meta, _values(body, first + 1), [row[0] for row in grid[first:]])
-
-
-def _values(body: Table, above: int) -> Array:
-    """The numbers, turned: conditions are rows. `above`: how many lines come before."""
-    places = [str(k) for k in range(len(body.names))]
-    try:
-        return numbers(Table(places, body.rows), places).T
-    except InputError:
-        for number, row in enumerate(body.rows, start=above + 2):
-            for name, value in zip(body.names, row, strict=True):
-                try:
-                    numbers(Table([name], [[value]]), [name])
-                except InputError:
-                    raise InputError(
-                        f"text among the numbers, in line {number}, column {name!r}",
-                        got=repr(value),
-                    ) from None
-        raise
+    rows = [row[1 + about_genes :] for row in grid[first:]]
+    body = Table(names, rows, range(first + 3, height + 3))
+    return Matrix(meta, body.numbers().T, [row[0] for row in grid[first:]])
 
 
 def _from_names(names: list[str]) -> dict[str, list[str]]:

@@ -9,15 +9,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
+from ...errors import InputError, check_unique
+from ...io import text_tables
+from ...io.files import check_source, naming
+from ...io.text_tables import Table
 from ...kernels.table import Array
 from ..replicates import averaged
 from ..screen import FIELDS, REPLICATES, Screen
 from . import gct
-from .tables import Table, numbers, table
 
 # The column in which a completed screen tells what was measured; predictions are no measurements.
 SOURCE, MEASURED, PREDICTED = "source", "measured", "predicted"
+
+SUFFIXES = (*text_tables.SUFFIXES, ".npz", ".gct", ".gctx", ".h5ad")
 
 # What to do where a condition was measured more than once.
 Replicates = Literal["refuse", "mean"]
@@ -68,31 +72,24 @@ def read(
     Screen(1 of 2 conditions measured, 2 genes, 1 contexts, 2 drugs)
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path} is not there", expected="a file with a screen")
-    if path.is_dir() or path.stat().st_size == 0:
-        raise InputError(f"{path} is empty" if path.is_file() else f"{path} is a folder")
+    check_source(path, SUFFIXES)
     if replicates not in ("refuse", "mean"):
         raise InputError("replicates", expected="'refuse' or 'mean'", got=repr(replicates))
     suffix, names = path.suffix.lower(), dict(columns or {})
     unknown = sorted(set(names) - set(ALIASES))
     if unknown:
         raise InputError("unknown columns", expected=", ".join(ALIASES), got=", ".join(unknown))
-    try:
-        if suffix in (".csv", ".tsv", ".txt", ".parquet"):
-            return from_table(table(path), names, replicates)
+    if suffix in text_tables.SUFFIXES:
+        table = text_tables.read(path)
+        with naming(path):
+            return from_table(table, names, replicates)
+    with naming(path):
         if suffix == ".npz":
             return _from_npz(path, names, replicates)
         if suffix in (".gct", ".gctx"):
             meta, values, genes = gct.read(path)
             return from_columns(meta, values, genes, names, replicates)
-        if suffix == ".h5ad":
-            return from_anndata(_anndata().read_h5ad(path), names, replicates)
-    except InputError as error:
-        raise InputError(f"{path}: {str(error).rstrip('.')}") from None
-    raise InputError(
-        f"{path} has an unknown suffix", expected=".csv .tsv .txt .parquet .npz .gct .gctx .h5ad"
-    )
+        return from_anndata(_anndata().read_h5ad(path), names, replicates)
 
 
 def from_table(
@@ -116,10 +113,8 @@ def from_table(
     rest = [name for name in source.names if name not in {SOURCE, *found.values()}]
     if not rest:
         raise InputError("no column of genes", expected="labels, then one column per gene")
-    twice = sorted({name for name in rest if rest.count(name) > 1})
-    if twice:
-        raise InputError(f"the column {twice[0]!r} is there twice")
-    profiles = numbers(source, rest)
+    check_unique(rest, "column")
+    profiles = source.numbers(rest)
     if SOURCE in source.names:
         profiles[np.array(source.column(SOURCE)) == PREDICTED] = np.nan
     return _made(profiles, labels, rest, fields, replicates)
@@ -210,7 +205,7 @@ def _long(
     replicates: Replicates,
 ) -> Screen:
     names = source.column(found["gene"])
-    values = numbers(source, [found["value"]])[:, 0]
+    values = source.numbers([found["value"]])[:, 0]
     conditions: dict[tuple[str, ...], int] = {}
     genes: dict[str, int] = {}
     row = [conditions.setdefault(tuple(x), len(conditions)) for x in labels.tolist()]

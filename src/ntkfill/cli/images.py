@@ -1,0 +1,431 @@
+"""`ntkfill inpaint` and `ntkfill heatmap`: fill the holes of images, and show how."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, format_bytes
+from .common import (
+    DONE,
+    FAILED,
+    NOT_CONVERGED,
+    add_messages,
+    add_output,
+    add_uncertainty,
+    check_outputs,
+    check_uncertainty,
+    print_error,
+    print_json,
+    print_message,
+    shows_progress,
+)
+
+if TYPE_CHECKING:
+    from ..grids.inpainter import Inpainter
+    from ..grids.plan import Plan
+    from ..grids.result import Info
+    from ..grids.uncertainty import Filled
+    from ..observed import Mask
+
+
+def add_inpaint(command: argparse.ArgumentParser) -> None:
+    """The options of `ntkfill inpaint`."""
+    command.set_defaults(run=inpaint)
+    command.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="INPUT",
+        help=".png .jpg .tif .npy, or a folder of them",
+    )
+    add_output(command, "a file; a folder where there are several inputs", required=False)
+    command.add_argument(
+        "--dry-run", action="store_true", help="print network, solver, memory and time, and stop"
+    )
+    add_uncertainty(
+        command, ".npy or .tif, of one image; with --interval std, lower and upper stacked"
+    )
+    _add_method(command)
+    add_messages(command)
+
+
+def add_heatmap(command: argparse.ArgumentParser) -> None:
+    """The options of `ntkfill heatmap`."""
+    command.set_defaults(run=heatmap)
+    command.add_argument(
+        "input",
+        type=Path,
+        metavar="INPUT",
+        help=".png .jpg .tif .npy with two axes, besides channels",
+    )
+    command.add_argument("--at", type=_pixel, required=True, metavar="ROW,COL", help="the pixel")
+    add_output(command, "a .png with kernel row and weights side by side")
+    _add_method(command)
+    add_messages(command)
+
+
+def _add_method(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--mask",
+        type=Path,
+        metavar="MASK",
+        help="white (not zero) = missing; without it NaN is missing",
+    )
+    command.add_argument("--invert-mask", action="store_true", help="black (zero) = missing")
+    command.add_argument(
+        "--channel-axis",
+        type=int,
+        metavar="N",
+        help="for .npy and .tif, e.g. -1 (default: what the file says)",
+    )
+    command.add_argument(
+        "--network",
+        default="auto",
+        metavar="NET",
+        help="auto, which chooses by hidden known pixels, or the repr of a network or mixture, "
+        "e.g. 'Sequential(Conv(3), ReLU(), Conv(3))' or 'hourglass(5, convs_up=2)'",
+    )
+    command.add_argument(
+        "--exact", action="store_true", help="the paper's kernel instead of its shift average"
+    )
+    command.add_argument("--boundary", choices=("pad", "wrap"), default="pad")
+    command.add_argument(
+        "--ridge",
+        type=float,
+        metavar="R",
+        help="relative to the kernel's diagonal (default: 1e-3, or what auto chooses)",
+    )
+    command.add_argument(
+        "--refine",
+        choices=("patches", "auto"),
+        help="complete patches of the fill again from similar patches: better, much slower; auto "
+        "does so where it predicts hidden known pixels better",
+    )
+    command.add_argument(
+        "--rtol", type=float, default=1e-3, metavar="R", help="accuracy of the solve (default 1e-3)"
+    )
+    command.add_argument(
+        "--memory",
+        type=_bytes,
+        metavar="SIZE",
+        help="working memory, e.g. 2GB (default: what is free)",
+    )
+    command.add_argument("--no-cache", action="store_true", help="keep no kernels on disk")
+
+
+def inpaint(options: argparse.Namespace) -> int:
+    """Fill one image, or many through one mask, whose factor they share."""
+    mask = read_mask(options)
+    check_uncertainty(options)
+    pairs = input_output_pairs(options)
+    inpainter = make_inpainter(options)
+    figures: list[dict[str, Any]] = []
+    failed = 0
+    for source, target in pairs:
+        try:
+            figures.append(inpaint_file(options, inpainter, mask, source, target))
+        except InputError as error:
+            if len(pairs) == 1:
+                raise
+            print_error(f"{source}: {error}")
+            figures.append({"input": str(source), "error": str(error)})
+            failed += 1
+    if len(pairs) > 1:
+        print_message(options, f"{len(pairs) - failed} done, {failed} failed")
+    if options.json:
+        print_json({"files": figures})
+    if failed:
+        return FAILED
+    return DONE if all(entry.get("converged", True) for entry in figures) else NOT_CONVERGED
+
+
+def inpaint_file(
+    options: argparse.Namespace,
+    inpainter: Inpainter,
+    mask: Mask | None,
+    source: Path,
+    target: Path | None,
+) -> dict[str, Any]:
+    """Fill one image, or plan to where there is no target; returns the figures."""
+    import numpy as np
+
+    from ..grids.components import deepest_of
+    from ..grids.image import picture
+    from ..grids.model import in_any_channel
+    from ..grids.result import check_missing, missing_pixels
+    from ..io import images
+
+    stored = images.read(source)
+    axis = stored.channel_axis if options.channel_axis is None else options.channel_axis
+    parts = picture(stored.array, axis)
+    missing = missing_pixels(parts, mask)
+    if mask is None and parts.nan is None:
+        raise InputError(f"{source} has no missing pixels: no NaN, no mask", hint="--mask MASK")
+    anywhere = in_any_channel(missing, parts.grid)
+    check_missing(missing)
+    if target is None:
+        deepest = deepest_of(missing, len(parts.grid))
+        plan = inpainter.planned(anywhere, parts.pixels.shape[-1], deepest)
+        return plan_figures(options, source, plan)
+    images.check_target(target, stored.array)
+    if options.std is not None:
+        images.check_target(options.std, np.zeros((1, *stored.array.shape)))
+    print_message(options, f"{source}: {anywhere.sum():,} of {anywhere.size:,} pixels are missing")
+    started = time.perf_counter()
+    uncertainty: dict[str, Any] = {}
+    if options.std is None:
+        values, info = inpainter.fill(stored.array, mask, channel_axis=axis)
+    else:
+        filled = inpainter.sure(stored.array, mask, channel_axis=axis, interval=options.interval)
+        values, info = filled.values, filled.info
+        uncertainty = write_uncertainty(options, filled)
+    images.write(target, replace(stored, array=values, channel_axis=axis))
+    seconds = time.perf_counter() - started
+    return fill_figures(options, source, target, info, seconds) | uncertainty
+
+
+def write_uncertainty(options: argparse.Namespace, filled: Filled) -> dict[str, Any]:
+    """Write standard deviations and bounds; returns their figures."""
+    import numpy as np
+
+    from ..io import images
+
+    arrays, where = [filled.std], filled.std > 0
+    figures: dict[str, Any] = {
+        "std": str(options.std),
+        "mean_std": float(filled.std.mean(where=where)) if where.any() else 0.0,
+        "std_relative_error": round(filled.relative_error, 3),
+        "unsupported": int(filled.unsupported.sum()),
+    }
+    if filled.interval is not None:
+        arrays += [filled.interval.lower, filled.interval.upper]
+        width = filled.interval.upper - filled.interval.lower
+        mean = float(width.mean(where=where)) if where.any() else 0.0
+        figures["interval"] = filled.interval.level
+        figures["hidden_to_calibrate"] = filled.interval.scores
+        figures["mean_width"] = mean if np.isfinite(mean) else None  # JSON has no infinity
+    array = np.stack(arrays) if len(arrays) > 1 else filled.std
+    dtype = np.float32 if filled.values.dtype.itemsize <= 2 else np.float64
+    images.write(options.std, images.Stored(array.astype(dtype), None))
+    print_message(
+        options, f"{options.std}: standard deviations, {figures['mean_std']:.3g} on average"
+    )
+    return figures
+
+
+def fill_figures(
+    options: argparse.Namespace, source: Path, target: Path, info: Info, seconds: float
+) -> dict[str, Any]:
+    """The figures of one fill, also in words on stderr."""
+    steps = max((report.steps for report in info.reports), default=0)
+    residual = max((report.residual for report in info.reports), default=0.0)
+    print_message(
+        options,
+        f"{target}: {info.missing:,} pixels filled in {seconds:.2f} s "
+        f"({steps} steps, residual {residual:.1g})",
+    )
+    choice = None
+    if info.choice is not None:
+        choice = {
+            "hidden": info.choice.hidden,
+            "error": info.choice.error,
+            "tried": [
+                {"network": repr(tried.network), "ridge": tried.ridge, "error": tried.error}
+                for tried in info.choice.tried
+            ],
+        }
+        print_message(
+            options,
+            f"chosen of {len(info.choice.tried)} by {info.choice.hidden:,} hidden known pixels, "
+            f"with an error of {info.choice.error:.3g} there: {info.network!r}",
+        )
+    if info.refinement is not None:
+        print_message(options, info.refinement.told())
+    if not info.missing:
+        print_message(options, "warning: nothing is missing in this mask; white must mean missing")
+    if info.beyond_reach:
+        print_message(
+            options,
+            f"note: {info.beyond_reach:,} pixels lie outside the receptive field of all known "
+            "pixels and are filled with one constant",
+        )
+    if target.suffix.lower() in (".jpg", ".jpeg"):
+        print_message(
+            options, "note: JPEG is lossy, so known pixels change a little; .png keeps them"
+        )
+    return {
+        "input": str(source),
+        "output": str(target),
+        "missing": info.missing,
+        "beyond_reach": info.beyond_reach,
+        "network": repr(info.network) if info.network else None,
+        "choice": choice,
+        "refinement": None if info.refinement is None else asdict(info.refinement),
+        "steps": steps,
+        "residual": residual,
+        "converged": info.converged,
+        "seconds": round(seconds, 3),
+    }
+
+
+def plan_figures(options: argparse.Namespace, source: Path, plan: Plan) -> dict[str, Any]:
+    """The figures of a dry run, also in words on stdout."""
+    if not options.json:
+        print(
+            f"{source}: {plan.network!r} on a torus {plan.torus}\n"
+            f"  {plan.solver!r}\n"
+            f"  about {format_bytes(plan.memory)} and {plan.seconds:.1f} s"
+        )
+    return {
+        "input": str(source),
+        "network": repr(plan.network),
+        "reach": plan.network.reach,
+        "torus": list(plan.torus),
+        "solver": repr(plan.solver),
+        "memory_bytes": plan.memory,
+        "seconds": round(plan.seconds, 2),
+    }
+
+
+def heatmap(options: argparse.Namespace) -> int:
+    """Write kernel row and weights of one pixel, side by side."""
+    import numpy as np
+
+    from ..grids.image import picture
+    from ..grids.model import in_any_channel
+    from ..grids.result import missing_pixels
+    from ..io import images
+    from .demo import heatmap as drawn
+
+    stored = images.read(options.input)
+    axis = stored.channel_axis if options.channel_axis is None else options.channel_axis
+    parts = picture(stored.array, axis)
+    if len(parts.grid) != 2:
+        raise InputError("a heat map needs an image with two axes", got=f"grid {parts.grid}")
+    missing = in_any_channel(missing_pixels(parts, read_mask(options)), parts.grid)
+    if options.output.suffix.lower() != ".png":
+        raise InputError("a heat map is written as .png", got=str(options.output))
+    check_outputs([options.input, options.mask], [("-o OUT", options.output)])
+    images.check_target(options.output, np.zeros((1, 1, 3), np.uint8))
+    inpainter = make_inpainter(options).fit(missing)
+    shown = np.where(missing[..., None], np.nanmax(parts.pixels), parts.pixels)
+    images.write(options.output, images.Stored(drawn(inpainter, shown, options.at), -1))
+    print_message(options, f"{options.output}: kernel row and weights of the pixel {options.at}")
+    if options.json:
+        print_json(
+            {
+                "output": str(options.output),
+                "at": list(options.at),
+                "network": repr(inpainter.network_),
+            }
+        )
+    return DONE
+
+
+def input_output_pairs(options: argparse.Namespace) -> list[tuple[Path, Path | None]]:
+    """What is read and where each result goes; a folder for several is made where needed."""
+    from ..io import images
+
+    files = input_files(options)
+    if options.std is not None and len(files) > 1:
+        raise InputError("--std takes one image at a time", got=f"{len(files)} images")
+    if options.dry_run:
+        return [(file, None) for file in files]
+    if options.output is None:
+        raise InputError("there is no output file", hint="-o OUT, or --dry-run")
+    many = len(files) > 1 or options.inputs[0].is_dir()
+    if many:
+        if options.output.suffix.lower() in images.SUFFIXES:
+            raise InputError("several images need an output folder", got=str(options.output))
+        if len({file.name for file in files}) < len(files):
+            raise InputError("two inputs have the same name", hint="one folder at a time")
+    inside = many or options.output.is_dir()
+    targets = [options.output / file.name if inside else options.output for file in files]
+    for target in targets:
+        if target.suffix.lower() not in images.SUFFIXES:
+            raise InputError(
+                f"{target} is neither an existing folder nor an image that can be written",
+                expected=" ".join(images.SUFFIXES),
+            )
+    written = [("-o OUT", target) for target in targets]
+    check_outputs([*files, options.mask], [*written, ("--std FILE", options.std)])
+    if many:
+        options.output.mkdir(parents=True, exist_ok=True)
+    return list(zip(files, targets, strict=True))
+
+
+def input_files(options: argparse.Namespace) -> list[Path]:
+    """The images to read; of a folder all that are neither hidden nor the mask."""
+    from ..io import images
+
+    mask = options.mask if options.mask is not None and options.mask.exists() else None
+    files: list[Path] = []
+    for given in options.inputs:
+        if not given.is_dir():
+            files.append(given)
+            continue
+        found = [
+            path
+            for path in sorted(given.iterdir())
+            if path.suffix.lower() in images.SUFFIXES
+            and path.is_file()
+            and not path.name.startswith(".")
+            and not (mask is not None and path.samefile(mask))
+        ]
+        if not found:
+            raise InputError(f"no images in the folder {given}", expected=" ".join(images.SUFFIXES))
+        files += found
+    return files
+
+
+def read_mask(options: argparse.Namespace) -> Mask | None:
+    """The mask that was given, True where missing."""
+    from ..io import images
+
+    if options.mask is None:
+        if options.invert_mask:
+            raise InputError("--invert-mask needs a mask", hint="--mask MASK")
+        return None
+    return images.read_mask(options.mask, invert=options.invert_mask)
+
+
+def make_inpainter(options: argparse.Namespace) -> Inpainter:
+    """The inpainter with the options that were given."""
+    from ..grids.inpainter import Inpainter
+    from ..nn.parsing import parse
+
+    return Inpainter(
+        "auto" if options.network == "auto" else parse(options.network),
+        shift_average=not options.exact,
+        boundary=options.boundary,
+        ridge=options.ridge,
+        refine=options.refine,
+        rtol=options.rtol,
+        memory_limit=options.memory,
+        progress=shows_progress(options),
+        cache=None if options.no_cache else "user",
+    )
+
+
+def _pixel(text: str) -> tuple[int, int]:
+    try:
+        row, column = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected ROW,COL such as 120,64; got {text!r}") from None
+    return row, column
+
+
+def _bytes(text: str) -> int:
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]?)(I?B)?\s*", text.upper())
+    size = 0
+    if found is not None and found[1].count(".") <= 1 and found[1] != ".":
+        base = 1024 if found[3] == "IB" else 1000
+        size = int(float(found[1]) * base ** " KMGT".index(found[2] or " "))
+    if size <= 0:
+        raise argparse.ArgumentTypeError(f"expected a size such as 2GB or 500MB; got {text!r}")
+    return size

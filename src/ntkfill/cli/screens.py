@@ -1,0 +1,388 @@
+"""`ntkfill screen`: evaluate methods, complete screens, rank drugs, or a demo of all three."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..io.files import check_target
+from .common import (
+    DONE,
+    add_messages,
+    add_output,
+    add_uncertainty,
+    check_outputs,
+    check_uncertainty,
+    print_json,
+    print_message,
+    shows_progress,
+)
+
+if TYPE_CHECKING:
+    from .. import screens
+
+METHODS = (
+    "ntk",
+    "ntk-means",
+    "cell-mean",
+    "additive",
+    "dnpp",
+    "falrtc",
+    "ntk-on-dnpp",
+    "ntk-on-falrtc",
+    "paper",
+)
+DEFAULT = ("ntk", "dnpp", "additive", "cell-mean")
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """The actions of `ntkfill screen` and their options."""
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_evaluate(actions.add_parser("evaluate", help="hold out, predict and score"))
+    _add_complete(actions.add_parser("complete", help="predict every pair that was not measured"))
+    _add_rank(actions.add_parser("rank", help="order drugs by reversal of a disease signature"))
+    example = actions.add_parser("demo", help="a small simulated screen, from start to end")
+    example.set_defaults(run=demo)
+    add_output(example, "where the files go", folder="ntkfill-screen-demo")
+    add_messages(example)
+
+
+def _add_evaluate(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=evaluate)
+    _add_data(command)
+    command.add_argument(
+        "--methods",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        default=list(DEFAULT),
+        metavar="A,B",
+        help=f"of {', '.join(METHODS)} (default: {','.join(DEFAULT)})",
+    )
+    command.add_argument(
+        "--hold-out",
+        choices=("folds", "sparse", "drug", "cell"),
+        default="folds",
+        help="k-fold in each cell line; all but a few drugs; one drug or cell line at a time",
+    )
+    for name, default, text in (
+        ("folds", 10, "folds of the k-fold"),
+        ("rounds", 5, "how often, with other folds"),
+        ("drugs", 3, "sparse: training drugs in each cell line"),
+        ("seed", 0, "of the folds"),
+    ):
+        command.add_argument(
+            f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: {default})"
+        )
+    command.add_argument(
+        "--report", type=Path, metavar="HTML", help="one file with tables and plots; JSON beside it"
+    )
+    _add_paper(command)
+    add_messages(command)
+
+
+def _add_complete(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=complete)
+    _add_data(command)
+    add_output(command, "a .csv, .tsv, .parquet or .npz")
+    add_uncertainty(command, "as -o, columns of std; with --interval also columns of bounds")
+    _add_method(command)
+    add_messages(command)
+
+
+def _add_rank(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=rank)
+    _add_data(command)
+    command.add_argument(
+        "--signature",
+        type=Path,
+        metavar="TABLE",
+        required=True,
+        help="genes and how the disease changes them, in the first two columns",
+    )
+    add_output(command, "a .csv, .tsv or .parquet (default: on stdout)", required=False)
+    command.add_argument("--by", choices=("cosine", "connectivity"), default="cosine")
+    command.add_argument("--cells", nargs="+", metavar="CELL", help="only these cell lines")
+    command.add_argument(
+        "--raw", action="store_true", help="keep what all drugs do in a cell line in the profiles"
+    )
+    _add_method(command)
+    add_messages(command)
+
+
+def _add_data(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "data", type=Path, metavar="DATA", help=".csv .tsv .parquet .npz .gct .gctx .h5ad"
+    )
+    command.add_argument(
+        "--columns",
+        nargs="+",
+        type=_renamed,
+        metavar="KIND=NAME",
+        help="the file's names of the columns cell, drug, dose, time, gene or value",
+    )
+    command.add_argument(
+        "--replicates",
+        choices=("refuse", "mean"),
+        default="refuse",
+        help="whether a condition that occurs more than once is an error or averaged",
+    )
+
+
+def _add_method(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--method",
+        default="ntk",
+        metavar="NAME",
+        help=f"one of {', '.join(METHODS)} (default: ntk)",
+    )
+    _add_paper(command)
+
+
+def _add_paper(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--reference", metavar="CELL", help="paper: the cell line whose profiles tell drugs apart"
+    )
+    command.add_argument(
+        "--threshold",
+        type=int,
+        default=150,
+        metavar="N",
+        help="paper: cell lines with fewer training drugs are sparse (default: 150)",
+    )
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Hold out, predict, score."""
+    from ..screens.evaluation import report
+
+    if options.report is not None:
+        report.check(options.report)
+        numbers_path = report.numbers_of(options.report)
+        written = (options.report, numbers_path)
+        check_outputs([options.data], [("--report HTML", path) for path in written])
+    screen = read_screen(options)
+    methods = {name: make_method(name, options, screen.fields) for name in options.methods}
+    evaluation = evaluate_methods(options, screen, methods, make_splitting(options))
+    figures = report.figures(screen, evaluation)
+    if options.report is not None:
+        report.write(options.report, screen, evaluation)
+        print_message(options, f"{options.report}: the report; {numbers_path}: JSON")
+    if options.json:
+        print_json(figures)
+    else:
+        print(score_lines(figures))
+    return DONE
+
+
+def complete(options: argparse.Namespace) -> int:
+    """Predict every pair that was not measured."""
+    from .. import screens
+    from ..screens import completion
+
+    check_uncertainty(options)
+    written = [("-o OUT", options.output), ("--std FILE", options.std)]
+    check_outputs([options.data], written)
+    for path in (path for _, path in written if path is not None):
+        check_target(path, completion.SUFFIXES)
+    screen = read_screen(options)
+    done = screens.complete(
+        screen,
+        make_method(options.method, options, screen.fields),
+        return_std=options.std is not None,
+        interval=options.interval,
+    )
+    completion.write(options.output, done)
+    if options.std is not None:
+        completion.write_std(options.std, done)
+        print_message(options, f"{options.std}: standard deviations, 0 where measured")
+    predicted, count = int((~done.measured).sum()), len(done.measured)
+    print_message(options, f"{options.output}: {predicted:,} of {count:,} profiles predicted")
+    if options.json:
+        print_json(
+            {
+                "output": str(options.output),
+                "conditions": count,
+                "predicted": predicted,
+                "method": options.method,
+            }
+        )
+    return DONE
+
+
+def rank(options: argparse.Namespace) -> int:
+    """Order drugs by reversal of a signature."""
+    from .. import screens
+    from ..io import text_tables
+    from ..screens import ranking
+
+    if options.output is not None:
+        check_outputs([options.data, options.signature], [("-o OUT", options.output)])
+        check_target(options.output, text_tables.SUFFIXES)
+    signature = ranking.read_signature(options.signature)
+    screen = read_screen(options)
+    done = screens.complete(screen, make_method(options.method, options, screen.fields))
+    ranked = screens.rank(
+        done, signature, by=options.by, cells=options.cells, centre=not options.raw
+    )
+    print_message(
+        options,
+        f"{ranked.genes:,} genes of the signature are in the screen, {ranked.absent:,} are not",
+    )
+    if options.output is not None:
+        text_tables.write(options.output, ranking.as_table(ranked))
+        print_message(options, f"{options.output}: {len(ranked.drugs):,} drugs")
+    if options.json:
+        print_json(
+            {
+                "genes": ranked.genes,
+                "absent": ranked.absent,
+                "drugs": [asdict(drug) for drug in ranked.drugs],
+            }
+        )
+    elif options.output is None:
+        text_tables.print_table(sys.stdout, ranking.as_table(ranked))
+    return DONE
+
+
+def demo(options: argparse.Namespace) -> int:
+    """A small simulated screen: evaluated, completed, ranked."""
+    from .. import screens
+    from ..io.text_tables import Table, write
+    from ..screens import completion, ranking
+    from ..screens.evaluation import report
+    from ..screens.evaluation.scores import pearson
+
+    made, folder = screens.simulate(), options.output
+    folder.mkdir(parents=True, exist_ok=True)
+    check_target(folder / "report.html")
+    print_message(options, "every number here is simulated; no cell and no drug was measured")
+    methods: dict[str, screens.Method] = {
+        "ntk": screens.NTK(),
+        "dnpp": screens.DNPP(),
+        "additive": screens.Additive(),
+        "cell-mean": screens.CellMean(),
+    }
+    evaluation = evaluate_methods(options, made.screen, methods, screens.KFold(5, rounds=2))
+    note = "Simulated data: no cell line and no drug of this page exists."
+    numbers = report.write(folder / "report.html", made.screen, evaluation, note)
+    done = screens.complete(made.screen)
+    completion.write(folder / "completed.csv", done)
+    ranked = screens.rank(done, made.signature)
+    write(folder / "signature.csv", Table(["gene", "change"], list(made.signature.items())))
+    write(folder / "ranked.csv", ranking.as_table(ranked))
+    place = {tuple(row): k for k, row in enumerate(made.truth.labels.tolist())}
+    truth = made.truth.profiles[[place[tuple(row)] for row in done.screen.labels.tolist()]]
+    predicted = ~done.measured
+    r = round(pearson(done.screen.profiles[predicted], truth[predicted]), 4)
+    first = [drug.drug for drug in ranked.drugs[: len(made.cures)]]
+    if options.json:
+        print_json(
+            {
+                "simulated": True,
+                "folder": str(folder),
+                "scores": mean_scores(numbers),
+                "r_of_the_predicted_with_the_truth": r,
+                "cures": list(made.cures),
+                "first": first,
+            }
+        )
+    else:
+        count = len(made.cures)
+        print(
+            f"SIMULATED screen, held-out scores over {numbers['folds']} folds:\n"
+            f"{score_lines(numbers)}\n\n"
+            f"the {count} drugs that cure by construction: {len(set(made.cures) & set(first))} of "
+            f"them among the first {count} of the ranking\n"
+            f"r of the predicted profiles with the truth: {r:.3f}\n"
+            f"{folder}: report.html, report.json, completed.csv, signature.csv, ranked.csv"
+        )
+    return DONE
+
+
+def read_screen(options: argparse.Namespace) -> screens.Screen:
+    """The screen in the file that was given."""
+    from .. import screens
+
+    screen = screens.read(options.data, dict(options.columns or ()), options.replicates)
+    print_message(options, f"{options.data}: {screen!r}")
+    return screen
+
+
+def make_method(name: str, options: argparse.Namespace, fields: tuple[str, ...]) -> screens.Method:
+    """The method of this name."""
+    from .. import screens
+
+    if name == "paper":
+        if options.reference is None:
+            raise InputError("the paper's prior needs a cell line", hint="--reference MCF7")
+        return screens.paper_mixture(options.reference, screens.FaLRTC(), options.threshold)
+    plain = {
+        "cell-mean": screens.CellMean,
+        "additive": screens.Additive,
+        "dnpp": screens.DNPP,
+        "falrtc": screens.FaLRTC,
+    }
+    if name in plain:
+        return plain[name]()
+    if name == "ntk":
+        return screens.NTK()
+    if name == "ntk-means":
+        return screens.NTK(screens.means(fields), centre="context")
+    if name in METHODS:
+        return screens.NTK(screens.imputed(plain[name.removeprefix("ntk-on-")](), fields))
+    raise InputError(f"no method {name!r}", expected=", ".join(METHODS))
+
+
+def make_splitting(options: argparse.Namespace) -> screens.Splitting:
+    """The hold-out that was asked for."""
+    from .. import screens
+
+    if options.hold_out == "folds":
+        return screens.KFold(options.folds, options.rounds, options.seed)
+    if options.hold_out == "sparse":
+        return screens.Sparse(options.drugs, options.rounds, options.seed)
+    return screens.LeaveOneOut(options.hold_out)
+
+
+def evaluate_methods(
+    options: argparse.Namespace,
+    screen: screens.Screen,
+    methods: dict[str, screens.Method],
+    splitting: screens.Splitting,
+) -> screens.Evaluation:
+    """Evaluate with a progress bar."""
+    from .. import screens
+    from ..runtime.progress import reporter
+
+    return screens.evaluate(screen, methods, splitting, reporter(shows_progress(options), "folds"))
+
+
+def mean_scores(numbers: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The mean of each score, by method."""
+    return {
+        method: {score: round(value["mean"], 4) for score, value in scores.items()}
+        for method, scores in numbers["methods"].items()
+    }
+
+
+def score_lines(numbers: dict[str, Any]) -> str:
+    """The mean scores as lines of text."""
+    from ..screens.evaluation.scores import LABELS, SCORES
+
+    means = mean_scores(numbers)
+    width = max(map(len, means))
+    lines = [" " * width + "".join(f"{score:>16}" for score in SCORES)]
+    for name, of in means.items():
+        lines.append(f"{name:<{width}}" + "".join(f"{of[score]:>16.3f}" for score in SCORES))
+    lines += ["", *(f"{score}: {LABELS[score]}" for score in SCORES)]
+    return "\n".join(lines)
+
+
+def _renamed(text: str) -> tuple[str, str]:
+    kind, equals, name = text.partition("=")
+    if not equals or not kind or not name:
+        raise argparse.ArgumentTypeError(f"expected KIND=NAME such as drug=compound; got {text!r}")
+    return kind, name
