@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from ntkfill import plots
-from ntkfill.io import images
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
-images.write(folder / "heatmaps.png", images.Stored(plots.kernel_maps((1, 3)), -1))
-print("6 heat maps in heatmaps.png")
+axes = plots.kernel_rows((1, 3))
+axes[0, 0].figure.savefig(folder / "heatmaps.png", dpi=100)
+print(f"{axes.size} heat maps in heatmaps.png")

@@ -1,63 +1,167 @@
-"""Pictures of kernels and weights, drawn with Pillow alone."""
+"""Plots of kernels and weights, drawn into matplotlib axes: ``pip install 'ntkfill[plots]'``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from numpy.typing import ArrayLike, NDArray
 
+from .errors import InputError
 from .explanation import Explanation
-from .kernels.table import Array
 from .nn.architectures import hourglass
 from .nn.evaluate import Kind
 from .priors import IID, Features, MeshGrid, Prior
 
-Rgb = NDArray[np.uint8]
-
-# From black through purple and orange to a pale yellow: rises evenly in lightness.
-RISING = np.array(
-    [[0, 0, 8], [60, 15, 110], [150, 45, 125], [230, 90, 85], [252, 170, 80], [252, 250, 200]]
-)
-# Blue below zero, white at zero, red above.
-SIGNED = np.array([[20, 60, 150], [110, 160, 215], [250, 250, 250], [225, 120, 95], [150, 15, 35]])
-MARGIN, CAPTION = 12, 22
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
-def rising(values: Array) -> Rgb:
-    """Colours for values from their least to their greatest.
+def heatmap(
+    values: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    at: tuple[int, int] | None = None,
+    signed: bool = False,
+    colorbar: bool = True,
+) -> Axes:
+    """Draw an array over a grid, such as a kernel row or the weights of a pixel.
+
+    Parameters
+    ----------
+    values : array of shape (height, width)
+        NaN is left blank.
+    ax : matplotlib Axes, optional
+        Where to draw; the default is the current axes.
+    at : tuple of int, optional
+        A pixel to mark, as row and column.
+    signed : bool
+        Colours around zero, blue below and red above, on a square-root scale, so that small weights
+        are seen beside large ones; otherwise one scale from the smallest to the largest value.
+    colorbar : bool
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    InputError
+        If the values do not have two axes, or matplotlib is not installed.
 
     Examples
     --------
-    >>> rising(np.array([[0.0, 1.0]])).tolist()
-    [[[0, 0, 8], [252, 250, 200]]]
+    >>> import matplotlib.pyplot as plt
+    >>> import ntkfill
+    >>> mask = np.zeros((16, 16), bool)
+    >>> mask[4:9, 5:10] = True
+    >>> inpainter = ntkfill.Inpainter(ntkfill.nn.hourglass(2)).fit(mask=mask)
+    >>> figure, axes = plt.subplots(ncols=2)
+    >>> _ = heatmap(inpainter.kernel_row((6, 7)), axes[0], at=(6, 7))
+    >>> ax = heatmap(inpainter.weights((6, 7)), axes[1], at=(6, 7), signed=True)
+    >>> ax.images[0].get_cmap().name
+    'RdBu_r'
+    >>> plt.close(figure)
     """
-    low, high = float(values.min()), float(values.max())
-    return _coloured((values - low) / (high - low if high > low else 1.0), RISING)
+    plt = _pyplot()
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 2:
+        raise InputError("values must have two axes", got=f"shape {array.shape}")
+    ax = plt.gca() if ax is None else ax
+    if signed:
+        from matplotlib.colors import FuncNorm
+
+        bound = float(np.nanmax(np.abs(array), initial=0.0)) or 1.0
+        functions = (lambda x: np.sign(x) * np.sqrt(np.abs(x)), lambda x: np.sign(x) * x**2)
+        image = ax.imshow(array, cmap="RdBu_r", norm=FuncNorm(functions, -bound, bound))
+    else:
+        image = ax.imshow(array, cmap="magma")
+    if at is not None:
+        ax.scatter([at[1]], [at[0]], s=60, facecolors="none", edgecolors="limegreen")
+    if colorbar:
+        bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04)
+        if signed:
+            bar.set_ticks([-bound, -bound / 9, 0.0, bound / 9, bound])
+    return ax
 
 
-def signed(values: Array, saturated: float = 0.0) -> Rgb:
-    """Colours for values around zero; the largest share `saturated` of them get the full colour.
+def explanation(
+    explained: Explanation,
+    shape: tuple[int, int],
+    ax: Axes | None = None,
+    *,
+    kernel: bool = False,
+) -> Axes:
+    """Draw the weights of a filled entry over the image or table that it is part of.
+
+    Parameters
+    ----------
+    explained : Explanation
+        Of a grid with two axes (`Inpainter.explain`) or of a table (`NTKImputer.explain`).
+    shape : tuple of int
+        Of the image, without channels, or of the table.
+    ax : matplotlib Axes, optional
+        Where to draw; the default is the current axes.
+    kernel : bool
+        Draw the kernel between the entry and the known ones instead of the weights.
+
+    Returns
+    -------
+    matplotlib Axes
+        Missing entries are left blank. Weights of several channels are summed; of their kernels
+        the largest is drawn.
+
+    Raises
+    ------
+    InputError
+        If the explanation holds no kernel and one is asked for, is not of two axes, or matplotlib
+        is not installed.
 
     Examples
     --------
-    >>> signed(np.array([[-1.0, 0.0, 1.0]])).tolist()
-    [[[20, 60, 150], [250, 250, 250], [150, 15, 35]]]
+    >>> import matplotlib.pyplot as plt
+    >>> import ntkfill
+    >>> table = np.add.outer(np.arange(12.0), np.arange(4.0))
+    >>> table[3, 1] = np.nan
+    >>> imputer = ntkfill.NTKImputer(row_features=np.arange(12.0)[:, None]).fit(table)
+    >>> explanation(imputer.explain(3, 1), table.shape).get_title()
+    'weights in entry (3, 1)'
+    >>> plt.close()
     """
-    bound = float(np.quantile(np.abs(values), 1.0 - saturated))
-    return _coloured(0.5 + 0.5 * values / (bound if bound > 0 else 1.0), SIGNED)
+    if len(explained.at) != 2 or len(shape) != 2:
+        raise InputError(
+            "the explanation must be of an image or a table",
+            expected="two axes",
+            got=f"entry {explained.at} and shape {tuple(shape)}",
+        )
+    if explained.channels is None:
+        spread = explained.spread(tuple(shape), kernel=kernel)
+    else:
+        channels = (*shape, int(explained.channels.max()) + 1)
+        spread = explained.spread(channels, kernel=kernel)
+        spread = spread.max(axis=-1) if kernel else spread.sum(axis=-1)
+    known = np.zeros(shape, dtype=bool)
+    known[tuple(explained.places.T)] = True
+    spread = np.where(known, spread, np.nan)
+    row, column = explained.at
+    ax = heatmap(spread, ax, at=(row, column), signed=not kernel)
+    ax.set_title(f"{'kernel with' if kernel else 'weights in'} entry ({row}, {column})")
+    return ax
 
 
-def kernel_maps(
+def kernel_rows(
     levels: Sequence[int] = (1, 2, 3, 4),
     priors: Mapping[str, Prior] | None = None,
+    axes: NDArray[Any] | None = None,
     *,
     side: int = 32,
     at: tuple[int, int] | None = None,
     kind: Kind = "ntk",
-) -> Rgb:
-    """Kernel rows of one pixel over depths and priors: Figure 4 of Radhakrishnan et al. 2022.
+) -> NDArray[Any]:
+    """Draw kernel rows of one pixel over depths and priors.
+
+    This is Figure 4 of Radhakrishnan et al. (2022, doi:10.1073/pnas.2115064119).
 
     Parameters
     ----------
@@ -65,146 +169,58 @@ def kernel_maps(
         Of `ntkfill.nn.hourglass`; one column each.
     priors : mapping from name to Prior, optional
         One row each. The default is i.i.d., mesh grid and identity.
+    axes : array of matplotlib Axes of shape (len(priors), len(levels)), optional
+        Where to draw; the default is a new figure.
     side : int
         Of the grid, divisible by 2**levels.
     at : tuple of int, optional
-        The pixel; a little off the middle where it is not given.
+        The pixel; by default a little off the middle.
     kind : {"ntk", "nngp"}
 
     Returns
     -------
-    uint8 array of shape (height, width, 3)
+    array of matplotlib Axes of shape (len(priors), len(levels))
+
+    Raises
+    ------
+    InputError
+        If the axes do not fit, or matplotlib is not installed.
 
     Examples
     --------
-    >>> kernel_maps((1,), {"i.i.d.": IID()}, side=8).shape
-    (302, 280, 3)
+    >>> import matplotlib.pyplot as plt
+    >>> axes = kernel_rows((1, 2), {"i.i.d.": IID()}, side=8)
+    >>> axes[0, 1].get_title()
+    'i.i.d., 2 levels'
+    >>> plt.close()
     """
+    plt = _pyplot()
     if priors is None:
-        priors = {
-            "i.i.d.": IID(),
-            "mesh grid": MeshGrid(),
-            "identity": Features(np.eye(side)[None]),
-        }
+        identity = Features(np.eye(side)[None])
+        priors = {"i.i.d.": IID(), "mesh grid": MeshGrid(), "identity": identity}
     at = (side * 3 // 8, side * 5 // 8) if at is None else at
+    shape = (len(priors), len(levels))
+    if axes is None:
+        size = (3.2 * shape[1], 3.0 * shape[0])
+        _, axes = plt.subplots(*shape, squeeze=False, figsize=size, layout="constrained")
+    axes = np.asarray(axes)
+    if axes.shape != shape:
+        raise InputError("axes cannot be used", expected=f"shape {shape}", got=f"{axes.shape}")
     flat, every = np.array([at[0] * side + at[1]]), np.arange(side * side)
-    strips = []
-    for name, prior in priors.items():
-        rows = [
-            hourglass(depth).kernel((side, side), prior, kind=kind).block(flat, every)
-            for depth in levels
-        ]
-        panels = [marked(rising(row.reshape(side, side)), at) for row in rows]
-        strips.append(side_by_side(panels, [f"{name}, {depth} levels" for depth in levels]))
-    return np.concatenate(strips)
+    for line, (name, prior) in zip(axes, priors.items(), strict=True):
+        for ax, depth in zip(line, levels, strict=True):
+            kernel = hourglass(depth).kernel((side, side), prior, kind=kind)
+            heatmap(kernel.block(flat, every).reshape(side, side), ax, at=at)
+            ax.set_title(f"{name}, {depth} level{'s' if depth > 1 else ''}")
+            ax.set_axis_off()
+    return axes
 
 
-def explained(told: Explanation, shape: tuple[int, int], names: Sequence[str] = ()) -> Rgb:
-    """What an entry is made of, over the picture or table: kernel (where there is one) and weights.
-
-    Parameters
-    ----------
-    told : Explanation
-        Of two axes.
-    shape : tuple of int
-        Of the picture or table.
-    names : sequence of str, optional
-        Row and column labels of the entry, for the caption.
-
-    Returns
-    -------
-    uint8 array of shape (height, width, 3)
-
-    Examples
-    --------
-    >>> told = Explanation((1, 1), np.array([[0, 1]]), np.ones(1), np.ones(1), 1.0)
-    >>> explained(told, (4, 8)).shape
-    (174, 280, 3)
-    """
-    entry = ", ".join(names or map(str, told.at))
-    pair = (told.at[0], told.at[1])
-    share = told.spread(shape)
-    panels = [marked(signed(np.sign(share) * np.sqrt(np.abs(share)), 0.002), pair)]
-    captions = [f"weights in {entry} (square root): {share.min():.2g} to {share.max():.2g}"]
-    if told.kernel is not None:
-        row = told.spread(shape, kernel=True)
-        panels.insert(0, marked(rising(row), pair))
-        captions.insert(0, f"kernel between {entry} and what is known")
-    return side_by_side(panels, captions)
-
-
-def side_by_side(panels: Sequence[Rgb], captions: Sequence[str], *, least: int = 256) -> Rgb:
-    """One picture of several, each with a caption above; small ones are enlarged.
-
-    Parameters
-    ----------
-    panels : sequence of uint8 arrays of shape (height, width, 3)
-    captions : sequence of str
-    least : int
-        Panels narrower than this many pixels are magnified by a whole number.
-
-    Examples
-    --------
-    >>> side_by_side([np.zeros((4, 8, 3), np.uint8)], ["black"]).shape
-    (174, 280, 3)
-    """
-    scaled = [_magnified(panel, least) for panel in panels]
-    height = max(panel.shape[0] for panel in scaled)
-    width = sum(panel.shape[1] + MARGIN for panel in scaled) + MARGIN
-    canvas = Image.new("RGB", (width, height + CAPTION + 2 * MARGIN), (255, 255, 255))
-    draw = ImageDraw.Draw(canvas)
-    left = MARGIN
-    for panel, caption in zip(scaled, captions, strict=True):
-        draw.text((left, MARGIN), caption, fill=(20, 20, 20))
-        canvas.paste(Image.fromarray(panel), (left, MARGIN + CAPTION))
-        left += panel.shape[1] + MARGIN
-    return np.asarray(canvas)
-
-
-def marked(panel: Rgb, at: tuple[int, int]) -> Rgb:
-    """A small cross of lines around one pixel, which itself stays as it is.
-
-    Examples
-    --------
-    >>> marked(np.zeros((9, 9, 3), np.uint8), (4, 4))[4, 4].tolist()
-    [0, 0, 0]
-    """
-    result = panel.copy()
-    row, column = at
-    arm = max(3, min(panel.shape[:2]) // 40)
-    colour = np.array([0, 230, 120], np.uint8)
-    for reach in range(2, 2 + arm):
-        for r, c in (
-            (row - reach, column),
-            (row + reach, column),
-            (row, column - reach),
-            (row, column + reach),
-        ):
-            if 0 <= r < panel.shape[0] and 0 <= c < panel.shape[1]:
-                result[r, c] = colour
-    return result
-
-
-def as_rgb(image: NDArray[np.generic]) -> Rgb:
-    """Any two-dimensional picture, grey or with channels last, as 8-bit colours."""
-    array = np.asarray(image, dtype=np.float64)
-    if image.dtype == np.uint8:
-        array = array / 255
-    else:
-        low, high = np.nanmin(array), np.nanmax(array)
-        array = (array - low) / (high - low if high > low else 1.0)
-    array = np.nan_to_num(array)
-    if array.ndim == 2 or array.shape[-1] not in (3, 4):
-        array = (array if array.ndim == 2 else array[..., 0])[..., None].repeat(3, axis=-1)
-    return np.rint(255 * array[..., :3]).astype(np.uint8)
-
-
-def _coloured(share: Array, anchors: NDArray[np.integer]) -> Rgb:
-    places = np.linspace(0.0, 1.0, len(anchors))
-    colours = [np.interp(share, places, anchors[:, channel]) for channel in range(3)]
-    return np.rint(np.stack(colours, axis=-1)).astype(np.uint8)
-
-
-def _magnified(panel: Rgb, least: int) -> Rgb:
-    times = max(1, -(-least // panel.shape[1]))
-    return panel.repeat(times, axis=0).repeat(times, axis=1)
+def _pyplot() -> Any:
+    try:
+        import matplotlib.pyplot
+    except ImportError:
+        raise InputError(
+            "plots need the package matplotlib", hint="pip install 'ntkfill[plots]'"
+        ) from None
+    return matplotlib.pyplot

@@ -15,11 +15,11 @@ from .common import (
     print_json,
     shows_progress,
 )
+from .images import draw_heatmap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..grids.inpainter import Inpainter
     from ..observed import Mask
 
 HOLE = (slice(150, 222), slice(300, 372))
@@ -58,7 +58,7 @@ def demo(options: argparse.Namespace) -> int:
         ("before", damaged),
         ("after", filled),
         ("truth", image),
-        ("heatmap", heatmap(inpainter, damaged, AT)),
+        ("heatmap", draw_heatmap(inpainter, damaged, AT)),
     ):
         images.write(folder / f"{name}.png", images.Stored(array, -1))
     figures = {
@@ -90,24 +90,3 @@ def psnr(image: NDArray[Any], truth: NDArray[Any], where: Mask) -> float:
 
     error = image[where].astype(float) - truth[where].astype(float)
     return round(float(20 * np.log10(255) - 10 * np.log10(np.mean(error**2))), 2)
-
-
-def heatmap(inpainter: Inpainter, image: NDArray[Any], at: tuple[int, int]) -> NDArray[Any]:
-    """The image, the kernel row and the weights of one pixel, side by side."""
-    import numpy as np
-
-    from .. import plots
-
-    row, weights = inpainter.kernel_row(at), inpainter.weights(at)
-    return plots.side_by_side(
-        [
-            plots.marked(plots.as_rgb(image), at),
-            plots.marked(plots.rising(row), at),
-            plots.marked(plots.signed(np.sign(weights) * np.sqrt(np.abs(weights)), 0.002), at),
-        ],
-        [
-            f"known pixels; the pixel {at[0]}, {at[1]}",
-            f"kernel row, {row.min():.3g} to {row.max():.3g}",
-            f"weights (square root), {weights.min():.2g} (blue) to {weights.max():.2g} (red)",
-        ],
-    )

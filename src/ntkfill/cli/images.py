@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +27,19 @@ from .common import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..grids.inpainter import Inpainter
     from ..grids.plan import Plan
     from ..grids.result import Info
     from ..grids.uncertainty import Filled
+    from ..kernels.table import Array
     from ..observed import Mask
+
+
+# Colour maps as anchors from the smallest to the largest value.
+MAGMA = ((0, 0, 8), (60, 15, 110), (150, 45, 125), (230, 90, 85), (252, 170, 80), (252, 250, 200))
+BLUE_RED = ((20, 60, 150), (110, 160, 215), (250, 250, 250), (225, 120, 95), (150, 15, 35))
 
 
 def add_inpaint(command: argparse.ArgumentParser) -> None:
@@ -300,7 +309,6 @@ def heatmap(options: argparse.Namespace) -> int:
     from ..grids.model import in_any_channel
     from ..grids.result import missing_pixels
     from ..io import images
-    from .demo import heatmap as drawn
 
     stored = images.read(options.input)
     axis = stored.channel_axis if options.channel_axis is None else options.channel_axis
@@ -312,9 +320,9 @@ def heatmap(options: argparse.Namespace) -> int:
         raise InputError("a heat map is written as .png", got=str(options.output))
     check_outputs([options.input, options.mask], [("-o OUT", options.output)])
     images.check_target(options.output, np.zeros((1, 1, 3), np.uint8))
-    inpainter = make_inpainter(options).fit(missing)
+    inpainter = make_inpainter(options).fit(mask=missing)
     shown = np.where(missing[..., None], np.nanmax(parts.pixels), parts.pixels)
-    images.write(options.output, images.Stored(drawn(inpainter, shown, options.at), -1))
+    images.write(options.output, images.Stored(draw_heatmap(inpainter, shown, options.at), -1))
     print_message(options, f"{options.output}: kernel row and weights of the pixel {options.at}")
     if options.json:
         print_json(
@@ -325,6 +333,51 @@ def heatmap(options: argparse.Namespace) -> int:
             }
         )
     return DONE
+
+
+def draw_heatmap(inpainter: Inpainter, image: NDArray[Any], at: tuple[int, int]) -> NDArray[Any]:
+    """The image, the kernel row and the weights of a pixel side by side, (height, width, 3).
+
+    Drawn with Pillow, as the command has to work without matplotlib; see also `ntkfill.plots`.
+    """
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    row, weights = inpainter.kernel_row(at), inpainter.weights(at)
+    root = np.sign(weights) * np.sqrt(np.abs(weights))
+    bound = np.quantile(np.abs(root), 0.998) or 1.0
+    channels = image[..., None] if image.ndim == 2 else image
+    colours = channels[..., :3] if channels.shape[-1] >= 3 else channels[..., :1].repeat(3, -1)
+    low, high = (0, 255) if image.dtype == np.uint8 else (np.nanmin(colours), np.nanmax(colours))
+    panels = {
+        f"known pixels; the pixel {at[0]}, {at[1]}": (colours - low) / ((high - low) or 1.0),
+        f"kernel row, {row.min():.3g} to {row.max():.3g}": _coloured(
+            (row - row.min()) / (np.ptp(row) or 1.0), MAGMA
+        ),
+        f"weights (square root), {weights.min():.2g} (blue) to {weights.max():.2g} (red)": (
+            _coloured(0.5 + 0.5 * root / bound, BLUE_RED)
+        ),
+    }
+    scale = max(1, -(-256 // image.shape[1]))  # small images are enlarged
+    height, width = (scale * side for side in image.shape[:2])
+    canvas = Image.new("RGB", (3 * (width + 12) + 12, height + 46), "white")
+    draw = ImageDraw.Draw(canvas)
+    for k, (caption, panel) in enumerate(panels.items()):
+        left, top = 12 + k * (width + 12), 34
+        pixels = np.rint(255 * np.nan_to_num(panel).clip(0, 1)).astype(np.uint8)
+        canvas.paste(Image.fromarray(pixels.repeat(scale, 0).repeat(scale, 1)), (left, top))
+        draw.text((left, 12), caption, fill="black")
+        y, x, r = top + scale * (at[0] + 0.5), left + scale * (at[1] + 0.5), 1.5 * scale + 3
+        draw.ellipse((x - r, y - r, x + r, y + r), outline=(0, 230, 120), width=2)
+    return np.asarray(canvas)
+
+
+def _coloured(share: Array, anchors: Sequence[tuple[int, int, int]]) -> Array:
+    """Colours from 0 to 1, of shape (*share.shape, 3), for values from 0 to 1."""
+    import numpy as np
+
+    places = np.linspace(0.0, 1.0, len(anchors))
+    return np.stack([np.interp(share, places, c) for c in np.transpose(anchors) / 255], axis=-1)
 
 
 def input_output_pairs(options: argparse.Namespace) -> list[tuple[Path, Path | None]]:
