@@ -11,7 +11,7 @@ from .errors import InputError
 from .kernels import Stationary
 from .kernels.table import Array
 from .nn.evaluate import Kind
-from .nn.sequential import Sequential
+from .nn.networks import Sequential
 from .priors import IID, Prior
 
 

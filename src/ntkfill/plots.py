@@ -12,6 +12,7 @@ from .errors import InputError
 from .explanation import Explanation
 from .nn.architectures import hourglass
 from .nn.evaluate import Kind
+from .nn.networks import hourglass
 from .priors import IID, Features, MeshGrid, Prior
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from ntkfill import InputError
 from ntkfill.kernels import Blocks, Dense, Periodic, Stationary, tiles
 from ntkfill.kernels.table import Axis
 from ntkfill.nn import LeakyReLU, Sequential, Upsample, hourglass
-from ntkfill.nn.linear import Conv, Downsample
+from ntkfill.nn.layers import Conv, Downsample
 from ntkfill.priors import Features
 
 # Sides that repeat after four, of which only neighbours are near; mirror symmetric.

@@ -28,7 +28,7 @@ from ntkfill.nn import (
     hourglass,
     parse,
 )
-from ntkfill.nn.sequential import as_kernel
+from ntkfill.nn.networks import as_kernel
 from ntkfill.priors import IID, Features, MeshGrid
 
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
@@ -450,5 +450,5 @@ def test_parsed(text, net):
     ids=lambda text: text[:30],
 )
 def test_text_that_is_no_network(text):
-    with pytest.raises(InputError, match="this is no network"):
+    with pytest.raises(InputError, match="network must be the repr"):
         parse(text)

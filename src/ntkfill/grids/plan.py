@@ -16,8 +16,7 @@ from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel
 from ..kernels.table import Array, Axis
 from ..nn.evaluate import Kind
-from ..nn.mixture import RIDGE, Mixture
-from ..nn.sequential import Sequential, as_kernel
+from ..nn.networks import RIDGE, Mixture, Sequential, as_kernel
 from ..observed import Mask
 from ..priors import IID, Prior
 from ..runtime.memory import available, require

@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ConvergenceWarning, InputError, InvertedMaskWarning
 from ..kernels.table import Array
-from ..nn.mixture import Mixture
-from ..nn.sequential import Sequential
+from ..nn.networks import Mixture, Sequential
 from ..observed import Mask
 from ..runtime.progress import stage
 from ..solvers.base import Progress, Report

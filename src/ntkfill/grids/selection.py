@@ -16,9 +16,7 @@ from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel
 from ..kernels.table import Array
 from ..nn.activations import Abs
-from ..nn.architectures import hourglass
-from ..nn.mixture import RIDGE, Member, Mixture
-from ..nn.sequential import Sequential
+from ..nn.networks import RIDGE, Member, Mixture, Sequential, hourglass
 from ..observed import Mask, Observed
 from ..runtime.threads import parallel_for
 from ..selection import MOST, stacked

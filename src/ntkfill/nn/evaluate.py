@@ -19,8 +19,7 @@ import numpy as np
 from ..kernels.table import Array, Axis, Index
 from ..runtime.threads import parallel_for, workers
 from .activations import Activation
-from .covariance import Covariance, of_grid
-from .linear import Conv, Dense, Downsample, Linear, Upsample
+from .layers import Conv, Covariance, Dense, Downsample, Linear, Upsample, of_grid
 
 Layer = Linear | Activation
 Kind = Literal["ntk", "nngp"]

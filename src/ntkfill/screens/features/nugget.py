@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...kernels.table import Array
-from ...nn.covariance import of_pairs
 from ...nn.evaluate import run
-from ...nn.sequential import Sequential
+from ...nn.layers import of_pairs
+from ...nn.networks import Sequential
 from ...solvers.linalg import product
 
 
