@@ -109,9 +109,9 @@ def complete(
     Examples
     --------
     >>> import numpy as np
-    >>> from ntkfill.kernels import Dense
+    >>> from ntkfill.kernels import DenseKernel
     >>> from ntkfill.solvers import Cholesky
-    >>> kernel = Dense(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
+    >>> kernel = DenseKernel(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
     >>> seen = Observed(np.array([[4.0], [np.nan]]), np.array([True, False]))
     >>> complete(seen, kernel, Cholesky()).values.ravel()
     array([4., 2.])

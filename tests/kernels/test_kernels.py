@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 
 from ntkfill import InputError
-from ntkfill.kernels import Blocks, Dense, Periodic, Stationary, tiles
+from ntkfill.kernels import Blocks, DenseKernel, Periodic, Stationary, periodic
 from ntkfill.kernels.table import Axis
 from ntkfill.nn import LeakyReLU, Sequential, Upsample, hourglass
 from ntkfill.nn.layers import Conv, Downsample
@@ -79,7 +79,7 @@ def place(axis, side, i, j):
 
 def by_definition(kernel):
     """The matrix, one entry after the other."""
-    if isinstance(kernel, Dense):
+    if isinstance(kernel, DenseKernel):
         return kernel.values
     periodic = isinstance(kernel, Periodic)
     table = kernel.table if periodic else kernel.values[(None,) * len(kernel.shape)]
@@ -160,7 +160,7 @@ class TestContract:
 @pytest.mark.parametrize("route", ["banded", "fourier"])
 def test_routes_of_the_product(name, route):
     kernel = KERNELS[name]()
-    operator = getattr(tiles, route)(kernel.table, kernel.axes, kernel.shape)
+    operator = getattr(periodic, route)(kernel.table, kernel.axes, kernel.shape)
     near = "tail" not in name and "torus" not in name and "mirrored" not in name
     assert (operator is not None) == (near or route == "fourier")
     if operator is not None:
@@ -191,8 +191,8 @@ ENDLESS, CIRCLE = Axis(4, None, 4), Axis(4, 8)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Dense(np.eye(5), (2, 3)), r"expected shape \(6, 6\); got shape \(5, 5\)"),
-        (lambda: Dense(np.ones((4, 6)), (2, 2)), "does not fit its grid"),
+        (lambda: DenseKernel(np.eye(5), (2, 3)), r"expected shape \(6, 6\); got shape \(5, 5\)"),
+        (lambda: DenseKernel(np.ones((4, 6)), (2, 2)), "does not fit its grid"),
         (lambda: Periodic(np.ones((4, 5)), (ENDLESS,), (10,)), "multiple of 4, at least 7; got 10"),
         (lambda: Periodic(np.ones((4, 5)), (ENDLESS,), (4,)), "at least 7; got 4"),
         (lambda: Periodic(np.ones((4, 8)), (CIRCLE,), (16,)), "expected 8; got 16"),

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from ntkfill.kernels import Dense
-from ntkfill.nn import Conv, ReLU, Sequential, hourglass
-from ntkfill.nn import Dense as DenseLayer
+from ntkfill.kernels import DenseKernel
+from ntkfill.nn import Conv, Dense, ReLU, Sequential, hourglass
 from ntkfill.priors import Features
 from ntkfill.solvers import CG, Cholesky
 from ntkfill.solvers.base import absolute_ridge
@@ -133,7 +132,7 @@ def test_no_root():
 
 POINTS = np.random.default_rng(1).normal(size=(8, 3))
 TARGETS = 0.3 * np.random.default_rng(2).normal(size=5)
-WIDE = Sequential(DenseLayer(), ReLU(), DenseLayer())
+WIDE = Sequential(Dense(), ReLU(), Dense())
 
 
 def gradients(inner, outer):
@@ -168,7 +167,7 @@ def trained(rng, width, steps=400):
 
 def of_vectors(drawn, fitted):
     known = np.arange(8) < 5
-    prior, fit = (Dense(WIDE.between(POINTS, kind=kind), (8,)) for kind in (drawn, fitted))
+    prior, fit = (DenseKernel(WIDE.between(POINTS, kind=kind), (8,)) for kind in (drawn, fitted))
     factor = Cholesky().factor(fit, known)
     mean = fit.block(np.arange(5, 8), np.arange(5)) @ factor.solve(TARGETS[:, None]).coefficients
     return mean.ravel(), Posterior(prior, factor).covariance(np.arange(5, 8))

@@ -117,7 +117,7 @@ class Sequential:
 
         Returns
         -------
-        Stationary, Periodic or (priors that tell all coordinates apart) Dense
+        Stationary, Periodic or (priors that tell all coordinates apart) DenseKernel
 
         Raises
         ------
@@ -411,7 +411,7 @@ def as_kernel(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> k
     if periodic.period != shape:
         return periodic
     every = np.arange(math.prod(shape))
-    return kernels.Dense(periodic.block(every, every), shape)
+    return kernels.DenseKernel(periodic.block(every, every), shape)
 
 
 def checked(shape: tuple[int, ...]) -> tuple[int, ...]:

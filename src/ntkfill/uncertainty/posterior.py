@@ -90,9 +90,9 @@ class Posterior:
 
     Examples
     --------
-    >>> from ntkfill.kernels import Dense
+    >>> from ntkfill.kernels import DenseKernel
     >>> from ntkfill.solvers import Cholesky
-    >>> kernel = Dense(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
+    >>> kernel = DenseKernel(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
     >>> factor = Cholesky().factor(kernel, np.array([True, False]))
     >>> Posterior(kernel, factor).covariance(np.array([1])).round(6)
     array([[0.75]])
