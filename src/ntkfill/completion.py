@@ -12,8 +12,8 @@ from .errors import InputError
 from .kernels import Kernel
 from .kernels.table import Array
 from .observed import Observed
-from .runtime.progress import stage
-from .solvers.base import Factor, Progress, Report, Solver
+from .runtime.progress import Progress, stage
+from .solvers.base import Factor, Report, Solver
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +133,8 @@ def complete(
             if len(columns) == values.shape[1]
             else (observed.values[np.ix_(known, columns)])
         )
-        told = stage(progress, len(fits), len(patterns))
-        fits.append(fit(factor, y, centre=centre, columns=columns, progress=told))
+        part = stage(progress, len(fits), len(patterns))
+        fits.append(fit(factor, y, centre=centre, columns=columns, progress=part))
         missing = np.flatnonzero(~known)
         values[np.ix_(missing, columns)] = fits[-1].predict(missing)
     return Completion(values, tuple(fits), centre)

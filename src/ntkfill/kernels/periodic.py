@@ -91,12 +91,14 @@ class Periodic:
 
 
 def banded(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Operator | None:
-    """The product through the 3^n blocks of tiles that touch, the far field as one constant.
+    """The product through the 3^n blocks of tiles that touch, the constant tail as one number.
 
     None where the kernel does not end at its neighbouring tiles.
     """
     n = len(axes)
-    if any(axis.side is not None or axis.tail != 1 or axis.reach > axis.period for axis in axes):
+    if any(
+        axis.side is not None or axis.tail_period != 1 or axis.radius > axis.period for axis in axes
+    ):
         return None
     period = tuple(axis.period for axis in axes)
     far = table[(0,) * n + (-1,) * n]
@@ -131,7 +133,7 @@ def banded(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Oper
 def fourier(
     table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...], *, root: bool = False
 ) -> Operator:
-    """The product through one block per frequency of the grid of tiles; for any far field.
+    """The product through one block per frequency of the grid of tiles; for any tail.
 
     With `root`, that of the symmetric square root of the kernel.
     """

@@ -152,7 +152,7 @@ class Downsample:
     Examples
     --------
     >>> Downsample().on(Axis(period=4, side=8))
-    Axis(period=2, side=4, reach=1, tail=1)
+    Axis(period=2, side=4, radius=1, tail_period=1)
     """
 
     def __call__(self, state: Covariance) -> Covariance:
@@ -192,7 +192,7 @@ class Upsample:
     Examples
     --------
     >>> Upsample().on(Axis())
-    Axis(period=2, side=None, reach=2, tail=1)
+    Axis(period=2, side=None, radius=2, tail_period=1)
     """
 
     mode: Literal["nearest", "bilinear"] = "nearest"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,7 @@ from ..errors import InputError, check_integer, check_number
 from ..kernels.table import Array, Axis
 from ..priors import IID, Prior
 from ..runtime.memory import require
+from ..runtime.progress import Progress
 from .activations import GELU, Activation, Erf, LeakyReLU, Sin, TwoSlope
 from .evaluate import Kind, Layer, exact, footprint, shift_averaged
 from .layers import Conv, Dense, Downsample, Upsample
@@ -41,7 +42,7 @@ class Sequential:
     --------
     >>> net = Sequential(Conv(3), TwoSlope(0.0), Downsample(), Conv(3), TwoSlope(0.0), Upsample(),
     ...                  Conv(3))
-    >>> net.period, net.reach
+    >>> net.period, net.receptive_radius
     (2, 2)
     >>> net.ntk((4,)).shape
     (4, 4)
@@ -71,9 +72,9 @@ class Sequential:
         return self.axis.period
 
     @property
-    def reach(self) -> int:
-        """Coordinates at least this many apart along any axis share the far field only."""
-        return self.axis.reach
+    def receptive_radius(self) -> int:
+        """The receptive field ends at this many coordinates along every axis."""
+        return self.axis.radius
 
     @property
     def stride(self) -> int:
@@ -105,8 +106,8 @@ class Sequential:
         Parameters
         ----------
         shape : tuple of int
-            Sides of the torus; each divisible by `stride`. Any side of at least twice the reach
-            will do where the kernel is shift averaged and has no bilinear upsampling.
+            Sides of the torus; each divisible by `stride`. Any side of at least twice the receptive
+            radius will do where the kernel is shift averaged and has no bilinear upsampling.
         prior : Prior, optional
             The default is `IID()`.
         kind : {"ntk", "nngp"}
@@ -145,9 +146,9 @@ class Sequential:
         kind: Kind = "ntk",
         shift_average: bool = False,
         dtype: type = np.float32,
-        told: Callable[[float], None] | None = None,
+        progress: Progress | None = None,
     ) -> tuple[Array, tuple[Axis, ...]]:
-        """The array that `kernel` wraps, and what it holds along each axis; `told` of progress."""
+        """The array that `kernel` wraps, and what it holds along each axis."""
         shape = checked(shape)
         if kind not in ("ntk", "nngp"):
             raise InputError("no such kernel", expected="'ntk' or 'nngp'", got=repr(kind))
@@ -168,12 +169,12 @@ class Sequential:
             hint="a network with fewer levels",
         )
         if shift_average:
-            return shift_averaged(self.layers, start, axes, kind, told)
-        return exact(self.layers, start, axes, kind, dtype, told)
+            return shift_averaged(self.layers, start, axes, kind, progress)
+        return exact(self.layers, start, axes, kind, dtype, progress)
 
     def table_grid(self, shape: tuple[int, ...], prior: Prior) -> tuple[int, ...] | None:
         """The torus on which the table has to be made; None where the endless grid's will do."""
-        roomy = all(side >= 2 * self.reach for side in shape)
+        roomy = all(side >= 2 * self.receptive_radius for side in shape)
         return None if prior.stationary and self.mirrored and roomy else tuple(shape)
 
     def ntk(self, shape: tuple[int, ...], prior: Prior | None = None) -> Array:
@@ -306,7 +307,7 @@ def hourglass(
     >>> net = hourglass(1)
     >>> net.layers[2:]
     (Downsample(), Conv(size=3), TwoSlope(slope=0.01), Upsample(mode='nearest'), Conv(size=3))
-    >>> hourglass(3).reach
+    >>> hourglass(3).receptive_radius
     8
     """
     levels = check_integer("levels", levels, 0, MOST)
@@ -375,7 +376,7 @@ class Mixture:
     --------
     >>> from ntkfill.nn import Member, hourglass
     >>> pair = Mixture((Member(hourglass(3), weight=0.75), Member(hourglass(5), weight=0.25)))
-    >>> pair.reach
+    >>> pair.receptive_radius
     32
     """
 
@@ -397,9 +398,9 @@ class Mixture:
             )
 
     @property
-    def reach(self) -> int:
+    def receptive_radius(self) -> int:
         """How far the network that looks farthest sees, in coordinates."""
-        return max(member.network.reach for member in self.members)
+        return max(member.network.receptive_radius for member in self.members)
 
 
 def as_kernel(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> kernels.Kernel:

@@ -46,7 +46,7 @@ def parse(text: str) -> Sequential | Mixture:
     --------
     >>> parse("Sequential(Conv(size=3), TwoSlope(0.1), Conv(3))")
     Sequential(Conv(size=3), TwoSlope(slope=0.1), Conv(size=3))
-    >>> parse("hourglass(2, activation=ReLU())").reach
+    >>> parse("hourglass(2, activation=ReLU())").receptive_radius
     4
     """
     example = "the repr of a network, such as Sequential(Conv(3), ReLU(), Conv(3)) or hourglass(5)"

@@ -12,7 +12,8 @@ from ..kernels import Kernel, Periodic, Stationary
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.memory import available, require
-from .base import Progress, Report, Solution, absolute_ridge
+from ..runtime.progress import Progress
+from .base import Report, Solution, absolute_ridge
 from .preconditioner import Preconditioner, preconditioner
 
 # Arrays of the size of the grid that one right-hand side needs at the peak of an iteration.

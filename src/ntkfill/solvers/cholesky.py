@@ -13,7 +13,8 @@ from ..kernels import Kernel
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.memory import require
-from .base import Progress, Report, Solution, norms
+from ..runtime.progress import Progress
+from .base import Report, Solution, norms
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Cholesky:
     --------
     >>> import numpy as np
     >>> from ntkfill.kernels import DenseKernel
-    >>> factor = Cholesky(ridge=0.0).factor(DenseKernel(2 * np.eye(3), (3,)), np.array([1, 0, 1], bool))
+    >>> kernel, known = DenseKernel(2 * np.eye(3), (3,)), np.array([True, False, True])
+    >>> factor = Cholesky(ridge=0.0).factor(kernel, known)
     >>> factor.solve(np.array([[4.0], [6.0]])).coefficients.ravel()
     array([2., 3.])
     """

@@ -146,7 +146,7 @@ def _regress(
     missing = np.flatnonzero(~rows)
     spread.variance[np.ix_(missing, columns)] = posterior.variances(missing)[:, None]
     spread.squares[np.ix_(rows, columns)] = np.square(found.coefficients * found.scale)
-    spread.expected[np.ix_(rows, columns)] = posterior.expected()[:, None]
+    spread.expected[np.ix_(rows, columns)] = posterior.expected_squares()[:, None]
 
 
 def _both(fitted: product.Product, under: PosteriorModel, seed: int) -> Array:
