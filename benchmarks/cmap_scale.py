@@ -14,7 +14,7 @@ from screens import load
 from ntkfill.screens import NTK, CellMean, KFold, Screen, network
 from ntkfill.screens.evaluation import scores
 from ntkfill.screens.features import OneHot, SideFeatures, Stack
-from ntkfill.screens.methods.ntk import HeldOut
+from ntkfill.screens.methods.ntk import HeldOutPredictor
 
 CLAIM = (
     "10,000 conditions x 978 genes, 5 rounds of 10-fold with a fixed prior: one factorisation, and "
@@ -29,7 +29,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     screen, prior = simulated(2_000 if quick else 10_000)
     method = NTK(prior, network(1), ridge=0.1)
-    folds = KFold(10, 5, seed=0).assigned(screen)
+    folds = KFold(10, 5, random_state=0).assigned(screen)
 
     features, prepared = timed(method.features, screen, screen.labels)
     seconds = {"scipy": [], "ours": [], "once": [], "folds": []}
@@ -38,7 +38,7 @@ def main() -> None:
         predicted, of_ours = timed(method.predict, screen, screen.labels[:1])
         seconds["scipy"].append(of_scipy)
         seconds["ours"].append(of_ours)
-        held, once = timed(HeldOut.of, method, screen)
+        held, once = timed(HeldOutPredictor.fit, method, screen)
         predictions, every = timed(lambda held=held: [held.predict(k) for k in folds.T])
         seconds["once"].append(once)
         seconds["folds"].append(every)

@@ -5,7 +5,7 @@ import argparse
 from harness import write
 from screens import ahead, baselines, compared, l1000
 
-from ntkfill.screens import DNPP, NTK, KFold, LeaveOneOut, Sparse, imputed, means, paper_mixture
+from ntkfill.screens import DNPP, NTK, Imputation, KFold, LeaveOneOut, Sparse, means, paper_mixture
 
 CLAIM = (
     "Pooled r .79, mean R2 .44, mean cosine .775 at least, ahead of every baseline on average and "
@@ -25,10 +25,10 @@ def main() -> None:
     variants = {
         "ntk of means": NTK(means(screen.fields), centre="context"),
         "ntk, ridge by leave-one-out": NTK(ridge="loo"),
-        "ntk on DNPP": NTK(imputed(DNPP()), centre="context"),
+        "ntk on DNPP": NTK(Imputation(DNPP()), centre="context"),
         "paper": paper_mixture("A375", base["FaLRTC without genes"], threshold=15),
     }
-    main_result = compared(screen, {**base, **variants}, KFold(10, rounds, seed=2))
+    main_result = compared(screen, {**base, **variants}, KFold(10, rounds, random_state=2))
     found = main_result["methods"]["ntk"]
     reached = found["r"][0] >= 0.79 and found["r2"][0] >= 0.44 and found["cosine"][0] >= 0.775
     figures = {
@@ -39,7 +39,11 @@ def main() -> None:
         "seconds_a_fold": found["seconds"] / 10 / rounds,
     }
     cold = {**base, "ntk, context means out": NTK(centre="context")}
-    for splitting in (Sparse(3, 2 * rounds, seed=2), LeaveOneOut("drug"), LeaveOneOut("cell")):
+    for splitting in (
+        Sparse(3, 2 * rounds, random_state=2),
+        LeaveOneOut("drug"),
+        LeaveOneOut("cell"),
+    ):
         figures[repr(splitting)] = compared(screen, cold, splitting)
     holds = all(figures[key] for key in figures if key.startswith(("reached", "ahead")))
     write("l1000", CLAIM, figures, holds and figures["seconds_a_fold"] <= 1, quick)

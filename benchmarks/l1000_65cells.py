@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round; nothing is written")
     quick = parser.parse_args().quick
     screen = l1000_65cells()
-    result = compared(screen, baselines(), KFold(10, 1 if quick else 5, seed=2))
+    result = compared(screen, baselines(), KFold(10, 1 if quick else 5, random_state=2))
     figures = {
         "screen": repr(screen),
         "folds": result,

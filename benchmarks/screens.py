@@ -70,7 +70,7 @@ def l1000_65cells() -> Screen:
 
 
 def baselines() -> dict[str, Method]:
-    """Ours as it comes, and what it is measured against."""
+    """Our default method and the baselines."""
     return {
         "ntk": NTK(),
         "cell mean": CellMean(),
@@ -84,7 +84,7 @@ def baselines() -> dict[str, Method]:
 def compared(
     screen: Screen, methods: dict[str, Method], splitting: Splitting, ours: str = "ntk"
 ) -> dict[str, Any]:
-    """Mean scores of each method, and how `ours` stands against each other one."""
+    """Mean scores of each method, and paired tests of `ours` against each other one."""
     result: dict[str, Any] = {"splitting": repr(splitting), "methods": {}}
     parts, seconds = [], {}
     for name, method in methods.items():
@@ -93,24 +93,21 @@ def compared(
         seconds[name] = time.perf_counter() - started
         means = {score: round(mean, 4) for score, mean in parts[-1].mean(name).items()}
         print(f"{name}: {seconds[name]:.1f} s {means}", flush=True)
-    told = replace(
+    evaluation = replace(
         parts[0],
         methods=tuple(methods),
         scores=np.concatenate([part.scores for part in parts]),
         by_context=np.concatenate([part.by_context for part in parts]),
-        shown=tuple(part.shown[0] for part in parts),
+        first_fold=tuple(part.first_fold[0] for part in parts),
     )
-    numbers = figures(screen, told)
+    numbers = figures(screen, evaluation)
     for name, scores in numbers["methods"].items():
         result["methods"][name] = {
             "seconds": seconds[name],
             **{score: [of["mean"], *of["interval"]] for score, of in scores.items()},
         }
     result[f"{ours}_against"] = {
-        name: {
-            score: {"difference": p.difference, "wins": p.wins, "folds": p.folds, "p": p.p}
-            for score, p in told.against(ours, name).items()
-        }
+        name: {score: vars(test) for score, test in evaluation.against(ours, name).items()}
         for name in methods
         if name != ours
     }

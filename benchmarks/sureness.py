@@ -72,14 +72,14 @@ def greys(quick: bool, refine: Refine = None) -> Iterator[tuple[str, dict[str, f
 def screen(quick: bool) -> Iterator[tuple[str, dict[str, float]]]:
     """24 cell lines x 20 drugs x 978 genes; every condition held out once."""
     given = l1000()
-    for split in KFold(10, rounds=1, seed=7).splits(given):
+    for split in KFold(10, rounds=1, random_state=7).splits(given):
         if quick and not split.name.endswith(("fold 1", "fold 2")):
             continue
         done = complete(
             given.take(split.train), conditions=given.labels[split.test], interval=LEVEL
         )
         truth = given.profiles[split.test].ravel()
-        arrays = (done.screen.profiles, done.std, done.interval.lower, done.interval.upper)
+        arrays = (done.values.profiles, done.std, done.interval.lower, done.interval.upper)
         yield split.name, judged(truth, *(array.ravel() for array in arrays))
 
 
@@ -135,7 +135,7 @@ def oracle() -> dict[str, float]:
     truth = np.sqrt(np.diag(sigma.block(at, at) + inner - cross - cross.T))
     exact = Posterior(sigma, CG(RIDGE, 1e-10).factor(theta, ~missing.ravel()))
     rough = Posterior(sigma, CG(RIDGE, 1e-3).factor(theta, ~missing.ravel()))
-    drawn = rough.sample(at, SAMPLES)
+    drawn = rough.sampled(at, SAMPLES)
     off = np.sqrt(drawn.variance) / truth - 1
     return {
         "grid": SHAPE[0],

@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round; nothing is written")
     quick = parser.parse_args().quick
-    result = compared(tggates(), baselines(), KFold(10, 1 if quick else 5, seed=2))
+    result = compared(tggates(), baselines(), KFold(10, 1 if quick else 5, random_state=2))
     figures = {"folds": result, "ahead_on_average": ahead(result, SCORES)}
     write("tggates", CLAIM, figures, ahead(result, SCORES, 0.9), quick)
 

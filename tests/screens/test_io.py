@@ -1,4 +1,4 @@
-"""Screens from files of every kind, and what is said of files that are none."""
+"""Screens from files of every kind, and errors that name what is wrong with a file."""
 
 import subprocess
 import sys
@@ -9,19 +9,14 @@ import pytest
 from ntkfill import InputError
 from ntkfill.screens import (
     Screen,
-    averaged,
     complete,
     from_anndata,
-    into_anndata,
     read,
     simulate,
 )
-from ntkfill.screens import (
-    completion as completing,
-)
-from ntkfill.screens.screen import usable
+from ntkfill.screens.io import writing
 
-MADE = simulate(cells=3, drugs=5, genes=4, seed=1)
+MADE = simulate(cells=3, drugs=5, genes=4, random_state=1)
 PLAIN = MADE.screen
 DOSED = Screen(
     np.round(np.random.default_rng(0).normal(size=(4, 3)), 3),
@@ -162,36 +157,26 @@ def test_a_tensor(tmp_path):
     assert screen.profiles[screen.labels.tolist().index(["B", "x"])].tolist() == [6.0, 7.0]
 
 
-@pytest.mark.parametrize("suffix", completing.SUFFIXES)
+@pytest.mark.parametrize("suffix", writing.SUFFIXES)
 def test_completed_screens_are_read_again(suffix, tmp_path):
     done = complete(PLAIN)
-    completing.write(tmp_path / f"done{suffix}", done)
+    writing.write(tmp_path / f"done{suffix}", done)
     found = read(tmp_path / f"done{suffix}")
-    assert len(found) == len(done.screen)
+    assert len(found) == len(done.values)
     # Predictions are no measurements.
-    assert found.measured.tolist() == done.measured.tolist()
+    assert found.measured.tolist() == done.info.measured.tolist()
     assert same(PLAIN, found)
     if suffix == ".npz":
         with np.load(tmp_path / "done.npz", allow_pickle=False) as stored:
-            np.testing.assert_array_equal(stored["profiles"], done.screen.profiles)
+            np.testing.assert_array_equal(stored["profiles"], done.values.profiles)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-def test_anndata_gets_a_layer_and_keeps_x():
+def test_anndata_is_read_and_left_alone():
     data = as_anndata(PLAIN)
     before = data.X.copy()
-    done = complete(from_anndata(data), conditions=PLAIN.labels)
-    result = into_anndata(data, done.screen.profiles)
-    assert "ntkfill" not in data.layers
-    for array in (data.X, result.X):
-        np.testing.assert_array_equal(array, before)
-    assert np.isfinite(result.layers["ntkfill"]).all()
-    known = ~np.isnan(before)
-    np.testing.assert_array_equal(result.layers["ntkfill"][known], before[known])
-    with pytest.raises(InputError, match="already"):
-        into_anndata(result, done.screen.profiles)
-    with pytest.raises(InputError, match="do not fit"):
-        into_anndata(data, done.screen.profiles[:2])
+    assert same(PLAIN, from_anndata(data))
+    np.testing.assert_array_equal(data.X, before)
 
 
 BAD = {
@@ -200,16 +185,13 @@ BAD = {
     "ragged.csv": ("cell,drug,g\nA,x\n", "line 2.*3 cells.*got 2"),
     "text.csv": ("cell,drug,g,h\nA,x,1,2\nA,y,3,high\n", "line 3, column 'h'.*'high'"),
     "long_text.csv": ("cell,drug,gene,value\nA,x,g,1\nA,y,g,low\n", "line 3, column 'value'"),
-    "twice.csv": ("cell,drug,g\nA,x,1\nA,x,2\n", r"\(A, x\) is there twice"),
+    "twice.csv": ("cell,drug,g\nA,x,1\nA,x,2\n", r"duplicate condition \(A, x\)"),
     "long_twice.csv": ("cell,drug,gene,value\nA,x,g,1\nA,x,g,2\n", "line 3 repeats gene 'g'"),
     "columns.csv": ("cell,drug,g,g\nA,x,1,2\n", "two columns are called 'g'"),
-    "infinite.csv": (
-        "cell,drug,g,h\nA,x,1,2\nA,y,3,inf\n",
-        "line 3, column 'h'.*'inf'",
-    ),
+    "infinite.csv": ("cell,drug,g,h\nA,x,1,2\nA,y,3,inf\n", "line 3, column 'h'.*'inf'"),
     "partly.csv": ("cell,drug,g,h\nA,x,1,2\nA,y,3,\n", r"'h' in condition \(A, y\) is missing"),
-    "gene.csv": ("cell,drug,g,h\nA,x,1,\nA,y,3,\n", "not one value: gene 'h'"),
-    "no_cell.csv": ("drug,g\nx,1\n", "which cell line.*--columns cell=NAME"),
+    "gene.csv": ("cell,drug,g,h\nA,x,1,\nA,y,3,\n", "not measured in any condition: gene 'h'"),
+    "no_cell.csv": ("drug,g\nx,1\n", "no column of cell lines.*--columns cell=NAME"),
     "no_gene.csv": ("cell,drug\nA,x\n", "no column of genes"),
     "label.csv": ("cell,drug,g\nA,,1\n", "condition 1 has an empty label"),
     "bytes.csv": (b"\xff\xfe\x00", "UTF-8"),
@@ -217,7 +199,7 @@ BAD = {
     "not.npz": ("x", "not an .npz"),
     "not.gct": ("x", "not a GCT file"),
     "size.gct": ("#1.2\n2\t1\nName\tDescription\tA:x\ng\tna\t1\n", "number of lines"),
-    "names.gct": ("#1.2\n1\t1\nName\tDescription\tAx\ng\tna\t1\n", "carry them.*'Ax'"),
+    "names.gct": ("#1.2\n1\t1\nName\tDescription\tAx\ng\tna\t1\n", "must hold them.*'Ax'"),
     "text.gct": ("#1.2\n1\t2\nName\tDescr\tA:x\tA:y\ng\tna\t1\tup\n", "line 4, column 'A:y'"),
     "not.gctx": ("x", "not a GCTX"),
     "not.parquet": ("x", "not a parquet"),
@@ -253,16 +235,6 @@ def test_replicates_are_refused_or_averaged(name, tmp_path):
         read(path, replicates="median")
 
 
-def test_what_replicates_cannot_repair():
-    labels = [["A", "x"], ["A", "x"], ["A", "y"]]
-    with pytest.raises(InputError, match=r"'h' in condition \(A, x\) is missing"):
-        averaged([[1.0, np.nan], [1.0, 2.0], [3.0, 4.0]], labels, ["g", "h"])
-    with pytest.raises(InputError, match="do not match"):
-        averaged([[1.0], [2.0]], labels, ["g"])
-    gone = averaged([[np.nan], [np.nan], [3.0]], labels, ["g"])
-    assert gone.measured.tolist() == [False, True]
-
-
 @pytest.mark.parametrize(
     "keys", [{"a": 1}, {"genes": ["g"]}, {"profiles": [["x"]], "genes": ["g"]}]
 )
@@ -278,38 +250,11 @@ def test_pickles_are_refused(tmp_path):
         read(tmp_path / "s.npz")
 
 
-@pytest.mark.parametrize(
-    ("profiles", "labels", "message"),
-    [
-        ([[1.0], [2.0]], [["A", "x"]], "do not match"),
-        ([[1.0]], [["A"]], "unknown labels"),
-        ([1.0], [["A", "x"]], "needs profiles"),
-        (np.empty((0, 1)), [], "needs profiles"),
-    ],
-)
-def test_labels_that_do_not_match(profiles, labels, message):
-    with pytest.raises(InputError, match=message):
-        Screen(profiles, labels, ["g"])
-
-
-@pytest.mark.parametrize(
-    ("profiles", "message"),
-    [
-        ([[1.0], [2.0], [np.nan]], "without a single profile.*cell line 'B'"),
-        ([[1.0], [1.0], [1.0]], "same value.*'g'"),
-        ([[np.nan], [np.nan], [np.nan]], "not one"),
-    ],
-)
-def test_screens_that_cannot_be_learned_from(profiles, message):
-    with pytest.raises(InputError, match=message):
-        usable(Screen(profiles, [["A", "x"], ["A", "y"], ["B", "x"]], ["g"]))
-
-
 def test_optional_means_optional(tmp_path):
     wide(tmp_path / "s.csv", PLAIN)
     code = f"""
 import sys
-for name in ("pandas", "h5py", "anndata", "matplotlib", "pyarrow"):
+for name in ("pandas", "h5py", "anndata", "jinja2", "matplotlib", "pyarrow"):
     sys.modules[name] = None
 from ntkfill import InputError, screens
 screens.complete(screens.read({str(tmp_path / "s.csv")!r}))

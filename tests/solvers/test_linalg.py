@@ -67,12 +67,12 @@ def told(name, values):
 rng = np.random.default_rng(0)
 left, right = rng.normal(size=(330, 30)), rng.normal(size=(90, 20))
 told("control", left @ left.T @ left)
-made = simulate(cells=8, drugs=50, genes=151, seed=3)
-known, folds = made.screen.known, KFold(2, 1, seed=0)
+made = simulate(cells=8, drugs=50, genes=151, random_state=3)
+known, folds = made.screen.known, KFold(2, 1, random_state=0)
 wanted = made.screen.labels[~made.screen.measured]
 fixed = NTK(Stack(OneHot("cell"), OneHot("drug")), ridge=0.1)
 methods = {"ntk": NTK(), "ntk of features": fixed, "ntk, ridge chosen": NTK(ridge="loo")}
-methods |= {"dnpp": DNPP(), "falrtc": FaLRTC(steps=2)}
+methods |= {"dnpp": DNPP(), "falrtc": FaLRTC(max_iter=2)}
 for name, method in methods.items():
     told(name, method.predict(known, wanted))
 told("evaluate", evaluate(known, {"fixed": fixed, "dnpp": DNPP()}, folds).scores)

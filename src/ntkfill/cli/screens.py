@@ -160,7 +160,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
     if options.report is not None:
         report.check(options.report)
-        numbers_path = report.numbers_of(options.report)
+        numbers_path = report.numbers_path(options.report)
         written = (options.report, numbers_path)
         check_outputs([options.data], [("--report HTML", path) for path in written])
     screen = read_screen(options)
@@ -180,13 +180,13 @@ def evaluate(options: argparse.Namespace) -> int:
 def complete(options: argparse.Namespace) -> int:
     """Predict every pair that was not measured."""
     from .. import screens
-    from ..screens import completion
+    from ..screens.io import writing
 
     check_uncertainty(options)
     written = [("-o OUT", options.output), ("--std FILE", options.std)]
     check_outputs([options.data], written)
     for path in (path for _, path in written if path is not None):
-        check_target(path, completion.SUFFIXES)
+        check_target(path, writing.SUFFIXES)
     screen = read_screen(options)
     done = screens.complete(
         screen,
@@ -194,11 +194,11 @@ def complete(options: argparse.Namespace) -> int:
         return_std=options.std is not None,
         interval=options.interval,
     )
-    completion.write(options.output, done)
+    writing.write(options.output, done)
     if options.std is not None:
-        completion.write_std(options.std, done)
+        writing.write_std(options.std, done)
         print_message(options, f"{options.std}: standard deviations, 0 where measured")
-    predicted, count = int((~done.measured).sum()), len(done.measured)
+    predicted, count = int((~done.info.measured).sum()), len(done.info.measured)
     print_message(options, f"{options.output}: {predicted:,} of {count:,} profiles predicted")
     if options.json:
         print_json(
@@ -251,9 +251,10 @@ def demo(options: argparse.Namespace) -> int:
     """A small simulated screen: evaluated, completed, ranked."""
     from .. import screens
     from ..io.text_tables import Table, write
-    from ..screens import completion, ranking
+    from ..screens import ranking
     from ..screens.evaluation import report
     from ..screens.evaluation.scores import pearson
+    from ..screens.io import writing
 
     made, folder = screens.simulate(), options.output
     folder.mkdir(parents=True, exist_ok=True)
@@ -267,16 +268,22 @@ def demo(options: argparse.Namespace) -> int:
     }
     evaluation = evaluate_methods(options, made.screen, methods, screens.KFold(5, rounds=2))
     note = "Simulated data: no cell line and no drug of this page exists."
-    numbers = report.write(folder / "report.html", made.screen, evaluation, note)
+    numbers = report.figures(made.screen, evaluation)
+    files = ["completed.csv", "signature.csv", "ranked.csv"]
+    if report.can_render():
+        report.write(folder / "report.html", made.screen, evaluation, note)
+        files = ["report.html", "report.json", *files]
+    else:
+        print_message(options, "no report.html: pip install 'ntkfill[screens]' to have one")
     done = screens.complete(made.screen)
-    completion.write(folder / "completed.csv", done)
+    writing.write(folder / "completed.csv", done)
     ranked = screens.rank(done, made.signature)
     write(folder / "signature.csv", Table(["gene", "change"], list(made.signature.items())))
     write(folder / "ranked.csv", ranking.as_table(ranked))
     place = {tuple(row): k for k, row in enumerate(made.truth.labels.tolist())}
-    truth = made.truth.profiles[[place[tuple(row)] for row in done.screen.labels.tolist()]]
-    predicted = ~done.measured
-    r = round(pearson(done.screen.profiles[predicted], truth[predicted]), 4)
+    truth = made.truth.profiles[[place[tuple(row)] for row in done.values.labels.tolist()]]
+    predicted = ~done.info.measured
+    r = round(pearson(done.values.profiles[predicted], truth[predicted]), 4)
     first = [drug.drug for drug in ranked.drugs[: len(made.cures)]]
     if options.json:
         print_json(
@@ -297,7 +304,7 @@ def demo(options: argparse.Namespace) -> int:
             f"the {count} drugs that cure by construction: {len(set(made.cures) & set(first))} of "
             f"them among the first {count} of the ranking\n"
             f"r of the predicted profiles with the truth: {r:.3f}\n"
-            f"{folder}: report.html, report.json, completed.csv, signature.csv, ranked.csv"
+            f"{folder}: {', '.join(files)}"
         )
     return DONE
 
@@ -332,7 +339,7 @@ def make_method(name: str, options: argparse.Namespace, fields: tuple[str, ...])
     if name == "ntk-means":
         return screens.NTK(screens.means(fields), centre="context")
     if name in METHODS:
-        return screens.NTK(screens.imputed(plain[name.removeprefix("ntk-on-")](), fields))
+        return screens.NTK(screens.Imputation(plain[name.removeprefix("ntk-on-")](), fields))
     raise InputError(f"no method {name!r}", expected=", ".join(METHODS))
 
 

@@ -8,7 +8,8 @@ from typing import Literal
 from scipy import ndimage
 
 from ..errors import InputError
-from ..nn.networks import Sequential, hourglass
+from ..nn.architectures import hourglass
+from ..nn.sequential import Sequential
 from ..observed import Mask
 
 Boundary = Literal["pad", "wrap"]

@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import InputError
 from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel
-from ..nn.networks import Mixture, Sequential
+from ..nn.mixture import Mixture
+from ..nn.sequential import Sequential
 from ..observed import Mask
 from ..priors import Prior
 from ..runtime.progress import reporter, stage

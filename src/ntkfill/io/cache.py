@@ -19,7 +19,7 @@ from ..kernels.table import Array, Axis
 from .files import replacing
 
 # Changes whenever the numbers or the layout of a stored table change.
-FORMAT = 2
+FORMAT = 1
 
 Table = tuple[Array, tuple[Axis, ...]]
 

@@ -14,7 +14,7 @@ from .table import Array
 
 
 @dataclass(frozen=True, eq=False)
-class DenseKernel:
+class Dense:
     """A kernel with all its entries in memory.
 
     Parameters
@@ -26,7 +26,7 @@ class DenseKernel:
     Examples
     --------
     >>> import numpy as np
-    >>> DenseKernel(np.eye(2), (2,)).matvec(np.array([1.0, 2.0]))
+    >>> Dense(np.eye(2), (2,)).matvec(np.array([1.0, 2.0]))
     array([1., 2.])
     """
 
@@ -43,7 +43,7 @@ class DenseKernel:
             )
 
     def __repr__(self) -> str:
-        return f"DenseKernel(shape={self.shape}, dtype={self.values.dtype})"
+        return f"Dense(shape={self.shape}, dtype={self.values.dtype})"
 
     def diagonal(self) -> Array:
         return np.diagonal(self.values).reshape(self.shape)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from .progress import Progress
-
 T = TypeVar("T")
 
 
@@ -21,7 +19,7 @@ def workers() -> int:
 
 
 def parallel_for(
-    task: Callable[[T], None], items: Iterable[T], progress: Progress | None = None
+    task: Callable[[T], None], items: Iterable[T], told: Callable[[float], None] | None = None
 ) -> None:
     """Run independent tasks on all cores; each writes to a place of its own.
 
@@ -36,7 +34,7 @@ def parallel_for(
     try:
         for done, future in enumerate([pool.submit(task, item) for item in todo], start=1):
             future.result()
-            if progress is not None:
-                progress(done / len(todo))
+            if told is not None:
+                told(done / len(todo))
     finally:
         pool.shutdown(cancel_futures=True)

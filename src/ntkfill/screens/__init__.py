@@ -1,37 +1,36 @@
 """Drug screens: read, evaluate, complete, and rank drugs against a disease.
 
-Reading order: screen, replicates, reading, baselines, falrtc, presets, similarity, ntk, mixture,
-scores, splits, protocol, completing, ranking, report.
+Reading order: features, screen, simulate, methods, evaluation, uncertainty, completion, io,
+ranking.
 """
 
-from .completion import Completed, complete
-from .evaluation.protocol import Evaluation, evaluate, leaks
+from .completion import Info, complete
+from .evaluation.evaluate import Evaluation, evaluate
 from .evaluation.splits import KFold, LeaveOneOut, Sparse, Split, Splitting
-from .io.reading import from_anndata, into_anndata, read
+from .io.reading import from_anndata, read
 from .methods.baselines import DNPP, Additive, CellMean, Method
-from .methods.covariance import Learned
 from .methods.falrtc import FaLRTC
-from .methods.mixture import Mixture, paper_mixture
+from .methods.matrix_normal import MatrixNormal
 from .methods.ntk import NTK, network
-from .methods.presets import imputed, means, sparse
+from .methods.presets import ByDrugCount, Imputation, means, paper_mixture
 from .ranking import Ranked, Ranking, rank, read_signature
-from .replicates import averaged
-from .screen import Screen
+from .screen import Screen, averaged
 from .simulate import Simulated, simulate
 
 __all__ = [
     "DNPP",
     "NTK",
     "Additive",
+    "ByDrugCount",
     "CellMean",
-    "Completed",
     "Evaluation",
     "FaLRTC",
+    "Imputation",
+    "Info",
     "KFold",
-    "Learned",
     "LeaveOneOut",
+    "MatrixNormal",
     "Method",
-    "Mixture",
     "Ranked",
     "Ranking",
     "Screen",
@@ -43,9 +42,6 @@ __all__ = [
     "complete",
     "evaluate",
     "from_anndata",
-    "imputed",
-    "into_anndata",
-    "leaks",
     "means",
     "network",
     "paper_mixture",
@@ -53,5 +49,4 @@ __all__ = [
     "read",
     "read_signature",
     "simulate",
-    "sparse",
 ]

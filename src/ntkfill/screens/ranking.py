@@ -1,29 +1,29 @@
-"""Which drugs turn a disease's signature round."""
+"""Rank drugs by how much they reverse a disease signature."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, check_unique
+from ..errors import InputError, check_integer, check_unique
 from ..io import text_tables
 from ..io.files import naming
 from ..kernels.table import Array
-from .completion import Completed
-from .evaluation import scores
-from .methods.baselines import group_means
+from ..result import Filled
+from .completion import Info
+from .features import group_means, unit_rows
 
 By = Literal["cosine", "connectivity"]
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """One drug's place.
+    """The rank of one drug.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Ranking:
 
 
 def rank(
-    completed: Completed,
+    filled: Filled[Info],
     signature: Mapping[str, float],
     *,
     by: By = "cosine",
@@ -69,18 +69,18 @@ def rank(
 
     Parameters
     ----------
-    completed : Completed
-        As by `complete`.
+    filled : Filled
+        A completed screen, from `complete`.
     signature : mapping of gene to number
-        How the disease changes genes; genes that the screen does not have are counted.
+        Changes of genes in the disease; those that are not in the screen are counted.
     by : {"cosine", "connectivity"}
     cells : sequence of str, optional
         Only these cell lines.
     centre : bool
-        Subtract the mean over the drugs of each context first, so that what all drugs do there
-        does not count.
+        Subtract the mean over the drugs of each context first, so that effects that all drugs
+        share do not count.
     top : int
-        The connectivity score takes at most this many of the most raised and the most lowered
+        The connectivity score uses at most this many of the most raised and of the most lowered
         genes of the signature.
 
     Raises
@@ -96,11 +96,10 @@ def rank(
     >>> {ranked.drug for ranked in first} == set(made.cures)
     True
     """
-    if by not in ("cosine", "connectivity") or top < 1:
-        raise InputError(
-            "drugs are ranked by cosine or by connectivity, with top >= 1", got=f"{by!r}, {top}"
-        )
-    screen, measured = completed.screen, completed.measured
+    if by not in ("cosine", "connectivity"):
+        raise InputError("by must be 'cosine' or 'connectivity'", got=repr(by))
+    check_integer("top", top, 1, 10**9)
+    screen, measured = filled.values, filled.info.measured
     profiles = screen.profiles
     if centre:
         profiles = profiles - group_means(profiles, screen.contexts, screen.contexts)
@@ -110,14 +109,18 @@ def rank(
             raise InputError(f"the screen has no cell line {', '.join(absent)}")
         rows = np.isin(screen.cells, list(cells))
         screen, measured, profiles = screen.take(rows), measured[rows], profiles[rows]
-    genes, change = _shared(screen.genes, signature)
-    both = {
-        "cosine": scores.cosines(profiles[:, genes], change),
-        "connectivity": connectivity(profiles, *_sets(genes, change, top)),
+    genes, change = _shared_genes(screen.genes, signature)
+    order = np.argsort(-change, kind="stable")
+    raised = [k for k in order[:top] if change[k] > 0]
+    lowered = [k for k in order[::-1][:top] if change[k] < 0]
+    # Each cosine is a sum of its own, the same for any number of threads.
+    unit = unit_rows(profiles[:, genes]), unit_rows(change[None])[0]
+    scores = {
+        "cosine": np.einsum("ij,j->i", *unit),
+        "connectivity": connectivity(profiles, genes[raised], genes[lowered]),
     }
-    return Ranking(
-        _ordered(screen.drugs, measured, both, by), len(genes), len(signature) - len(genes)
-    )
+    drugs = _sorted_drugs(screen.drugs, measured, scores, by)
+    return Ranking(drugs, len(genes), len(signature) - len(genes))
 
 
 def connectivity(
@@ -125,9 +128,9 @@ def connectivity(
 ) -> Array:
     """The weighted connectivity score of the Connectivity Map, one per profile.
 
-    Half the enrichment of the raised genes less that of the lowered, if the two have different
-    signs, else 0; of one set alone, its own (Subramanian et al. 2017,
-    doi:10.1016/j.cell.2017.10.049).
+    Half the difference of the enrichments of the raised and the lowered genes if they have
+    different signs, else 0; if one set is empty, the enrichment of the other (Subramanian et al.
+    2017, doi:10.1016/j.cell.2017.10.049).
 
     Parameters
     ----------
@@ -147,10 +150,10 @@ def connectivity(
 
 
 def enrichment(profiles: Array, genes: NDArray[np.integer]) -> Array:
-    """The weighted Kolmogorov-Smirnov statistic of a set of genes, in each profile's order.
+    """The weighted Kolmogorov-Smirnov statistic of a set of genes in each profile.
 
-    Walking down the genes from the most raised, the sum grows by |value| (of the set, as a share)
-    at genes of the set and falls evenly at the others; its greatest deviation from 0, with sign.
+    In descending order of the values, the sum grows by |value| (relative to the set's total) at
+    genes of the set and falls evenly at the others; the statistic is its largest deviation from 0.
 
     Examples
     --------
@@ -166,7 +169,7 @@ def enrichment(profiles: Array, genes: NDArray[np.integer]) -> Array:
     hit = inside[order]
     weight = np.where(hit, np.abs(np.take_along_axis(profiles, order, axis=1)), 0.0)
     total = weight.sum(axis=1, keepdims=True)
-    # A set without any weight counts its genes alike.
+    # If all values of the set are zero, its genes have equal weights.
     weight = np.where(total > 0, weight, hit)
     steps = weight / np.where(total > 0, total, len(genes))
     walk = np.cumsum(steps - ~hit / max(count - len(genes), 1), axis=1)
@@ -175,7 +178,7 @@ def enrichment(profiles: Array, genes: NDArray[np.integer]) -> Array:
 
 
 def read_signature(path: Path) -> dict[str, float]:
-    """Genes and how the disease changes them: the first two columns of a table.
+    """A signature, gene to change, from the first two columns of a table.
 
     Examples
     --------
@@ -199,13 +202,14 @@ def read_signature(path: Path) -> dict[str, float]:
 
 def as_table(ranking: Ranking) -> text_tables.Table:
     """The ranking as rows and columns."""
-    names = ["rank", "drug", "cosine", "connectivity", "source", "measured", "contexts"]
+    names = [field.name for field in fields(Ranked)]
     return text_tables.Table(names, [[getattr(drug, n) for n in names] for drug in ranking.drugs])
 
 
-def _shared(
+def _shared_genes(
     genes: NDArray[np.str_], signature: Mapping[str, float]
 ) -> tuple[NDArray[np.intp], Array]:
+    """The columns of the genes of the signature, and their changes."""
     at = np.flatnonzero([name in signature for name in genes.tolist()])
     change = np.array([signature[str(genes[k])] for k in at], dtype=np.float64)
     if not len(at):
@@ -215,31 +219,22 @@ def _shared(
             got=", ".join(list(signature)[:3]),
         )
     if not np.isfinite(change).all() or not change.any():
-        raise InputError("the signature changes none of the screen's genes, or not by a number")
+        raise InputError("the changes of the screen's genes must be finite and not all 0")
     return at, change
 
 
-def _sets(
-    genes: NDArray[np.intp], change: Array, top: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    order = np.argsort(-change, kind="stable")
-    raised = [k for k in order[:top] if change[k] > 0]
-    lowered = [k for k in order[::-1][:top] if change[k] < 0]
-    return genes[raised], genes[lowered]
-
-
-def _ordered(
-    drugs: NDArray[np.str_], measured: NDArray[np.bool_], both: dict[str, Array], by: By
+def _sorted_drugs(
+    drugs: NDArray[np.str_], measured: NDArray[np.bool_], scores: dict[str, Array], by: By
 ) -> tuple[Ranked, ...]:
     found = []
     for drug in dict.fromkeys(drugs.tolist()):
         rows = drugs == drug
-        share = int(measured[rows].sum()), int(rows.sum())
-        source = {0: "predicted", share[1]: "measured"}.get(share[0], "mixed")
-        means = {name: float(values[rows].mean()) for name, values in both.items()}
-        found.append((means[by], drug, means, source, share))
+        counts = int(measured[rows].sum()), int(rows.sum())
+        source = {0: "predicted", counts[1]: "measured"}.get(counts[0], "mixed")
+        means = {name: float(values[rows].mean()) for name, values in scores.items()}
+        found.append((means[by], drug, means, source, counts))
     found.sort(key=lambda entry: (entry[0], entry[1]))
     return tuple(
-        Ranked(k, drug, means["cosine"], means["connectivity"], source, *share)
-        for k, (_, drug, means, source, share) in enumerate(found, start=1)
+        Ranked(k, drug, means["cosine"], means["connectivity"], source, *counts)
+        for k, (_, drug, means, source, counts) in enumerate(found, start=1)
     )

@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError
+from ..errors import InputError, check_unique
 from ..kernels.table import Array
 from ..observed import Mask
+from .features import encode, group_sums
 
 FIELDS = ("cell", "drug", "dose", "time")
 REPLICATES = (
@@ -26,7 +27,7 @@ class Screen:
     """Profiles of conditions (cell line, drug[, dose, time]), all genes or none of each known.
 
     A *context* is everything of a condition but its drug: the cell line, with dose and time where
-    they are labelled. What methods say of cell lines they say of contexts.
+    they are labelled.
 
     Parameters
     ----------
@@ -36,13 +37,13 @@ class Screen:
         One row per condition, in the order of `fields`.
     genes : str array of shape (genes,)
     fields : tuple of str
-        What the columns of `labels` are: "cell" and "drug" first, then "dose", "time" or both.
+        Names of the columns of `labels`: "cell" and "drug" first, then "dose", "time" or both.
 
     Raises
     ------
     InputError
-        If shapes do not fit, a condition or gene comes twice, a profile is partly missing or not
-        finite, or a label is empty.
+        If shapes do not match, a condition or gene is duplicated, a profile is partly missing or
+        not finite, or a label is empty.
 
     Examples
     --------
@@ -114,9 +115,9 @@ class Screen:
         return contexts(self.labels)
 
     @property
-    def table(self) -> dict[str, NDArray[np.str_]]:
+    def columns(self) -> dict[str, NDArray[np.str_]]:
         """The labels by name, as `ntkfill.screens.features` takes them."""
-        return by_name(self.labels, self.fields)
+        return label_columns(self.labels, self.fields)
 
     @property
     def known(self) -> Screen:
@@ -124,7 +125,7 @@ class Screen:
         return self if self.measured.all() else self.take(self.measured)
 
     def take(self, rows: ArrayLike) -> Screen:
-        """Some of the conditions, by index or as a mask; they were checked already.
+        """Some of the conditions, by index or mask.
 
         Examples
         --------
@@ -132,7 +133,7 @@ class Screen:
         >>> screen.take([1]).drugs.tolist()
         ['y']
         """
-        picked = object.__new__(Screen)
+        picked = object.__new__(Screen)  # checked already
         chosen = np.asarray(rows)
         for name, value in (
             ("profiles", self.profiles[chosen]),
@@ -194,48 +195,72 @@ def contexts(labels: Conditions) -> NDArray[np.str_]:
     return np.array([", ".join((row[0], *row[2:])) for row in labels.tolist()], dtype=str)
 
 
-def by_name(labels: Conditions, fields: tuple[str, ...]) -> dict[str, NDArray[np.str_]]:
-    """The columns of labels by their names.
-
-    >>> by_name(np.array([["A", "x"]]), ("cell", "drug"))["drug"].tolist()
-    ['x']
-    """
+def label_columns(labels: Conditions, fields: tuple[str, ...]) -> dict[str, NDArray[np.str_]]:
+    """The columns of the labels by name."""
     return {name: labels[:, k] for k, name in enumerate(fields)}
 
 
-def usable(screen: Screen) -> Screen:
-    """The measured conditions, once it is clear that they can be learned from.
+def condition_name(labels: Iterable[object]) -> str:
+    """A condition as people write it: (A375, vorinostat)."""
+    return f"({', '.join(map(str, labels))})"
 
-    Raises
-    ------
-    InputError
-        If a cell line has no profile, or a gene is the same in all of them.
-    """
+
+def check_trainable(screen: Screen) -> Screen:
+    """The measured conditions; refuses contexts without a profile and genes that do not vary."""
     known = screen.known
     if len(known) == 0:
-        raise InputError("not one condition of the screen is measured")
+        raise InputError("no condition of the screen is measured")
     empty = sorted(set(screen.contexts.tolist()) - set(known.contexts.tolist()))
     if empty:
         raise InputError(
-            f"without a single profile nothing can be said of {_listed('cell line', empty)}",
+            f"without a measured profile nothing can be predicted: {_listed('cell line', empty)}",
             hint="leave it out, or measure one drug in it",
         )
-    flat = np.ptp(known.profiles, axis=0) == 0
-    if len(known) > 1 and flat.any():
+    constant = np.ptp(known.profiles, axis=0) == 0
+    if len(known) > 1 and constant.any():
         raise InputError(
-            f"the same value in every condition: {_listed('gene', known.genes[flat].tolist())}",
+            f"the same value in every condition: {_listed('gene', known.genes[constant].tolist())}",
             hint="leave it out",
         )
     return known
 
 
-def named(row: Iterable[object]) -> str:
-    """A condition as people write it.
+def averaged(
+    profiles: ArrayLike,
+    labels: ArrayLike | Sequence[Sequence[object]],
+    genes: ArrayLike,
+    fields: Sequence[str] | None = None,
+) -> Screen:
+    """A screen of conditions that were measured more than once: the mean of each one's profiles.
 
-    >>> named(["A375", "vorinostat"])
-    '(A375, vorinostat)'
+    Conditions are in order of first appearance. Replicates that were not measured, rows of NaN, are
+    left out.
+
+    Parameters
+    ----------
+    profiles, labels, genes, fields
+        As of `Screen`; labels may be repeated.
+
+    Raises
+    ------
+    InputError
+        As `Screen` does; of profiles that are partly missing, too.
+
+    Examples
+    --------
+    >>> labels = [["A375", "x"], ["A375", "y"], ["A375", "x"]]
+    >>> averaged([[1.0], [5.0], [2.0]], labels, ["g"]).profiles.tolist()
+    [[1.5], [5.0]]
     """
-    return f"({', '.join(map(str, row))})"
+    values, names = np.array(profiles, dtype=np.float64), np.array(labels, dtype=str)
+    if values.ndim != 2 or names.ndim != 2 or len(names) != len(values):
+        return Screen(values, names, genes, fields)  # its error says what does not match
+    conditions = list(dict.fromkeys(map(tuple, names.tolist())))
+    codes, _, count = encode(map(tuple, names.tolist()), ())
+    measured = ~np.isnan(values).all(axis=1)
+    sums, sizes = group_sums(values[measured], codes[measured], count)
+    means = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], np.nan)
+    return Screen(means, conditions, genes, fields)
 
 
 def _listed(kind: str, names: Sequence[str]) -> str:
@@ -249,11 +274,13 @@ def _check_shapes(
 ) -> None:
     if values.ndim != 2 or 0 in values.shape:
         raise InputError(
-            "a screen needs profiles", expected="(conditions, genes)", got=str(values.shape)
+            "profiles must have two axes and not be empty",
+            expected="(conditions, genes)",
+            got=str(values.shape),
         )
     if labels.shape != (len(values), len(fields)) or genes.shape != (values.shape[1],):
         raise InputError(
-            "labels and profiles do not match",
+            "labels, genes and profiles do not match",
             expected=f"labels {(len(values), len(fields))} and {values.shape[1]} genes",
             got=f"labels {labels.shape} and {genes.size} genes",
         )
@@ -268,17 +295,13 @@ def _check_shapes(
 def _check_labels(labels: Conditions, genes: NDArray[np.str_]) -> None:
     if (labels == "").any():
         row = int(np.argwhere(labels == "")[0, 0])
-        raise InputError(f"condition {row + 1} has an empty label", got=named(labels[row]))
-    for kind, names, hint in (
-        ("condition", labels.tolist(), REPLICATES),
-        ("gene", [[gene] for gene in genes.tolist()], "leave one out"),
-    ):
-        seen = set()
-        for name in map(tuple, names):
-            if name in seen:
-                text = named(name) if kind == "condition" else repr(name[0])
-                raise InputError(f"the {kind} {text} is there twice", hint=hint)
-            seen.add(name)
+        raise InputError(f"condition {row + 1} has an empty label", got=condition_name(labels[row]))
+    seen: set[tuple[str, ...]] = set()
+    for condition in map(tuple, labels.tolist()):
+        if condition in seen:
+            raise InputError(f"duplicate condition {condition_name(condition)}", hint=REPLICATES)
+        seen.add(condition)
+    check_unique(genes.tolist(), "gene")
 
 
 def _check_values(values: Array, labels: Conditions, genes: NDArray[np.str_]) -> None:
@@ -288,13 +311,15 @@ def _check_values(values: Array, labels: Conditions, genes: NDArray[np.str_]) ->
     ):
         if not wrong.any():
             continue
-        gone = wrong.all(axis=0) | (np.isnan(values).all(axis=0) & wrong.any(axis=0))
-        if text == "is missing" and gone.any():
+        empty = wrong.all(axis=0) | (np.isnan(values).all(axis=0) & wrong.any(axis=0))
+        if text == "is missing" and empty.any():
             raise InputError(
-                f"not one value: {_listed('gene', genes[gone].tolist())}", hint="leave it out"
+                f"not measured in any condition: {_listed('gene', genes[empty].tolist())}",
+                hint="leave it out",
             )
         row, column = np.argwhere(wrong)[0]
+        gene, condition = str(genes[column]), condition_name(labels[row])
         raise InputError(
-            f"the value of gene {str(genes[column])!r} in condition {named(labels[row])} {text}",
-            expected="whole profiles of numbers; a row without any is a condition not measured",
+            f"the value of gene {gene!r} in condition {condition} {text}",
+            expected="a number for every gene, or for none if the condition was not measured",
         )

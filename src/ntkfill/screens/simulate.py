@@ -1,4 +1,4 @@
-"""A small screen that was never measured: simulated, with a truth that is known."""
+"""A small simulated screen with known truth."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .screen import Screen
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
-    """A simulated screen; every label says so.
+    """A simulated screen; every label says that it is simulated.
 
     Parameters
     ----------
     screen : Screen
-        What was "measured": with noise, and with gaps (rows of NaN).
+        Measurements with noise, and rows of NaN where a condition was not measured.
     truth : Screen
         All conditions, without noise.
     signature : dict of str to float
-        A "disease": genes and how much they change.
+        A disease signature: genes and their changes.
     cures : tuple of str
         The drugs that reverse it.
     """
@@ -40,22 +40,22 @@ def simulate(
     *,
     measured: float = 0.6,
     noise: float = 0.4,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> Simulated:
-    """Cell effect plus drug effect, which each cell line feels in its own strength, plus noise.
+    """Cell effect plus drug effect times the sensitivity of the cell line, plus noise.
 
-    Drugs come in families of like effect, a few gene programmes each. The disease is the opposite
-    of the first family's effect. Every cell line has at least two measured drugs and every drug
-    one cell line.
+    Drugs come in four families of similar effects. The disease is the opposite of the effect of the
+    first family. Every cell line has at least two measured drugs, and every drug is measured in at
+    least one cell line.
 
     Parameters
     ----------
     cells, drugs, genes : int
     measured : float
-        The share of conditions that is measured.
+        The fraction of conditions that is measured.
     noise : float
         Standard deviation of the measurements; cell effects have 1.
-    seed : int
+    random_state : int
 
     Examples
     --------
@@ -65,18 +65,18 @@ def simulate(
     """
     if cells < 2 or drugs < 4 or genes < 2 or not 0 < measured <= 1 or noise < 0:
         raise InputError(
-            "no screen can be simulated like this",
+            "a screen cannot be simulated with these parameters",
             expected="2 cells, 4 drugs, 2 genes, 0 < measured <= 1, noise >= 0",
             got=f"{cells}, {drugs}, {genes}, {measured}, {noise}",
         )
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     family = np.arange(drugs) % 4
-    programmes = random.normal(size=(4, genes))
-    effect = 0.8 * programmes[family] + 0.3 * random.normal(size=(drugs, genes))
-    sensitivity = np.exp(0.5 * random.normal(size=(cells, 4)))[:, family, None]
-    truth = random.normal(size=(cells, 1, genes)) + sensitivity * effect
-    known = _pattern(random, cells, drugs, measured)
-    seen = np.where(known[..., None], truth + noise * random.normal(size=truth.shape), np.nan)
+    programmes = rng.normal(size=(4, genes))
+    effect = 0.8 * programmes[family] + 0.3 * rng.normal(size=(drugs, genes))
+    sensitivity = np.exp(0.5 * rng.normal(size=(cells, 4)))[:, family, None]
+    truth = rng.normal(size=(cells, 1, genes)) + sensitivity * effect
+    known = _pattern(rng, cells, drugs, measured)
+    seen = np.where(known[..., None], truth + noise * rng.normal(size=truth.shape), np.nan)
     names = _names("cell", cells), _names("drug", drugs), _names("gene", genes)
     return Simulated(
         Screen.from_tensor(seen, *names),
@@ -86,13 +86,13 @@ def simulate(
     )
 
 
-def _pattern(random: np.random.Generator, cells: int, drugs: int, measured: float) -> Array:
+def _pattern(rng: np.random.Generator, cells: int, drugs: int, measured: float) -> Array:
     """Some cell lines have most drugs, others few."""
-    often = np.linspace(1.5, 0.5, cells)
-    known = random.random((cells, drugs)) < measured * often[:, None]
+    frequency = np.linspace(1.5, 0.5, cells)
+    known = rng.random((cells, drugs)) < measured * frequency[:, None]
     known[np.arange(drugs) % cells, np.arange(drugs)] = True
     for row in known:
-        row[random.permutation(drugs)[:2]] = True
+        row[rng.permutation(drugs)[:2]] = True
     return known
 
 

@@ -1,8 +1,8 @@
-"""How sure predicted profiles are: what the same method missed of measured ones.
+"""The uncertainty of predicted profiles, from the errors of the same method on measured ones.
 
-Any method will do. Measured conditions are held out by cross-validation and predicted; the sizes of
-the errors are taken for the product of an effect of the gene, one of the context and one of the
-drug, and scores of errors over these sizes calibrate intervals (`ntkfill.uncertainty.conformal`).
+Works for any method. Measured conditions are held out by cross-validation and predicted. The scale
+of an error is modelled as the product of a gene, a context and a drug effect; the errors over these
+scales calibrate intervals (`ntkfill.uncertainty.conformal`).
 """
 
 from __future__ import annotations
@@ -21,104 +21,71 @@ from .methods.ntk import NTK
 from .screen import Conditions, Screen, contexts
 
 FOLDS = 10
-# What is known of a gene, a context or a drug before, worth so many conditions.
-PRIOR = 2.0
+# The overall mean has the weight of this many conditions in the effect of a gene, context or drug.
+PRIOR_COUNT = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Doubt:
-    """Sizes of the errors of a method.
+class ErrorModel:
+    """Scales of the errors of a method: gene scale x context factor x drug factor."""
 
-    Parameters
-    ----------
-    of_gene : array of shape (genes,)
-    of_context, of_drug : mapping from name to factor
-    scores : Scores
-        |error| over its size, of all genes of the conditions that were held out.
-    """
-
-    of_gene: Array
-    of_context: dict[str, float]
-    of_drug: dict[str, float]
-    scores: Scores
+    gene_scale: Array  # (genes,)
+    context_factor: dict[str, float]
+    drug_factor: dict[str, float]
+    scores: Scores  # |error| / scale of all genes of the held-out conditions
 
     def std(self, conditions: Conditions) -> Array:
         """Standard deviations of predicted profiles, shape (conditions, genes)."""
-        rows = [
-            self.of_context.get(context, 1.0) * self.of_drug.get(drug, 1.0)
-            for context, drug in zip(
-                contexts(conditions).tolist(), conditions[:, 1].tolist(), strict=True
-            )
+        labels = zip(contexts(conditions).tolist(), conditions[:, 1].tolist(), strict=True)
+        factors = [
+            self.context_factor.get(c, 1.0) * self.drug_factor.get(d, 1.0) for c, d in labels
         ]
-        return np.array(rows).reshape(-1, 1) * self.of_gene
+        return np.array(factors).reshape(-1, 1) * self.gene_scale
 
 
-def doubt(method: Method, known: Screen, seed: int = 0) -> Doubt:
-    """Hold out measured conditions, predict them and look at the errors.
-
-    Parameters
-    ----------
-    method : Method
-    known : Screen
-        Of measured conditions.
-    seed : int
-        Says which conditions are held out together.
-
-    Returns
-    -------
-    Doubt
-
-    Raises
-    ------
-    InputError
-        If no condition can be held out.
-
-    Examples
-    --------
-    >>> from ntkfill.screens import CellMean, simulate
-    >>> found = doubt(CellMean(), simulate(cells=6, drugs=12, genes=8).screen.known)
-    >>> found.std(np.array([["cell 1", "drug 1"]])).shape
-    (1, 8)
-    """
-    squares, rows = held_out(method, known, seed)
-    of_gene = np.sqrt(_shrunk(squares.mean(axis=0), len(squares), float(squares.mean())))
-    rest = (squares / np.where(of_gene > 0, of_gene, 1.0) ** 2).mean(axis=1)
-    of_context, by_context = _effects(rest, known.contexts[rows])
-    of_drug, by_drug = _effects(rest / by_context, known.drugs[rows])
-    size = np.sqrt(by_context * by_drug)[:, None] * of_gene
-    scores = np.sqrt(squares) / np.where(size > 0, size, 1.0)
-    return Doubt(of_gene, of_context, of_drug, Scores(scores.ravel()))
+def fit_error_model(method: Method, known: Screen, random_state: int = 0) -> ErrorModel:
+    """Hold out conditions of a measured screen, predict them and model the errors."""
+    squares, rows = held_out_errors(method, known, random_state)  # (k, genes), (k,)
+    gene_scale = np.sqrt(_shrunk(squares.mean(axis=0), len(squares), float(squares.mean())))
+    ratio = (squares / np.where(gene_scale > 0, gene_scale, 1.0) ** 2).mean(axis=1)
+    context_factor, by_context = _effects(ratio, known.contexts[rows])
+    drug_factor, by_drug = _effects(ratio / by_context, known.drugs[rows])
+    scale = np.sqrt(by_context * by_drug)[:, None] * gene_scale
+    scores = np.sqrt(squares) / np.where(scale > 0, scale, 1.0)
+    return ErrorModel(gene_scale, context_factor, drug_factor, Scores(scores.ravel()))
 
 
-def held_out(method: Method, known: Screen, seed: int) -> tuple[Array, NDArray[np.intp]]:
+def held_out_errors(
+    method: Method, known: Screen, random_state: int
+) -> tuple[Array, NDArray[np.intp]]:
     """Squared errors of held-out conditions, (k, genes), and which conditions they are."""
     folds = min(FOLDS, len(np.unique(known.drugs)))
-    assigned = KFold(folds, rounds=1, seed=seed).assigned(known)
-    column = assigned[:, 0]
-    rows = np.flatnonzero(column >= 0)
+    splitting = KFold(folds, rounds=1, random_state=random_state)
+    assigned = splitting.assigned(known)
+    rows = np.flatnonzero(assigned[:, 0] >= 0)
     if isinstance(method, NTK) and method.fixed and len(rows) == len(known):
         predicted = method.predict_folds(known, assigned)[0]
     else:
         predicted = np.array(known.profiles)
-        for fold in np.unique(column[rows]):
-            test = column == fold
-            predicted[test] = method.predict(known.take(~test), known.labels[test])
+        for split in splitting.splits(known):
+            train, labels = known.take(split.train), known.labels[split.test]
+            predicted[split.test] = method.predict(train, labels)
     squares = np.square(predicted - known.profiles)[rows]
     if not np.isfinite(squares).all():
-        raise InputError("the method gave no finite prediction of a held-out condition")
+        raise InputError("the method gave a prediction of a held-out condition that is not finite")
     return squares, rows
 
 
 def _effects(ratio: Array, names: NDArray[np.str_]) -> tuple[dict[str, float], Array]:
-    """A factor for the standard deviation under each name; its square for every condition."""
-    unique, code = np.unique(names, return_inverse=True)
-    count = np.bincount(code)
-    effect = _shrunk(np.bincount(code, ratio) / count, count, float(ratio.mean()))
-    effect = effect / max(float(ratio.mean()), np.finfo(float).tiny)
-    roots = dict(zip(unique.tolist(), np.sqrt(effect).tolist(), strict=True))
-    return roots, effect[code]
+    """A factor for the standard deviation of each name, and its square for every condition."""
+    unique, codes = np.unique(names, return_inverse=True)
+    count = np.bincount(codes)
+    mean = float(ratio.mean())
+    effect = _shrunk(np.bincount(codes, ratio) / count, count, mean)
+    effect = effect / max(mean, np.finfo(float).tiny)
+    return dict(zip(unique.tolist(), np.sqrt(effect).tolist(), strict=True)), effect[codes]
 
 
-def _shrunk(mean: Array, count: Array | int, usual: float) -> Array:
-    """Means of so many, with `PRIOR` of the usual one added."""
-    return np.asarray((mean * count + PRIOR * usual) / (np.asarray(count) + PRIOR))
+def _shrunk(mean: Array, count: Array | int, overall: float) -> Array:
+    """Means of `count` values, shrunk towards the overall mean."""
+    return np.asarray((mean * count + PRIOR_COUNT * overall) / (np.asarray(count) + PRIOR_COUNT))

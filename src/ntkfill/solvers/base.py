@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +13,9 @@ from ..errors import InputError
 from ..kernels import Kernel
 from ..kernels.table import Array
 from ..observed import Mask
-from ..runtime.progress import Progress
+
+Progress = Callable[[float], None]
+"""Called now and then with the share of the work that is done, 0 to 1."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from ..errors import InputError
 from ..kernels import Blocks, Kernel
 from ..kernels.table import Array, Index
 from ..observed import Mask
-from ..runtime.progress import Progress
-from .base import Report, Solution, norms
+from .base import Progress, Report, Solution, norms
 
 # A direct solve in single precision ends with a residual below this.
 SMALL = 1e-3

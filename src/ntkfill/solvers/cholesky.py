@@ -13,8 +13,7 @@ from ..kernels import Kernel
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.memory import require
-from ..runtime.progress import Progress
-from .base import Report, Solution, norms
+from .base import Progress, Report, Solution, norms
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,8 @@ class Cholesky:
     Examples
     --------
     >>> import numpy as np
-    >>> from ntkfill.kernels import DenseKernel
-    >>> kernel, known = DenseKernel(2 * np.eye(3), (3,)), np.array([True, False, True])
-    >>> factor = Cholesky(ridge=0.0).factor(kernel, known)
+    >>> from ntkfill.kernels import Dense
+    >>> factor = Cholesky(ridge=0.0).factor(Dense(2 * np.eye(3), (3,)), np.array([1, 0, 1], bool))
     >>> factor.solve(np.array([[4.0], [6.0]])).coefficients.ravel()
     array([2., 3.])
     """

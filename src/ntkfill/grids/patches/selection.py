@@ -11,7 +11,8 @@ import numpy as np
 
 from ...kernels.table import Array
 from ...observed import Mask
-from ...runtime.progress import Progress, stage
+from ...runtime.progress import stage
+from ...solvers.base import Progress
 from ..holdout import Holdout, crops, hold_out_like, pattern_period
 from .options import Patches, offered
 from .refinement import Refined, known_entries, refine

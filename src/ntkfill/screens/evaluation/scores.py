@@ -1,4 +1,4 @@
-"""How good predicted profiles are, and whether one method is better than another."""
+"""Scores of predicted profiles, and paired tests of two methods."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from ...kernels.table import Array
+from ..features import unit_rows
 
 SCORES = ("r", "r2", "cosine", "r_centred", "r2_centred", "cosine_centred", "rank")
 LABELS = {
@@ -35,7 +36,7 @@ def pearson(predicted: Array, truth: Array) -> float:
 
 
 def r2(predicted: Array, truth: Array) -> float:
-    """The mean over conditions of the share of variance over genes that is explained.
+    """The mean over conditions of the fraction of variance over genes that is explained.
 
     Examples
     --------
@@ -56,51 +57,21 @@ def cosine(predicted: Array, truth: Array) -> float:
     >>> cosine(np.array([[2.0, 0.0], [0.0, 0.0]]), np.array([[1.0, 0.0], [1.0, 0.0]]))
     0.5
     """
-    return float(np.mean(np.einsum("ij,ij->i", unit(predicted), unit(truth))))
+    return float(np.mean(np.einsum("ij,ij->i", unit_rows(predicted), unit_rows(truth))))
 
 
-def true_rank(predicted: Array, candidates: Array, true: int) -> float:
-    """Where the true profile stands among candidates ordered by their cosine with the prediction.
+def rank_among(cosines: Array, true: int) -> float:
+    """The fraction of other candidates with a larger cosine than the true one; ties count half.
 
-    Parameters
-    ----------
-    predicted : array of shape (genes,)
-    candidates : array of shape (drugs, genes)
-        Measured profiles of one cell line, the true one among them.
-    true : int
-        Its row.
-
-    Returns
-    -------
-    float
-        0 if it is the nearest, 1 if it is the farthest, halves for ties; 0.5 is chance.
+    0 if the true one is the nearest, 1 if it is the farthest; 0.5 is chance.
 
     Examples
     --------
-    >>> true_rank(np.array([1.0, 0.1]), np.eye(2), 0)
-    0.0
+    >>> rank_among(np.array([0.9, 0.1, 0.5]), 2)
+    0.5
     """
-    if len(candidates) < 2:
-        return 0.5
-    near = cosines(candidates, predicted)
-    return ranked(near, true)
-
-
-def ranked(near: Array, true: int) -> float:
-    """The share of the other candidates that are nearer than the true one; ties count half."""
-    others = np.delete(near, true)
-    return float(np.mean((others > near[true]) + 0.5 * (others == near[true])))
-
-
-def cosines(profiles: Array, other: Array) -> Array:
-    """Of every row with one profile; each is a sum of its own, whatever the number of threads."""
-    return np.einsum("ij,j->i", unit(profiles), unit(other[None])[0])
-
-
-def unit(profiles: Array) -> Array:
-    """Rows of length one; rows of zeros stay."""
-    lengths = np.linalg.norm(profiles, axis=1, keepdims=True)
-    return profiles / np.where(lengths > 0, lengths, 1.0)
+    others = np.delete(cosines, true)
+    return float(np.mean((others > cosines[true]) + 0.5 * (others == cosines[true])))
 
 
 @dataclass(frozen=True)
@@ -123,7 +94,7 @@ class Paired:
     p: float
 
 
-def paired(first: Array, second: Array, overlap: float = 0.0, lower: bool = False) -> Paired:
+def paired_test(first: Array, second: Array, overlap: float = 0.0, lower: bool = False) -> Paired:
     """Compare two methods fold by fold.
 
     Parameters
@@ -138,27 +109,27 @@ def paired(first: Array, second: Array, overlap: float = 0.0, lower: bool = Fals
 
     Examples
     --------
-    >>> result = paired(np.array([3.0, 5.0, 4.0]), np.array([2.0, 2.0, 2.0]))
+    >>> result = paired_test(np.array([3.0, 5.0, 4.0]), np.array([2.0, 2.0, 2.0]))
     >>> result.difference, result.wins, round(result.p, 4)
     (2.0, 3, 0.0742)
     """
-    apart = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    count = len(apart)
-    better = apart < 0 if lower else apart > 0
-    variance = float(np.var(apart, ddof=1)) if count > 1 else 0.0
+    differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    count = len(differences)
+    better = differences < 0 if lower else differences > 0
+    variance = float(np.var(differences, ddof=1)) if count > 1 else 0.0
     p = 1.0
     if variance > 0:
-        t = float(np.mean(apart)) / np.sqrt(variance * (1 / count + overlap))
+        t = float(np.mean(differences)) / np.sqrt(variance * (1 / count + overlap))
         p = float(2 * stats.t.sf(abs(t), count - 1))
-    return Paired(float(np.mean(apart)), int(better.sum()), count, p)
+    return Paired(float(np.mean(differences)), int(better.sum()), count, p)
 
 
-def interval(values: Array, overlap: float = 0.0, level: float = 0.95) -> tuple[float, float]:
+def mean_interval(values: Array, overlap: float = 0.0, level: float = 0.95) -> tuple[float, float]:
     """A t interval for the mean over folds, corrected for the overlap of training sets.
 
     Examples
     --------
-    >>> [round(end, 3) for end in interval(np.array([1.0, 2.0, 3.0]))]
+    >>> [round(end, 3) for end in mean_interval(np.array([1.0, 2.0, 3.0]))]
     [-0.484, 4.484]
     """
     mean, count = float(np.mean(values)), len(values)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
+from ...errors import InputError, check_integer
 from ...observed import Mask
 from ..screen import Screen
 
@@ -24,12 +24,14 @@ class Split:
     test : bool array of shape (conditions,)
         Held out.
     train : bool array of shape (conditions,)
-        Learned from; what is neither is not looked at.
+        Conditions that are neither are not used.
+    round : int
     """
 
     name: str
     test: Mask
     train: Mask
+    round: int = 0
 
 
 class Splitting(Protocol):
@@ -52,33 +54,32 @@ class KFold:
 
     folds: int = 10
     rounds: int = 5
-    seed: int = 0
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("folds", self.folds, 2, 10**6)
+        check_integer("rounds", self.rounds, 1, 10**6)
 
     def assigned(self, screen: Screen) -> NDArray[np.integer]:
-        """The fold of each condition, shape (conditions, rounds)."""
-        if self.rounds < 1:
-            raise InputError("cross-validation needs a round", got=str(self.rounds))
+        """The fold of each condition, shape (conditions, rounds); -1 if it is always trained on."""
         names, sizes = np.unique(screen.contexts, return_counts=True)
         drugs = len(np.unique(screen.drugs))
-        if not 2 <= self.folds <= drugs:
+        if self.folds > drugs:
             raise InputError(
-                "more folds than drugs" if self.folds > drugs else "too few folds",
-                expected=f"2 to {drugs}, the number of drugs",
-                got=str(self.folds),
+                "more folds than drugs", expected=f"2 to {drugs} folds", got=str(self.folds)
             )
         if self.folds > sizes.sum() or sizes.max() < 2:
             raise InputError("no context has two drugs, so none can be held out")
-        lone = names[sizes == 1]
         result = np.empty((len(screen), self.rounds), dtype=np.intp)
-        random = np.random.default_rng(self.seed)
+        random = np.random.default_rng(self.random_state)
         for column in result.T:
             for name in names:
                 rows = np.flatnonzero(screen.contexts == name)
                 column[rows] = (
                     random.permutation(len(rows)) + random.integers(self.folds)
                 ) % self.folds
-            # The only profile of its context is always trained on: nothing else is known there.
-            column[np.isin(screen.contexts, lone)] = -1
+            # The only profile of a context is never held out: nothing else is known there.
+            column[np.isin(screen.contexts, names[sizes == 1])] = -1
         return result
 
     def splits(self, screen: Screen) -> Iterator[Split]:
@@ -86,7 +87,7 @@ class KFold:
             for fold in range(self.folds):
                 test = column == fold
                 if test.any():
-                    yield Split(f"round {number + 1}, fold {fold + 1}", test, ~test)
+                    yield Split(f"round {number + 1}, fold {fold + 1}", test, ~test, number)
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Sparse:
     ----------
     drugs : int
         Per context; contexts with no more than that are trained on whole.
-    rounds, seed : int
+    rounds, random_state : int
 
     Examples
     --------
@@ -108,20 +109,24 @@ class Sparse:
 
     drugs: int = 3
     rounds: int = 10
-    seed: int = 0
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("drugs", self.drugs, 1, 10**6)
+        check_integer("rounds", self.rounds, 1, 10**6)
 
     def splits(self, screen: Screen) -> Iterator[Split]:
-        sizes = np.unique(screen.contexts, return_counts=True)[1]
-        if self.drugs < 1 or self.drugs >= sizes.max():
+        names, sizes = np.unique(screen.contexts, return_counts=True)
+        if self.drugs >= sizes.max():
             raise InputError(
-                "nothing would be held out" if self.drugs > 0 else "nothing to learn from",
+                "nothing would be held out",
                 expected=f"1 to {sizes.max() - 1} training drugs in each cell line",
                 got=str(self.drugs),
             )
-        random = np.random.default_rng(self.seed)
+        random = np.random.default_rng(self.random_state)
         for number in range(self.rounds):
             train = np.zeros(len(screen), dtype=bool)
-            for name in np.unique(screen.contexts):
+            for name in names:
                 train[random.permutation(np.flatnonzero(screen.contexts == name))[: self.drugs]] = 1
             yield Split(f"round {number + 1}", ~train, train)
 
@@ -143,12 +148,16 @@ class LeaveOneOut:
 
     of: str = "drug"
 
-    def splits(self, screen: Screen) -> Iterator[Split]:
+    def __post_init__(self) -> None:
         if self.of not in ("drug", "cell"):
-            raise InputError("what to leave out", expected="'drug' or 'cell'", got=repr(self.of))
+            raise InputError("of must be 'drug' or 'cell'", got=repr(self.of))
+
+    def splits(self, screen: Screen) -> Iterator[Split]:
         labels = screen.drugs if self.of == "drug" else screen.cells
         names = np.unique(labels)
         if len(names) < 2:
-            raise InputError(f"with one {self.of} none can be left out", got=repr(str(names[0])))
+            raise InputError(
+                f"there is only one {self.of}, so none can be left out", got=repr(str(names[0]))
+            )
         for name in names:
             yield Split(f"without {name}", labels == name, labels != name)

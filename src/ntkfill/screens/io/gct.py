@@ -12,7 +12,7 @@ from ...io.text_tables import Table
 from ...kernels.table import Array
 from ..screen import FIELDS
 
-# GCTX names what it does not know like this.
+# The mark of a missing label in GCTX files.
 UNKNOWN = "-666"
 
 
@@ -42,13 +42,13 @@ def _gct(path: Path) -> Matrix:
     except (IndexError, ValueError):
         sizes = []
     if len(sizes) != (2 if version == "#1.2" else 4):
-        raise InputError("the second line of the GCT file has to tell its sizes")
+        raise InputError("the second line of a GCT file must hold its sizes")
     genes, conditions, about_genes, about_conditions = (*sizes, 1, 0)[:4]
     grid = [line.split("\t") for line in lines[2:] if line]
     width, height = 1 + about_genes + conditions, 1 + about_conditions + genes
     if len(grid) != height:
         raise InputError(
-            "the GCT file has another number of lines than it says",
+            "the GCT file has another number of lines than its second line says",
             expected=str(height + 2),
             got=str(len(grid) + 2),
         )
@@ -69,12 +69,12 @@ def _gct(path: Path) -> Matrix:
 
 
 def _from_names(names: list[str]) -> dict[str, list[str]]:
-    """Labels out of names such as A375:vorinostat[:10 uM[:24 h]]."""
+    """Labels from names such as A375:vorinostat[:10 uM[:24 h]]."""
     parts = [name.split(":") for name in names]
     lengths = {len(part) for part in parts}
     if len(lengths) != 1 or not 2 <= min(lengths) <= 4:
         raise InputError(
-            "GCT 1.2 has no labels of conditions, so its columns have to carry them",
+            "GCT 1.2 has no labels of conditions, so the names of its columns must hold them",
             expected="names such as A375:vorinostat:10 uM:24 h",
             got=repr(names[0]),
             hint="GCT 1.3",
@@ -97,7 +97,7 @@ def _gctx(path: Path) -> Matrix:
     except (KeyError, OSError, ValueError) as error:
         raise InputError("not a GCTX file", got=str(error).splitlines()[0]) from None
     if "id" not in about:
-        raise InputError("the GCTX file does not name its genes", expected="0/META/ROW/id")
+        raise InputError("the GCTX file has no names of genes", expected="0/META/ROW/id")
     meta = {name: column for name, column in meta.items() if set(column) != {UNKNOWN}}
     names = about.get("pr_gene_symbol") or about["id"]
     genes = names if len(set(names)) == len(names) else about["id"]

@@ -14,19 +14,17 @@ from ...io import text_tables
 from ...io.files import check_source, naming
 from ...io.text_tables import Table
 from ...kernels.table import Array
-from ..replicates import averaged
-from ..screen import FIELDS, REPLICATES, Screen
+from ..screen import FIELDS, REPLICATES, Screen, averaged
 from . import gct
 
-# The column in which a completed screen tells what was measured; predictions are no measurements.
+# The column of a completed screen that marks predictions, which are not read as measurements.
 SOURCE, MEASURED, PREDICTED = "source", "measured", "predicted"
 
 SUFFIXES = (*text_tables.SUFFIXES, ".npz", ".gct", ".gctx", ".h5ad")
 
-# What to do where a condition was measured more than once.
 Replicates = Literal["refuse", "mean"]
 
-# What other people call the labels of conditions, in lower case; the first that is there is taken.
+# Common names of the labels of conditions, in lower case; the first that is found is taken.
 ALIASES: dict[str, tuple[str, ...]] = {
     "cell": ("cell", "cell_line", "cell_type", "cell_iname", "cell_id", "cells"),
     "drug": ("drug", "pert_iname", "cmap_name", "compound", "treatment", "pert_id", "drugs"),
@@ -53,9 +51,10 @@ def read(
         `cell`, `drug`[, `dose`][, `time`], `genes`, or `T` (cells, drugs, genes) with `cells`,
         `drugs`, `genes`. .gct (1.2, 1.3). .gctx (needs h5py). .h5ad (needs anndata).
     columns : mapping, optional
-        What the file calls cell, drug, dose, time, gene or value, where that is not recognised.
+        The file's names of cell, drug, dose, time, gene or value, where they are not found by
+        themselves.
     replicates : {"refuse", "mean"}
-        Whether a condition that is there more than once is an error, or stands for the mean of its
+        Whether a condition that was measured more than once is an error, or has the mean of its
         profiles.
 
     Raises
@@ -74,7 +73,7 @@ def read(
     path = Path(path)
     check_source(path, SUFFIXES)
     if replicates not in ("refuse", "mean"):
-        raise InputError("replicates", expected="'refuse' or 'mean'", got=repr(replicates))
+        raise InputError("replicates must be 'refuse' or 'mean'", got=repr(replicates))
     suffix, names = path.suffix.lower(), dict(columns or {})
     unknown = sorted(set(names) - set(ALIASES))
     if unknown:
@@ -105,7 +104,7 @@ def from_table(
     >>> from_table(Table(["cell", "drug", "gene", "value"], rows)).profiles
     array([[1., 2.]])
     """
-    found = recognised(source.names, columns or {})
+    found = match_columns(source.names, columns or {})
     fields = [name for name in FIELDS if name in found]
     labels = np.array([source.column(found[name]) for name in fields], dtype=str).T
     if "gene" in found and "value" in found:
@@ -117,7 +116,7 @@ def from_table(
     profiles = source.numbers(rest)
     if SOURCE in source.names:
         profiles[np.array(source.column(SOURCE)) == PREDICTED] = np.nan
-    return _made(profiles, labels, rest, fields, replicates)
+    return _make_screen(profiles, labels, rest, fields, replicates)
 
 
 def from_columns(
@@ -128,10 +127,10 @@ def from_columns(
     replicates: Replicates = "refuse",
 ) -> Screen:
     """A screen from labels by name and profiles of shape (conditions, genes)."""
-    found = recognised(list(meta), columns or {})
+    found = match_columns(list(meta), columns or {})
     fields = [name for name in FIELDS if name in found]
     labels = np.array([[str(x) for x in meta[found[name]]] for name in fields], dtype=str).T
-    return _made(values, labels, genes, fields, replicates)
+    return _make_screen(values, labels, genes, fields, replicates)
 
 
 def from_anndata(
@@ -143,33 +142,12 @@ def from_anndata(
     return from_columns(meta, values, [str(name) for name in data.var_names], columns, replicates)
 
 
-def into_anndata(data: Any, filled: Array, layer: str = "ntkfill") -> Any:
-    """A copy of an AnnData with completed profiles in a new layer; `X` is untouched.
-
-    Parameters
-    ----------
-    data : AnnData
-    filled : array of shape (obs, var)
-        As by `complete(...)` for the conditions of `data`.
-    layer : str
-    """
-    if layer in data.layers:
-        raise InputError(f"the layer {layer!r} is there already", hint="another name")
-    if filled.shape != tuple(data.shape):
-        raise InputError(
-            "the profiles do not fit the AnnData", expected=str(data.shape), got=str(filled.shape)
-        )
-    result = data.copy()
-    result.layers[layer] = np.array(filled)
-    return result
-
-
-def recognised(names: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
-    """What the file calls each kind of label.
+def match_columns(names: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """The column of the file that holds each kind of label.
 
     Examples
     --------
-    >>> recognised(["cell_id", "pert_iname", "TP53"], {})
+    >>> match_columns(["cell_id", "pert_iname", "TP53"], {})
     {'cell': 'cell_id', 'drug': 'pert_iname'}
     """
     lower = {name.lower().strip(): name for name in reversed(names)}
@@ -177,7 +155,7 @@ def recognised(names: Sequence[str], columns: Mapping[str, str]) -> dict[str, st
     for kind, aliases in ALIASES.items():
         if kind in columns:
             if columns[kind] not in names:
-                raise InputError(f"there is no column {columns[kind]!r}", got=_some(names))
+                raise InputError(f"column {columns[kind]!r} does not exist", got=_some(names))
             found[kind] = columns[kind]
         else:
             name = next((lower[alias] for alias in aliases if alias in lower), None)
@@ -186,7 +164,7 @@ def recognised(names: Sequence[str], columns: Mapping[str, str]) -> dict[str, st
     for kind in ("cell", "drug"):
         if kind not in found:
             raise InputError(
-                f"no column says which {'cell line' if kind == 'cell' else 'drug'}",
+                f"no column of {'cell lines' if kind == 'cell' else 'drugs'}",
                 expected=" or ".join(ALIASES[kind]),
                 got=_some(names),
                 hint=f"name it: --columns {kind}=NAME",
@@ -223,7 +201,7 @@ def _long(
     return Screen(profiles.reshape(len(conditions), -1), list(conditions), list(genes), fields)
 
 
-def _made(
+def _make_screen(
     values: Array,
     labels: NDArray[np.str_],
     genes: Sequence[str],
@@ -248,19 +226,21 @@ def _from_npz(path: Path, columns: Mapping[str, str], replicates: Replicates) ->
     if genes is None:
         raise InputError("no array `genes`", got=", ".join(arrays))
     if "T" in arrays and {"cells", "drugs"} <= arrays.keys():
-        return Screen.from_tensor(_real(arrays["T"]), arrays["cells"], arrays["drugs"], genes)
+        return Screen.from_tensor(
+            _float_array(arrays["T"]), arrays["cells"], arrays["drugs"], genes
+        )
     if "profiles" not in arrays:
         raise InputError("no array `profiles`, nor `T` with `cells` and `drugs`", got=_some(arrays))
     meta = {k: v for k, v in arrays.items() if v.ndim == 1 and v is not genes}
-    profiles = _real(arrays["profiles"])
+    profiles = _float_array(arrays["profiles"])
     if len(meta.get(SOURCE, ())) == len(profiles):
         profiles[meta[SOURCE] == PREDICTED] = np.nan
     return from_columns(meta, profiles, genes.tolist(), columns, replicates)
 
 
-def _real(values: NDArray[Any]) -> Array:
+def _float_array(values: NDArray[Any]) -> Array:
     if values.dtype.kind not in "fiu":
-        raise InputError("profiles that are no numbers", got=str(values.dtype))
+        raise InputError("profiles must be numbers", got=str(values.dtype))
     return values.astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""What is simple and hard to beat: estimators of profiles that use no network."""
+"""Baselines: estimators of profiles that use no network."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from ...errors import InputError
 from ...kernels.table import Array
 from ...runtime.memory import require
 from ...solvers.linalg import product
+from ..features import encode, group_means, group_sums, unit_rows
 from ..screen import Conditions, Screen, contexts
 
 
@@ -45,8 +45,8 @@ class Additive:
 
     Parameters
     ----------
-    sweeps : int
-        At most this many; two-way means without gaps need one.
+    max_iter : int
+        Two-way means without gaps need one iteration.
 
     Examples
     --------
@@ -55,26 +55,26 @@ class Additive:
     [[10.0]]
     """
 
-    sweeps: int = 200
+    max_iter: int = 200
 
     def predict(self, train: Screen, conditions: Conditions) -> Array:
-        cells, cell, at_cell = _coded(train.contexts, contexts(conditions))
-        drugs, drug, at_drug = _coded(train.drugs, conditions[:, 1])
-        on_cells = np.zeros((cells, len(train.genes)))
-        on_drugs = np.zeros((drugs, len(train.genes)))
+        cell, at_cell, cells = encode(train.contexts, contexts(conditions))
+        drug, at_drug, drugs = encode(train.drugs, conditions[:, 1])
+        cell_effect = np.zeros((cells, len(train.genes)))
+        drug_effect = np.zeros((drugs, len(train.genes)))
         scale = np.abs(train.profiles).max()
-        for _ in range(self.sweeps):
-            before = on_drugs
-            on_cells = _means(train.profiles - on_drugs[drug], cell, cells)
-            on_drugs = _means(train.profiles - on_cells[cell], drug, drugs)
-            if np.abs(on_drugs - before).max() <= 1e-10 * scale:
+        for _ in range(self.max_iter):
+            before = drug_effect
+            cell_effect = _group_means(train.profiles - drug_effect[drug], cell, cells)
+            drug_effect = _group_means(train.profiles - cell_effect[cell], drug, drugs)
+            if np.abs(drug_effect - before).max() <= 1e-10 * scale:
                 break
-        # A new context is the mean of the known ones, a new drug has no effect.
-        result = np.where(
-            (at_cell >= 0)[:, None], on_cells[at_cell], on_cells.mean(axis=0, keepdims=True)
+        # A new context or drug has the mean effect of the known ones.
+        from_cell, from_drug = (
+            np.where((at >= 0)[:, None], effect[at], effect.mean(axis=0))
+            for at, effect in ((at_cell, cell_effect), (at_drug, drug_effect))
         )
-        mean_drug = on_drugs.mean(axis=0, keepdims=True)
-        return result + np.where((at_drug >= 0)[:, None], on_drugs[at_drug], mean_drug)
+        return from_cell + from_drug
 
 
 @dataclass(frozen=True)
@@ -99,23 +99,22 @@ class DNPP:
 
     neighbours: int = 10
 
-    def predict(self, train: Screen, conditions: Conditions) -> Array:
+    def __post_init__(self) -> None:
         if self.neighbours < 1:
-            raise InputError("DNPP needs a neighbour", got=str(self.neighbours))
-        wanted = contexts(conditions)
-        names, drug = np.unique(train.drugs, return_inverse=True)
-        place = {name: k for k, name in enumerate(names.tolist())}
-        near = similarities(train.profiles, train.contexts, drug, len(names))
+            raise InputError("neighbours must be >= 1", got=repr(self.neighbours))
+
+    def predict(self, train: Screen, conditions: Conditions) -> Array:
+        drug, wanted_drug, drugs = encode(train.drugs, conditions[:, 1])
+        wanted_context = contexts(conditions)
+        correlation = drug_correlations(train.profiles, train.contexts, drug, drugs)
         result = CellMean().predict(train, conditions)
-        for context in np.unique(wanted):
+        for context in np.unique(wanted_context):
             rows = np.flatnonzero(train.contexts == context)
-            at = np.flatnonzero(wanted == context)
-            at = at[[name in place for name in conditions[at, 1].tolist()]]
+            at = np.flatnonzero((wanted_context == context) & (wanted_drug >= 0))
             if not len(rows) or not len(at):
                 continue
-            asked = np.array([place[name] for name in conditions[at, 1].tolist()])
-            weights = np.maximum(near[np.ix_(asked, drug[rows])], 0.0)
-            weights[asked[:, None] == drug[rows]] = 0.0  # itself is no neighbour
+            weights = np.maximum(correlation[np.ix_(wanted_drug[at], drug[rows])], 0.0)
+            weights[wanted_drug[at][:, None] == drug[rows]] = 0.0  # a drug is not its own neighbour
             weights = _largest(weights, self.neighbours)
             total = weights.sum(axis=1, keepdims=True)
             some = total[:, 0] > 0
@@ -123,43 +122,24 @@ class DNPP:
         return result
 
 
-def similarities(
+def drug_correlations(
     profiles: Array, groups: NDArray[np.str_], drug: NDArray[np.intp], drugs: int
 ) -> Array:
-    """Mean over the groups that two drugs share of the correlation of their profiles there."""
-    require("the similarity of all drugs", 24 * drugs**2, hint="fewer drugs")
+    """Mean correlation of the profiles of two drugs, over the groups that both are in."""
+    require("the correlation of all drugs", 24 * drugs**2, hint="fewer drugs")
     total, shared = np.zeros((drugs, drugs)), np.zeros((drugs, drugs))
-    apart = profiles - profiles.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(apart, axis=1, keepdims=True)
-    apart /= np.where(lengths > 0, lengths, 1.0)
+    centred = unit_rows(profiles - profiles.mean(axis=1, keepdims=True))
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
         both = np.ix_(drug[rows], drug[rows])
-        total[both] += product(apart[rows], apart[rows].T)
+        total[both] += product(centred[rows], centred[rows].T)
         shared[both] += 1
     return np.where(shared > 0, total / np.maximum(shared, 1), 0.0)
 
 
-def group_means(profiles: Array, groups: NDArray[np.str_], wanted: NDArray[np.str_]) -> Array:
-    """The mean profile of each group that is asked for; of an unknown one, the mean over all."""
-    count, codes, at = _coded(groups, wanted)
-    means = _means(profiles, codes, count)
-    return np.where((at >= 0)[:, None], means[at], profiles.mean(axis=0, keepdims=True))
-
-
-def _coded(
-    known: NDArray[np.str_], wanted: NDArray[np.str_]
-) -> tuple[int, NDArray[np.intp], NDArray[np.intp]]:
-    """How many names, the number of each known one, and of each wanted one (-1: unknown)."""
-    names, codes = np.unique(known, return_inverse=True)
-    place = {name: k for k, name in enumerate(names.tolist())}
-    return len(names), codes, np.array([place.get(x, -1) for x in wanted.tolist()], dtype=np.intp)
-
-
-def _means(values: Array, codes: NDArray[np.intp], count: int) -> Array:
-    rows = np.arange(len(codes))
-    member = csr_array((np.ones(len(codes)), (codes, rows)), shape=(count, len(codes)))
-    return (member @ values) / np.bincount(codes, minlength=count)[:, None]
+def _group_means(values: Array, codes: NDArray[np.intp], count: int) -> Array:
+    sums, sizes = group_sums(values, codes, count)
+    return sums / sizes[:, None]
 
 
 def _largest(weights: Array, count: int) -> Array:

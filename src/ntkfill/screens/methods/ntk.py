@@ -1,4 +1,4 @@
-"""Profiles by kernel regression with the NTK, given a prior of the conditions."""
+"""Kernel ridge regression of profiles with the NTK, given a prior of the conditions."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from ...nn import Dense, ReLU, Sequential
 from ...runtime.memory import require
 from ...runtime.threads import parallel_for
 from ...solvers.linalg import cholesky, inverse, product, solve
-from ..features import ConditionPrior
-from ..screen import Conditions, Screen, by_name, contexts
-from .baselines import group_means
-from .covariance import Learned, sizes
+from ...solvers.spectral import Spectrum
+from ..features import ConditionPrior, encode, group_means
+from ..screen import Conditions, Screen, contexts, label_columns
+from .matrix_normal import MatrixNormal, noise_scales
 
+# Rows of the kernel that are predicted together, and columns of the inverse factor in one product.
 BLOCK = 4096
 PANEL = 1024
+# For features, where no noise is learned.
+DEFAULT_RIDGE = 0.05
 
 
 def network(depth: int = 1) -> Sequential:
@@ -41,36 +44,35 @@ def network(depth: int = 1) -> Sequential:
 
 
 class Ridge(NamedTuple):
-    """Over the kernel's mean diagonal, and how each condition's compares."""
+    """Noise variance over the kernel's mean diagonal, and the scale of each condition's noise."""
 
     size: float
-    shares: Array
-
-    @classmethod
-    def even(cls, count: int) -> Ridge:
-        """The same for all, of the usual size."""
-        return cls(0.05, np.ones(count))
+    scales: Array  # (n,)
 
 
 @dataclass(frozen=True)
 class NTK:
-    """Kernel regression of profiles, on what a prior says of the conditions.
+    """Kernel ridge regression of profiles on a prior of the conditions.
 
     Parameters
     ----------
-    prior : Learned or ConditionPrior
-        `Learned` weighs each training profile by what its noise is taken to be; features of any
-        other prior weigh all alike.
+    prior : MatrixNormal or ConditionPrior
+        `MatrixNormal` gives each training profile a noise variance of its own; with features all
+        have the same.
     network : Sequential
         Dense layers and activations.
     ridge : float or "loo", optional
         Added to the kernel's diagonal, relative to its mean. The default is the noise that
-        `Learned` found, and 0.05 for features. "loo" chooses the one with the smallest error of
-        training conditions left out, in closed form, under the prior that was made with all of
-        them.
+        `MatrixNormal` learned, and 0.05 for features. "loo" chooses it by closed-form leave-one-out
+        under the prior of all training conditions.
     centre : {"screen", "context"} or None
-        Fit what is left of the mean of all training profiles, or of those of each context, and add
-        that mean again.
+        Subtract the mean of all training profiles, or of those of each context, before the fit, and
+        add it to the predictions.
+
+    Raises
+    ------
+    InputError
+        If ridge or centre cannot be used.
 
     Examples
     --------
@@ -80,7 +82,7 @@ class NTK:
     array([[5. , 1.3]])
     """
 
-    prior: Learned | ConditionPrior = field(default_factory=Learned)
+    prior: MatrixNormal | ConditionPrior = field(default_factory=MatrixNormal)
     network: Sequential = field(default_factory=network)
     ridge: float | Literal["loo"] | None = None
     centre: Literal["screen", "context"] | None = "screen"
@@ -88,68 +90,33 @@ class NTK:
     def __post_init__(self) -> None:
         if self.centre not in ("screen", "context", None):
             raise InputError(
-                "which means to take out",
+                "centre cannot be used",
                 expected="'screen', 'context' or None",
                 got=repr(self.centre),
             )
         number = isinstance(self.ridge, float | int) and self.ridge >= 0
         if not number and self.ridge not in ("loo", None):
-            raise InputError("no ridge", expected="0 or more, or 'loo'", got=repr(self.ridge))
-
-    def predict(self, train: Screen, conditions: Conditions) -> Array:
-        labels, known = np.vstack([train.labels, conditions]), len(train)
-        rest, wanted = train.profiles, np.zeros((len(conditions), len(train.genes)))
-        if self.centre:
-            groups = self.groups(labels)
-            means = group_means(train.profiles, groups[:known], groups)
-            rest, wanted = rest - means[:known], means[known:]
-        kernel, noise = self._kernel(train, rest, labels)
-        lower = self._factor(kernel(slice(0, known), slice(0, known)), noise, rest)
-        coefficients = solve(lower, rest)
-        for first in range(0, len(conditions), BLOCK):
-            rows = slice(known + first, min(known + first + BLOCK, len(labels)))
-            wanted[first : first + BLOCK] += product(kernel(rows, slice(0, known)), coefficients)
-        return wanted
-
-    def groups(self, labels: Conditions) -> NDArray[np.str_]:
-        """The names of those conditions that share a mean."""
-        return contexts(labels) if self.centre == "context" else np.full(len(labels), "all")
-
-    def features(self, train: Screen, conditions: Conditions) -> Array:
-        """What the prior says of these conditions, one row each."""
-        if isinstance(self.prior, Learned):
-            raise InputError("a learned similarity has no features", got=repr(self.prior))
-        table = by_name(conditions, train.fields)
-        found = np.ascontiguousarray(self.prior.features(train.profiles, train.table, table))
-        if (np.abs(found).sum(axis=1) == 0).any():
-            row = int(np.flatnonzero(np.abs(found).sum(axis=1) == 0)[0])
-            raise InputError(
-                f"the prior gives condition {', '.join(conditions[row])} no features but zeros",
-                hint="stack it with OneHot('cell')",
-            )
-        return found
-
-    def _kernel(
-        self, train: Screen, rest: Array, labels: Conditions
-    ) -> tuple[Callable[[slice, slice], Array], Ridge]:
-        """The kernel between some of these conditions and others; what ridge goes with it."""
-        require("the dense solve", 3 * 8 * len(train) ** 2, hint="fewer conditions")
-        if isinstance(self.prior, Learned):
-            similarity = self.prior.fit(rest, labels)
-            usual = similarity.ridge(slice(0, len(train)))
-            return partial(similarity.kernel, self.network), Ridge(usual, sizes(rest))
-        features = self.features(train, labels)
-
-        def between(rows: slice, columns: slice) -> Array:
-            other = None if rows == columns else features[columns]
-            return self.network.between(features[rows], other)
-
-        return between, Ridge.even(len(train))
+            raise InputError("ridge must be >= 0, 'loo' or None", got=repr(self.ridge))
 
     @property
     def fixed(self) -> bool:
         """Whether the kernel is the same whatever was measured."""
         return self.prior.fixed and self.ridge != "loo"
+
+    def predict(self, train: Screen, conditions: Conditions) -> Array:
+        labels, known = np.vstack([train.labels, conditions]), slice(0, len(train))
+        residuals, predicted = train.profiles, np.zeros((len(conditions), len(train.genes)))
+        if self.centre:
+            groups = self.groups(labels)
+            means = group_means(train.profiles, groups[known], groups)
+            residuals, predicted = residuals - means[known], means[len(train) :]
+        kernel, ridge = self._kernel(train, residuals, labels)
+        lower = self._factor(kernel(known, known), ridge, residuals)
+        coefficients = solve(lower, residuals)
+        for first in range(0, len(conditions), BLOCK):
+            rows = slice(len(train) + first, min(len(train) + first + BLOCK, len(labels)))
+            predicted[first : first + BLOCK] += product(kernel(rows, known), coefficients)
+        return predicted
 
     def predict_folds(self, screen: Screen, folds: NDArray[np.integer]) -> Array:
         """Every condition's profile, predicted from the other folds: one factorisation in all.
@@ -171,124 +138,142 @@ class NTK:
         """
         if not self.fixed:
             raise InputError("the kernel depends on the training profiles", got=repr(self))
-        held = HeldOut.of(self, screen)
-        return np.stack([held.predict(column) for column in folds.T])
+        predictor = HeldOutPredictor.fit(self, screen)
+        return np.stack([predictor.predict(column) for column in folds.T])
 
-    def _factor(self, kernel: Array, noise: Ridge, y: Array) -> Array:
-        """The lower factor of a kernel and its ridge; spends the kernel."""
-        size = noise.size if self.ridge is None else self.ridge
+    def features(self, train: Screen, conditions: Conditions) -> Array:
+        """The prior's features of these conditions, one row each."""
+        if isinstance(self.prior, MatrixNormal):
+            raise InputError("a learned covariance has no features", got=repr(self.prior))
+        labels = label_columns(conditions, train.fields)
+        found = np.ascontiguousarray(self.prior.features(train.profiles, train.columns, labels))
+        for row in np.flatnonzero(np.abs(found).sum(axis=1) == 0)[:1]:
+            raise InputError(
+                f"all features of condition {', '.join(conditions[row])} are zero",
+                hint="stack the prior with OneHot('cell')",
+            )
+        return found
+
+    def groups(self, labels: Conditions) -> NDArray[np.str_]:
+        """The names of the groups of conditions whose means are subtracted."""
+        return contexts(labels) if self.centre == "context" else np.full(len(labels), "all")
+
+    def _kernel(
+        self, train: Screen, residuals: Array, labels: Conditions
+    ) -> tuple[Callable[[slice, slice], Array], Ridge]:
+        """The kernel between slices of the conditions, and the default ridge."""
+        require("the dense solve", 3 * 8 * len(train) ** 2, hint="fewer conditions")
+        if isinstance(self.prior, MatrixNormal):
+            covariance = self.prior.fit(residuals, labels)
+            variance = float(covariance.variance(slice(0, len(train))).mean())
+            ridge = Ridge(covariance.noise / variance, noise_scales(residuals))
+            return partial(covariance.kernel, self.network), ridge
+        features = self.features(train, labels)
+
+        def between(rows: slice, columns: slice) -> Array:
+            other = None if rows == columns else features[columns]
+            return self.network.between(features[rows], other)
+
+        return between, Ridge(DEFAULT_RIDGE, np.ones(len(train)))
+
+    def _factor(self, kernel: Array, ridge: Ridge, y: Array) -> Array:
+        """The lower Cholesky factor of a kernel and its ridge; overwrites the kernel."""
+        size = ridge.size if self.ridge is None else self.ridge
         if size == "loo":
-            size = chosen(kernel, y, noise.shares)
-        scale = size * float(np.mean(np.diagonal(kernel)))
-        kernel[np.diag_indices(len(kernel))] += scale * noise.shares
+            size = loo_ridge(kernel, y, ridge.scales)
+        size *= float(np.mean(np.diagonal(kernel)))
+        kernel[np.diag_indices(len(kernel))] += size * ridge.scales
         try:
             return cholesky(kernel)
         except LinAlgError:
-            told = "two conditions look the same to the prior"
-            raise InputError(told, hint="a larger ridge") from None
+            raise InputError(
+                "two conditions have the same features", hint="a larger ridge"
+            ) from None
 
 
-def chosen(kernel: Array, y: Array, shares: Array) -> float:
-    """The ridge, over the kernel's mean diagonal, that predicts what is left out best.
+def loo_ridge(kernel: Array, y: Array, scales: Array) -> float:
+    """The ridge, over the kernel's mean diagonal, with the smallest leave-one-out error.
 
-    Errors are squared and divided by each condition's share of the ridge.
+    Squared errors are divided by the noise scales (n,) of the conditions.
 
-    Examples
-    --------
     >>> near = np.exp(-np.subtract.outer(np.arange(6.0), np.arange(6.0)) ** 2 / 20)
     >>> smooth, rough = np.arange(6.0)[:, None], np.array([[1.0, -1] * 3]).T
-    >>> chosen(near, smooth, np.ones(6)) < chosen(near, rough, np.ones(6))
+    >>> loo_ridge(near, smooth, np.ones(6)) < loo_ridge(near, rough, np.ones(6))
     True
     """
-    from ...solvers.spectral import Spectrum
-
-    scale = float(np.mean(np.diagonal(kernel)))
-    root = np.sqrt(shares)[:, None]
+    root = np.sqrt(scales)[:, None]
     with threadpool_limits(1):
         spectrum = Spectrum.of(kernel / root / root.T)
-        return spectrum.choose(y / root) * spectrum.scale / scale
+        return spectrum.choose(y / root) * spectrum.scale / float(np.mean(np.diagonal(kernel)))
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
-    """What any fold's held-out predictions of a fixed kernel K follow from.
+class HeldOutPredictor:
+    """Predictions of any held-out fold under a fixed kernel K, from one factorisation.
 
-    With A = K + ridge, those of fold f for values y are y_f - (A^-1_ff)^-1 (A^-1 y)_f. Fitting
-    what is left of means b over the training conditions of each context Z, and adding them again,
-    puts A^-1 (y - Z b) in the place of A^-1 y: only b depends on the fold.
+    With A = K + ridge, the predictions of fold f for values y are y_f - (A^-1_ff)^-1 (A^-1 y)_f.
+    With the means b over the training conditions of each context Z subtracted, A^-1 (y - Z b) takes
+    the place of A^-1 y: only b depends on the fold.
 
-    Of A^-1 = L^-T L^-1 only the blocks of the folds are ever made, from columns of L^-1: for five
+    Of A^-1 = L^-T L^-1 only the blocks of the folds are computed, from columns of L^-1: for five
     rounds of ten folds half the work of all of A^-1.
-
-    Parameters
-    ----------
-    method : NTK
-    screen : Screen
-    inverse : array of shape (conditions, conditions)
-        L^-T, upper triangular.
-    coefficients : array of shape (conditions, genes)
-        A^-1 y.
-    by_context : array of shape (conditions, contexts)
-        A^-1 Z.
-    member : array of shape (conditions, contexts)
-        Z: one where a condition is of a context.
-    sums : array of shape (contexts, genes)
-        Of the profiles of each context.
     """
 
     method: NTK
     screen: Screen
-    inverse: Array
-    coefficients: Array
-    by_context: Array
-    member: Array
-    sums: Array
+    inverse: Array  # (n, n): L^-T, upper triangular
+    coefficients: Array  # (n, genes): A^-1 y
+    context_coefficients: Array  # (n, contexts): A^-1 Z
+    member: Array  # (n, contexts): Z, one where a condition is in a context
+    sums: Array  # (contexts, genes): of the profiles of each context
 
     @classmethod
-    def of(cls, method: NTK, screen: Screen) -> HeldOut:
+    def fit(cls, method: NTK, screen: Screen) -> HeldOutPredictor:
         """Factor, solve and invert the factor, once."""
         features = method.features(screen, screen.labels)
         require("the dense solve", 3 * 8 * len(features) ** 2, hint="fewer conditions")
-        kernel = method.network.between(features)
-        lower = method._factor(kernel, Ridge.even(len(features)), screen.profiles)
-        profiles, member = screen.profiles, _member(method.groups(screen.labels))
-        by_context, sums = solve(lower, member), product(member.T, profiles)
-        solved = solve(lower, profiles)
-        return cls(method, screen, inverse(lower), solved, by_context, member, sums)
+        ridge = Ridge(DEFAULT_RIDGE, np.ones(len(features)))
+        lower = method._factor(method.network.between(features), ridge, screen.profiles)
+        codes, _, count = encode(method.groups(screen.labels), ())
+        member = np.eye(count)[codes]
+        return cls(
+            method,
+            screen,
+            coefficients=solve(lower, screen.profiles),
+            context_coefficients=solve(lower, member),
+            member=member,
+            sums=product(member.T, screen.profiles),
+            inverse=inverse(lower),
+        )
 
     def predict(self, folds: NDArray[np.integer]) -> Array:
-        """Held-out predictions of every condition; `folds` says which are held out together."""
+        """Predictions of every condition (n, genes); `folds` (n,) are held out together."""
         profiles, counts = self.screen.profiles, self.member.sum(axis=0)
         result = np.empty_like(profiles)
 
-        def work(fold: int) -> None:
+        def predict_fold(fold: int) -> None:
             rows = np.flatnonzero(folds == fold)
-            rest = self.coefficients[rows]
+            coefficients = self.coefficients[rows]
             if self.method.centre:
                 member = self.member[rows]
                 left = counts - member.sum(axis=0)
                 means = self.sums - member.T @ profiles[rows]
-                whole = means.sum(axis=0) / max(left.sum(), 1.0)
-                means = np.where(left[:, None] > 0, means / np.maximum(left, 1.0)[:, None], whole)
-                rest -= self.by_context[rows] @ means
-            lower, _ = lapack.dpotrf(self._own(rows), lower=1, overwrite_a=1, clean=0)
-            result[rows] = profiles[rows] - cho_solve((lower, True), rest)
+                overall = means.sum(axis=0) / max(left.sum(), 1.0)
+                means = np.where(left[:, None] > 0, means / np.maximum(left, 1.0)[:, None], overall)
+                coefficients -= self.context_coefficients[rows] @ means
+            lower, _ = lapack.dpotrf(self._inverse_block(rows), lower=1, overwrite_a=1, clean=0)
+            result[rows] = profiles[rows] - cho_solve((lower, True), coefficients)
 
         with threadpool_limits(1):
-            parallel_for(work, np.unique(folds).tolist())
+            parallel_for(predict_fold, np.unique(folds).tolist())
         return result
 
-    def _own(self, rows: NDArray[np.intp]) -> Array:
+    def _inverse_block(self, rows: NDArray[np.intp]) -> Array:
         """A^-1_ff for ascending rows f."""
-        own = np.zeros((len(rows), len(rows)))
+        block = np.zeros((len(rows), len(rows)))
         for first in range(0, len(self.inverse), PANEL):
-            # Columns of L^-1 begin at their own place.
-            begun = int(np.searchsorted(rows, first + PANEL))
-            part = self.inverse[rows[:begun], first : first + PANEL]
-            own[:begun, :begun] += part @ part.T
-        return own.T
-
-
-def _member(names: NDArray[np.str_]) -> Array:
-    unique, codes = np.unique(names, return_inverse=True)
-    return np.eye(len(unique))[codes]
+            # L^-T is zero below the diagonal: rows past these columns contribute nothing.
+            stop = int(np.searchsorted(rows, first + PANEL))
+            part = self.inverse[rows[:stop], first : first + PANEL]
+            block[:stop, :stop] += part @ part.T
+        return block.T

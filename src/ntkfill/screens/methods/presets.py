@@ -1,22 +1,32 @@
-"""Priors of features for screens: means, the paper's, and any method's imputation."""
+"""Feature priors for screens, and the mixture of two methods from the paper."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...kernels.table import Array
-from .. import features as priors
-from ..features import ConditionPrior
-from ..features.labels import Labels
-from ..screen import Conditions, Screen
+from ..features import (
+    GroupMean,
+    Labels,
+    MeanOverOthers,
+    OneHot,
+    Reference,
+    Stack,
+    column,
+    encode,
+)
+from ..screen import Conditions, Screen, contexts
 from .baselines import Method
+from .ntk import NTK
 
 
-def means(fields: tuple[str, ...]) -> priors.Stack:
+def means(fields: tuple[str, ...]) -> Stack:
     """Context mean and drug mean over the other contexts; one-hots of every label, less heavy.
 
-    Where dose or time are labelled too, a drug's contexts differ from another's, so its mean is of
-    what is left of the context means, and the labels count for more.
+    Where dose or time are labelled too, drugs differ in their contexts, so a drug's mean is that of
+    the residuals of the context means, and the labels have larger weights.
 
     Parameters
     ----------
@@ -29,43 +39,117 @@ def means(fields: tuple[str, ...]) -> priors.Stack:
     (1.0, 1.0, 0.3, 0.1)
     """
     context = tuple(name for name in fields if name != "drug")
-    more = len(context) > 1
-    hot = (*(0.5 if more else 0.3 for _ in context), 0.5 if more else 0.1)
-    return priors.Stack(
-        priors.GroupMean(context),
-        priors.MeanOverOthers("drug", excluding=context, residual=context if more else None),
-        *(priors.OneHot(name) for name in (*context, "drug")),
-        weights=(1.0, 1.0, *hot),
+    labelled = len(context) > 1
+    return Stack(
+        GroupMean(context),
+        MeanOverOthers("drug", excluding=context, residual=context if labelled else None),
+        *(OneHot(name) for name in (*context, "drug")),
+        weights=(1.0, 1.0, *(0.5 if labelled else 0.3 for _ in context), 0.5 if labelled else 0.1),
     )
 
 
-def sparse(reference: str, field: str = "cell") -> ConditionPrior:
-    """The paper's prior for few drugs per cell line.
-
-    The drug's profile in a reference cell line with many drugs, beside the mean of the cell line.
-    """
-    return priors.Stack(priors.Reference((field, reference)), priors.GroupMean(field))
-
-
-def imputed(method: Method, fields: tuple[str, ...] = ("cell", "drug")) -> ConditionPrior:
+@dataclass(frozen=True)
+class Imputation:
     """Another method's imputation as features: measured profiles, and predicted ones elsewhere.
 
     With `FaLRTC()` it is the paper's prior for many drugs per cell line.
+
+    Parameters
+    ----------
+    method : Method
+    fields : tuple of str
+        The labels that the screen has.
+
+    Examples
+    --------
+    >>> from ntkfill.screens import CellMean
+    >>> train = {"cell": ["A", "A"], "drug": ["x", "y"]}
+    >>> labels = {"cell": ["A", "A"], "drug": ["y", "z"]}
+    >>> Imputation(CellMean()).features(np.array([[1.0], [3.0]]), train, labels)
+    array([[3.],
+           [2.]])
     """
 
-    def impute(profiles: Array, seen: Labels, wanted: Labels) -> Array:
-        genes = np.arange(profiles.shape[1]).astype(str)
-        train = Screen(profiles, _rows(seen, fields), genes, fields)
-        labels = _rows(wanted, fields)
-        place = {tuple(row): k for k, row in enumerate(train.labels.tolist())}
-        at = np.array([place.get(tuple(row), -1) for row in labels.tolist()])
-        result = np.where((at >= 0)[:, None], profiles[at], 0.0)
+    method: Method
+    fields: tuple[str, ...] = ("cell", "drug")
+
+    @property
+    def fixed(self) -> bool:
+        return False
+
+    def features(self, train_profiles: Array, train_labels: Labels, labels: Labels) -> Array:
+        known, wanted = (
+            np.stack([column(of, name).astype(str) for name in self.fields], axis=1)
+            for of in (train_labels, labels)
+        )
+        _, at, _ = encode(map(tuple, known.tolist()), map(tuple, wanted.tolist()))
+        result = train_profiles[at]
         if (at < 0).any():
-            result[at < 0] = method.predict(train, labels[at < 0])
+            genes = np.arange(train_profiles.shape[1]).astype(str)
+            train = Screen(train_profiles, known, genes, self.fields)
+            result[at < 0] = self.method.predict(train, wanted[at < 0])
         return result
 
-    return priors.Imputation(impute)
+
+@dataclass(frozen=True)
+class ByDrugCount:
+    """One method for contexts with few training drugs, another for the rest.
+
+    Parameters
+    ----------
+    sparse, dense : Method
+    threshold : int
+        Contexts with fewer training drugs than this are sparse.
+
+    Examples
+    --------
+    >>> from ntkfill.screens import CellMean
+    >>> train = Screen([[1.0], [3.0], [8.0]], [["A", "x"], ["A", "y"], ["B", "x"]], ["g"])
+    >>> method = ByDrugCount(CellMean(), NTK(), threshold=2)
+    >>> method.predict(train, np.array([["B", "y"]])).tolist()
+    [[8.0]]
+    """
+
+    sparse: Method
+    dense: Method
+    threshold: int = 150
+
+    def predict(self, train: Screen, conditions: Conditions) -> Array:
+        codes, at, _ = encode(train.contexts, contexts(conditions))
+        drugs = np.append(np.bincount(codes), 0)  # the last one, -1, is an unknown context
+        few = drugs[at] < self.threshold
+        result = np.empty((len(conditions), len(train.genes)))
+        for method, rows in ((self.sparse, few), (self.dense, ~few)):
+            if rows.any():
+                result[rows] = method.predict(train, conditions[rows])
+        return result
 
 
-def _rows(labels: Labels, fields: tuple[str, ...]) -> Conditions:
-    return np.stack([np.asarray(labels[name], dtype=str) for name in fields], axis=1)
+def paper_mixture(reference: str, dense: Method, threshold: int = 150) -> ByDrugCount:
+    """The mixture of Radhakrishnan et al., PNAS 2022, doi:10.1073/pnas.2115064119.
+
+    For cell lines with few training drugs, the features are the drug's profile in a reference cell
+    line and the cell line's mean; for the others, an imputation. The identity that the paper
+    appends to the features, 1.5 I, is an explicit ridge.
+
+    Parameters
+    ----------
+    reference : str
+        A cell line with many drugs.
+    dense : Method
+        Makes the imputation, `FaLRTC()` in the paper.
+    threshold : int
+        Contexts with fewer training drugs than this are sparse.
+
+    Examples
+    --------
+    >>> from ntkfill.screens import FaLRTC
+    >>> paper_mixture("MCF7", FaLRTC()).threshold
+    150
+    """
+    sparse = Stack(Reference(("cell", reference)), GroupMean("cell"))
+    return ByDrugCount(
+        NTK(sparse, ridge=0.1, centre=None),
+        NTK(Imputation(dense), ridge=0.1, centre=None),
+        threshold,
+    )

@@ -1,4 +1,4 @@
-"""Learned similarities, against the textbook's two steps, dense algebra and planted truths."""
+"""Learned covariances, against textbook expectation maximisation, dense algebra, planted truths."""
 
 from dataclasses import replace
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from ntkfill.screens import NTK, Additive, CellMean, KFold, Learned, Screen, evaluate, network
-from ntkfill.screens.methods.covariance import sizes
-from ntkfill.screens.methods.ntk import chosen
+from ntkfill.screens import NTK, Additive, CellMean, KFold, MatrixNormal, Screen, evaluate, network
+from ntkfill.screens.methods.matrix_normal import noise_scales
+from ntkfill.screens.methods.ntk import loo_ridge
 
 CELLS, DRUGS, GENES = 6, 9, 400
 
@@ -33,27 +33,27 @@ def planted(seed=0, genes=GENES):
 PROFILES, LABELS, KNOWN, TRUTH = planted()
 ROWS = np.arange(KNOWN)
 SEEN = PROFILES[:KNOWN] / np.sqrt(np.mean(PROFILES[:KNOWN] ** 2))
-START = Learned(steps=0).fit(PROFILES[:KNOWN], LABELS)
+START = MatrixNormal(max_iter=0).fit(PROFILES[:KNOWN], LABELS)
 
 
-def likelihood(found, shares):
+def likelihood(found, scales):
     """Of the seen profiles, per gene."""
-    covariance = found.covariance(ROWS, ROWS) + found.noise * np.diag(shares)
+    covariance = found.between(ROWS, ROWS) + found.noise * np.diag(scales)
     observed = SEEN @ SEEN.T / GENES
     return -np.linalg.slogdet(covariance)[1] - np.trace(np.linalg.solve(covariance, observed))
 
 
-def textbook(found, shares):
+def textbook(found, scales):
     """Expectation over all conditions, seen or not, then maximisation, one variance at a time."""
     every = np.arange(len(LABELS))
     observed = SEEN @ SEEN.T / GENES
-    solved = np.linalg.inv(found.covariance(ROWS, ROWS) + found.noise * np.diag(shares))
+    solved = np.linalg.inv(found.between(ROWS, ROWS) + found.noise * np.diag(scales))
 
     def posterior(prior):
-        """The mean square of what has this prior covariance with itself and with what was seen."""
-        own, across = prior
+        """The mean square of a variable with this prior covariance."""
+        prior, across = prior
         gain = across @ solved
-        return own + gain @ observed @ gain.T - gain @ across.T
+        return prior + gain @ observed @ gain.T - gain @ across.T
 
     grid = np.empty((CELLS, DRUGS), dtype=int)
     grid[found.context, found.drug] = every
@@ -64,31 +64,31 @@ def textbook(found, shares):
     contexts = np.einsum("adbe,de->ab", field, np.linalg.inv(found.drugs)) / DRUGS
     drugs = np.einsum("adbe,ab->de", field, np.linalg.inv(found.contexts)) / CELLS
     member = np.eye(CELLS)[found.context[ROWS]]
-    own = posterior((found.own[0] * np.eye(CELLS), found.own[0] * member.T))
-    noise = np.diag(found.noise * shares)
-    left = np.diagonal(posterior((noise, noise))) / shares
-    return contexts, drugs, np.trace(own) / CELLS, left.mean()
+    nugget = posterior((found.nuggets[0] * np.eye(CELLS), found.nuggets[0] * member.T))
+    noise = np.diag(found.noise * scales)
+    left = np.diagonal(posterior((noise, noise))) / scales
+    return contexts, drugs, np.trace(nugget) / CELLS, left.mean()
 
 
-def test_a_step_is_that_of_the_textbook():
-    shares = sizes(SEEN)
+def test_an_iteration_is_that_of_the_textbook():
+    scales = noise_scales(SEEN)
     found = START
     for _ in range(3):
-        contexts, drugs, own, noise = textbook(found, shares)
-        found = found.em_step(ROWS, SEEN / np.sqrt(GENES), shares)
+        contexts, drugs, nugget, noise = textbook(found, scales)
+        found = found.em_step(ROWS, SEEN / np.sqrt(GENES), scales)
         np.testing.assert_allclose(found.contexts, contexts, atol=1e-9)
         np.testing.assert_allclose(found.drugs, drugs / np.diag(drugs).mean(), atol=1e-9)
-        np.testing.assert_allclose([found.own[0], found.noise], [own, noise], atol=1e-9)
+        np.testing.assert_allclose([found.nuggets[0], found.noise], [nugget, noise], atol=1e-9)
     swapped = np.abs(found.contexts - drugs[:CELLS, :CELLS]).max()
     assert swapped > 0.05  # the sides are not alike, so the test would notice
 
 
-def test_every_step_makes_what_was_seen_likelier():
-    shares = sizes(SEEN)
-    steps = [Learned(steps=k).fit(PROFILES[:KNOWN], LABELS) for k in range(8)]
-    values = [likelihood(found, shares) for found in steps]
+def test_every_step_increases_the_likelihood():
+    scales = noise_scales(SEEN)
+    steps = [MatrixNormal(max_iter=k).fit(PROFILES[:KNOWN], LABELS) for k in range(8)]
+    values = [likelihood(found, scales) for found in steps]
     assert (np.diff(values) > 0).all()
-    assert likelihood(replace(steps[-1], drugs=START.drugs), shares) < values[-1]
+    assert likelihood(replace(steps[-1], drugs=START.drugs), scales) < values[-1]
 
 
 def correlations(covariance):
@@ -96,26 +96,26 @@ def correlations(covariance):
     return (covariance / np.outer(scale, scale))[np.triu_indices(len(scale), 1)]
 
 
-def test_planted_similarities_are_found():
-    found = Learned(drug=0.0).fit(PROFILES[:KNOWN], LABELS)
+def test_planted_covariances_are_recovered():
+    found = MatrixNormal(drug_nugget=0.0).fit(PROFILES[:KNOWN], LABELS)
     for learned, truth in zip((found.contexts, found.drugs), TRUTH, strict=True):
         assert np.corrcoef(correlations(learned), correlations(truth))[0, 1] > 0.9
     shuffled = LABELS.copy()
     np.random.default_rng(0).shuffle(shuffled[:KNOWN])
-    wrong = Learned(drug=0.0).fit(PROFILES[:KNOWN], shuffled)
+    wrong = MatrixNormal(drug_nugget=0.0).fit(PROFILES[:KNOWN], shuffled)
     assert np.corrcoef(correlations(wrong.drugs), correlations(TRUTH[1]))[0, 1] < 0.5
 
 
 def test_predictions_are_kernel_regression_on_features_with_these_inner_products():
     train = Screen(PROFILES[:KNOWN], LABELS[:KNOWN], np.arange(GENES))
     rest = train.profiles - train.profiles.mean(axis=0)
-    found = Learned().fit(rest, LABELS)
+    found = MatrixNormal().fit(rest, LABELS)
     every = np.arange(len(LABELS))
-    features = np.linalg.cholesky(found.covariance(every, every))
+    features = np.linalg.cholesky(found.between(every, every))
     kernel = network(1).between(features)
     known = kernel[:KNOWN, :KNOWN]
     ridge = found.noise / found.variance(ROWS).mean() * np.diag(known).mean()
-    solved = np.linalg.solve(known + ridge * np.diag(sizes(rest)), rest)
+    solved = np.linalg.solve(known + ridge * np.diag(noise_scales(rest)), rest)
     oracle = train.profiles.mean(axis=0) + kernel[KNOWN:, :KNOWN] @ solved
     np.testing.assert_allclose(NTK().predict(train, LABELS[KNOWN:]), oracle, atol=1e-8)
 
@@ -123,9 +123,9 @@ def test_predictions_are_kernel_regression_on_features_with_these_inner_products
 def test_planted_profiles_are_predicted_better_than_by_sums():
     screen = Screen(PROFILES[:KNOWN], LABELS[:KNOWN], np.arange(GENES))
     methods = {"ntk": NTK(), "cell mean": CellMean(), "additive": Additive()}
-    told = evaluate(screen, methods, KFold(5, rounds=1))
+    result = evaluate(screen, methods, KFold(5, rounds=1))
     for other in ("cell mean", "additive"):
-        assert told.against("ntk", other)["r2"].wins == 5
+        assert result.against("ntk", other)["r2"].wins == 5
 
 
 def test_scale_origin_and_order_do_not_matter():
@@ -136,16 +136,16 @@ def test_scale_origin_and_order_do_not_matter():
     np.testing.assert_allclose(NTK().predict(moved, wanted), 3 * usual + np.arange(GENES))
     turned = train.take(np.arange(KNOWN)[::-1])
     np.testing.assert_allclose(NTK().predict(turned, wanted[::-1]), usual[::-1], atol=1e-8)
-    few = NTK(Learned(most=10)).predict(train, wanted)
+    few = NTK(MatrixNormal(max_conditions=10)).predict(train, wanted)
     assert np.abs(few - usual).max() > 0.01
     assert np.isfinite(few).all()
 
 
-def test_what_is_learned_is_the_same_for_any_number_of_threads():
+def test_the_fit_is_the_same_for_any_number_of_threads():
     found = []
     for threads in (1, 2):
         with threadpool_limits(threads):
-            found.append(Learned().fit(PROFILES[:KNOWN], LABELS))
+            found.append(MatrixNormal().fit(PROFILES[:KNOWN], LABELS))
     np.testing.assert_array_equal(found[0].drugs, found[1].drugs)
 
 
@@ -155,18 +155,18 @@ def test_leave_one_out_in_closed_form_is_leaving_one_out(even):
     points = random.normal(size=(12, 3))
     kernel, y = network(1).between(points), points @ random.normal(size=(3, 4))
     y += 0.5 * random.normal(size=y.shape)
-    shares = np.ones(12) if even else random.uniform(0.2, 3.0, size=12)
+    scales = np.ones(12) if even else random.uniform(0.2, 3.0, size=12)
     ridges = 10.0 ** np.arange(-4.0, 2.25, 0.25)
-    scale = np.mean(np.diag(kernel / np.sqrt(np.outer(shares, shares))))
+    scale = np.mean(np.diag(kernel / np.sqrt(np.outer(scales, scales))))
     errors = []
     for ridge in ridges * scale:
         total = 0.0
         for k in range(12):
             rest = np.arange(12) != k
-            inside = kernel[np.ix_(rest, rest)] + ridge * np.diag(shares[rest])
+            inside = kernel[np.ix_(rest, rest)] + ridge * np.diag(scales[rest])
             guess = kernel[k, rest] @ np.linalg.solve(inside, y[rest])
-            total += np.sum((guess - y[k]) ** 2) / shares[k]
+            total += np.sum((guess - y[k]) ** 2) / scales[k]
         errors.append(total)
     best = ridges[int(np.argmin(errors))] * scale / np.mean(np.diag(kernel))
-    assert chosen(kernel.copy(), y, shares) == pytest.approx(best)
+    assert loo_ridge(kernel.copy(), y, scales) == pytest.approx(best)
     assert 0 < np.argmin(errors) < len(ridges) - 1

@@ -1,0 +1,177 @@
+"""Cross-validation of methods on a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ...errors import InputError
+from ...kernels.table import Array
+from ..features import unit_rows
+from ..methods.baselines import CellMean, Method
+from ..methods.ntk import NTK
+from ..screen import Screen, check_trainable
+from .scores import SCORES, Paired, cosine, paired_test, pearson, r2, rank_among
+from .splits import KFold, Split, Splitting
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Scores of methods over the same folds.
+
+    Parameters
+    ----------
+    methods, folds : tuple of str
+    scores : array of shape (methods, folds, len(SCORES))
+    sizes : int array of shape (folds, 2)
+        Held-out and training conditions.
+    contexts : tuple of str
+    by_context : array of shape (methods, contexts)
+        The mean cosine, cell mean removed, over held-out conditions; NaN where there were none.
+    first_fold : tuple of (truth, prediction) per method
+        Held-out conditions of the first fold, for charts.
+    """
+
+    methods: tuple[str, ...]
+    folds: tuple[str, ...]
+    scores: Array
+    sizes: NDArray[np.integer]
+    contexts: tuple[str, ...]
+    by_context: Array
+    first_fold: tuple[tuple[Array, Array], ...]
+
+    @property
+    def overlap(self) -> float:
+        """Mean of held-out over training conditions."""
+        return float(np.mean(self.sizes[:, 0] / self.sizes[:, 1]))
+
+    def mean(self, method: str) -> dict[str, float]:
+        """The mean of every score over the folds."""
+        means = self.scores[self.methods.index(method)].mean(axis=0)
+        return dict(zip(SCORES, map(float, means), strict=True))
+
+    def against(self, first: str, second: str) -> dict[str, Paired]:
+        """A paired test of one method against another, for every score."""
+        one, other = (self.scores[self.methods.index(name)] for name in (first, second))
+        return {
+            score: paired_test(one[:, k], other[:, k], self.overlap, lower=score == "rank")
+            for k, score in enumerate(SCORES)
+        }
+
+
+def evaluate(
+    screen: Screen,
+    methods: Mapping[str, Method],
+    splitting: Splitting | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Evaluation:
+    """Hold out conditions, predict them by each method from the rest, and score that.
+
+    A method is given the training conditions and the labels of the held-out ones, nothing else.
+    The one exception is an `NTK` with a fixed prior under `KFold`: all folds are predicted from one
+    factorisation, which gives the same predictions.
+
+    Parameters
+    ----------
+    screen : Screen
+        Conditions that are not measured are left out.
+    methods : mapping from name to Method
+    splitting : KFold, Sparse or LeaveOneOut, optional
+        The default is `KFold()`.
+    progress : callable, optional
+        Called with the fraction that is done.
+
+    Examples
+    --------
+    >>> from ntkfill.screens import simulate
+    >>> made = simulate(cells=6, drugs=12, genes=8)
+    >>> result = evaluate(made.screen, {"cell": CellMean(), "ntk": NTK()}, KFold(3, rounds=1))
+    >>> result.mean("ntk")["r"] > result.mean("cell")["r"]
+    True
+    """
+    known = check_trainable(screen)
+    if not methods:
+        raise InputError("methods must not be empty")
+    splitting = KFold() if splitting is None else splitting
+    splits = list(splitting.splits(known))
+    if not splits:
+        raise InputError("no condition of this screen can be held out")
+    contexts, context = np.unique(known.contexts, return_inverse=True)
+    scores = np.empty((len(methods), len(splits), len(SCORES)))
+    cosines = np.zeros((len(methods), len(contexts)))
+    counts = np.zeros(len(contexts))
+    for split in splits:
+        counts += np.bincount(context[split.test], minlength=len(contexts))
+    first_fold = []
+    for m, (name, method) in enumerate(methods.items()):
+        predict = _predictor(method, known, splitting)
+        for k, split in enumerate(splits):
+            predicted, truth = predict(split), known.profiles[split.test]
+            if predicted.shape != truth.shape or not np.isfinite(predicted).all():
+                raise InputError(
+                    f"the method {name!r} gave no prediction of {split.name}",
+                    expected=f"finite profiles of shape {truth.shape}",
+                    got=f"{predicted.shape}",
+                )
+            with threadpool_limits(1):  # the same scores for any number of threads
+                scores[m, k], cosine_of_test = _scores(known, split, predicted)
+            np.add.at(cosines[m], context[split.test], cosine_of_test)
+            if k == 0:
+                first_fold.append((truth, predicted))
+            if progress is not None:
+                progress((m + (k + 1) / len(splits)) / len(methods))
+    return Evaluation(
+        tuple(methods),
+        tuple(split.name for split in splits),
+        scores,
+        np.array([(split.test.sum(), split.train.sum()) for split in splits]),
+        tuple(contexts.tolist()),
+        np.where(counts > 0, cosines / np.maximum(counts, 1), np.nan),
+        tuple(first_fold),
+    )
+
+
+def _predictor(method: Method, known: Screen, splitting: Splitting) -> Callable[[Split], Array]:
+    """How the held-out profiles of a split are predicted."""
+    if isinstance(splitting, KFold) and isinstance(method, NTK) and method.fixed:
+        folds = splitting.assigned(known)
+        if (folds >= 0).all():
+            predicted = method.predict_folds(known, folds)
+            return lambda split: predicted[split.round][split.test]
+    return lambda split: method.predict(known.take(split.train), known.labels[split.test])
+
+
+def _scores(known: Screen, split: Split, predicted: Array) -> tuple[list[float], Array]:
+    """All scores of a fold, and the cosine of each held-out condition, cell mean removed."""
+    truth = known.profiles[split.test]
+    means = CellMean().predict(known.take(split.train), known.labels)
+    centred, true_centred = predicted - means[split.test], truth - means[split.test]
+    # What differs from the mean by rounding errors only does not differ.
+    centred[np.abs(centred).max(axis=1) <= 1e-12 * np.abs(predicted).max()] = 0.0
+    unit, true_unit = unit_rows(centred), unit_rows(true_centred)
+    scores = [
+        *(score(predicted, truth) for score in (pearson, r2, cosine)),
+        *(score(centred, true_centred) for score in (pearson, r2, cosine)),
+        _mean_rank(known.contexts, np.flatnonzero(split.test), unit, known.profiles - means),
+    ]
+    return scores, np.einsum("ij,ij->i", unit, true_unit)
+
+
+def _mean_rank(
+    contexts: NDArray[np.str_], tested: NDArray[np.intp], predicted: Array, centred: Array
+) -> float:
+    """The mean rank of the true profile among those of the same context, by cosine."""
+    ranks = []
+    for context in np.unique(contexts[tested]):
+        candidates = np.flatnonzero(contexts == context)
+        if len(candidates) < 2:
+            continue
+        rows = np.flatnonzero(contexts[tested] == context)
+        cosines = predicted[rows] @ unit_rows(centred[candidates]).T
+        true = np.searchsorted(candidates, tested[rows]).tolist()
+        ranks += [rank_among(row, at) for row, at in zip(cosines, true, strict=True)]
+    return float(np.mean(ranks)) if ranks else 0.5

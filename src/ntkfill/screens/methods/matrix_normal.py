@@ -1,0 +1,197 @@
+"""The covariance of conditions, learned from the training profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import qr
+from threadpoolctl import threadpool_limits
+
+from ...errors import InputError
+from ...kernels.table import Array
+from ...nn import Sequential
+from ...nn.pairs import of_gram
+from ...runtime.memory import require
+from ..screen import Conditions, contexts
+
+# The smallest noise scale: profiles of nearly zeros are measured no better than this.
+MIN_NOISE_SCALE = 0.1
+Rows = slice | NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class MatrixNormal:
+    """A prior whose covariances of contexts and of drugs are learned from the training profiles.
+
+    Every gene is a sample of one Gaussian field over the conditions. The covariance of two
+    conditions is that of their contexts times that of their drugs, plus a nugget for the same
+    context and one for the same drug; the noise variance of a profile is in proportion to its mean
+    square. The parameters are fitted by expectation maximisation (the matrix normal model of
+    Dutilleul 1999, doi:10.1080/00949659908811970, with missing conditions), stopped early, which
+    regularises them.
+
+    Parameters
+    ----------
+    max_iter : int
+        Iterations of expectation maximisation.
+    correlation : float
+        Initial correlation of two contexts, and of two drugs.
+    noise, context_nugget : float
+        Initial variances, relative to the mean square of the profiles.
+    drug_nugget : float
+        Not fitted: the likelihood would move it into the covariance of the drugs, and predictions
+        would distinguish drugs less well.
+    max_conditions : int
+        Fit on a random subset of at most this many conditions; all of them enter the regression.
+
+    Raises
+    ------
+    InputError
+        If a parameter is out of range.
+
+    Examples
+    --------
+    >>> labels = np.array([["A", "x"], ["A", "y"], ["B", "x"], ["B", "y"], ["C", "x"]])
+    >>> profiles = np.outer([1.0, 2.0, 1.0, 2.0, 1.0], [1.0, -1.0])
+    >>> fitted = MatrixNormal().fit(profiles, labels)
+    >>> bool(fitted.drugs[0, 1] > fitted.drugs[0, 0])  # y has twice the effect of x
+    True
+    """
+
+    max_iter: int = 10
+    correlation: float = 0.5
+    noise: float = 0.1
+    context_nugget: float = 0.3
+    drug_nugget: float = 0.1
+    max_conditions: int = 1000
+
+    def __post_init__(self) -> None:
+        least = min(self.max_iter, self.correlation, self.context_nugget, self.drug_nugget)
+        if least < 0 or not (self.correlation < 1 and self.noise > 0 and self.max_conditions > 0):
+            raise InputError(
+                "the covariance cannot be learned with these parameters",
+                expected="max_iter and nuggets >= 0, 0 <= correlation < 1, noise > 0, "
+                "max_conditions > 0",
+                got=repr(self),
+            )
+
+    @property
+    def fixed(self) -> bool:
+        return False
+
+    def fit(self, profiles: Array, labels: Conditions) -> ConditionCovariance:
+        """Fit the covariance of all conditions to the profiles of the first of them.
+
+        Parameters
+        ----------
+        profiles : array of shape (n, genes)
+            Centred.
+        labels : str array of shape (n or more, fields)
+
+        Raises
+        ------
+        MemoryLimitError
+            If the covariances do not fit into memory.
+        """
+        context, drug = (
+            np.unique(of, return_inverse=True)[1] for of in (contexts(labels), labels[:, 1])
+        )
+        sizes = int(context.max()) + 1, int(drug.max()) + 1
+        require("covariances", 8 * 6 * sum(n**2 for n in sizes), hint="fewer drugs or cell lines")
+        rows = np.arange(len(profiles))
+        if len(rows) > self.max_conditions:
+            rows = np.random.default_rng(0).permutation(rows)[: self.max_conditions]
+        first, second = (np.where(np.eye(n, dtype=bool), 1.0, self.correlation) for n in sizes)
+        nuggets = self.context_nugget, self.drug_nugget
+        fitted = ConditionCovariance(context, drug, first, second, nuggets, self.noise)
+        mean_square = float(np.mean(profiles[rows] ** 2)) or 1.0
+        with threadpool_limits(1):
+            # Only inner products of profiles are needed: n columns instead of one per gene.
+            (triangle,) = qr(profiles[rows].T, mode="r", check_finite=False)
+            samples = triangle[: len(rows)].T / np.sqrt(profiles.shape[1] * mean_square)
+            for _ in range(self.max_iter):
+                fitted = fitted.em_step(rows, samples, noise_scales(profiles[rows]))
+        return fitted
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionCovariance:
+    """Covariance of conditions: contexts[c, c'] drugs[d, d'] + nugget [c = c'] + nugget [d = d'].
+
+    Parameters
+    ----------
+    context, drug : int array of shape (n,)
+        The row of every condition in the two matrices.
+    contexts, drugs : array of shape (contexts, contexts) and (drugs, drugs)
+    nuggets : tuple of float
+        Of the same context and of the same drug.
+    noise : float
+        The noise variance of a profile of mean square 1.
+    """
+
+    context: NDArray[np.intp]
+    drug: NDArray[np.intp]
+    contexts: Array
+    drugs: Array
+    nuggets: tuple[float, float]
+    noise: float
+
+    def between(self, rows: Rows, columns: Rows) -> Array:
+        """The covariance of some conditions with others."""
+        context, other_context = self.context[rows][:, None], self.context[columns]
+        drug, other_drug = self.drug[rows][:, None], self.drug[columns]
+        result = self.contexts[context, other_context] * self.drugs[drug, other_drug]
+        result += self.nuggets[0] * (context == other_context)
+        result += self.nuggets[1] * (drug == other_drug)
+        return result  # (rows, columns)
+
+    def variance(self, rows: Rows) -> Array:
+        """The diagonal of `between(rows, rows)`, to the last bit."""
+        product = self.contexts.diagonal()[self.context[rows]]
+        return product * self.drugs.diagonal()[self.drug[rows]] + self.nuggets[0] + self.nuggets[1]
+
+    def em_step(self, rows: Rows, samples: Array, scales: Array) -> ConditionCovariance:
+        """One iteration of expectation maximisation.
+
+        `samples` (n, m) are the profiles of `rows`: their inner products are the observed
+        covariance. `scales` (n,) are the noise variances over `noise`.
+        """
+        of_context = np.eye(len(self.contexts))[self.context[rows]]  # (n, contexts)
+        of_drug = np.eye(len(self.drugs))[self.drug[rows]]  # (n, drugs)
+        inverse = np.linalg.inv(self.between(rows, rows) + self.noise * np.diag(scales))
+        solved = inverse @ samples
+        # Twice the gradient of the log-likelihood with respect to the covariance, (n, n).
+        gradient = solved @ solved.T - inverse
+        by_context = of_context.T @ (gradient * (of_drug @ self.drugs @ of_drug.T)) @ of_context
+        by_drug = of_drug.T @ (gradient * (of_context @ self.contexts @ of_context.T)) @ of_drug
+        contexts = self.contexts + self.contexts @ by_context @ self.contexts / len(self.drugs)
+        drugs = self.drugs + self.drugs @ by_drug @ self.drugs / len(self.contexts)
+        shared = float(np.einsum("ij,ik,jk->", gradient, of_context, of_context, optimize=True))
+        shared /= np.count_nonzero(of_context.any(axis=0))
+        nugget = self.nuggets[0] + self.nuggets[0] ** 2 * shared
+        return replace(
+            self,
+            contexts=(contexts + contexts.T) / 2,
+            # Only the product has a scale; it is that of the contexts.
+            drugs=(drugs + drugs.T) / (2 * drugs.diagonal().mean()),
+            nuggets=(nugget, self.nuggets[1]),
+            noise=self.noise + self.noise**2 * float(np.mean(gradient.diagonal() * scales)),
+        )
+
+    def kernel(self, network: Sequential, rows: slice, columns: slice) -> Array:
+        """The network's kernel of features with this covariance as inner products."""
+        variances = self.variance(rows), self.variance(columns)
+        return of_gram(network.layers, self.between(rows, columns), *variances, overwrite=True)
+
+
+def noise_scales(profiles: Array) -> Array:
+    """The mean square of every profile over that of all, at least a tenth.
+
+    >>> noise_scales(np.array([[1.0, 1.0], [0.0, 2.0], [0.0, 0.0]]))
+    array([1. , 2. , 0.1])
+    """
+    squares = np.einsum("ij,ij->i", profiles, profiles)
+    mean = float(squares.mean())
+    return np.maximum(squares / mean, MIN_NOISE_SCALE) if mean > 0 else np.ones(len(profiles))

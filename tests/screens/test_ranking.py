@@ -1,0 +1,76 @@
+"""Scores of reversal by hand, and rankings of a simulated screen."""
+
+import numpy as np
+import pytest
+
+from ntkfill import InputError
+from ntkfill.result import Filled
+from ntkfill.screens import Info, complete, rank, simulate
+from ntkfill.screens.ranking import connectivity, enrichment
+
+PROFILES = np.random.default_rng(0).normal(size=(6, 9))
+
+
+def walk(profile, genes):
+    """The running sum, gene by gene."""
+    order = sorted(range(len(profile)), key=lambda k: -profile[k])
+    total = sum(abs(profile[k]) for k in genes)
+    sums, value = [], 0.0
+    for k in order:
+        value += abs(profile[k]) / total if k in genes else -1 / (len(profile) - len(genes))
+        sums.append(value)
+    return max(sums, key=lambda value: (round(abs(value), 9), value))
+
+
+def test_connectivity_by_hand():
+    profile = np.array([[5.0, 3.0, 1.0, -1.0, -2.0, -4.0]])
+    # Raised {1, 2}: -1/4, then +3/4 and +1/4: greatest 3/4. Lowered {5}: down to -1, then up to 0.
+    assert enrichment(profile, np.array([1, 2]))[0] == pytest.approx(0.75)
+    assert enrichment(profile, np.array([5]))[0] == pytest.approx(-1.0)
+    assert connectivity(profile, np.array([1, 2]), np.array([5]))[0] == pytest.approx(0.875)
+    assert connectivity(-profile, np.array([1, 2]), np.array([5]))[0] == pytest.approx(-0.875)
+    # Both sets above: no connection.
+    assert connectivity(profile, np.array([0]), np.array([1]))[0] == 0.0
+
+
+def test_enrichment_against_a_walk():
+    for genes in ([0], [3, 4], [1, 5, 8], list(range(8))):
+        oracle = [walk(profile, genes) for profile in PROFILES]
+        np.testing.assert_allclose(enrichment(PROFILES, np.array(genes)), oracle, atol=1e-12)
+
+
+def test_ranking_finds_the_cures_and_marks_what_was_measured():
+    made = simulate()
+    filled = complete(made.screen)
+    for by in ("cosine", "connectivity"):
+        found = rank(filled, made.signature, by=by).drugs
+        assert {entry.drug for entry in found[:6]} == set(made.cures)
+        assert [getattr(entry, by) for entry in found] == sorted(getattr(e, by) for e in found)
+    one = rank(filled, made.signature | {"unheard of": 1.0}, cells=["simulated-cell-8"])
+    assert (one.genes, one.absent) == (60, 1)
+    labels = filled.values.labels[filled.info.measured].tolist()
+    for entry in one.drugs:
+        seen = ["simulated-cell-8", entry.drug] in labels
+        assert entry.source == ("measured" if seen else "predicted")
+    assert {entry.source for entry in rank(filled, made.signature).drugs} >= {"mixed"}
+
+
+SCREEN = simulate(cells=5, drugs=9, genes=12, random_state=3).screen.known
+COMPLETE = Filled(SCREEN, Info(SCREEN.measured))
+GENE = SCREEN.genes[0]
+
+
+@pytest.mark.parametrize(
+    ("signature", "options", "message"),
+    [
+        ({"TP53": 1.0}, {}, "share no gene"),
+        ({GENE: 0.0}, {}, "not all 0"),
+        ({GENE: np.nan}, {}, "finite"),
+        ({GENE: 1.0}, {"cells": ["X"]}, "no cell line X"),
+        ({GENE: 1.0}, {"by": "distance"}, "'cosine' or 'connectivity'"),
+        ({GENE: 1.0}, {"top": 0}, "top"),
+    ],
+)
+def test_errors(signature, options, message):
+    with pytest.raises(InputError, match=message):
+        rank(COMPLETE, signature, **options)
