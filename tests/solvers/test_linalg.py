@@ -11,7 +11,7 @@ from scipy.linalg import LinAlgError, cho_solve
 from ntkfill.solvers import linalg as matrices
 
 RNG = np.random.default_rng(0)
-SIZES = [1, 7, matrices.BLOCK, matrices.BLOCK + 1, 2 * matrices.BLOCK + 30]
+SIZES = [1, 7, matrices.SMALL, matrices.SMALL + 1, matrices.SMALL + matrices.BLOCK + 30]
 
 
 def positive(count):
@@ -26,10 +26,11 @@ def test_as_scipy(count):
     left, right = matrix[: count // 2 + 1], y
     np.testing.assert_allclose(matrices.product(left, right), left @ right, rtol=0, atol=1e-11)
     found = matrix.copy()
-    found[np.triu_indices(count, 1)] = np.nan  # never read
-    assert matrices.cholesky(found) is found
-    lower = np.where(np.tri(count, dtype=bool), found, np.nan)
-    np.testing.assert_allclose(np.tril(found), expected, rtol=0, atol=1e-13)
+    found[np.tril_indices(count, -1)] = np.nan  # one triangle is enough, and stays as it is
+    factor = matrices.cholesky(found)
+    assert np.shares_memory(factor, found)
+    lower = np.where(np.tri(count, dtype=bool), factor, np.nan)
+    np.testing.assert_allclose(np.tril(factor), expected, rtol=0, atol=1e-13)
     wanted = cho_solve((expected, True), y)
     before = y.copy()
     np.testing.assert_allclose(matrices.solve(lower, y), wanted, rtol=0, atol=1e-11)
@@ -39,8 +40,26 @@ def test_as_scipy(count):
     )
 
 
+@pytest.mark.parametrize("count", SIZES)
+def test_the_factor_still_multiplies_by_the_matrix(count):
+    matrix, y = positive(count), RNG.normal(size=(count, 3))
+    lower = matrices.cholesky(matrix.copy())
+    found = matrices.multiply(lower, np.diagonal(matrix) + 2.0, y)
+    np.testing.assert_allclose(found, matrix @ y + 2.0 * y, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("count", [20, matrices.SMALL + 20])
+def test_single_precision_stays(count):
+    matrix, y = positive(count), RNG.normal(size=(count, 3))
+    lower = matrices.cholesky(matrix.astype(np.float32))
+    found = matrices.solve(lower, y)
+    assert lower.dtype == found.dtype == np.float32
+    expected = np.linalg.solve(matrix, y)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3 * np.abs(expected).max())
+
+
 def test_nearly_singular_loses_no_more_than_scipy():
-    x = np.linspace(0, 1, matrices.BLOCK + 50)[:, None]
+    x = np.linspace(0, 1, matrices.SMALL + 50)[:, None]
     matrix = np.exp(-((x - x.T) ** 2) / 0.02) + 1e-10 * np.eye(len(x))
     lower = np.tril(matrices.cholesky(matrix.copy()))
     assert np.abs(lower @ lower.T - matrix).max() < 1e-14
@@ -48,7 +67,7 @@ def test_nearly_singular_loses_no_more_than_scipy():
 
 @pytest.mark.parametrize("at", [3, matrices.BLOCK + 2])
 def test_what_is_not_positive_is_refused(at):
-    matrix = positive(matrices.BLOCK + 9)
+    matrix = positive(matrices.SMALL + 9)
     matrix[at, at] = -1.0
     with pytest.raises(LinAlgError, match="not positive definite"):
         matrices.cholesky(matrix)

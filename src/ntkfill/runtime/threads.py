@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, TypeVar
+
+from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
+
+_lock = threading.Lock()
+_limit: dict[str, Any] = {"users": 0}
 
 
 def workers() -> int:
@@ -38,3 +47,30 @@ def parallel_for(
                 told(done / len(todo))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def single_blas_thread() -> Iterator[None]:
+    """Let BLAS use one thread: with several, the order of its sums depends on their number.
+
+    The limit belongs to the whole process: it is set when the first block is entered, from any
+    thread, and lifted after the last.
+    """
+    with _lock:
+        if not _limit["users"]:
+            _limit["setting"] = _blas_libraries().limit(limits=1)
+        _limit["users"] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _limit["users"] -= 1
+            if not _limit["users"]:
+                _limit["setting"].restore_original_limits()
+
+
+@cache
+def _blas_libraries() -> ThreadpoolController:
+    """Those of NumPy and SciPy; to look for them takes as long as to factor a small matrix."""
+    importlib.import_module("scipy.linalg")
+    return ThreadpoolController()

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
 from ..kernels import Kernel
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.memory import require
-from .base import Progress, Report, Solution, norms
+from ..runtime.threads import single_blas_thread
+from . import linalg
+from .base import Progress, Report, Solution, absolute_ridge, norms
+
+# Relative to the mean diagonal: the first jitter that is tried, and the largest.
+FIRST_JITTER, MAX_JITTER = 1e-12, 1e-4
 
 
 @dataclass(frozen=True)
@@ -45,50 +48,45 @@ class Cholesky:
 
     def factor(self, kernel: Kernel, known: Mask) -> CholeskyFactor:
         rows = np.flatnonzero(known)
-        require("the dense solve", 3 * 8 * len(rows) ** 2, hint="the solver CG")
-        block = kernel.block(rows, rows).astype(np.float64)
-        mean = float(np.mean(kernel.diagonal(), dtype=np.float64))
-        block[np.diag_indices(len(rows))] += self.ridge * mean
+        require("the dense solve", 2 * 8 * len(rows) ** 2, hint="the solver CG")
+        mean = absolute_ridge(1.0, kernel)
         jitter = 0.0
-        while True:
+        while jitter <= MAX_JITTER:
+            block = kernel.block(rows, rows).astype(np.float64, order="C")
+            block[np.diag_indices(len(rows))] += (self.ridge + jitter) * mean
             try:
-                # One thread: with several, the order of the sums depends on their number.
-                with threadpool_limits(1):
-                    lower = cho_factor(block, lower=True)[0]
-                return CholeskyFactor(kernel, known, block, lower, jitter, jitter * mean)
+                lower = linalg.cholesky(block)
+                return CholeskyFactor(kernel, known, lower, self.ridge * mean, jitter * mean)
             except np.linalg.LinAlgError:
-                grown = max(10 * jitter, 1e-12)
-                if grown > 1e-4:
-                    raise InputError(
-                        "the kernel is not positive semi-definite on the known entries",
-                        hint="a larger ridge",
-                    ) from None
-                block[np.diag_indices(len(rows))] += (grown - jitter) * mean
-                jitter = grown
+                jitter = max(10 * jitter, FIRST_JITTER)
+        raise InputError(
+            "the kernel is not positive semi-definite on the known entries", hint="a larger ridge"
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class CholeskyFactor:
-    """The factor of K[known, known] + ridge; `block` is the matrix itself, with the jitter `added`
-    (and relative to the mean diagonal, `jitter`)."""
+    """The factor of K[known, known] + ridge + jitter, as `linalg.cholesky` makes it; ridge and
+    jitter in units of the kernel."""
 
     kernel: Kernel
     known: Mask
-    block: Array
     lower: Array
-    jitter: float
-    added: float
+    ridge: float
+    jitter: float = 0.0
 
     def solve(self, y: Array, progress: Progress | None = None) -> Solution:
         """Solve for y of shape (n_known, m), with one step of iterative refinement."""
         y = np.asarray(y, dtype=np.float64)
-        with threadpool_limits(1):
-            a = cho_solve((self.lower, True), y)
-            a += cho_solve((self.lower, True), y - self.block @ a)
+        diagonal = self.kernel.diagonal().ravel()[self.known] + (self.ridge + self.jitter)
+        with single_blas_thread():
+            a = linalg.solve(self.lower, y)
+            a += linalg.solve(self.lower, y - linalg.multiply(self.lower, diagonal, a))
             # The jitter belongs to the solve, not to the problem.
-            rest = norms(y - self.block @ a + self.added * a)
+            rest = norms(y - linalg.multiply(self.lower, diagonal - self.jitter, a))
         if progress is not None:
             progress(1.0)
         size = norms(y)
         residual = float(np.max(rest / np.where(size > 0, size, 1.0), initial=0.0))
-        return Solution(a, Report(residual, 0, residual < 1e-6, self.jitter))
+        relative = self.jitter / absolute_ridge(1.0, self.kernel) if self.jitter else 0.0
+        return Solution(a, Report(residual, 0, residual < 1e-6, relative))

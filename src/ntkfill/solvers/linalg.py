@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import LinAlgError, blas, lapack
-from threadpoolctl import threadpool_limits
 
 from ..kernels.table import Array
-from ..runtime.threads import parallel_for
+from ..runtime.threads import parallel_for, single_blas_thread
 
 BLOCK = 256
+# Up to this size LAPACK alone is faster than blocks on two cores.
+SMALL = 1024
+# Fewer right-hand sides than this are not worth blocks.
+FEW = 64
 
 
 def product(left: Array, right: Array) -> Array:
@@ -33,15 +36,16 @@ def product(left: Array, right: Array) -> Array:
     def work(rows: slice) -> None:
         np.matmul(left[rows], right, out=result[rows])
 
-    with threadpool_limits(1):
-        parallel_for(work, _blocks(len(left)))
+    with single_blas_thread():
+        parallel_for(work, _blocks(len(left), 1))
     return result
 
 
 def cholesky(matrix: Array) -> Array:
-    """The lower factor L of a positive definite matrix of shape (n, n), in its place.
+    """The lower factor L of a symmetric, positive definite matrix of shape (n, n).
 
-    Nothing above the diagonal is read; what is left there is no part of the factor.
+    It takes the place of the matrix, which is float32 or float64 and in C order, and is returned in
+    Fortran order. Above the diagonal it holds what the matrix does there (see `multiply`).
 
     Raises
     ------
@@ -54,27 +58,31 @@ def cholesky(matrix: Array) -> Array:
     array([[2., 0.],
            [1., 2.]])
     """
+    potrf = lapack.spotrf if matrix.dtype == np.float32 else lapack.dpotrf
     blocks = _blocks(len(matrix))
-    with threadpool_limits(1):
+    with single_blas_thread():
         for k, here in enumerate(blocks):
 
-            def work(rows: slice, here: slice = here) -> None:
+            def work(columns: slice, here: slice = here) -> None:
                 past = slice(0, here.start)
-                matrix[rows, here] -= matrix[rows, past] @ matrix[here, past].T
+                matrix[here, columns] -= matrix[past, here].T @ matrix[past, columns]
 
+            corner = matrix[here, here].T
+            above = np.triu(corner, 1)  # `work` writes there too
             if k:
                 parallel_for(work, blocks[k:])
-            corner, failed = lapack.dpotrf(matrix[here, here], lower=1)
+            factor, failed = potrf(corner, lower=1, overwrite_a=1, clean=0)
             if failed:
                 raise LinAlgError("the matrix is not positive definite")
-            matrix[here, here] = corner
-            below = slice(here.stop, None)
-            matrix[below, here] = _divided(matrix[here, here], matrix[below, here].T).T
-    return matrix
+            if len(blocks) > 1:
+                corner[:] = np.tril(factor) + above
+                right = slice(here.stop, None)
+                matrix[here, right] = _divided(corner, matrix[here, right])
+    return matrix.T
 
 
 def solve(lower: Array, y: Array) -> Array:
-    """(L L^T)^-1 y, of shapes (n, n) and (n, m).
+    """(L L^T)^-1 y, of shapes (n, n) and (n, m), in the precision of L.
 
     Examples
     --------
@@ -82,8 +90,9 @@ def solve(lower: Array, y: Array) -> Array:
     array([[1.],
            [2.]])
     """
-    y, blocks = y.astype(np.float64), _blocks(len(lower))
-    with threadpool_limits(1):
+    y = y.astype(lower.dtype)
+    blocks = _blocks(len(lower), SMALL if y.shape[1] > FEW else len(lower))
+    with single_blas_thread():
         for k, here in enumerate(blocks):
             found = y[here] = _divided(lower[here, here], y[here])
 
@@ -101,6 +110,23 @@ def solve(lower: Array, y: Array) -> Array:
     return y
 
 
+def multiply(lower: Array, diagonal: Array, y: Array) -> Array:
+    """The matrix that `cholesky` factored, with this diagonal (n,), times y of shape (n, m), in
+    double precision: all of it but the diagonal is still above that of the factor.
+
+    Examples
+    --------
+    >>> matrix = np.array([[4.0, 2.0], [2.0, 5.0]])
+    >>> multiply(cholesky(matrix.copy()), np.diagonal(matrix), np.eye(2))
+    array([[4., 2.],
+           [2., 5.]])
+    """
+    with single_blas_thread():
+        result = blas.dsymm(1.0, lower, y, lower=0)
+    result += (diagonal - np.diagonal(lower))[:, None] * y
+    return np.asarray(result)
+
+
 def inverse(lower: Array) -> Array:
     """L^-T, upper triangular.
 
@@ -110,7 +136,7 @@ def inverse(lower: Array) -> Array:
     array([[ 0.5 , -0.25],
            [ 0.  ,  0.5 ]])
     """
-    result, blocks = np.eye(len(lower)), _blocks(len(lower))
+    result, blocks = np.eye(len(lower)), _blocks(len(lower), 1)
 
     def work(k: int) -> None:
         here = blocks[k]
@@ -119,14 +145,17 @@ def inverse(lower: Array) -> Array:
             result[here, at] -= result[here, past] @ lower[at, past].T
             result[here, at] = _divided(lower[at, at], result[here, at].T).T
 
-    with threadpool_limits(1):
+    with single_blas_thread():
         parallel_for(work, range(len(blocks)))
     return result
 
 
 def _divided(lower: Array, y: Array, *, transposed: bool = False) -> Array:
-    return blas.dtrsm(1.0, lower, y, lower=1, trans_a=transposed)
+    trsm = blas.strsm if lower.dtype == np.float32 else blas.dtrsm
+    return np.asarray(trsm(1.0, lower, y, lower=1, trans_a=transposed))
 
 
-def _blocks(count: int) -> list[slice]:
-    return [slice(first, min(first + BLOCK, count)) for first in range(0, count, BLOCK)]
+def _blocks(count: int, small: int = SMALL) -> list[slice]:
+    """One block where there are few rows, else blocks of `BLOCK`."""
+    size = BLOCK if count > small else max(count, 1)
+    return [slice(first, min(first + size, count)) for first in range(0, count, size)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, eigh
+from scipy.linalg import eigh
 
 from ..errors import InputError
 from ..kernels.table import Array
+from . import linalg
 
 # Relative to the mean diagonal: from interpolation to almost the mean.
 RIDGES = tuple(float(10.0**k) for k in np.arange(-4.0, 2.25, 0.25))
@@ -72,17 +73,11 @@ def cholesky(block: Array, ridge: float) -> Array:
     """
     block[np.diag_indices(len(block))] += ridge * mean_diagonal(block)
     try:
-        # Symmetric, so that its transpose is the same matrix in LAPACK's order: no copy.
-        return cho_factor(block.T, lower=True, overwrite_a=True, check_finite=False)[0]
+        return linalg.cholesky(block)
     except np.linalg.LinAlgError:
         raise InputError(
             "the kernel of the rows is singular", got=f"ridge {ridge:g}", hint="a larger ridge"
         ) from None
-
-
-def solve(lower: Array, y: Array) -> Array:
-    """Solve with a factor made by `cholesky`."""
-    return cho_solve((lower, True), y, check_finite=False)
 
 
 def mean_diagonal(block: Array) -> float:

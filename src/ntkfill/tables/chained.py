@@ -20,6 +20,7 @@ from ..nn.sequential import Sequential
 from ..observed import Mask, Observed
 from ..runtime.memory import require
 from ..runtime.threads import parallel_for
+from ..solvers import linalg
 from ..solvers import spectral as loo
 from .groups import Group, among, between, lengths, products, solved, thinned
 
@@ -128,7 +129,7 @@ class Chain:
         block = between(
             self.network, self.fill, group, fill, products(fill, self.fill), lengths(self.fill)
         )
-        return np.flatnonzero(group.known), loo.solve(lower, block[0])
+        return np.flatnonzero(group.known), linalg.solve(lower, block.T)[:, 0]
 
     def _factor(self, group: Group) -> Array:
         """The Cholesky factor of a group, made again."""

@@ -15,6 +15,7 @@ from ..kernels.table import Array
 from ..observed import Mask, Observed
 from ..runtime.memory import require
 from ..runtime.threads import parallel_for
+from ..solvers import linalg
 from ..solvers import spectral as loo
 from ..solvers.linalg import product
 
@@ -74,7 +75,7 @@ class Sided:
             if lower is None:
                 block = self.kernel[np.ix_(rows, rows)].astype(np.float64)
                 lower = loo.cholesky(block, pattern.ridge)
-            share = loo.solve(lower, kernel[rows].astype(np.float64))
+            share = linalg.solve(lower, kernel[rows].astype(np.float64)[:, None])[:, 0]
         return rows, share + (1.0 - share.sum()) / len(rows)
 
 
@@ -114,7 +115,7 @@ def fit(values: Array, kernel: Array, ridge: float | None, curve: Array | None =
         y = centred[np.ix_(rows, columns)]
         block = kernel[np.ix_(rows, rows)].astype(np.float64)
         lower = loo.cholesky(block, ridges[k])
-        coefficients[np.ix_(rows, columns)] = loo.solve(lower, y)
+        coefficients[np.ix_(rows, columns)] = linalg.solve(lower, y)
         patterns[k] = Pattern(rows, ridges[k], lower if keep else None)
         which[columns] = k
 

@@ -11,6 +11,7 @@ from ..kernels.table import Array
 from ..nn.pairs import of_gram
 from ..nn.sequential import Sequential
 from ..observed import Mask
+from ..solvers import linalg
 from ..solvers import spectral as loo
 
 # The first sweep, which starts from the means and chooses the ridges, takes so many rows at most.
@@ -99,4 +100,4 @@ def solved(group: Group, block: Array, fill: Array, *, keep: bool = False) -> Gr
         ridge = spectrum.choose(y)
         return replace(group, ridge=ridge, coefficients=spectrum.solve(y, ridge)[0])
     lower = loo.cholesky(block, group.ridge)
-    return replace(group, coefficients=loo.solve(lower, y), lower=lower if keep else None)
+    return replace(group, coefficients=linalg.solve(lower, y), lower=lower if keep else None)
