@@ -51,7 +51,7 @@ def main() -> None:
         "progress_reports": len(told) - 2,
         "longest_silence_seconds": float(waits.max()),
         "progress_never_falls": bool((advances >= 0).all()),
-        "levels": info.plan.network.reach.bit_length() - 1,
+        "levels": info.plan.network.receptive_radius.bit_length() - 1,
         "steps": max(report.steps for report in info.reports),
         "converged": info.converged,
     }

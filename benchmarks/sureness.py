@@ -135,7 +135,7 @@ def oracle() -> dict[str, float]:
     truth = np.sqrt(np.diag(sigma.block(at, at) + inner - cross - cross.T))
     exact = Posterior(sigma, CG(RIDGE, 1e-10).factor(theta, ~missing.ravel()))
     rough = Posterior(sigma, CG(RIDGE, 1e-3).factor(theta, ~missing.ravel()))
-    drawn = rough.sampled(at, SAMPLES)
+    drawn = rough.sample(at, SAMPLES)
     off = np.sqrt(drawn.variance) / truth - 1
     return {
         "grid": SHAPE[0],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntkfill import InputError, Observed, complete
-from ntkfill.kernels import Dense
+from ntkfill.kernels import DenseKernel
 from ntkfill.nn import hourglass
 from ntkfill.solvers import CG, Cholesky
 
@@ -13,7 +13,7 @@ SOLVERS = {"cholesky": Cholesky(RIDGE), "cg": CG(RIDGE, rtol=1e-10)}
 KERNELS = {
     "periodic": hourglass(1).kernel((6, 8), dtype=np.float64),
     "stationary": hourglass(1).kernel((6, 8), shift_average=True),
-    "dense": Dense(np.exp(-0.1 * np.abs(np.subtract.outer(range(48), range(48)))), (48,)),
+    "dense": DenseKernel(np.exp(-0.1 * np.abs(np.subtract.outer(range(48), range(48)))), (48,)),
 }
 solvers = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
 kernels = pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
@@ -163,7 +163,7 @@ def test_observed_takes_nan_where_unknown():
 def test_integers_are_filled_in_whole():
     values = np.array([[0, 10, 0, 30, 0, 50, 0, 9]]).T
     known = values.ravel() > 0
-    kernel = Dense(np.exp(-0.1 * np.abs(np.subtract.outer(range(8), range(8)))), (8,))
+    kernel = DenseKernel(np.exp(-0.1 * np.abs(np.subtract.outer(range(8), range(8)))), (8,))
     as_float = complete(Observed(values.astype(float), known), kernel, Cholesky(RIDGE)).values
     as_int = complete(Observed(values, known), kernel, Cholesky(RIDGE)).values
     np.testing.assert_allclose(as_int, as_float)

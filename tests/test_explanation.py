@@ -56,7 +56,7 @@ def test_neighbourhoods():
     for levels in (2, 3):
         radii = [neighbourhood(hourglass(levels), share) for share in (0.1, 0.5, 0.9, 0.999999)]
         assert radii == sorted(radii)
-        assert radii[-1] < np.sqrt(2) * hourglass(levels).reach
+        assert radii[-1] < np.sqrt(2) * hourglass(levels).receptive_radius
     assert neighbourhood(hourglass(3), prior=IID(0.0, 1.0)) > 2
     # The nngp falls off more slowly than the ntk, which counts the last layers most.
     assert neighbourhood(hourglass(4), kind="nngp") > neighbourhood(hourglass(4))

@@ -12,8 +12,8 @@ from .errors import InputError
 from .kernels import Kernel
 from .kernels.table import Array
 from .observed import Observed
-from .runtime.progress import stage
-from .solvers.base import Factor, Progress, Report, Solver
+from .runtime.progress import Progress, stage
+from .solvers.base import Factor, Report, Solver
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +109,9 @@ def complete(
     Examples
     --------
     >>> import numpy as np
-    >>> from ntkfill.kernels import Dense
+    >>> from ntkfill.kernels import DenseKernel
     >>> from ntkfill.solvers import Cholesky
-    >>> kernel = Dense(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
+    >>> kernel = DenseKernel(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
     >>> seen = Observed(np.array([[4.0], [np.nan]]), np.array([True, False]))
     >>> complete(seen, kernel, Cholesky()).values.ravel()
     array([4., 2.])
@@ -133,8 +133,8 @@ def complete(
             if len(columns) == values.shape[1]
             else (observed.values[np.ix_(known, columns)])
         )
-        told = stage(progress, len(fits), len(patterns))
-        fits.append(fit(factor, y, centre=centre, columns=columns, progress=told))
+        part = stage(progress, len(fits), len(patterns))
+        fits.append(fit(factor, y, centre=centre, columns=columns, progress=part))
         missing = np.flatnonzero(~known)
         values[np.ix_(missing, columns)] = fits[-1].predict(missing)
     return Completion(values, tuple(fits), centre)

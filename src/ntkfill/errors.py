@@ -41,16 +41,16 @@ def check_number(name: str, value: object) -> float:
     return float(value)
 
 
-def check_integer(name: str, value: object, least: int, most: int) -> int:
+def check_integer(name: str, value: object, minimum: int, maximum: int) -> int:
     """A whole number between two others.
 
     >>> check_integer("levels", 3, 0, 30)
     3
     """
-    if not isinstance(value, numbers.Integral) or not least <= int(value) <= most:
+    if not isinstance(value, numbers.Integral) or not minimum <= int(value) <= maximum:
         raise InputError(
             f"{name} cannot be used",
-            expected=f"a whole number from {least} to {most}",
+            expected=f"a whole number from {minimum} to {maximum}",
             got=repr(value),
         )
     return int(value)

@@ -11,7 +11,7 @@ from .errors import InputError
 from .kernels import Stationary
 from .kernels.table import Array
 from .nn.evaluate import Kind
-from .nn.sequential import Sequential
+from .nn.networks import Sequential
 from .priors import IID, Prior
 
 
@@ -36,9 +36,9 @@ class Explanation:
 
     Examples
     --------
-    >>> told = Explanation((1,), np.array([[0], [2]]), np.array([4.0, 8.0]), np.array([0.5, 0.5]),
-    ...                    6.0)
-    >>> told.radius(0.9), told.heaviest(1).places.tolist()
+    >>> places, values, weights = np.array([[0], [2]]), np.array([4.0, 8.0]), np.array([0.5, 0.5])
+    >>> explained = Explanation((1,), places, values, weights, value=6.0)
+    >>> explained.radius(0.9), explained.heaviest(1).places.tolist()
     (1.0, [[0]])
     """
 
@@ -99,7 +99,7 @@ def neighbourhood(
     ----------
     network : Sequential
     share : float
-        Of the kernel's mass above the far field, summed over all offsets; between 0 and 1.
+        Of the kernel's mass above its constant tail, summed over all offsets; between 0 and 1.
     axes : int
         Of the grid: 1 for signals, 2 for images, 3 for volumes.
     prior : Prior, optional
@@ -109,7 +109,7 @@ def neighbourhood(
     Returns
     -------
     float
-        In coordinates. At `network.reach` all of the mass is reached.
+        In coordinates. At `network.receptive_radius` all of the mass is reached.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def neighbourhood(
     >>> [round(neighbourhood(hourglass(levels)), 1) for levels in (2, 3, 4, 5)]
     [2.0, 4.0, 7.6, 15.0]
     """
-    side = 2 * network.stride * -(-network.reach // network.stride)
+    side = 2 * network.stride * -(-network.receptive_radius // network.stride)
     kernel = network.kernel((side,) * axes, prior or IID(), kind=kind, shift_average=True)
     if not isinstance(kernel, Stationary):
         raise InputError("this prior has no one neighbourhood", got=repr(prior))

@@ -5,10 +5,8 @@ A prior is a covariance of coordinates and nothing else. It never sees a target.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -182,31 +180,6 @@ class Features:
             d = np.arange(side).reshape([-1 if j == k else 1 for j in range(ndim)])
             index.append((r, (r + d) % side))
         return dense[tuple(r for r, _ in index) + tuple(c for _, c in index)], axes
-
-
-def parse_prior(text: str) -> Prior:
-    """The prior that a repr describes; nothing in the text is ever executed.
-
-    Examples
-    --------
-    >>> parse_prior("IID(mean=0.0, variance=1.0)")
-    IID(mean=0.0, variance=1.0)
-    """
-    makers: dict[str, Callable[..., Prior]] = {
-        "IID": IID,
-        "Identity": Identity,
-        "MeshGrid": MeshGrid,
-    }
-    try:
-        node = ast.parse(text.strip(), mode="eval").body
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            keywords = {str(k.arg): ast.literal_eval(k.value) for k in node.keywords}
-            return makers[node.func.id](*map(ast.literal_eval, node.args), **keywords)
-    except (SyntaxError, ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
-        raise InputError(
-            "this is no prior", expected=", ".join(makers), got=repr(text[:200])
-        ) from error
-    raise InputError("this is no prior", expected=", ".join(makers), got=repr(text[:200]))
 
 
 def _sides(shape: tuple[int, ...] | None) -> tuple[int, ...]:

@@ -1,23 +1,72 @@
-"""Several predictors weighted by how well they predict together (Wolpert 1992,
-doi:10.1016/S0893-6080(05)80023-1; Breiman 1996, doi:10.1007/BF00117832)."""
+"""Selection of networks: the candidates, the choice among them, and the stacking of several."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .nn.networks import Mixture, Sequential
 from .observed import Mask
 
-# More predictors than this are not worth their time.
-MOST = 3
-# One more, or another than the first, must be better by this share of the mean square; where few
-# errors are known, by DOUBT over their number.
-GAIN, DOUBT = 0.02, 3.0
-# The ridge on the weights, over the number of errors, relative to their mean square.
+# At most so many networks are stacked: more are not worth their time.
+MAX_STACKED = 3
+# Another network than the first, or one more, must lower the mean square by this share; where few
+# errors are known, by CHANCE over their number.
+GAIN, CHANCE = 0.02, 3.0
+# The ridge on the stacking weights, over the number of errors, relative to their mean square.
 SHRINKAGE = 6.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network that was tried.
+
+    Parameters
+    ----------
+    network : Sequential
+    error : float
+        Root mean square error on held-out entries: for grids in units of the values, for tables in
+        standard deviations of the column.
+    ridge : float, optional
+        Of grids.
+    feature_scale : float, optional
+        Of tables.
+    """
+
+    network: Sequential
+    error: float
+    ridge: float | None = None
+    feature_scale: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The network that was selected, and from which.
+
+    Parameters
+    ----------
+    network : Sequential or Mixture
+        Its repr is what ``network=`` and ``--network`` take to select the same again.
+    error : float
+        Its root mean square error on the held-out entries, as `Candidate.error`.
+    candidates : tuple of Candidate
+        The default network first.
+    held_out : bool array, optional
+        The known entries that were hidden from the candidates; calibration leaves them out. None
+        where entries were left out in closed form.
+    feature_scale : float, optional
+        Of tables.
+    """
+
+    network: Sequential | Mixture
+    error: float
+    candidates: tuple[Candidate, ...]
+    held_out: Mask | None = None
+    feature_scale: float | None = None
 
 
 def hold_out(known: Mask, share: float, rng: np.random.Generator) -> Mask:
@@ -48,45 +97,55 @@ def hold_out(known: Mask, share: float, rng: np.random.Generator) -> Mask:
     return held_out
 
 
-def stacked(gram: NDArray[np.float64], count: float, most: int = MOST) -> NDArray[np.float64]:
-    """Weights, summing to one and mostly zero, under which hidden entries are predicted best.
+def stacked(
+    gram: NDArray[np.float64], count: float, max_stacked: int = MAX_STACKED
+) -> NDArray[np.float64]:
+    """Stacking weights of predictors: summing to one, mostly zero, of least held-out error.
+
+    Stacked generalisation (Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1; Breiman 1996,
+    doi:10.1007/BF00117832) over all subsets of a few predictors.
 
     Parameters
     ----------
     gram : array of shape (k, k)
-        Mean products of the errors of k networks.
+        Mean products of the errors of k predictors.
     count : float
-        How many independent errors they are the means of.
-    most : int
-        How many networks to weigh, at most.
+        The number of independent errors that these are the means of.
+    max_stacked : int
+        At most so many weights are not zero.
 
     Returns
     -------
     array of shape (k,)
-        The first network alone, unless others gain more than chance would.
+        The first predictor alone, unless others gain more than chance would.
+
+    Examples
+    --------
+    >>> stacked(np.array([[1.0, 0.0], [0.0, 1.0]]), count=1e9)
+    array([0.5, 0.5])
     """
     size = len(gram)
-    needed = 1 - max(GAIN, min(DOUBT / count, 0.5))
-    best, least = np.eye(size)[0], float(gram[0, 0])
-    for members in range(1, min(most, size) + 1):
-        found, square = best, least
-        for chosen in itertools.combinations(range(size), members):
+    needed = 1 - max(GAIN, min(CHANCE / count, 0.5))
+    best, error = np.eye(size)[0], float(gram[0, 0])
+    for number in range(1, min(max_stacked, size) + 1):
+        found, found_error = best, error
+        for chosen in itertools.combinations(range(size), number):
             part = gram[np.ix_(chosen, chosen)]
-            ridge = SHRINKAGE / count * float(np.trace(part)) / members * (members > 1)
-            weights = _summing_to_one(part + ridge * np.eye(members))
+            ridge = SHRINKAGE / count * float(np.trace(part)) / number * (number > 1)
+            weights = _summing_to_one(part + ridge * np.eye(number))
             value = float(weights @ part @ weights) + ridge * float(weights @ weights)
-            if value < min(square, needed * least):
-                found, square = np.zeros(size), value
+            if value < min(found_error, needed * error):
+                found, found_error = np.zeros(size), value
                 found[list(chosen)] = weights
-        best, least = found, square
-    # Few digits, so that the repr can be read; the largest takes what rounding leaves.
+        best, error = found, found_error
+    # Few digits, so that the repr can be read; the largest weight takes the rounding error.
     best = np.round(best, 4)
     best[np.argmax(np.abs(best))] += 1 - best.sum()
     return np.round(best, 4)
 
 
 def _summing_to_one(gram: NDArray[np.float64]) -> NDArray[np.float64]:
-    """w with the least w^T gram w among those that sum to one."""
+    """The w that minimises w^T gram w among those that sum to one."""
     tiny = 1e-12 * np.trace(gram) + np.finfo(np.float64).tiny
     weights = np.linalg.solve(gram + tiny * np.eye(len(gram)), np.ones(len(gram)))
     return np.asarray(weights / weights.sum())

@@ -18,8 +18,8 @@ from ntkfill.nn import (
     TwoSlope,
     hourglass,
 )
-from ntkfill.nn.covariance import of_pairs
 from ntkfill.nn.evaluate import run
+from ntkfill.nn.layers import of_pairs
 from ntkfill.priors import Features, Identity, MeshGrid
 from ntkfill.solvers import CG, Cholesky
 

@@ -205,7 +205,7 @@ def test_every_channel_gets_the_reach_that_its_holes_need():
     image[:64, 0] = image[64:, 1] = np.nan
     alone = inpaint(image[:, 0], return_info=True)[1]
     both = inpaint(image, channel_axis=-1, return_info=True)[1]
-    assert both.plan.network.reach == alone.plan.network.reach > 128
+    assert both.plan.network.receptive_radius == alone.plan.network.receptive_radius > 128
 
 
 @pytest.mark.parametrize(("levels", "beyond"), [(1, 23**2 - 4 * 22), (2, 17**2), (3, 9**2), (4, 0)])

@@ -32,13 +32,13 @@ def test_no_fewer_levels_than_the_largest_hole_needs(n, width):
     network = plan(missing).network
     assert levels(network) >= LEAST_LEVELS[n] >= 4
     # The middle of the hole is (width + 1) // 2 from what is known: the reach is twice that.
-    assert network.reach >= 2 * ((width + 1) // 2)
-    assert not beyond_reach(missing, network.reach).any()
+    assert network.receptive_radius >= 2 * ((width + 1) // 2)
+    assert not beyond_reach(missing, network.receptive_radius).any()
 
 
 @pytest.mark.parametrize("width", [129, 255, 256, 257, 400, 512, 513])
 def test_one_level_more_than_the_largest_hole_needs(width):
-    reach = plan(hole((600,), width)).network.reach
+    reach = plan(hole((600,), width)).network.receptive_radius
     assert reach / 4 < 2 * ((width + 1) // 2) <= reach / 2
 
 
@@ -51,14 +51,17 @@ def test_levels_grow_with_the_hole():
 def test_one_large_hole_decides():
     missing = np.random.default_rng(0).random((90, 90)) < 0.5
     assert levels(plan(missing).network) == LEAST_LEVELS[2]
-    assert plan(missing | hole((90, 90), 66)).network.reach >= 128
+    assert plan(missing | hole((90, 90), 66)).network.receptive_radius >= 128
 
 
 def test_holes_at_borders_count_from_their_far_side():
     missing = np.zeros((64, 64), bool)
     missing[:, :20] = True
-    assert plan(missing).network.reach >= 2 * 20
-    assert plan(missing).network.reach > plan(np.roll(missing, 20, axis=1)).network.reach
+    assert plan(missing).network.receptive_radius >= 2 * 20
+    assert (
+        plan(missing).network.receptive_radius
+        > plan(np.roll(missing, 20, axis=1)).network.receptive_radius
+    )
 
 
 @pytest.mark.parametrize(("width", "beyond"), [(9, 1), (10, 4), (8, 0), (31, 23**2)])
@@ -78,7 +81,7 @@ def test_never_so_deep_that_the_kernel_is_slow(n, side, width):
     last_up = max(k for k, layer in enumerate(network.layers) if isinstance(layer, Upsample))
     linear = all(isinstance(layer, Conv) for layer in network.layers[last_up:][1:])
     assert 4 ** ((levels(network) - linear) * n) <= 4**14
-    assert network.reach < width  # or the cap was not what decided
+    assert network.receptive_radius < width  # or the cap was not what decided
 
 
 @pytest.mark.slow
@@ -105,12 +108,16 @@ def test_padded_torus(network, shift_average, shape):
     assert len(torus) == len(shape)
     for side, whole in zip(shape, torus, strict=True):
         # Around the torus the image's ends are so far apart that they share the far field only.
-        assert whole - (side - 1) > network.reach or network.reach == 1
-        assert whole >= side + network.reach
-        assert whole >= 2 * network.reach
-        assert whole % network.stride == 0 or (shift_average and network.axis.tail == 1)
+        assert whole - (side - 1) > network.receptive_radius or network.receptive_radius == 1
+        assert whole >= side + network.receptive_radius
+        assert whole >= 2 * network.receptive_radius
+        assert whole % network.stride == 0 or (shift_average and network.axis.tail_period == 1)
         # And no larger than Fourier transforms ask for.
-        assert whole <= 1.5 * max(side + network.reach, 2 * network.reach) + 2 * network.stride
+        assert (
+            whole
+            <= 1.5 * max(side + network.receptive_radius, 2 * network.receptive_radius)
+            + 2 * network.stride
+        )
         rest = whole
         for prime in (2, 3, 5):
             while rest % prime == 0:

@@ -58,7 +58,7 @@ def test_stacked_against_a_general_optimiser():
     gram = errors @ errors.T / 50
     assert stacked(gram, 1e12) == pytest.approx(best_weights(gram), abs=1e-3)
     # One member less, and one only, where no more are wanted.
-    assert np.count_nonzero(stacked(gram, 1e12, most=1)) == 1
+    assert np.count_nonzero(stacked(gram, 1e12, max_stacked=1)) == 1
     assert stacked(gram, 1e12).sum() == pytest.approx(1)
 
 
@@ -75,11 +75,11 @@ def test_family_starts_with_the_rule_and_sees_across_the_hole(shape, deepest, bo
     members = family(shape, deepest, boundary)
     assert members[0].network == automatic(shape, deepest, boundary, True)
     assert len(set(members)) == len(members)
-    assert all(member.network.reach > deepest for member in members[1:])
+    assert all(member.network.receptive_radius > deepest for member in members[1:])
     assert {member.ridge for member in family(shape, deepest, boundary, 0.5)} == {0.5}
     if boundary == "wrap":
         for member in members[1:]:
-            assert all(side >= 2 * member.network.reach for side in shape)
+            assert all(side >= 2 * member.network.receptive_radius for side in shape)
 
 
 @pytest.mark.parametrize("garbage", [0.0, np.nan, 1e30])

@@ -169,7 +169,7 @@ def test_support():
     )
     assert sure.interval is None
     assert sure.unsupported.sum() == sure.info.beyond_reach > 0
-    assert (sure.distance[sure.unsupported] >= NET.reach).all()
+    assert (sure.distance[sure.unsupported] >= NET.receptive_radius).all()
     assert sure.distance[20, 20] == 15
     assert sure.distance[0, 0] == 0
     # Where nothing known is in sight, nothing is less sure.

@@ -143,7 +143,7 @@ def archive(path):
 def stretch(path):
     """One digit of one axis."""
     axes = json.loads(path.read_text("utf-8"))["axes"]
-    axes[0]["reach"] += 1
+    axes[0]["radius"] += 1
     edit(path, axes=axes)
 
 

@@ -7,10 +7,10 @@ import pytest
 import scipy.linalg
 
 from ntkfill import InputError
-from ntkfill.kernels import Blocks, Dense, Periodic, Stationary, tiles
+from ntkfill.kernels import Blocks, DenseKernel, Periodic, Stationary, periodic
 from ntkfill.kernels.table import Axis
 from ntkfill.nn import LeakyReLU, Sequential, Upsample, hourglass
-from ntkfill.nn.linear import Conv, Downsample
+from ntkfill.nn.layers import Conv, Downsample
 from ntkfill.priors import Features
 
 # Sides that repeat after four, of which only neighbours are near; mirror symmetric.
@@ -72,14 +72,14 @@ def place(axis, side, i, j):
         return i % period, forward
     backward = side - forward
     r, d = (i % period, forward) if forward <= backward else (period - 1 - i % period, backward)
-    while d >= axis.reach + axis.tail:
-        d -= axis.tail
+    while d >= axis.radius + axis.tail_period:
+        d -= axis.tail_period
     return r, d
 
 
 def by_definition(kernel):
     """The matrix, one entry after the other."""
-    if isinstance(kernel, Dense):
+    if isinstance(kernel, DenseKernel):
         return kernel.values
     periodic = isinstance(kernel, Periodic)
     table = kernel.table if periodic else kernel.values[(None,) * len(kernel.shape)]
@@ -107,7 +107,7 @@ def close(ours, expected, digits=12):
 class TestContract:
     def test_is_of_the_kind_that_its_name_says(self, request, pair):
         name = request.node.callspec.params["pair"]
-        assert type(pair[0]).__name__.lower() == name.split()[0]
+        assert type(pair[0]).__name__.lower().removesuffix("kernel") == name.split()[0]
         assert len(pair[0].shape) == int(name.split()[1].rstrip(","))
 
     def test_block(self, pair):
@@ -160,7 +160,7 @@ class TestContract:
 @pytest.mark.parametrize("route", ["banded", "fourier"])
 def test_routes_of_the_product(name, route):
     kernel = KERNELS[name]()
-    operator = getattr(tiles, route)(kernel.table, kernel.axes, kernel.shape)
+    operator = getattr(periodic, route)(kernel.table, kernel.axes, kernel.shape)
     near = "tail" not in name and "torus" not in name and "mirrored" not in name
     assert (operator is not None) == (near or route == "fourier")
     if operator is not None:
@@ -191,8 +191,8 @@ ENDLESS, CIRCLE = Axis(4, None, 4), Axis(4, 8)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Dense(np.eye(5), (2, 3)), r"expected shape \(6, 6\); got shape \(5, 5\)"),
-        (lambda: Dense(np.ones((4, 6)), (2, 2)), "does not fit its grid"),
+        (lambda: DenseKernel(np.eye(5), (2, 3)), r"expected shape \(6, 6\); got shape \(5, 5\)"),
+        (lambda: DenseKernel(np.ones((4, 6)), (2, 2)), "does not fit its grid"),
         (lambda: Periodic(np.ones((4, 5)), (ENDLESS,), (10,)), "multiple of 4, at least 7; got 10"),
         (lambda: Periodic(np.ones((4, 5)), (ENDLESS,), (4,)), "at least 7; got 4"),
         (lambda: Periodic(np.ones((4, 8)), (CIRCLE,), (16,)), "expected 8; got 16"),

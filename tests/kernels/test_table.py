@@ -28,7 +28,7 @@ from ntkfill.nn import (
     hourglass,
     parse,
 )
-from ntkfill.nn.sequential import as_kernel
+from ntkfill.nn.networks import as_kernel
 from ntkfill.priors import IID, Features, MeshGrid
 
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
@@ -74,7 +74,7 @@ def moved(values, shape, offset):
 def roomy(net):
     """A side that the endless grid's table fits with room to spare, not a power of two."""
     period = net.period * net.stride
-    return period * (2 * net.reach // period + 3)
+    return period * (2 * net.receptive_radius // period + 3)
 
 
 def relative(ours, expected):
@@ -143,23 +143,23 @@ DERIVED = [
 ]
 
 
-@pytest.mark.parametrize(("net", "stride", "period", "reach"), DERIVED)
-def test_stride_period_and_reach(net, stride, period, reach):
-    assert (net.stride, net.period, net.reach) == (stride, period, reach)
+@pytest.mark.parametrize(("net", "stride", "period", "radius"), DERIVED)
+def test_stride_period_and_radius(net, stride, period, radius):
+    assert (net.stride, net.period, net.receptive_radius) == (stride, period, radius)
 
 
-@pytest.mark.parametrize(("net", "stride", "period", "reach"), DERIVED[:-1])
-def test_period_and_reach_are_the_smallest(net, stride, period, reach):
+@pytest.mark.parametrize(("net", "stride", "period", "radius"), DERIVED[:-1])
+def test_period_and_radius_are_the_smallest(net, stride, period, radius):
     """Seen in the kernel itself, on a torus."""
     side = roomy(net)
     full = matrix(on_torus(net, (side,)))
     table = np.array([np.roll(row, -i) for i, row in enumerate(full)])  # (coordinate, offset)
     repeats = [p for p in range(1, side + 1) if relative(np.roll(table, p, axis=0), table) < 1e-12]
     assert repeats[0] == period
-    tail = net.axis.tail
+    tail = net.axis.tail_period
     offsets = np.arange(side // 2 - tail)
     far = np.max(np.abs(table[:, offsets] - table[:, offsets + tail]), axis=0) < 1e-12 * table.max()
-    assert np.flatnonzero(~far)[-1] == reach - 1
+    assert np.flatnonzero(~far)[-1] == radius - 1
 
 
 ENDLESS = (
@@ -176,7 +176,7 @@ ENDLESS = (
 @pytest.mark.parametrize("kind", ["ntk", "nngp"])
 @pytest.mark.parametrize(("net", "n"), ENDLESS)
 def test_endless_grid_equals_the_torus(net, n, kind):
-    sides = [2 * net.reach + (-2 * net.reach) % net.stride, roomy(net)]
+    sides = [2 * net.receptive_radius + (-2 * net.receptive_radius) % net.stride, roomy(net)]
     for side in sides[: 2 if n == 1 else 1]:
         shape = (side,) * n
         assert net.table_grid(shape, IID()) is None  # the endless grid is what is under test
@@ -450,5 +450,5 @@ def test_parsed(text, net):
     ids=lambda text: text[:30],
 )
 def test_text_that_is_no_network(text):
-    with pytest.raises(InputError, match="this is no network"):
+    with pytest.raises(InputError, match="network must be the repr"):
         parse(text)

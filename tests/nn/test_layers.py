@@ -21,7 +21,7 @@ from ntkfill.nn import (
     Upsample,
     hourglass,
 )
-from ntkfill.nn.covariance import Covariance, variances
+from ntkfill.nn.layers import Covariance, variances
 from ntkfill.priors import IID, Features, Identity, MeshGrid
 
 # Every network is evaluated twice: by the package, and by these lines on full matrices.

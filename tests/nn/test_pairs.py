@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ntkfill.nn import Dense, Erf, LeakyReLU, ReLU, Sequential, TwoSlope, pairs
-from ntkfill.nn.covariance import of_pairs
 from ntkfill.nn.evaluate import run
+from ntkfill.nn.layers import of_pairs
 from ntkfill.nn.pairs import of_gram, of_vectors
 
 RNG = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from sklearn.kernel_ridge import KernelRidge
 
 from ntkfill.completion import fit
 from ntkfill.errors import InputError, MemoryLimitError
-from ntkfill.kernels import Blocks, Dense
+from ntkfill.kernels import Blocks, DenseKernel
 from ntkfill.nn import hourglass
 from ntkfill.solvers import CG, Blockwise, Cholesky
 from ntkfill.uncertainty import Posterior
@@ -44,7 +44,7 @@ def make(kind, n=2):
         root = np.random.default_rng(n).normal(size=(np.prod(shape),) * 2)
         # Of very different variances, so that it matters which diagonal a ridge is relative to.
         root *= np.linspace(0.2, 2.0, len(root))[:, None]
-        return Dense(root @ root.T / len(root), shape)
+        return DenseKernel(root @ root.T / len(root), shape)
     return hourglass(1).kernel(shape, shift_average=kind == "stationary", dtype=np.float64)
 
 
@@ -132,7 +132,7 @@ def test_too_few_steps_are_told(max_steps, converged):
 )
 def test_jitter_is_told(values, jittered):
     y = np.ones((3, 1))
-    solution = Cholesky().factor(Dense(values, (3,)), np.ones(3, bool)).solve(y)
+    solution = Cholesky().factor(DenseKernel(values, (3,)), np.ones(3, bool)).solve(y)
     assert (solution.report.jitter > 0) is jittered
     np.testing.assert_allclose(values @ solution.coefficients, y, rtol=1e-6)
 
@@ -140,7 +140,7 @@ def test_jitter_is_told(values, jittered):
 @pytest.mark.parametrize("values", [np.diag([1.0, -1.0, 1.0]), np.zeros((3, 3))])
 def test_no_jitter_mends_what_is_no_kernel(values):
     with pytest.raises(InputError, match="larger ridge"):
-        Cholesky().factor(Dense(values, (3,)), np.ones(3, bool))
+        Cholesky().factor(DenseKernel(values, (3,)), np.ones(3, bool))
 
 
 @exact
@@ -194,7 +194,7 @@ def test_one_known_and_all_known(solver, kind, count):
 def test_ridge_is_relative(solver, factor):
     kernel = make("dense")
     known, y = some(kernel)
-    scaled = solver.factor(Dense(factor * kernel.values, kernel.shape), known).solve(y)
+    scaled = solver.factor(DenseKernel(factor * kernel.values, kernel.shape), known).solve(y)
     plain = solver.factor(kernel, known).solve(y)
     assert close(factor * scaled.coefficients, plain.coefficients, solver)
 
@@ -222,7 +222,7 @@ def test_memory_limit_refuses(limit, monkeypatch):
 @pytest.mark.parametrize("kind", ["rank one", "periodic", "stationary"])
 @pytest.mark.parametrize("rtol", [1e-3, 1e-8])
 def test_singular_kernel_without_ridge_is_told(kind, rtol):
-    kernel = Dense(np.ones((96, 96)), SHAPES[2]) if kind == "rank one" else make(kind)
+    kernel = DenseKernel(np.ones((96, 96)), SHAPES[2]) if kind == "rank one" else make(kind)
     y = np.random.default_rng(0).normal(size=(96, 2))
     solution = CG(ridge=0.0, rtol=rtol).factor(kernel, np.ones(96, bool)).solve(y)
     gram, _ = system(kernel, np.ones(96, bool), 0.0)
@@ -250,7 +250,7 @@ if sys.argv[1] == "1" and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
 import numpy as np
 from ntkfill.completion import fit
-from ntkfill.kernels import Blocks, Dense
+from ntkfill.kernels import Blocks, DenseKernel
 from ntkfill.nn import hourglass
 from ntkfill.uncertainty import Posterior
 from ntkfill.solvers import CG, Blockwise, Cholesky
@@ -261,7 +261,7 @@ gram = np.round(root @ root.T / 700, 3)  # or it would depend on the number of t
 kernels = {
     "stationary": hourglass(3).kernel((48, 48), shift_average=True),
     "periodic": hourglass(3).kernel((48, 48)),
-    "dense": Dense(gram.astype(np.float32), (700,)),
+    "dense": DenseKernel(gram.astype(np.float32), (700,)),
 }
 for name, kernel in kernels.items():
     some = known[: np.prod(kernel.shape)]
@@ -317,7 +317,7 @@ def test_blocks_are_solved_as_one_matrix(uneven):
     every, at = np.arange(known.size), np.flatnonzero(known)
     gram = kernel.block(every, every) + np.diag(np.broadcast_to(noise, known.shape).ravel())
     y = rng.normal(size=(len(at), 2))
-    oracle = Cholesky().factor(Dense(gram, (len(gram),)), known.ravel())
+    oracle = Cholesky().factor(DenseKernel(gram, (len(gram),)), known.ravel())
     solution = factor.solve(y)
     assert solution.report.residual < 1e-12
     np.testing.assert_allclose(solution.coefficients, oracle.solve(y).coefficients, atol=1e-9)
@@ -341,7 +341,7 @@ def test_blocks_are_solved_as_one_matrix(uneven):
 
 def test_blocks_alone():
     with pytest.raises(InputError, match="not made of blocks"):
-        Blockwise().factor(Dense(np.eye(2), (2,)), np.ones(2, bool))
+        Blockwise().factor(DenseKernel(np.eye(2), (2,)), np.ones(2, bool))
     with pytest.raises(InputError, match="these are no blocks"):
         Blocks(np.ones((2, 3, 4)))
 

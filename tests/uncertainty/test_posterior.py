@@ -4,11 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
 
-from ntkfill.kernels import Dense
-from ntkfill.nn import Conv, ReLU, Sequential, hourglass
-from ntkfill.nn import Dense as DenseLayer
+from ntkfill.kernels import DenseKernel
+from ntkfill.nn import Conv, Dense, ReLU, Sequential, hourglass
 from ntkfill.priors import Features
 from ntkfill.solvers import CG, Cholesky
 from ntkfill.solvers.base import absolute_ridge
@@ -17,8 +15,6 @@ from ntkfill.uncertainty import (
     Scores,
     likelihood_ratio_weights,
     local_scale,
-    overall_scale,
-    scale_mixture,
 )
 from ntkfill.uncertainty.sampling import root
 
@@ -87,7 +83,7 @@ def test_covariance_is_the_closed_form(model, options):
 @pytest.mark.parametrize("model", MODELS)
 def test_sampled_within_its_stated_error(model, options, centred):
     found = posterior(model, options, centred=centred)
-    drawn = found.sampled(AT, samples=200, seed=3)
+    drawn = found.sample(AT, samples=200, random_state=3)
     exact = found.variances(AT)
     off = (np.sqrt(drawn.variance / exact) - 1) / drawn.relative_error
     assert 0.5 < np.sqrt(np.mean(off**2)) < 1.6
@@ -103,14 +99,14 @@ def test_sampled_coefficients():
     prior, fit = (dense(NET.kernel(SHAPE, kind=x, shift_average=True)) for x in ("nngp", "ntk"))
     inverse = np.linalg.inv(fit[np.ix_(k, k)] + RIDGE * np.diag(fit).mean() * np.eye(len(k)))
     expected = np.diag(inverse @ prior[np.ix_(k, k)] @ inverse)
-    drawn = found.sampled(AT, samples=200)
-    off = (np.sqrt(drawn.expected / expected) - 1) / drawn.relative_error
+    drawn = found.sample(AT, samples=200)
+    off = (np.sqrt(drawn.expected_squares / expected) - 1) / drawn.relative_error
     assert abs(off).max() < 4.5
 
 
 def test_the_same_draws_again():
     first = posterior("ntk", KERNELS["stationary"])
-    a, b, c = (first.sampled(AT, 20, seed=seed).variance for seed in (1, 1, 2))
+    a, b, c = (first.sample(AT, 20, random_state=seed).variance for seed in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
     assert not np.array_equal(a, c)
 
@@ -133,7 +129,7 @@ def test_no_root():
 
 POINTS = np.random.default_rng(1).normal(size=(8, 3))
 TARGETS = 0.3 * np.random.default_rng(2).normal(size=5)
-WIDE = Sequential(DenseLayer(), ReLU(), DenseLayer())
+WIDE = Sequential(Dense(), ReLU(), Dense())
 
 
 def gradients(inner, outer):
@@ -168,7 +164,7 @@ def trained(rng, width, steps=400):
 
 def of_vectors(drawn, fitted):
     known = np.arange(8) < 5
-    prior, fit = (Dense(WIDE.between(POINTS, kind=kind), (8,)) for kind in (drawn, fitted))
+    prior, fit = (DenseKernel(WIDE.between(POINTS, kind=kind), (8,)) for kind in (drawn, fitted))
     factor = Cholesky().factor(fit, known)
     mean = fit.block(np.arange(5, 8), np.arange(5)) @ factor.solve(TARGETS[:, None]).coefficients
     return mean.ravel(), Posterior(prior, factor).covariance(np.arange(5, 8))
@@ -205,7 +201,7 @@ def test_the_scale_of_draws_is_found():
     known = RNG.random(600) < 0.5
     factor = CG(1e-2, 1e-6).factor(kernel, known)
     found = Posterior(kernel, factor, absolute_ridge(1e-2, kernel))
-    expected = found.sampled(np.arange(0), 200).expected
+    expected = found.sample(np.arange(0), 200).expected_squares
     scale = np.where(np.arange(600) < 300, 1.0, 5.0)
     noisy = RNG.normal(size=(40, 600)) * np.sqrt(found.noise)
     values = (scale * (root(kernel)(RNG.normal(size=(40, 600))) + noisy)).T
@@ -213,43 +209,6 @@ def test_the_scale_of_draws_is_found():
     local = np.sqrt(np.mean(local_scale(coefficients, expected, known) ** 2, axis=0))
     assert local[20:250].mean() == pytest.approx(1.0, rel=0.1)
     assert local[350:580].mean() == pytest.approx(5.0, rel=0.1)
-    whole = overall_scale(coefficients, expected)
-    assert np.sqrt(np.mean(whole**2)) == pytest.approx(np.sqrt(13), rel=0.1)
-
-
-# --- Heavy tails.
-
-
-@pytest.mark.parametrize(("shape", "rate"), [(2.0, 1.0), (0.5, 3.0)])
-def test_student_is_the_mixture(shape, rate):
-    """Against the integral over the scale, by quadrature."""
-    gram = np.array([[1.0, 0.6], [0.6, 1.0]])
-    y, cross = np.array([0.5, -1.0]), np.array([0.7, 0.2])
-    solved = np.linalg.solve(gram, y)
-    mean, variance = cross @ solved, 1.0 - cross @ np.linalg.solve(gram, cross)
-    found = scale_mixture(
-        y[:, None], solved[:, None], np.full((1, 1), mean), np.full((1, 1), variance),
-        shape=shape, rate=rate,
-    )  # fmt: skip
-
-    def weight(s):
-        likelihood = stats.multivariate_normal.pdf(y, cov=s * gram)
-        return stats.invgamma.pdf(s, shape, scale=rate) * likelihood
-
-    norm = integrate.quad(weight, 0, np.inf)[0]
-    for value in (-1.0, 0.3, 2.0):
-        expected = integrate.quad(
-            lambda s, v=value: weight(s) * stats.norm.pdf(v, mean, np.sqrt(s * variance)), 0, np.inf
-        )[0]
-        density = stats.t.pdf(value, found.df, mean, found.scale[0, 0])
-        assert density == pytest.approx(expected / norm, rel=1e-5)
-        assert density != pytest.approx(stats.norm.pdf(value, mean, found.scale[0, 0]), rel=1e-2)
-
-
-def test_student_needs_a_prior():
-    one = np.ones((1, 1))
-    with pytest.raises(ValueError, match="no inverse gamma"):
-        scale_mixture(one, one, one, one, shape=-1.0)
 
 
 # --- Conformal prediction.

@@ -293,7 +293,7 @@ def plan_figures(options: argparse.Namespace, source: Path, plan: Plan) -> dict[
     return {
         "input": str(source),
         "network": repr(plan.network),
-        "reach": plan.network.reach,
+        "reach": plan.network.receptive_radius,
         "torus": list(plan.torus),
         "solver": repr(plan.solver),
         "memory_bytes": plan.memory,

@@ -8,8 +8,7 @@ from typing import Literal
 from scipy import ndimage
 
 from ..errors import InputError
-from ..nn.architectures import hourglass
-from ..nn.sequential import Sequential
+from ..nn.networks import Sequential, hourglass
 from ..observed import Mask
 
 Boundary = Literal["pad", "wrap"]

@@ -11,8 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel
-from ..nn.mixture import Mixture
-from ..nn.sequential import Sequential
+from ..nn.networks import Mixture, Sequential
 from ..observed import Mask
 from ..priors import Prior
 from ..runtime.progress import reporter, stage

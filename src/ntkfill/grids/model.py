@@ -14,8 +14,8 @@ from ..errors import InputError
 from ..io.cache import Cache, MemoryCache
 from ..kernels.table import Array, Index
 from ..observed import Mask, Observed
-from ..runtime.progress import stage
-from ..solvers.base import Progress, Report
+from ..runtime.progress import Progress, stage
+from ..solvers.base import Report
 from .components import Part
 from .image import Picture
 

@@ -16,8 +16,7 @@ from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel
 from ..kernels.table import Array, Axis
 from ..nn.evaluate import Kind
-from ..nn.mixture import RIDGE, Mixture
-from ..nn.sequential import Sequential, as_kernel
+from ..nn.networks import RIDGE, Mixture, Sequential, as_kernel
 from ..observed import Mask
 from ..priors import IID, Prior
 from ..runtime.memory import available, require
@@ -72,7 +71,7 @@ class Plan:
     @property
     def seconds(self) -> float:
         """Time of one fill on two cores of 2024, kernel and solve, within a factor of three."""
-        entries = 4 ** (len(self.grid) * int(math.log2(max(self.network.reach, 2))))
+        entries = 4 ** (len(self.grid) * int(math.log2(max(self.network.receptive_radius, 2))))
         kernel = KERNEL_SECONDS * entries
         size = math.prod(self.torus)
         if isinstance(self.solver, Cholesky):
@@ -127,7 +126,7 @@ class Plan:
                 kind=kind,
                 shift_average=self.shift_average,
                 dtype=dtype,
-                told=told,
+                progress=told,
             )
 
         key = f"{self.network!r} | {self.prior!r} | {kind}, {average}, {where}"
@@ -176,7 +175,7 @@ def plan(
     >>> import numpy as np
     >>> missing = np.zeros((40, 40), bool)
     >>> missing[5:37, 5:37] = True
-    >>> plan(missing).network.reach, plan(missing).torus
+    >>> plan(missing).network.receptive_radius, plan(missing).torus
     (64, (128, 128))
     """
     check_options(network, prior, boundary, ridge, rtol, memory_limit)
@@ -218,12 +217,12 @@ def build(levels: int, n: int, cache: Cache) -> None:
 def padded(shape: tuple[int, ...], network: Sequential, shift_average: bool) -> tuple[int, ...]:
     """The torus for an image: wide enough that its far sides do not see each other around it,
     divisible by what the network asks for, and of a size that Fourier transforms like."""
-    whole = 1 if shift_average and network.axis.tail == 1 else network.stride
+    whole = 1 if shift_average and network.axis.tail_period == 1 else network.stride
     if not network.mirrored:
         whole = network.stride
     sides = []
     for side in shape:
-        least = max(side + network.reach, 2 * network.reach)
+        least = max(side + network.receptive_radius, 2 * network.receptive_radius)
         sides.append(whole * fft.next_fast_len(math.ceil(least / whole), real=True))
     return tuple(sides)
 

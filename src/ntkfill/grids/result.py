@@ -14,11 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ConvergenceWarning, InputError, InvertedMaskWarning
 from ..kernels.table import Array
-from ..nn.mixture import Mixture
-from ..nn.sequential import Sequential
+from ..nn.networks import Mixture, Sequential
 from ..observed import Mask
-from ..runtime.progress import stage
-from ..solvers.base import Progress, Report
+from ..runtime.progress import Progress, stage
+from ..solvers.base import Report
 from .components import Refine
 from .image import Picture, looks_inverted, mask_array
 from .model import Canvas
@@ -128,7 +127,7 @@ def fill(
     started = time.perf_counter()
     done = completed(drawn, refining, told)
     result = source.filled(drawn.missing, done.refined.values)
-    reach = max(part.plan.network.reach for part in drawn.parts)
+    reach = max(part.plan.network.receptive_radius for part in drawn.parts)
     info = Info(
         plan=drawn.parts[0].plan,
         refinement=done.refinement,

@@ -16,13 +16,11 @@ from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel
 from ..kernels.table import Array
 from ..nn.activations import Abs
-from ..nn.architectures import hourglass
-from ..nn.mixture import RIDGE, Member, Mixture
-from ..nn.sequential import Sequential
+from ..nn.networks import RIDGE, Member, Mixture, Sequential, hourglass
 from ..observed import Mask, Observed
+from ..runtime.progress import Progress
 from ..runtime.threads import parallel_for
-from ..selection import MOST, stacked
-from ..solvers.base import Progress
+from ..selection import MAX_STACKED, stacked
 from .architecture import Boundary, automatic, automatic_network, depth
 from .holdout import Crop, Holdout, crops, hold_out_like
 from .plan import Plan, plan
@@ -88,7 +86,7 @@ def family(
     """
     n = len(shape)
     rule = automatic(shape, deepest, boundary, shift_average=True)
-    levels = int(math.log2(rule.reach))
+    levels = int(math.log2(rule.receptive_radius))
     quick = max(QUICK // n, 1)
     smooth = next(s for s in itertools.count(2) if 3 * 2**s - 2 > 2 * deepest)
     members = [Member(rule)]
@@ -106,7 +104,7 @@ def family(
     found: dict[str, Member] = {}
     for member in members:
         made = member if ridge is None else Member(member.network, ridge)
-        sees = made.network.reach > deepest and _fits(made.network, shape, boundary)
+        sees = made.network.receptive_radius > deepest and _fits(made.network, shape, boundary)
         if sees or member.network == rule:
             found.setdefault(repr(made), made)
     return tuple(found.values())
@@ -176,7 +174,7 @@ def choose(
     errors = _errors(values, missing, hidden, parts, jobs, told)
     weight = np.concatenate([hidden.weight[part][hidden.mask[part]] for part in parts])
     gram = (errors * weight) @ errors.T / weight.sum()
-    most = MOST if values.size * channels <= MIXED else 1
+    most = MAX_STACKED if values.size * channels <= MIXED else 1
     shares = stacked(gram, _independent(missing, hidden, parts), most)
     order = sorted(np.flatnonzero(shares), key=lambda k: (-abs(shares[k]), k))
     chosen = [Member(members[k].network, members[k].ridge, float(shares[k])) for k in order]
@@ -296,4 +294,6 @@ def _fits(network: Sequential, shape: tuple[int, ...], boundary: Boundary) -> bo
     """Whether a torus of exactly this shape takes the network's shift average."""
     if boundary == "pad":
         return True
-    return all(side % network.stride == 0 and side >= 2 * network.reach for side in shape)
+    return all(
+        side % network.stride == 0 and side >= 2 * network.receptive_radius for side in shape
+    )

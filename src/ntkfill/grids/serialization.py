@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io.files import replacing
-from ..nn.mixture import Mixture
-from ..nn.parsing import parse
-from ..nn.sequential import Sequential
+from ..nn.networks import Mixture, Sequential
+from ..nn.parsing import parse, parse_prior
 from ..observed import Mask
-from ..priors import Features, Prior, parse_prior
+from ..priors import Features, Prior
 
 # What reading a file that is damaged, or of another kind, may raise.
 UNREADABLE = (

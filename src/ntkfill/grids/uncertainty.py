@@ -14,13 +14,13 @@ from ..completion import fit
 from ..errors import InputError, PatternWarning, check_integer, check_number
 from ..kernels.table import Array, Index
 from ..observed import Mask
-from ..runtime.progress import stage
-from ..solvers.base import Factored, Progress, Solver, absolute_ridge
+from ..runtime.progress import Progress, stage
+from ..solvers.base import Factored, Solver, absolute_ridge
 from ..solvers.cg import CG
 from ..uncertainty import (
     Interval,
     Posterior,
-    Sampled,
+    SampledVariance,
     Scores,
     likelihood_ratio_weights,
     local_scale,
@@ -125,7 +125,7 @@ class Confidence:
         for number, (columns, known) in enumerate(groups):
             posterior = self._posterior(drawn, known)
             at = np.flatnonzero(part.plan.embed(~known))
-            found = posterior.sampled(at, self.samples, self.seed, stage(told, number, len(groups)))
+            found = posterior.sample(at, self.samples, self.seed, stage(told, number, len(groups)))
             scale = _local(posterior, found, drawn.pixels[known][:, columns], part.plan)
             spread = np.zeros((*known.shape, len(columns)))
             spread[~known] = np.sqrt(found.variance)[:, None]
@@ -155,7 +155,7 @@ class Confidence:
         result, plan = np.zeros((len(at), drawn.pixels.shape[-1])), drawn.parts[0].plan
         for columns, known in drawn.groups():
             rough = self._posterior(drawn, known)
-            draws = rough.sampled(at[:0], self.samples, self.seed)
+            draws = rough.sample(at[:0], self.samples, self.seed)
             scale = plan.embed(_local(rough, draws, drawn.pixels[known][:, columns], plan))
             exact = self._posterior(drawn, known, EXACT)
             deviation = np.where(rough.known[at], 0.0, np.sqrt(exact.variances(at)))
@@ -246,7 +246,7 @@ def sure(
         half = np.where(std > 0, times, 0.0) * std
         lower, upper = (source.laid_out(done.values + sign * half) for sign in (-1.0, 1.0))
         interval = Interval(lower, upper, level, count)
-    reach = max(part.plan.network.reach for part in drawn.parts)
+    reach = max(part.plan.network.receptive_radius for part in drawn.parts)
     told_by_patches = done.std is not None and not np.isnan(done.std).any()
     return Filled(
         values,
@@ -271,11 +271,11 @@ def _check_period(drawn: Canvas) -> None:
         )
 
 
-def _local(posterior: Posterior, drawn: Sampled, y: Array, plan: Plan) -> Array:
+def _local(posterior: Posterior, drawn: SampledVariance, y: Array, plan: Plan) -> Array:
     """The local scale of known values (n_known, m) over the image: (*grid, m)."""
     own = fit(posterior.factor, y, centre=posterior.centred)
     known = posterior.known.reshape(plan.torus)
-    scale = local_scale(own.coefficients, drawn.expected, known)
+    scale = local_scale(own.coefficients, drawn.expected_squares, known)
     return plan.window(np.moveaxis(scale, 0, -1)) * own.scale
 
 

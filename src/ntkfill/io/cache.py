@@ -19,7 +19,7 @@ from ..kernels.table import Array, Axis
 from .files import replacing
 
 # Changes whenever the numbers or the layout of a stored table change.
-FORMAT = 1
+FORMAT = 2
 
 Table = tuple[Array, tuple[Axis, ...]]
 

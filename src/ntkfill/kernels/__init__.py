@@ -1,6 +1,6 @@
 """Kernels: positive semi-definite functions of two coordinates of a grid, held compactly.
 
-Four ways to hold one: every entry (`Dense`), many small ones side by side (`Blocks`), a table
+Four ways to hold one: every entry (`DenseKernel`), many small ones side by side (`Blocks`), a table
 ``T[r, d]`` that repeats with the network's period (`Periodic`), or one number per offset
 (`Stationary`). All answer the same questions: ``shape``, ``diagonal()``, ``block(rows, cols)``,
 ``matvec(x)``.
@@ -8,8 +8,8 @@ Four ways to hold one: every entry (`Dense`), many small ones side by side (`Blo
 
 from .base import Coordinates, Kernel
 from .blocks import Blocks
-from .dense import Dense
+from .dense import DenseKernel
 from .periodic import Periodic
 from .stationary import Stationary, convolve
 
-__all__ = ["Blocks", "Coordinates", "Dense", "Kernel", "Periodic", "Stationary", "convolve"]
+__all__ = ["Blocks", "Coordinates", "DenseKernel", "Kernel", "Periodic", "Stationary", "convolve"]

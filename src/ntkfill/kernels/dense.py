@@ -14,7 +14,7 @@ from .table import Array
 
 
 @dataclass(frozen=True, eq=False)
-class Dense:
+class DenseKernel:
     """A kernel with all its entries in memory.
 
     Parameters
@@ -26,7 +26,7 @@ class Dense:
     Examples
     --------
     >>> import numpy as np
-    >>> Dense(np.eye(2), (2,)).matvec(np.array([1.0, 2.0]))
+    >>> DenseKernel(np.eye(2), (2,)).matvec(np.array([1.0, 2.0]))
     array([1., 2.])
     """
 
@@ -43,7 +43,7 @@ class Dense:
             )
 
     def __repr__(self) -> str:
-        return f"Dense(shape={self.shape}, dtype={self.values.dtype})"
+        return f"DenseKernel(shape={self.shape}, dtype={self.values.dtype})"
 
     def diagonal(self) -> Array:
         return np.diagonal(self.values).reshape(self.shape)

@@ -41,7 +41,7 @@ class Stationary:
         check_torus((1,) * len(self.axes) + self.values.shape, self.axes, self.shape)
 
     def __repr__(self) -> str:
-        return f"Stationary(shape={self.shape}, reach={tuple(a.reach for a in self.axes)})"
+        return f"Stationary(shape={self.shape}, radius={tuple(a.radius for a in self.axes)})"
 
     def diagonal(self) -> Array:
         return np.full(self.shape, self.values[(0,) * len(self.axes)])

@@ -30,16 +30,16 @@ class Axis:
         Coordinates this many apart are alike.
     side : int or None
         The number of coordinates of a circular axis: offsets 0 .. side - 1 are held, modulo side.
-        ``None`` for an endless line: offsets 0 .. reach + tail - 1 are held, those from `reach` on
-        repeat with period `tail`, and negative ones follow by mirror symmetry.
-    reach : int
-        Endless line: the first offset that sees the far field only.
-    tail : int
-        Endless line: the period of the far field.
+        ``None`` for an endless line: offsets 0 .. radius + tail_period - 1 are held, those
+        from `radius` on repeat with period `tail_period`, negative ones follow by mirror symmetry.
+    radius : int
+        Endless line: the first offset that sees the constant or periodic tail only.
+    tail_period : int
+        Endless line: the period of the tail.
 
     Examples
     --------
-    >>> Axis(period=2, reach=2).positions(np.arange(6)).tolist()
+    >>> Axis(period=2, radius=2).positions(np.arange(6)).tolist()
     [0, 1, 2, 2, 2, 2]
     >>> Axis(period=2, side=4).positions(np.arange(-2, 6)).tolist()
     [2, 3, 0, 1, 2, 3, 0, 1]
@@ -47,13 +47,13 @@ class Axis:
 
     period: int = 1
     side: int | None = None
-    reach: int = 1
-    tail: int = 1
+    radius: int = 1
+    tail_period: int = 1
 
     @property
     def count(self) -> int:
         """How many offsets are held."""
-        return self.side if self.side is not None else self.reach + self.tail
+        return self.side if self.side is not None else self.radius + self.tail_period
 
     @property
     def offsets(self) -> Index:
@@ -63,7 +63,7 @@ class Axis:
         """Where non-negative offsets stand in the table."""
         if self.side is not None:
             return offsets % self.side
-        beyond = self.reach + (offsets - self.reach) % self.tail
+        beyond = self.radius + (offsets - self.radius) % self.tail_period
         return np.where(offsets < self.count, offsets, beyond)
 
     def locate(self, remainder: Index, offset: Index) -> tuple[Index, Index]:
@@ -77,8 +77,8 @@ class Axis:
         """The axis that is left when every second coordinate is kept."""
         if self.side is not None:
             return Axis(max(self.period // 2, 1), self.side // 2)
-        tail = self.tail // 2 if self.tail % 2 == 0 else self.tail
-        return Axis(max(self.period // 2, 1), None, math.ceil(self.reach / 2), tail)
+        tail = self.tail_period if self.tail_period % 2 else self.tail_period // 2
+        return Axis(max(self.period // 2, 1), None, math.ceil(self.radius / 2), tail)
 
     def upsampled(self, mode: str) -> Axis:
         """The axis with two coordinates for each one, interpolated by nearest or bilinear."""
@@ -86,8 +86,10 @@ class Axis:
         if self.side is not None:
             return Axis(period, 2 * self.side)
         if mode == "nearest":
-            return Axis(period, None, 2 * self.reach, 2 * self.tail if self.tail > 1 else 1)
-        return Axis(period, None, 2 * self.reach + 2, max(period, 2 * self.tail))
+            return Axis(
+                period, None, 2 * self.radius, 2 * self.tail_period if self.tail_period > 1 else 1
+            )
+        return Axis(period, None, 2 * self.radius + 2, max(period, 2 * self.tail_period))
 
 
 def along(index: Index, dimension: int, ndim: int) -> Index:
@@ -138,15 +140,15 @@ def check_torus(table: tuple[int, ...], axes: tuple[Axis, ...], shape: tuple[int
 
 
 def _check_side(axis: Axis, side: int) -> None:
-    whole = axis.period if axis.side is not None else math.lcm(axis.period, axis.tail)
+    whole = axis.period if axis.side is not None else math.lcm(axis.period, axis.tail_period)
     if (
         axis.side not in (None, side)
         or side % whole
-        or (axis.side is None and side < 2 * axis.reach - 1)
+        or (axis.side is None and side < 2 * axis.radius - 1)
     ):
         raise InputError(
             "the kernel does not fit a torus of this side",
-            expected=f"a multiple of {whole}, at least {2 * axis.reach - 1}"
+            expected=f"a multiple of {whole}, at least {2 * axis.radius - 1}"
             if axis.side is None
             else str(axis.side),
             got=str(side),

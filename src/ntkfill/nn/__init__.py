@@ -1,11 +1,9 @@
 """Infinitely wide networks: layers, and the kernels they become."""
 
 from .activations import GELU, Abs, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
-from .architectures import hourglass
-from .linear import Conv, Dense, Downsample, Upsample
-from .mixture import Member, Mixture
-from .parsing import parse
-from .sequential import Sequential
+from .layers import Conv, Dense, Downsample, Upsample
+from .networks import Member, Mixture, Sequential, hourglass
+from .parsing import parse, parse_prior
 
 __all__ = [
     "GELU",
@@ -25,4 +23,5 @@ __all__ = [
     "Upsample",
     "hourglass",
     "parse",
+    "parse_prior",
 ]

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import check_number
 from ..kernels.table import Array
-from .covariance import Covariance
+from .layers import Covariance
 
 PI = float(np.pi)
 

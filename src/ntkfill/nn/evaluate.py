@@ -17,16 +17,15 @@ from typing import Literal, cast
 import numpy as np
 
 from ..kernels.table import Array, Axis, Index
+from ..runtime.progress import Progress
 from ..runtime.threads import parallel_for, workers
 from .activations import Activation
-from .covariance import Covariance, of_grid
-from .linear import Conv, Dense, Downsample, Linear, Upsample
+from .layers import Conv, Covariance, Dense, Downsample, Linear, Upsample, of_grid
 
 Layer = Linear | Activation
 Kind = Literal["ntk", "nngp"]
 Axes = tuple[Axis, ...]
 Offsets = Sequence[Index | None]
-Told = Callable[[float], None]
 
 # Entries of one slab: a few such arrays stay in a core's cache.
 SLAB = 1 << 18
@@ -42,7 +41,7 @@ def exact(
     axes: Axes,
     kind: Kind,
     dtype: type,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Array, Axes]:
     """The table of the whole network, and what it holds along each axis."""
     head, tail = split(layers)
@@ -70,11 +69,11 @@ def exact(
         def slab(offsets: Offsets) -> Array:
             return linear(after, up.apply(coarse, coarse_axes, offsets), final)[0]
 
-    return _slabs(slab, final, dtype, told=told), final
+    return _slabs(slab, final, dtype, progress=progress), final
 
 
 def shift_averaged(
-    layers: Sequence[Layer], table: Array, axes: Axes, kind: Kind, told: Told | None = None
+    layers: Sequence[Layer], table: Array, axes: Axes, kind: Kind, progress: Progress | None = None
 ) -> tuple[Array, Axes]:
     """The mean of the network's table over the remainders r, without making that table.
 
@@ -100,7 +99,7 @@ def shift_averaged(
         def slab(offsets: Offsets) -> Array:
             return _mean(merged(run(head[start + 1 :], up(state, offsets)), tail, kind), n)
 
-        value = _slabs(slab, axes, np.float64, mean=True, told=told)
+        value = _slabs(slab, axes, np.float64, mean=True, progress=progress)
     axes = tuple(averaged(axis) for axis in axes)
     for layer in tail:
         value, axes = linear([layer], value, axes)
@@ -176,7 +175,7 @@ def linear(tail: Sequence[Linear], value: Array, axes: Axes) -> tuple[Array, Axe
 
 def averaged(axis: Axis) -> Axis:
     """The axis of a table that was averaged over its remainders."""
-    return Axis(1, axis.side, axis.reach, axis.tail)
+    return Axis(1, axis.side, axis.radius, axis.tail_period)
 
 
 def _mean(value: Array, n: int) -> Array:
@@ -199,7 +198,7 @@ def _slabs(
     dtype: type,
     *,
     mean: bool = False,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> Array:
     """Put together what `slab` returns for a few offsets of the first axis at a time.
 
@@ -217,7 +216,7 @@ def _slabs(
             [np.arange(c)[s] for c, s in zip(counts, place, strict=True)]
         )
 
-    parallel_for(fill, _places(axes, swap), told)
+    parallel_for(fill, _places(axes, swap), progress)
     if swap:
         ordered = np.sort(np.indices(counts), axis=0)
         out = out[(0,) * n + tuple(ordered)].reshape(out.shape)

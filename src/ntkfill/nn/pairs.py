@@ -17,7 +17,7 @@ from ..kernels.table import Array
 from ..runtime.threads import parallel_for
 from .activations import Activation
 from .evaluate import Kind, Layer
-from .linear import Dense
+from .layers import Dense
 
 # Rows and columns of a strip, and of a piece.
 STRIP = 512, 4096

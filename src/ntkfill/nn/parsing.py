@@ -1,25 +1,32 @@
-"""Networks from text: what a repr, a saved file or a command line says, without executing it."""
+"""Networks and priors from text: a repr, a saved file, a command line; never executed."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import InputError
-from .activations import Abs, Identity, LeakyReLU, ReLU
-from .architectures import hourglass
-from .mixture import Member, Mixture
-from .sequential import LAYERS, Sequential
+from ..priors import IID, Identity, MeshGrid, Prior
+from . import activations
+from .networks import LAYERS, Member, Mixture, Sequential, hourglass
 
-WORDS: dict[str, Callable[..., Any]] = {
-    word.__name__: word
-    for word in (*LAYERS, ReLU, LeakyReLU, Abs, Identity, Sequential, hourglass, Member, Mixture)
+Names = Mapping[str, Callable[..., Any]]
+
+NETWORKS: Names = {
+    maker.__name__: maker
+    for maker in (
+        *LAYERS,
+        *(activations.ReLU, activations.LeakyReLU, activations.Abs, activations.Identity),
+        *(Sequential, hourglass, Member, Mixture),
+    )
 }
+PRIORS: Names = {maker.__name__: maker for maker in (IID, Identity, MeshGrid)}
 
 
 def parse(text: str) -> Sequential | Mixture:
-    """The network, or the mixture of networks, that a text describes; nothing in it is executed.
+    """Read a network, or a mixture of networks, without executing the text.
 
     Parameters
     ----------
@@ -33,37 +40,62 @@ def parse(text: str) -> Sequential | Mixture:
     Raises
     ------
     InputError
-        If the text is no network.
+        If the text does not describe a network.
 
     Examples
     --------
     >>> parse("Sequential(Conv(size=3), TwoSlope(0.1), Conv(3))")
     Sequential(Conv(size=3), TwoSlope(slope=0.1), Conv(size=3))
-    >>> parse("hourglass(2, activation=ReLU())").reach
+    >>> parse("hourglass(2, activation=ReLU())").receptive_radius
     4
     """
+    example = "the repr of a network, such as Sequential(Conv(3), ReLU(), Conv(3)) or hourglass(5)"
+    return _parsed(text, NETWORKS, (Sequential, Mixture), f"network must be {example}")
+
+
+def parse_prior(text: str) -> Prior:
+    """Read a prior's repr without executing it.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    IID, Identity or MeshGrid
+
+    Raises
+    ------
+    InputError
+        If the text does not describe one of these.
+
+    Examples
+    --------
+    >>> parse_prior("IID(mean=0.0, variance=1.0)")
+    IID(mean=0.0, variance=1.0)
+    """
+    message = "prior must be the repr of a prior, such as IID(mean=0.0)"
+    return _parsed(text, PRIORS, (IID, Identity, MeshGrid), message)
+
+
+def _parsed(text: str, names: Names, kinds: tuple[type, ...], message: str) -> Any:
+    """The object of one of these kinds that a text of calls of these names describes."""
+
+    def read(node: ast.expr) -> Any:
+        if isinstance(node, ast.Tuple):
+            return tuple(map(read, node.elts))
+        if not isinstance(node, ast.Call):
+            with contextlib.suppress(ValueError):
+                return ast.literal_eval(node)
+        elif isinstance(node.func, ast.Name) and node.func.id in names:
+            keywords = {str(keyword.arg): read(keyword.value) for keyword in node.keywords}
+            return names[node.func.id](*map(read, node.args), **keywords)
+        raise ValueError(f"names that can be used: {', '.join(names)}")
+
     try:
-        network = _read(ast.parse(text.strip(), mode="eval").body)
+        found = read(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise InputError(
-            "this is no network",
-            expected="its repr, e.g. Sequential(Conv(3), ReLU(), Conv(3)), or hourglass(5)",
-            got=f"{text[:200]!r} ({error})",
-        ) from error
-    if not isinstance(network, Sequential | Mixture):
-        raise InputError("this is no network", expected="Sequential(...)", got=repr(text[:200]))
-    return network
-
-
-def _read(node: ast.expr) -> Any:
-    if isinstance(node, ast.Tuple):
-        return tuple(map(_read, node.elts))
-    if not isinstance(node, ast.Call):
-        try:
-            return ast.literal_eval(node)
-        except ValueError:
-            raise ValueError(f"only these words are known: {', '.join(WORDS)}") from None
-    if not (isinstance(node.func, ast.Name) and node.func.id in WORDS):
-        raise ValueError(f"only these words are known: {', '.join(WORDS)}")
-    keywords = {str(keyword.arg): _read(keyword.value) for keyword in node.keywords}
-    return WORDS[node.func.id](*map(_read, node.args), **keywords)
+        raise InputError(message, got=f"{text[:200]!r} ({error})") from error
+    if not isinstance(found, kinds):
+        raise InputError(message, got=repr(text[:200]))
+    return found

@@ -1,62 +1,46 @@
-"""Progress, to whoever asked for it."""
+"""Progress of a call: callbacks for the stages of the work, and a progress bar."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Any
+
+Progress = Callable[[float], None]
+"""Called now and then with the share of the work that is done, 0 to 1."""
 
 
 def reporter(
-    progress: bool | Callable[[float], None] | None,
-    label: str,
-    start: float = 0.0,
-    stop: float = 1.0,
-) -> Callable[[float], None] | None:
-    """A function of the share of one stage that is done: a bar of its own on stderr, the caller's
-    function (for which the stage is the part from `start` to `stop` of the whole), or none."""
+    progress: bool | Progress | None, label: str, start: float = 0.0, stop: float = 1.0
+) -> Progress | None:
+    """The callback of one stage: a progress bar on stderr, the caller's function (for which the
+    stage is the part from `start` to `stop` of the whole), or None."""
     if progress is None or progress is False:
         return None
     if callable(progress):
         return lambda share: progress(start + (stop - start) * share)
-    return Bar(label)
+    return _bar(label)
 
 
-def stage(
-    told: Callable[[float], None] | None, number: int, count: int
-) -> Callable[[float], None] | None:
-    """A function of the share of one stage, the `number`-th (from 0) of `count` equal ones.
+def stage(progress: Progress | None, number: int, count: int) -> Progress | None:
+    """The callback of the `number`-th (from 0) of `count` equal stages.
 
     >>> shares = []
     >>> stage(shares.append, 1, 2)(0.5)
     >>> shares
     [0.75]
     """
-    return None if told is None else lambda share: told((number + share) / count)
+    return None if progress is None else lambda share: progress((number + share) / count)
 
 
-class Bar:
-    """A bar on stderr, for work that lasts longer than a second."""
+def _bar(label: str) -> Progress:
+    """A progress bar on stderr, for work that lasts longer than a second."""
+    from tqdm import tqdm
 
-    def __init__(self, label: str) -> None:
-        self.label = label
-        self.started = time.monotonic()
-        self.bar: Any = None
+    layout = "{desc} {bar} {n:.0f} % [{elapsed}<{remaining}]"
+    bar = tqdm(total=100, desc=label, leave=False, delay=1.0, bar_format=layout)
 
-    def __call__(self, share: float) -> None:
-        if self.bar is None:
-            if time.monotonic() - self.started < 1.0 or share >= 1.0:
-                return
-            from tqdm import tqdm
-
-            self.bar = tqdm(
-                total=100,
-                desc=self.label,
-                leave=False,
-                bar_format="{desc} {bar} {n:.0f} % [{elapsed}<{remaining}]",
-            )
-        self.bar.n = 100 * share
-        self.bar.refresh()
+    def show(share: float) -> None:
+        bar.update(100 * share - bar.n)
         if share >= 1.0:
-            self.bar.close()
-            self.bar, self.started = None, time.monotonic()
+            bar.close()
+
+    return show

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
+from .progress import Progress
+
 T = TypeVar("T")
 
 _lock = threading.Lock()
@@ -28,7 +30,7 @@ def workers() -> int:
 
 
 def parallel_for(
-    task: Callable[[T], None], items: Iterable[T], told: Callable[[float], None] | None = None
+    task: Callable[[T], None], items: Iterable[T], progress: Progress | None = None
 ) -> None:
     """Run independent tasks on all cores; each writes to a place of its own.
 
@@ -43,8 +45,8 @@ def parallel_for(
     try:
         for done, future in enumerate([pool.submit(task, item) for item in todo], start=1):
             future.result()
-            if told is not None:
-                told(done / len(todo))
+            if progress is not None:
+                progress(done / len(todo))
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,9 +12,7 @@ from ..errors import InputError
 from ..kernels import Kernel
 from ..kernels.table import Array
 from ..observed import Mask
-
-Progress = Callable[[float], None]
-"""Called now and then with the share of the work that is done, 0 to 1."""
+from ..runtime.progress import Progress
 
 
 @dataclass(frozen=True)

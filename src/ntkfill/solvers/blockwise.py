@@ -11,7 +11,8 @@ from ..errors import InputError
 from ..kernels import Blocks, Kernel
 from ..kernels.table import Array, Index
 from ..observed import Mask
-from .base import Progress, Report, Solution, norms
+from ..runtime.progress import Progress
+from .base import Report, Solution, norms
 
 # A direct solve in single precision ends with a residual below this.
 SMALL = 1e-3

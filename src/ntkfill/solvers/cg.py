@@ -12,7 +12,8 @@ from ..kernels import Kernel, Periodic, Stationary
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.memory import available, require
-from .base import Progress, Report, Solution, absolute_ridge
+from ..runtime.progress import Progress
+from .base import Report, Solution, absolute_ridge
 from .preconditioner import Preconditioner, preconditioner
 
 # Arrays of the size of the grid that one right-hand side needs at the peak of an iteration.
@@ -54,8 +55,8 @@ class CG:
     Examples
     --------
     >>> import numpy as np
-    >>> from ntkfill.kernels import Dense
-    >>> factor = CG(ridge=0.0).factor(Dense(2 * np.eye(3), (3,)), np.array([1, 0, 1], bool))
+    >>> from ntkfill.kernels import DenseKernel
+    >>> factor = CG(ridge=0.0).factor(DenseKernel(2 * np.eye(3), (3,)), np.array([1, 0, 1], bool))
     >>> factor.solve(np.array([[4.0], [6.0]])).coefficients.ravel()
     array([2., 3.], dtype=float32)
     """

@@ -11,9 +11,10 @@ from ..kernels import Kernel
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.memory import require
+from ..runtime.progress import Progress
 from ..runtime.threads import single_blas_thread
 from . import linalg
-from .base import Progress, Report, Solution, absolute_ridge, norms
+from .base import Report, Solution, absolute_ridge, norms
 
 # Relative to the mean diagonal: the first jitter that is tried, and the largest.
 FIRST_JITTER, MAX_JITTER = 1e-12, 1e-4
@@ -38,8 +39,9 @@ class Cholesky:
     Examples
     --------
     >>> import numpy as np
-    >>> from ntkfill.kernels import Dense
-    >>> factor = Cholesky(ridge=0.0).factor(Dense(2 * np.eye(3), (3,)), np.array([1, 0, 1], bool))
+    >>> from ntkfill.kernels import DenseKernel
+    >>> kernel, known = DenseKernel(2 * np.eye(3), (3,)), np.array([True, False, True])
+    >>> factor = Cholesky(ridge=0.0).factor(kernel, known)
     >>> factor.solve(np.array([[4.0], [6.0]])).coefficients.ravel()
     array([2., 3.])
     """

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ..kernels.table import Array
-from ..nn.sequential import Sequential
+from ..nn.networks import Sequential
 from ..observed import Mask, Observed
 from ..runtime.memory import require
 from ..runtime.threads import parallel_for

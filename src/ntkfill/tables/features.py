@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..kernels.table import Array
-from ..nn.sequential import Sequential
+from ..nn.networks import Sequential
 from .frames import kind, numbers, row_labels
 
 

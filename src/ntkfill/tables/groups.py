@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.table import Array
+from ..nn.networks import Sequential
 from ..nn.pairs import of_gram
-from ..nn.sequential import Sequential
 from ..observed import Mask
 from ..solvers import linalg
 from ..solvers import spectral as loo

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..kernels.table import Array
-from ..nn.sequential import Sequential
+from ..nn.networks import Sequential
 from . import featured as sided
 from .checks import relu
 from .features import Side

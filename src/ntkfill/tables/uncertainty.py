@@ -8,7 +8,7 @@ import numpy as np
 
 from ..completion import fit
 from ..errors import InputError
-from ..kernels import Dense
+from ..kernels import DenseKernel
 from ..kernels.table import Array, Index
 from ..nn.evaluate import Kind
 from ..observed import Mask
@@ -137,7 +137,7 @@ def _regress(
 ) -> None:
     """The posterior of columns that are known in the same rows, written into `spread`; the ridge
     is relative to the mean diagonal over those rows."""
-    drawn, fitted = (Dense(kernels[kind], (len(rows),)) for kind in MODELS[under])
+    drawn, fitted = (DenseKernel(kernels[kind], (len(rows),)) for kind in MODELS[under])
     share = mean_diagonal(fitted.values[np.ix_(rows, rows)]) / mean_diagonal(fitted.values)
     noise = absolute_ridge(share * ridge, drawn) if drawn.values is fitted.values else 0.0
     factor = Cholesky(share * ridge).factor(fitted, rows)
@@ -146,7 +146,7 @@ def _regress(
     missing = np.flatnonzero(~rows)
     spread.variance[np.ix_(missing, columns)] = posterior.variances(missing)[:, None]
     spread.squares[np.ix_(rows, columns)] = np.square(found.coefficients * found.scale)
-    spread.expected[np.ix_(rows, columns)] = posterior.expected()[:, None]
+    spread.expected[np.ix_(rows, columns)] = posterior.expected_squares()[:, None]
 
 
 def _both(fitted: product.Product, under: PosteriorModel, seed: int) -> Array:
@@ -158,7 +158,7 @@ def _both(fitted: product.Product, under: PosteriorModel, seed: int) -> Array:
     known, rng = fitted.known, np.random.default_rng(seed)
     system = product.System(fitted.rows, fitted.columns, fitted.own, known)
     sides = zip((fitted.rows, fitted.columns), fitted.own, strict=True)
-    left, right = (Dense(side + own * np.eye(len(side)), (len(side),)) for side, own in sides)
+    left, right = (DenseKernel(side + own * np.eye(len(side)), (len(side),)) for side, own in sides)
     half_left, half_right = root(left), root(right)
     errors, expected = np.zeros(known.shape), np.zeros(known.shape)
     for _ in range(SAMPLES):

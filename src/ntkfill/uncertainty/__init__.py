@@ -1,21 +1,17 @@
-"""How sure a completion is: posteriors, their scale, heavy tails, calibrated intervals."""
+"""Uncertainty of a completion: posteriors, their scale and calibrated intervals."""
 
 from .conformal import Interval, Scores, likelihood_ratio_weights
 from .options import Uncertainty
-from .posterior import Posterior, Sampled
-from .scale import local_scale, overall_scale, two_way_scale
-from .student import StudentT, scale_mixture
+from .posterior import Posterior, SampledVariance
+from .scale import local_scale, two_way_scale
 
 __all__ = [
     "Interval",
     "Posterior",
-    "Sampled",
+    "SampledVariance",
     "Scores",
-    "StudentT",
     "Uncertainty",
     "likelihood_ratio_weights",
     "local_scale",
-    "overall_scale",
-    "scale_mixture",
     "two_way_scale",
 ]

@@ -31,8 +31,8 @@ from ..kernels.table import Array
 from ..nn.evaluate import Kind
 from ..observed import Mask
 from ..runtime.memory import require
-from ..runtime.progress import stage
-from ..solvers.base import Factor, Progress
+from ..runtime.progress import Progress, stage
+from ..solvers.base import Factor
 from .sampling import root
 
 PosteriorModel = Literal["ensemble", "nngp", "ntk"]
@@ -51,20 +51,20 @@ CHOSEN, ENTRIES = 32, 1 << 24
 
 
 @dataclass(frozen=True)
-class Sampled:
-    """What many draws from the prior tell of the errors of a completion.
+class SampledVariance:
+    """Variance of the errors of a completion, estimated from draws from the prior.
 
     Parameters
     ----------
     variance : array of shape (k,)
         Mean squared error at the coordinates that were asked for.
-    expected : array of shape (n_known,)
+    expected_squares : array of shape (n_known,)
         Mean square of the coefficients of the draws.
     samples : int
     """
 
     variance: Array
-    expected: Array
+    expected_squares: Array
     samples: int
 
     @property
@@ -79,7 +79,7 @@ class Posterior:
 
     Parameters
     ----------
-    drawn : Kernel
+    prior : Kernel
         Covariance P of the functions among which the truth is.
     factor : Factor
         Of the kernel K that fits, on the known coordinates.
@@ -90,15 +90,15 @@ class Posterior:
 
     Examples
     --------
-    >>> from ntkfill.kernels import Dense
+    >>> from ntkfill.kernels import DenseKernel
     >>> from ntkfill.solvers import Cholesky
-    >>> kernel = Dense(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
+    >>> kernel = DenseKernel(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
     >>> factor = Cholesky().factor(kernel, np.array([True, False]))
     >>> Posterior(kernel, factor).covariance(np.array([1])).round(6)
     array([[0.75]])
     """
 
-    drawn: Kernel
+    prior: Kernel
     factor: Factor
     noise: float = 0.0
     centred: bool = False
@@ -112,13 +112,13 @@ class Posterior:
         # One thread: with several, the order of the sums depends on their number.
         with threadpool_limits(1):
             cross = weights.T @ cross
-            result = self.drawn.block(at, at) + weights.T @ moved - cross - cross.T
+            result = self.prior.block(at, at) + weights.T @ moved - cross - cross.T
         return np.asarray(result + self.noise * np.eye(len(at)))
 
     def variances(self, at: NDArray[np.intp]) -> Array:
         """The diagonal of `covariance`, a few coordinates at a time: shape (len(at),)."""
         result = np.empty(len(at))
-        diagonal = self.drawn.diagonal().ravel()
+        diagonal = self.prior.diagonal().ravel()
         step = max(1, min(CHOSEN, ENTRIES // self.known.size))
         for first in range(0, len(at), step):
             part = at[first : first + step]
@@ -127,25 +127,25 @@ class Posterior:
             result[first : first + step] = diagonal[part] + change + self.noise
         return np.maximum(result, 0.0)
 
-    def expected(self) -> Array:
+    def expected_squares(self) -> Array:
         """Mean squares of the coefficients of draws, exactly: shape (n_known,).
 
         The diagonal of A^-1 (P + noise) A^-1, A = K + ridge; one solve for each known entry.
         """
         rows = np.flatnonzero(self.known)
         inverse = self.factor.solve(np.eye(len(rows))).coefficients.astype(np.float64)
-        prior = self.drawn.block(rows, rows).astype(np.float64)
+        prior = self.prior.block(rows, rows).astype(np.float64)
         prior[np.diag_indices(len(rows))] += self.noise
         with threadpool_limits(1):
             return np.asarray(np.sum(inverse * (prior @ inverse), axis=0))
 
-    def sampled(
+    def sample(
         self,
         at: NDArray[np.intp],
         samples: int = 32,
-        seed: int = 0,
+        random_state: int = 0,
         progress: Progress | None = None,
-    ) -> Sampled:
+    ) -> SampledVariance:
         """For many coordinates at once, by pathwise conditioning.
 
         Functions are drawn from the prior, hidden where nothing is known and completed; the mean
@@ -158,12 +158,12 @@ class Posterior:
             Flat coordinates.
         samples : int
             The relative error of a standard deviation is 1 / sqrt(2 samples).
-        seed : int
+        random_state : int
         progress : callable, optional
 
         Returns
         -------
-        Sampled
+        SampledVariance
 
         Raises
         ------
@@ -173,20 +173,20 @@ class Posterior:
         batch = min(BATCH, samples)
         require("draws from the prior", batch * BYTES * self.known.size, hint="a crop")
         errors, squares = np.zeros(len(at)), np.zeros(int(self.known.sum()))
-        half = root(self.drawn)
+        square_root = root(self.prior)
         starts = range(0, samples, BATCH)
         for k, first in enumerate(starts):
-            rng = np.random.default_rng([seed, k])
+            rng = np.random.default_rng([random_state, k])
             count = min(BATCH, samples - first)
-            white = rng.standard_normal((count, *self.drawn.shape), dtype=np.float32)
-            truth = half(white).reshape(count, -1).T
+            white = rng.standard_normal((count, *self.prior.shape), dtype=np.float32)
+            truth = square_root(white).reshape(count, -1).T
             y = truth[self.known].astype(np.float64)
             y += np.sqrt(self.noise) * rng.standard_normal(y.shape, dtype=np.float32)
-            told = stage(progress, k, len(starts))
-            found = fit(self.factor, y, centre=self.centred, progress=told)
+            part = stage(progress, k, len(starts))
+            found = fit(self.factor, y, centre=self.centred, progress=part)
             errors += np.square(found.predict(at) - truth[at], dtype=np.float64).sum(axis=1)
             squares += np.square(found.coefficients * found.scale).sum(axis=1)
-        return Sampled(errors / samples + self.noise, squares / samples, samples)
+        return SampledVariance(errors / samples + self.noise, squares / samples, samples)
 
     @property
     def known(self) -> Mask:
@@ -198,6 +198,6 @@ class Posterior:
         weights = weight_matrix(self.factor, at, centred=self.centred)
         whole = np.zeros((len(at), self.known.size))
         whole[:, self.known] = weights.T
-        moved = self.drawn.matvec(whole.reshape(-1, *self.drawn.shape)).reshape(len(at), -1)
-        cross = self.drawn.block(np.flatnonzero(self.known), at).astype(np.float64)
+        moved = self.prior.matvec(whole.reshape(-1, *self.prior.shape)).reshape(len(at), -1)
+        cross = self.prior.block(np.flatnonzero(self.known), at).astype(np.float64)
         return weights, moved[:, self.known].T + self.noise * weights, cross

@@ -9,7 +9,8 @@ from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
-from ..kernels import Dense, Kernel, Periodic, Stationary, convolve, tiles
+from ..kernels import DenseKernel, Kernel, Periodic, Stationary, convolve
+from ..kernels.periodic import fourier
 from ..kernels.table import Array
 
 Root = Callable[[Array], Array]
@@ -29,7 +30,7 @@ def root(kernel: Kernel) -> Root:
 
     Examples
     --------
-    >>> half = root(Dense(np.diag([4.0, 9.0]), (2,)))
+    >>> half = root(DenseKernel(np.diag([4.0, 9.0]), (2,)))
     >>> half(np.ones((1, 2))).round(6)
     array([[2., 3.]])
     """
@@ -37,10 +38,10 @@ def root(kernel: Kernel) -> Root:
         spectrum = np.sqrt(kernel.spectrum)
         return lambda x: convolve(x, spectrum.astype(x.dtype))
     if isinstance(kernel, Periodic):
-        return tiles.fourier(kernel.table, kernel.axes, kernel.shape, root=True)
-    if isinstance(kernel, Dense):
+        return fourier(kernel.table, kernel.axes, kernel.shape, root=True)
+    if isinstance(kernel, DenseKernel):
         with threadpool_limits(1):
             values, vectors = eigh(kernel.values.astype(np.float64))
             dense = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-        return Dense(dense, kernel.shape).matvec
+        return DenseKernel(dense, kernel.shape).matvec
     raise InputError("functions cannot be drawn from this kernel", got=repr(kernel))

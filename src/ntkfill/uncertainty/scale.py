@@ -26,27 +26,6 @@ WIDTH = 2.0
 OF_COLUMNS, OF_ROWS = 4.0, 30.0
 
 
-def overall_scale(coefficients: Array, expected: Array) -> Array:
-    """One factor per column for standard deviations: root of the mean squared errors left out.
-
-    Parameters
-    ----------
-    coefficients : array of shape (n_known, m)
-    expected : array of shape (n_known,)
-        Mean squares of coefficients of draws from the prior, `Sampled.expected`.
-
-    Returns
-    -------
-    array of shape (m,)
-
-    Examples
-    --------
-    >>> overall_scale(np.array([[2.0], [-2.0]]), np.array([1.0, 1.0]))
-    array([2.])
-    """
-    return np.sqrt(np.square(coefficients).sum(axis=0) / expected.sum())
-
-
 def local_scale(coefficients: Array, expected: Array, known: Mask) -> Array:
     """One factor per column and coordinate of a torus, from the known entries around it.
 

@@ -10,8 +10,8 @@ import numpy as np
 from ...kernels import Blocks
 from ...kernels.table import Array, Index
 from ...observed import Mask
+from ...runtime.progress import Progress
 from ...runtime.threads import parallel_for
-from ...solvers.base import Progress
 from ...solvers.blockwise import Blockwise, BlockwiseFactor
 from .neighbours import Alike, similar
 from .options import Patches

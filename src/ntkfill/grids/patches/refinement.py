@@ -13,9 +13,8 @@ from ...errors import InputError
 from ...kernels.table import Array
 from ...observed import Mask
 from ...runtime.memory import require
-from ...runtime.progress import stage
+from ...runtime.progress import Progress, stage
 from ...runtime.threads import workers
-from ...solvers.base import Progress
 from .options import Patches, offered
 from .passes import BATCH, Layer, Pass, side
 from .ringwise import inward, reaching, rings, thickness

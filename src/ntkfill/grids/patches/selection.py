@@ -11,8 +11,7 @@ import numpy as np
 
 from ...kernels.table import Array
 from ...observed import Mask
-from ...runtime.progress import stage
-from ...solvers.base import Progress
+from ...runtime.progress import Progress, stage
 from ..holdout import Holdout, crops, hold_out_like, pattern_period
 from .options import Patches, offered
 from .refinement import Refined, known_entries, refine

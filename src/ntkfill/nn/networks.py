@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from .. import kernels
-from ..errors import InputError, check_integer
+from ..errors import InputError, check_integer, check_number
 from ..kernels.table import Array, Axis
 from ..priors import IID, Prior
 from ..runtime.memory import require
-from .activations import GELU, Erf, Sin, TwoSlope
+from ..runtime.progress import Progress
+from .activations import GELU, Activation, Erf, LeakyReLU, Sin, TwoSlope
 from .evaluate import Kind, Layer, exact, footprint, shift_averaged
-from .linear import Conv, Dense, Downsample, Upsample
+from .layers import Conv, Dense, Downsample, Upsample
 from .pairs import of_vectors
 
 LAYERS = (Conv, Dense, Downsample, Upsample, TwoSlope, Erf, GELU, Sin)
@@ -40,7 +42,7 @@ class Sequential:
     --------
     >>> net = Sequential(Conv(3), TwoSlope(0.0), Downsample(), Conv(3), TwoSlope(0.0), Upsample(),
     ...                  Conv(3))
-    >>> net.period, net.reach
+    >>> net.period, net.receptive_radius
     (2, 2)
     >>> net.ntk((4,)).shape
     (4, 4)
@@ -70,9 +72,9 @@ class Sequential:
         return self.axis.period
 
     @property
-    def reach(self) -> int:
-        """Coordinates at least this many apart along any axis share the far field only."""
-        return self.axis.reach
+    def receptive_radius(self) -> int:
+        """The receptive field ends at this many coordinates along every axis."""
+        return self.axis.radius
 
     @property
     def stride(self) -> int:
@@ -104,8 +106,8 @@ class Sequential:
         Parameters
         ----------
         shape : tuple of int
-            Sides of the torus; each divisible by `stride`. Any side of at least twice the reach
-            will do where the kernel is shift averaged and has no bilinear upsampling.
+            Sides of the torus; each divisible by `stride`. Any side of at least twice the receptive
+            radius will do where the kernel is shift averaged and has no bilinear upsampling.
         prior : Prior, optional
             The default is `IID()`.
         kind : {"ntk", "nngp"}
@@ -116,7 +118,7 @@ class Sequential:
 
         Returns
         -------
-        Stationary, Periodic or (priors that tell all coordinates apart) Dense
+        Stationary, Periodic or (priors that tell all coordinates apart) DenseKernel
 
         Raises
         ------
@@ -144,9 +146,9 @@ class Sequential:
         kind: Kind = "ntk",
         shift_average: bool = False,
         dtype: type = np.float32,
-        told: Callable[[float], None] | None = None,
+        progress: Progress | None = None,
     ) -> tuple[Array, tuple[Axis, ...]]:
-        """The array that `kernel` wraps, and what it holds along each axis; `told` of progress."""
+        """The array that `kernel` wraps, and what it holds along each axis."""
         shape = checked(shape)
         if kind not in ("ntk", "nngp"):
             raise InputError("no such kernel", expected="'ntk' or 'nngp'", got=repr(kind))
@@ -167,12 +169,12 @@ class Sequential:
             hint="a network with fewer levels",
         )
         if shift_average:
-            return shift_averaged(self.layers, start, axes, kind, told)
-        return exact(self.layers, start, axes, kind, dtype, told)
+            return shift_averaged(self.layers, start, axes, kind, progress)
+        return exact(self.layers, start, axes, kind, dtype, progress)
 
     def table_grid(self, shape: tuple[int, ...], prior: Prior) -> tuple[int, ...] | None:
         """The torus on which the table has to be made; None where the endless grid's will do."""
-        roomy = all(side >= 2 * self.reach for side in shape)
+        roomy = all(side >= 2 * self.receptive_radius for side in shape)
         return None if prior.stationary and self.mirrored and roomy else tuple(shape)
 
     def ntk(self, shape: tuple[int, ...], prior: Prior | None = None) -> Array:
@@ -264,6 +266,143 @@ class Sequential:
             )
 
 
+# No grid that fits into a computer has use for more.
+MOST = 32
+
+
+def hourglass(
+    levels: int,
+    convs_down: int = 1,
+    convs_up: int = 1,
+    size: int = 3,
+    upsample: Literal["nearest", "bilinear"] = "nearest",
+    activation: Activation | None = None,
+) -> Sequential:
+    """Down and up again: the family of networks of Radhakrishnan et al., PNAS 2022.
+
+    Parameters
+    ----------
+    levels : int
+        How often the grid is halved. The network looks 2**levels coordinates far.
+    convs_down, convs_up : int
+        Convolutions, each with an activation, per level on the way down (and at the bottom), and
+        on the way up. There is no activation after the last one.
+    size : int
+        Taps of each convolution along every axis, odd.
+    upsample : {"nearest", "bilinear"}
+    activation : TwoSlope, Erf, GELU or Sin
+        The default is `LeakyReLU(0.01)`.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    InputError
+        If the levels are not 0 to 32, or the convolutions per level not 1 to 32.
+
+    Examples
+    --------
+    >>> net = hourglass(1)
+    >>> net.layers[2:]
+    (Downsample(), Conv(size=3), TwoSlope(slope=0.01), Upsample(mode='nearest'), Conv(size=3))
+    >>> hourglass(3).receptive_radius
+    8
+    """
+    levels = check_integer("levels", levels, 0, MOST)
+    convs_down = check_integer("convs_down", convs_down, 1, MOST)
+    convs_up = check_integer("convs_up", convs_up, 1, MOST)
+    phi = LeakyReLU() if activation is None else activation
+    step: list[Layer] = [Conv(size), phi]
+    layers: list[Layer] = [*(step * convs_down), Downsample()] * levels
+    layers += step * convs_down
+    layers += [Upsample(upsample), *(step * convs_up)] * levels
+    return Sequential(*layers[:-1])
+
+
+RIDGE = 1e-3
+"""What is added to a kernel's diagonal, relative to its mean, where nobody says otherwise."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a mixture.
+
+    Parameters
+    ----------
+    network : Sequential
+    ridge : float
+        Added to its kernel's diagonal, relative to the mean.
+    weight : float
+        What its answer counts.
+    """
+
+    network: Sequential
+    ridge: float = RIDGE
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.network, Sequential):
+            raise InputError(
+                "a member of a mixture is a network",
+                expected="Sequential(...)",
+                got=repr(self.network),
+            )
+        if check_number("the ridge", self.ridge) < 0:
+            raise InputError("the ridge cannot be used", expected="0 or more", got=repr(self.ridge))
+        # Plain floats, so that the repr can be read back.
+        object.__setattr__(self, "ridge", check_number("the ridge", self.ridge))
+        object.__setattr__(self, "weight", check_number("the weight", self.weight))
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Networks whose answers are added up, with weights that sum to one.
+
+    Weights may be negative: what two networks disagree about can say where the truth lies.
+
+    Parameters
+    ----------
+    members : tuple of Member
+        The one that counts most comes first.
+
+    Raises
+    ------
+    InputError
+        If there are no members, or their weights do not sum to one.
+
+    Examples
+    --------
+    >>> from ntkfill.nn import Member, hourglass
+    >>> pair = Mixture((Member(hourglass(3), weight=0.75), Member(hourglass(5), weight=0.25)))
+    >>> pair.receptive_radius
+    32
+    """
+
+    members: tuple[Member, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.members, tuple) or not all(
+            isinstance(member, Member) for member in self.members
+        ):
+            raise InputError(
+                "a mixture is made of members",
+                expected="a tuple of Member(network, ridge, weight)",
+                got=repr(self.members)[:200],
+            )
+        total = math.fsum(member.weight for member in self.members)
+        if not abs(total - 1) < 1e-6:
+            raise InputError(
+                "the weights of a mixture do not sum to one", expected="1", got=f"{total:g}"
+            )
+
+    @property
+    def receptive_radius(self) -> int:
+        """How far the network that looks farthest sees, in coordinates."""
+        return max(member.network.receptive_radius for member in self.members)
+
+
 def as_kernel(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> kernels.Kernel:
     """The kernel object for a table made by `Sequential.table`."""
     n = len(axes)
@@ -273,7 +412,7 @@ def as_kernel(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> k
     if periodic.period != shape:
         return periodic
     every = np.arange(math.prod(shape))
-    return kernels.Dense(periodic.block(every, every), shape)
+    return kernels.DenseKernel(periodic.block(every, every), shape)
 
 
 def checked(shape: tuple[int, ...]) -> tuple[int, ...]:
