@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
-        print_error(f"{error.filename or 'the output'}: {error.strerror}.")
+        print_error(f"{error.filename or 'the output'}: {error.strerror or error}.")
     except KeyboardInterrupt:
         print_error("interrupted; no file was half-written.")
         return INTERRUPTED

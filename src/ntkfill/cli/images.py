@@ -45,20 +45,13 @@ BLUE_RED = ((20, 60, 150), (110, 160, 215), (250, 250, 250), (225, 120, 95), (15
 def add_inpaint(command: argparse.ArgumentParser) -> None:
     """The options of `ntkfill inpaint`."""
     command.set_defaults(run=inpaint)
-    command.add_argument(
-        "inputs",
-        nargs="+",
-        type=Path,
-        metavar="INPUT",
-        help=".png .jpg .tif .npy, or a folder of them",
-    )
+    text = ".png .jpg .tif .npy, or a folder of them"
+    command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=text)
     add_output(command, "a file; a folder where there are several inputs", required=False)
-    command.add_argument(
-        "--dry-run", action="store_true", help="print network, solver, memory and time, and stop"
-    )
-    add_uncertainty(
-        command, ".npy or .tif, of one image; with --interval std, lower and upper stacked"
-    )
+    text = "print network, solver, memory and time, and stop"
+    command.add_argument("--dry-run", action="store_true", help=text)
+    text = ".npy or .tif, of one image; with --interval std, lower and upper stacked"
+    add_uncertainty(command, text)
     _add_method(command)
     add_messages(command)
 
@@ -66,12 +59,8 @@ def add_inpaint(command: argparse.ArgumentParser) -> None:
 def add_heatmap(command: argparse.ArgumentParser) -> None:
     """The options of `ntkfill heatmap`."""
     command.set_defaults(run=heatmap)
-    command.add_argument(
-        "input",
-        type=Path,
-        metavar="INPUT",
-        help=".png .jpg .tif .npy with two axes, besides channels",
-    )
+    text = ".png .jpg .tif .npy with two axes, besides channels"
+    command.add_argument("input", type=Path, metavar="INPUT", help=text)
     command.add_argument("--at", type=_pixel, required=True, metavar="ROW,COL", help="the pixel")
     add_output(command, "a .png with kernel row and weights side by side")
     _add_method(command)
@@ -79,52 +68,31 @@ def add_heatmap(command: argparse.ArgumentParser) -> None:
 
 
 def _add_method(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--mask",
-        type=Path,
-        metavar="MASK",
-        help="white (not zero) = missing; without it NaN is missing",
+    add = command.add_argument
+    add("--mask", type=Path, help="white (not zero) = missing; without it NaN is missing")
+    add("--invert-mask", action="store_true", help="black (zero) = missing")
+    text = "for .npy and .tif, e.g. -1 (default: what the file says)"
+    add("--channel-axis", type=int, metavar="N", help=text)
+    text = (
+        "auto, which chooses by hidden known pixels, or the repr of a network or mixture, e.g. "
+        "'Sequential(Conv(3), ReLU(), Conv(3))' or 'hourglass(5, convs_up=2)'"
     )
-    command.add_argument("--invert-mask", action="store_true", help="black (zero) = missing")
-    command.add_argument(
-        "--channel-axis",
-        type=int,
-        metavar="N",
-        help="for .npy and .tif, e.g. -1 (default: what the file says)",
+    add("--network", default="auto", metavar="NET", help=text)
+    text = "the paper's kernel instead of its shift average"
+    add("--exact", action="store_true", help=text)
+    add("--boundary", choices=("pad", "wrap"), default="pad")
+    text = "relative to the kernel's diagonal (default: 1e-3, or what auto chooses)"
+    add("--ridge", type=float, metavar="R", help=text)
+    text = (
+        "complete patches of the fill again from similar patches: better, much slower; auto does "
+        "so where it predicts hidden known pixels better"
     )
-    command.add_argument(
-        "--network",
-        default="auto",
-        metavar="NET",
-        help="auto, which chooses by hidden known pixels, or the repr of a network or mixture, "
-        "e.g. 'Sequential(Conv(3), ReLU(), Conv(3))' or 'hourglass(5, convs_up=2)'",
-    )
-    command.add_argument(
-        "--exact", action="store_true", help="the paper's kernel instead of its shift average"
-    )
-    command.add_argument("--boundary", choices=("pad", "wrap"), default="pad")
-    command.add_argument(
-        "--ridge",
-        type=float,
-        metavar="R",
-        help="relative to the kernel's diagonal (default: 1e-3, or what auto chooses)",
-    )
-    command.add_argument(
-        "--refine",
-        choices=("patches", "auto"),
-        help="complete patches of the fill again from similar patches: better, much slower; auto "
-        "does so where it predicts hidden known pixels better",
-    )
-    command.add_argument(
-        "--rtol", type=float, default=1e-3, metavar="R", help="accuracy of the solve (default 1e-3)"
-    )
-    command.add_argument(
-        "--memory",
-        type=_bytes,
-        metavar="SIZE",
-        help="working memory, e.g. 2GB (default: what is free)",
-    )
-    command.add_argument("--no-cache", action="store_true", help="keep no kernels on disk")
+    add("--refine", choices=("patches", "auto"), help=text)
+    text = "accuracy of the solve (default: 1e-3)"
+    add("--rtol", type=float, default=1e-3, metavar="R", help=text)
+    text = "working memory, e.g. 2GB (default: what is free)"
+    add("--memory", type=_bytes, metavar="SIZE", help=text)
+    add("--no-cache", action="store_true", help="keep no kernels on disk")
 
 
 def inpaint(options: argparse.Namespace) -> int:

@@ -16,22 +16,11 @@ def add(command: argparse.ArgumentParser) -> None:
     """The options of `ntkfill kernel`."""
     command.set_defaults(run=kernels)
     command.add_argument("action", choices=("list", "build", "clear"))
-    command.add_argument(
-        "--levels",
-        type=int,
-        nargs="+",
-        default=[4, 5, 6],
-        metavar="L",
-        help="build: which depths of the automatic networks (default: 4 5 6)",
-    )
-    command.add_argument(
-        "--axes",
-        type=int,
-        choices=(1, 2, 3),
-        default=2,
-        metavar="N",
-        help="build: 1 for signals, 2 for images, 3 for volumes (default: 2)",
-    )
+    text = "build: depths of the automatic networks (default: 4 5 6)"
+    default = [4, 5, 6]
+    command.add_argument("--levels", type=int, nargs="+", default=default, metavar="L", help=text)
+    text = "build: 1 for signals, 2 for images, 3 for volumes (default: 2)"
+    command.add_argument("--axes", type=int, choices=(1, 2, 3), default=2, help=text)
     add_messages(command)
 
 

@@ -25,18 +25,8 @@ from .common import (
 if TYPE_CHECKING:
     from .. import screens
 
-METHODS = (
-    "ntk",
-    "ntk-means",
-    "cell-mean",
-    "additive",
-    "dnpp",
-    "falrtc",
-    "ntk-on-dnpp",
-    "ntk-on-falrtc",
-    "paper",
-)
-DEFAULT = ("ntk", "dnpp", "additive", "cell-mean")
+METHODS = "ntk, ntk-means, cell-mean, additive, dnpp, falrtc, ntk-on-dnpp, ntk-on-falrtc, paper"
+DEFAULT = "ntk,dnpp,additive,cell-mean"
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -54,31 +44,19 @@ def add(command: argparse.ArgumentParser) -> None:
 def _add_evaluate(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=evaluate)
     _add_data(command)
-    command.add_argument(
-        "--methods",
-        type=lambda text: [name.strip() for name in text.split(",")],
-        default=list(DEFAULT),
-        metavar="A,B",
-        help=f"of {', '.join(METHODS)} (default: {','.join(DEFAULT)})",
-    )
-    command.add_argument(
-        "--hold-out",
-        choices=("folds", "sparse", "drug", "cell"),
-        default="folds",
-        help="k-fold in each cell line; all but a few drugs; one drug or cell line at a time",
-    )
-    for name, default, text in (
-        ("folds", 10, "folds of the k-fold"),
-        ("rounds", 5, "how often, with other folds"),
-        ("drugs", 3, "sparse: training drugs in each cell line"),
-        ("seed", 0, "of the folds"),
-    ):
-        command.add_argument(
-            f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: {default})"
-        )
-    command.add_argument(
-        "--report", type=Path, metavar="HTML", help="one file with tables and plots; JSON beside it"
-    )
+    add = command.add_argument
+    text = f"of {METHODS} (default: {DEFAULT})"
+    add("--methods", type=_names, default=DEFAULT, metavar="A,B", help=text)
+    text = "k-fold in each cell line; all but a few drugs; one drug or cell line at a time"
+    add("--hold-out", choices=("folds", "sparse", "drug", "cell"), default="folds", help=text)
+    add("--folds", type=int, default=10, metavar="N", help="folds of the k-fold (default: 10)")
+    text = "how often, with other folds (default: 5)"
+    add("--rounds", type=int, default=5, metavar="N", help=text)
+    text = "sparse: training drugs in each cell line (default: 3)"
+    add("--drugs", type=int, default=3, metavar="N", help=text)
+    add("--seed", type=int, default=0, metavar="N", help="of the folds (default: 0)")
+    text = "one file with tables and plots; JSON beside it"
+    add("--report", type=Path, metavar="HTML", help=text)
     _add_paper(command)
     add_messages(command)
 
@@ -95,63 +73,38 @@ def _add_complete(command: argparse.ArgumentParser) -> None:
 def _add_rank(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=rank)
     _add_data(command)
-    command.add_argument(
-        "--signature",
-        type=Path,
-        metavar="TABLE",
-        required=True,
-        help="genes and how the disease changes them, in the first two columns",
-    )
+    add = command.add_argument
+    text = "genes and how the disease changes them, in the first two columns"
+    add("--signature", type=Path, metavar="TABLE", required=True, help=text)
     add_output(command, "a .csv, .tsv or .parquet (default: on stdout)", required=False)
-    command.add_argument("--by", choices=("cosine", "connectivity"), default="cosine")
-    command.add_argument("--cells", nargs="+", metavar="CELL", help="only these cell lines")
-    command.add_argument(
-        "--raw", action="store_true", help="keep what all drugs do in a cell line in the profiles"
-    )
+    add("--by", choices=("cosine", "connectivity"), default="cosine")
+    add("--cells", nargs="+", metavar="CELL", help="only these cell lines")
+    text = "do not subtract the mean over the drugs of each cell line from the profiles"
+    add("--raw", action="store_true", help=text)
     _add_method(command)
     add_messages(command)
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "data", type=Path, metavar="DATA", help=".csv .tsv .parquet .npz .gct .gctx .h5ad"
-    )
-    command.add_argument(
-        "--columns",
-        nargs="+",
-        type=_renamed,
-        metavar="KIND=NAME",
-        help="the file's names of the columns cell, drug, dose, time, gene or value",
-    )
-    command.add_argument(
-        "--replicates",
-        choices=("refuse", "mean"),
-        default="refuse",
-        help="whether a condition that occurs more than once is an error or averaged",
-    )
+    add = command.add_argument
+    add("data", type=Path, metavar="DATA", help=".csv .tsv .parquet .npz .gct .gctx .h5ad")
+    text = "the file's names of the columns cell, drug, dose, time, gene or value"
+    add("--columns", nargs="+", type=_renamed, metavar="KIND=NAME", help=text)
+    text = "whether a condition that occurs more than once is an error or averaged"
+    add("--replicates", choices=("refuse", "mean"), default="refuse", help=text)
 
 
 def _add_method(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--method",
-        default="ntk",
-        metavar="NAME",
-        help=f"one of {', '.join(METHODS)} (default: ntk)",
-    )
+    text = f"one of {METHODS} (default: ntk)"
+    command.add_argument("--method", default="ntk", metavar="NAME", help=text)
     _add_paper(command)
 
 
 def _add_paper(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--reference", metavar="CELL", help="paper: the cell line whose profiles tell drugs apart"
-    )
-    command.add_argument(
-        "--threshold",
-        type=int,
-        default=150,
-        metavar="N",
-        help="paper: cell lines with fewer training drugs are sparse (default: 150)",
-    )
+    text = "paper: the cell line whose profiles tell drugs apart"
+    command.add_argument("--reference", metavar="CELL", help=text)
+    text = "paper: cell lines with fewer training drugs are sparse (default: 150)"
+    command.add_argument("--threshold", type=int, default=150, metavar="N", help=text)
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -338,9 +291,9 @@ def make_method(name: str, options: argparse.Namespace, fields: tuple[str, ...])
         return screens.NTK()
     if name == "ntk-means":
         return screens.NTK(screens.means(fields), centre="context")
-    if name in METHODS:
+    if name in METHODS.split(", "):
         return screens.NTK(screens.Imputation(plain[name.removeprefix("ntk-on-")](), fields))
-    raise InputError(f"no method {name!r}", expected=", ".join(METHODS))
+    raise InputError(f"no method {name!r}", expected=METHODS)
 
 
 def make_splitting(options: argparse.Namespace) -> screens.Splitting:
@@ -386,6 +339,10 @@ def score_lines(numbers: dict[str, Any]) -> str:
         lines.append(f"{name:<{width}}" + "".join(f"{of[score]:>16.3f}" for score in SCORES))
     lines += ["", *(f"{score}: {LABELS[score]}" for score in SCORES)]
     return "\n".join(lines)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
 
 
 def _renamed(text: str) -> tuple[str, str]:

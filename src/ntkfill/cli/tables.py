@@ -48,47 +48,23 @@ class NumericTable:
 def add(command: argparse.ArgumentParser) -> None:
     """The options of `ntkfill impute`."""
     command.set_defaults(run=impute)
-    command.add_argument(
-        "input",
-        type=Path,
-        metavar="TABLE",
-        help=".csv or .tsv with a line of names; gaps empty; columns of text stay as they are",
-    )
+    text = ".csv or .tsv with a line of names; gaps empty; columns of text stay as they are"
+    command.add_argument("input", type=Path, metavar="TABLE", help=text)
     add_output(command, "a .csv or .tsv")
-    command.add_argument("--index", metavar="NAME", help="the column that holds labels of the rows")
-    command.add_argument(
-        "--row-features",
-        type=Path,
-        metavar="FILE",
-        help="a table of features, matched by --index; whole rows may then be missing",
-    )
-    command.add_argument(
-        "--column-features",
-        type=Path,
-        metavar="FILE",
-        help="a table of features whose first column holds the names of the columns",
-    )
-    command.add_argument(
-        "--depth", type=int, default=1, metavar="N", help="hidden layers (default: 1)"
-    )
-    command.add_argument(
-        "--ridge",
-        type=_ridge,
-        default="loo",
-        metavar="R",
-        help="relative to the kernel's diagonal (default: chosen by leaving entries out)",
-    )
-    command.add_argument(
-        "--max-iter", type=int, default=10, metavar="N", help="without features (default: 10)"
-    )
-    command.add_argument(
-        "--tol",
-        type=float,
-        default=1e-3,
-        metavar="T",
-        help="without features: stop when a sweep changes less of the variance (default: 1e-3)",
-    )
-    add_uncertainty(command, "a .csv or .tsv; with --interval columns of bounds besides")
+    add = command.add_argument
+    add("--index", metavar="NAME", help="the column that holds the labels of the rows")
+    text = "a table of features, matched by --index; whole rows may then be missing"
+    add("--row-features", type=Path, metavar="FILE", help=text)
+    text = "a table of features whose first column holds the names of the columns"
+    add("--column-features", type=Path, metavar="FILE", help=text)
+    add("--depth", type=int, default=1, metavar="N", help="hidden layers (default: 1)")
+    text = "relative to the kernel's diagonal (default: chosen by leaving entries out)"
+    add("--ridge", type=_ridge, default="loo", metavar="R", help=text)
+    text = "without features: at most so many iterations (default: 10)"
+    add("--max-iter", type=int, default=10, metavar="N", help=text)
+    text = "without features: stop when an iteration changes less of the variance (default: 1e-3)"
+    add("--tol", type=float, default=1e-3, metavar="T", help=text)
+    add_uncertainty(command, "a .csv or .tsv; with --interval also columns of bounds")
     add_messages(command)
 
 

@@ -88,7 +88,12 @@ def read(
         if suffix in (".gct", ".gctx"):
             meta, values, genes = gct.read(path)
             return from_columns(meta, values, genes, names, replicates)
-        return from_anndata(_anndata().read_h5ad(path), names, replicates)
+        anndata = _anndata()
+        try:
+            data = anndata.read_h5ad(path)
+        except Exception as error:  # a damaged file may make HDF5 raise anything
+            raise InputError("not an .h5ad file", got=str(error).splitlines()[0]) from None
+        return from_anndata(data, names, replicates)
 
 
 def from_table(
