@@ -147,7 +147,7 @@ def emptied(rows):
         (changed(3, 2, "much"), "line 4, column 'b' is not a finite number.*got 'much'"),
         (changed(3, 2, "inf"), "line 4, column 'b' is not a finite number.*got 'inf'"),
         (changed(3, 0, "r0"), "two rows are called 'r0'"),
-        (changed(3, 0, "zz"), "no features for 1 of 20 rows; got zz"),
+        (changed(3, 0, "zz"), "no row features for 1 of 20 rows; got zz"),
         (changed(0, 2, "a"), "two columns are called 'a'"),
         (changed(0, 0, "cell"), "no column 'drug'"),
         (

@@ -189,19 +189,14 @@ def matched(features: NumericTable, labels: list[str], what: str) -> Array:
     """The rows of a file of features that belong to these labels."""
     import numpy as np
 
-    place = {label: k for k, label in enumerate(features.labels)}
-    absent = [label for label in labels if label not in place]
-    if absent:
-        raise InputError(
-            f"{features.path}: no features for {len(absent)} of {len(labels)} {what}s",
-            got=", ".join(absent[:5]) + (", ..." if len(absent) > 5 else ""),
-        )
-    values = features.values[[place[label] for label in labels]]
-    for i, j in np.argwhere(np.isnan(values))[:1]:
-        raise InputError(
-            f"{features.path}: a feature is missing",
-            got=f"row {labels[i]!r}, column {features.columns[j]!r}",
-        )
+    from ..tables.features import label_positions
+
+    with naming(features.path):
+        values = features.values[label_positions(features.labels, labels, what)]
+        for i, j in np.argwhere(np.isnan(values))[:1]:
+            raise InputError(
+                "a feature is missing", got=f"row {labels[i]!r}, column {features.columns[j]!r}"
+            )
     return values
 
 

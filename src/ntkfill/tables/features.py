@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, check_unique
 from ..kernels.table import Array
 from ..nn.networks import Sequential
 from .frames import kind, numbers, row_labels
@@ -48,7 +49,7 @@ def matched(features: Any, labels: NDArray[Any] | None, count: int, what: str) -
     named = labels is not None and kind(features) == "pandas"
     names = np.asarray(features.index, dtype=object) if named else np.arange(len(values))
     if named and labels is not None:
-        values, names = values[_places(names, labels, what)], labels
+        values, names = values[label_positions(names.tolist(), labels.tolist(), what)], labels
     elif len(values) != count:
         raise InputError(
             f"the {what} features do not fit the table",
@@ -64,18 +65,21 @@ def matched(features: Any, labels: NDArray[Any] | None, count: int, what: str) -
     return values
 
 
-def _places(names: NDArray[Any], labels: NDArray[Any], what: str) -> list[int]:
-    place = {name: k for k, name in enumerate(names.tolist())}
-    if len(place) < len(names):
-        twice = next(name for k, name in enumerate(names.tolist()) if place[name] != k)
-        raise InputError(f"two rows of {what} features for the label {twice!r}", expected="one")
-    absent = [str(label) for label in labels.tolist() if label not in place]
+def label_positions(names: Sequence[Any], labels: Sequence[Any], what: str) -> list[int]:
+    """The positions of labels among the labels (`names`) that features have.
+
+    >>> label_positions(["a", "b", "c"], ["c", "a"], "row")
+    [2, 0]
+    """
+    check_unique(names, f"{what} feature label")
+    place = {name: k for k, name in enumerate(names)}
+    absent = [str(label) for label in labels if label not in place]
     if absent:
         raise InputError(
             f"no {what} features for {len(absent)} of {len(labels)} {what}s",
             got=", ".join(absent[:5]) + (", ..." if len(absent) > 5 else ""),
         )
-    return [place[label] for label in labels.tolist()]
+    return [place[label] for label in labels]
 
 
 def of_new_rows(given: Any, fitted: Any, table: Any, count: int, same: bool) -> Array:
