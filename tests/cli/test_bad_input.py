@@ -100,7 +100,7 @@ def test_folders(name, capsys):
         ("impute t.csv -o out.csv --index nothing", "no column 'nothing'"),
         ("screen evaluate s.csv --rounds 0", "got 0"),
         ("screen evaluate s.csv --folds 1", "folds"),
-        ("screen complete s.csv -o out.csv --columns drug=nothing", "no column 'nothing'"),
+        ("screen complete s.csv -o out.csv --columns drug=nothing", "column 'nothing'"),
         ("screen complete s.csv -o out.csv --method paper --reference X", "X"),
         ("kernel build --levels 99", "levels"),
     ],
