@@ -141,12 +141,12 @@ def test_frames_of_either_kind_are_labels():
 def test_bad_input_is_named():
     with pytest.raises(InputError, match=r"no column 'dose'; expected cell, drug"):
         features_of(OneHot("dose"), PROFILES, LABELS, TRAIN)
-    with pytest.raises(InputError, match=r"1 labels of 'drug'; got z"):
+    with pytest.raises(InputError, match=r"no drug features for 3 of 12 drugs; got z"):
         features_of(SideFeatures({drug: [1.0] for drug in "wxy"}, "drug"), PROFILES, LABELS, TRAIN)
     with pytest.raises(InputError, match="'x' hold NaN"):
         SideFeatures({"w": [1.0], "x": [np.inf]}, "drug")
     with pytest.raises(InputError, match="one finite weight per part"):
         Stack(OneHot("drug"), weights=[1, 2])
     pandas = pytest.importorskip("pandas")
-    with pytest.raises(InputError, match="two drug labels are called 'x'"):
+    with pytest.raises(InputError, match="two drug feature labels are called 'x'"):
         SideFeatures(pandas.DataFrame({"f": [1, 2]}, index=["x", "x"]), "drug")

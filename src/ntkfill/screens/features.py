@@ -9,7 +9,7 @@ array. Conditions are rows.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -94,7 +94,7 @@ class SideFeatures:
     rows: Any
     by: str
     _values: Array = field(init=False, repr=False)
-    _position: Mapping[Any, int] = field(init=False, repr=False)
+    _names: list[Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         frame = hasattr(self.rows, "index") and hasattr(self.rows, "to_numpy")
@@ -104,25 +104,21 @@ class SideFeatures:
         )
         if values.ndim != 2:
             raise InputError("feature vectors of different lengths", expected="one length")
-        check_unique(names, f"{self.by} label")
+        check_unique(names, f"{self.by} feature label")
         for k in np.flatnonzero(~np.isfinite(values).all(axis=1))[:1]:
             raise InputError(f"the features of {names[k]!r} hold NaN or infinity")
         object.__setattr__(self, "_values", values)
-        object.__setattr__(self, "_position", {name: k for k, name in enumerate(names)})
+        object.__setattr__(self, "_names", names)
 
     @property
     def fixed(self) -> bool:
         return True
 
     def features(self, train_profiles: Array, train_labels: Labels, labels: Labels) -> Array:
-        names = column(labels, self.by).tolist()
-        absent = sorted({str(name) for name in names if name not in self._position})
-        if absent:
-            raise InputError(
-                f"no features for {len(absent)} labels of {self.by!r}",
-                got=", ".join(absent[:5]) + (", ..." if len(absent) > 5 else ""),
-            )
-        return self._values[[self._position[name] for name in names]]
+        from ..tables.features import label_positions  # imports scikit-learn
+
+        wanted = column(labels, self.by).tolist()
+        return self._values[label_positions(self._names, wanted, self.by)]
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from ...errors import InputError
 from ...kernels.table import Array
+from ...runtime.threads import single_blas_thread
 from ..features import unit_rows
 from ..methods.baselines import CellMean, Method
 from ..methods.ntk import NTK
@@ -117,7 +117,7 @@ def evaluate(
                     expected=f"finite profiles of shape {truth.shape}",
                     got=f"{predicted.shape}",
                 )
-            with threadpool_limits(1):  # the same scores for any number of threads
+            with single_blas_thread():  # the same scores for any number of threads
                 scores[m, k], cosine_of_test = _scores(known, split, predicted)
             np.add.at(cosines[m], context[split.test], cosine_of_test)
             if k == 0:

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import eigh, eigvalsh, qr
-from threadpoolctl import threadpool_limits
 
 from ...errors import InputError
 from ...kernels.table import Array
 from ...observed import Mask
 from ...runtime.memory import require
+from ...runtime.threads import single_blas_thread
 from ...solvers.linalg import product
 from ..features import encode
 from ..screen import Conditions, Screen, contexts
@@ -83,7 +83,7 @@ class FaLRTC:
         # All genes of a condition are known together, and singular values do not change under
         # rotation: it is enough to work in the span of the profiles and of the initial values.
         initial = np.full((1, len(train.genes)), train.profiles.mean())
-        with threadpool_limits(1):
+        with single_blas_thread():
             basis = qr(np.vstack([train.profiles, initial]).T, mode="economic")[0]
             rotated, rotated_initial = train.profiles @ basis, initial @ basis
         tensor = np.empty((n_drugs, basis.shape[1], n_cells))
@@ -103,7 +103,7 @@ class FaLRTC:
         unknown, inverse_step, sums = ~known, self.start, 0.0
         x = z = tensor
         # Small matrices: more threads would mostly wait for each other.
-        with threadpool_limits(1):
+        with single_blas_thread():
             value_x = smoothed(x, weights, smooth, None).value
             for _ in range(self.max_iter):
                 old = inverse_step

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
-from threadpoolctl import threadpool_limits
 
 from ...errors import InputError
 from ...kernels.table import Array
 from ...nn import Sequential
 from ...nn.pairs import of_gram
 from ...runtime.memory import require
+from ...runtime.threads import single_blas_thread
 from ..screen import Conditions, contexts
 
 # The smallest noise scale: profiles of nearly zeros are measured no better than this.
@@ -107,7 +107,7 @@ class MatrixNormal:
         nuggets = self.context_nugget, self.drug_nugget
         fitted = ConditionCovariance(context, drug, first, second, nuggets, self.noise)
         mean_square = float(np.mean(profiles[rows] ** 2)) or 1.0
-        with threadpool_limits(1):
+        with single_blas_thread():
             # Only inner products of profiles are needed: n columns instead of one per gene.
             (triangle,) = qr(profiles[rows].T, mode="r", check_finite=False)
             samples = triangle[: len(rows)].T / np.sqrt(profiles.shape[1] * mean_square)

@@ -10,13 +10,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, lapack
-from threadpoolctl import threadpool_limits
 
 from ...errors import InputError
 from ...kernels.table import Array
 from ...nn import Dense, ReLU, Sequential
 from ...runtime.memory import require
-from ...runtime.threads import parallel_for
+from ...runtime.threads import parallel_for, single_blas_thread
 from ...solvers.linalg import cholesky, inverse, product, solve
 from ...solvers.spectral import Spectrum
 from ..features import ConditionPrior, encode, group_means
@@ -202,7 +201,7 @@ def loo_ridge(kernel: Array, y: Array, scales: Array) -> float:
     True
     """
     root = np.sqrt(scales)[:, None]
-    with threadpool_limits(1):
+    with single_blas_thread():
         spectrum = Spectrum.of(kernel / root / root.T)
         return spectrum.choose(y / root) * spectrum.scale / float(np.mean(np.diagonal(kernel)))
 
@@ -264,7 +263,7 @@ class HeldOutPredictor:
             lower, _ = lapack.dpotrf(self._inverse_block(rows), lower=1, overwrite_a=1, clean=0)
             result[rows] = profiles[rows] - cho_solve((lower, True), coefficients)
 
-        with threadpool_limits(1):
+        with single_blas_thread():
             parallel_for(predict_fold, np.unique(folds).tolist())
         return result
 
