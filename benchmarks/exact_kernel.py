@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 from harness import fresh, half_missing, psnr, sample, write
 
-from ntkfill import Info, inpaint
+from ntkfill import Info, Inpainter
 from ntkfill.nn import hourglass
 
 CLAIM = (
@@ -17,15 +17,11 @@ CLAIM = (
 def filled(
     picture: np.ndarray, missing: np.ndarray, levels: int, shift_average: bool
 ) -> tuple[np.ndarray, Info]:
-    return inpaint(
-        picture,
-        missing,
-        network=hourglass(levels),
-        shift_average=shift_average,
-        boundary="wrap",
-        cache=None,
-        return_info=True,
+    inpainter = Inpainter(
+        hourglass(levels), shift_average=shift_average, boundary="wrap", cache=None
     )
+    done = inpainter.fill(picture, missing)
+    return done.values, done.info
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from harness import load_pictures, psnr, write
 from skimage.metrics import structural_similarity
 from skimage.restoration import inpaint_biharmonic
 
-from ntkfill import inpaint
+from ntkfill import Inpainter, inpaint
 from ntkfill.grids.patches import refine
 
 CLAIM = (
@@ -66,9 +66,9 @@ def masks(seed: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 def scored(truth: np.ndarray, missing: np.ndarray, where: np.ndarray) -> dict[str, dict]:
     given = np.where(missing, 0.5, truth)
     first = inpaint(given, missing, cache=None)
-    auto, info = inpaint(given, missing, refine="auto", return_info=True, cache=None)
-    how = info.refinement
-    fills = {"auto": auto, "first": first, "biharmonic": inpaint_biharmonic(given, missing)}
+    auto = Inpainter(refine="auto", cache=None).fill(given, missing)
+    how = auto.info.refinement
+    fills = {"auto": auto.values, "first": first, "biharmonic": inpaint_biharmonic(given, missing)}
     rim = None if how.patches is None else replace(how.patches, inward=0)
     fills["rim"] = refine(first[..., None], missing, how.before, rim).values[..., 0]
     figures: dict[str, dict] = {"chosen": {"patches": repr(how.patches)}}

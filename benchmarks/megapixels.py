@@ -6,7 +6,7 @@ import time
 import numpy as np
 from harness import fresh, psnr, sample, write
 
-from ntkfill import Info, inpaint
+from ntkfill import Info, Inpainter
 
 CLAIM = (
     "A colour picture of 4000 x 3000 pixels with a hole of 256 x 256 and 0.5 % dropouts is filled "
@@ -17,15 +17,13 @@ CLAIM = (
 def reported(picture: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, Info, np.ndarray]:
     """The fill, how it went, and the progress: rows of time and share, start and end included."""
     told = [(time.perf_counter(), 0.0)]
-    filled, info = inpaint(
-        picture,
-        missing,
+    inpainter = Inpainter(
         channel_axis=-1,
         cache=None,
         progress=lambda share: told.append((time.perf_counter(), share)),
-        return_info=True,
     )
-    return filled, info, np.array([*told, (time.perf_counter(), 1.0)])
+    done = inpainter.fill(picture, missing)
+    return done.values, done.info, np.array([*told, (time.perf_counter(), 1.0)])
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from harness import GREYS, half_missing, load_pictures, write
 from screens import l1000
 from tables import bundled
 
-from ntkfill import NTKImputer, inpaint
-from ntkfill.grids.components import Refine
+from ntkfill import Inpainter, NTKImputer
+from ntkfill.grids.options import Refine
 from ntkfill.nn import hourglass
 from ntkfill.screens import KFold, complete
 from ntkfill.solvers import CG
@@ -63,7 +63,7 @@ def greys(quick: bool, refine: Refine = None) -> Iterator[tuple[str, dict[str, f
     for name, whole in load_pictures(f"{name}_GT" for name in GREYS).items():
         picture = whole[-128:, -128:] if quick else whole
         missing = half_missing(picture.shape)
-        sure = inpaint(picture, missing, interval=LEVEL, refine=refine)
+        sure = Inpainter(refine=refine).fill(picture, missing, interval=LEVEL)
         bounds = sure.interval.lower[missing], sure.interval.upper[missing]
         told = judged(picture[missing], sure.values[missing], sure.std[missing], *bounds)
         yield name.removesuffix("_GT"), told

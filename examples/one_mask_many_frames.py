@@ -10,7 +10,7 @@ scratch = np.zeros((48, 64), bool)
 scratch[10:14] = True
 scratch[:, 40:43] = True
 
-inpainter = ntkfill.Inpainter().fit(scratch)
+inpainter = ntkfill.Inpainter().fit(mask=scratch)
 for number, frame in enumerate(frames):
     filled = inpainter.transform(np.where(scratch, 0, frame).astype(np.uint8))
     worst = np.abs(filled.astype(int) - frame)[scratch].max()

@@ -10,11 +10,12 @@ signal = truth.copy()
 signal[200:230] = np.nan  # one long gap
 signal[np.random.default_rng(0).random(600) < 0.3] = np.nan  # and many short ones
 
-filled, info = ntkfill.inpaint(signal, return_info=True)
+done = ntkfill.Inpainter().fill(signal)
+filled, info = done.values, done.info
 error = np.sqrt(np.mean((filled - truth)[np.isnan(signal)] ** 2))
 print(f"{info.missing} values filled in {info.reports[0].steps} steps, RMSE {error:.3f}")
 
-inpainter = ntkfill.Inpainter().fit(np.isnan(signal))
+inpainter = ntkfill.Inpainter().fit(mask=np.isnan(signal))
 weights = inpainter.weights((215,))
 most = np.argsort(-np.abs(weights))[:3]
 print("the middle of the gap is made of, most of all:", sorted(most.tolist()))

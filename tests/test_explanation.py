@@ -16,7 +16,7 @@ AT = tuple(map(int, np.argwhere(HOLES)[60]))
 
 @pytest.mark.parametrize("network", ["auto", hourglass(2)])
 def test_a_pixel(network):
-    inpainter = Inpainter(network, rtol=1e-7).fit(HOLES, IMAGE)
+    inpainter = Inpainter(network, rtol=1e-7).fit(IMAGE, HOLES)
     told = inpainter.explain(IMAGE, AT)
     assert told.value == pytest.approx(inpainter.transform(IMAGE)[AT], abs=1e-4)
     assert told.value == pytest.approx(np.vdot(told.weights, told.values))
@@ -30,16 +30,15 @@ def test_a_pixel(network):
 
 def test_channels():
     colour = np.stack([IMAGE, 2 * IMAGE], axis=-1)
-    inpainter = Inpainter(hourglass(2)).fit(HOLES)
-    first, second = (
-        inpainter.explain(colour, AT, channel_axis=-1, channel=channel) for channel in (0, 1)
-    )
+    inpainter = Inpainter(hourglass(2)).fit(mask=HOLES)
+    inpainter.set_params(channel_axis=-1)
+    first, second = (inpainter.explain(colour, AT, channel) for channel in (0, 1))
     assert second.value == pytest.approx(2 * first.value)
     np.testing.assert_array_equal(first.weights, second.weights)
 
 
 def test_the_heaviest_and_the_radius():
-    inpainter = Inpainter(hourglass(2)).fit(HOLES)
+    inpainter = Inpainter(hourglass(2)).fit(mask=HOLES)
     told = inpainter.explain(IMAGE, AT)
     few = told.heaviest(5)
     assert len(few.weights) == len(few.kernel) == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,13 +16,12 @@ if TYPE_CHECKING:
         PatternWarning,
     )
     from .explanation import Explanation
-    from .grids.inpainter import Inpainter
-    from .grids.inpainting import inpaint
-    from .grids.result import Info
-    from .grids.uncertainty import Confidence, Filled
+    from .grids.inpainter import Info, Inpainter, inpaint
     from .io.cache import Cache
     from .observed import Observed
+    from .result import Filled
     from .tables import NTKImputer
+    from .uncertainty import Uncertainty
 
 __version__ = "0.1.0"
 
@@ -29,11 +29,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "Cache": "io.cache",
     "Completion": "completion",
-    "Confidence": "grids.uncertainty",
     "ConvergenceWarning": "errors",
     "Explanation": "explanation",
-    "Filled": "grids.uncertainty",
-    "Info": "grids.result",
+    "Filled": "result",
+    "Info": "grids.inpainter",
     "Inpainter": "grids.inpainter",
     "InputError": "errors",
     "InvertedMaskWarning": "errors",
@@ -41,8 +40,9 @@ _HOMES = {
     "NTKImputer": "tables",
     "Observed": "observed",
     "PatternWarning": "errors",
+    "Uncertainty": "uncertainty",
     "complete": "completion",
-    "inpaint": "grids.inpainting",
+    "inpaint": "grids.inpainter",
 }
 _MODULES = (
     "explanation",
@@ -61,7 +61,6 @@ _MODULES = (
 __all__ = [
     "Cache",
     "Completion",
-    "Confidence",
     "ConvergenceWarning",
     "Explanation",
     "Filled",
@@ -73,6 +72,7 @@ __all__ = [
     "NTKImputer",
     "Observed",
     "PatternWarning",
+    "Uncertainty",
     "complete",
     "inpaint",
     "kernels",
@@ -90,6 +90,11 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
+    if name == "Confidence":
+        warnings.warn(
+            "ntkfill.Confidence is now ntkfill.Uncertainty", DeprecationWarning, stacklevel=2
+        )
+        return importlib.import_module(".uncertainty", __name__).Uncertainty
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
+import warnings
 from collections.abc import Hashable, Iterable
+from types import FrameType
 
 
 class InputError(ValueError):
@@ -94,6 +97,15 @@ class ConvergenceWarning(UserWarning):
 
 class PatternWarning(UserWarning):
     """Nothing that could be hidden is like what is missing, so what is calibrated may be wrong."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line that called into this package."""
+    level = 1
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "ntkfill":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def sentence(what: str, expected: str, got: str, hint: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ class Candidate:
     feature_scale: float | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Choice:
     """The network that was selected, and from which.
 
@@ -65,8 +65,13 @@ class Choice:
     network: Sequential | Mixture
     error: float
     candidates: tuple[Candidate, ...]
-    held_out: Mask | None = None
+    held_out: Mask | None = field(default=None, repr=False, compare=False)
     feature_scale: float | None = None
+
+    @property
+    def n_held_out(self) -> int:
+        """How many entries were held out."""
+        return 0 if self.held_out is None else int(self.held_out.sum())
 
 
 def hold_out(known: Mask, share: float, rng: np.random.Generator) -> Mask:

@@ -88,7 +88,7 @@ def test_folders(name, capsys):
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("inpaint in.png --mask mask.png -o out.png --channel-axis 7", "channel axis"),
+        ("inpaint in.png --mask mask.png -o out.png --channel-axis 7", "channel_axis"),
         ("inpaint in.png --mask mask.png -o out.png --rtol -1", "got -1.0"),
         ("inpaint in.png --mask mask.png -o out.png --ridge nan", "ridge"),
         ("heatmap in.png --mask mask.png -o out.png --at 0,99", "pixel"),

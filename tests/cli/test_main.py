@@ -14,7 +14,7 @@ from PIL import Image
 from ntkfill import inpaint
 from ntkfill.cli import main
 from ntkfill.cli.common import DONE, FAILED, INTERRUPTED, NOT_CONVERGED, USAGE
-from ntkfill.grids.components import Part
+from ntkfill.grids.model import Component
 from ntkfill.io import images
 from ntkfill.nn import hourglass
 
@@ -100,9 +100,9 @@ def test_many_pictures_share_one_factor(scene, monkeypatch, capsys):
     for k in range(3):
         Image.fromarray(np.roll(picture, k, axis=1)).save(f"frames/{k}.png")
     factored = []
-    original = Part.factored
+    original = Component.factor
     monkeypatch.setattr(
-        Part, "factored", lambda self, missing: factored.append(1) or original(self, missing)
+        Component, "factor", lambda self, known: factored.append(1) or original(self, known)
     )
     command = ["inpaint", "frames", "--mask", "mask.png", "-o", "filled", "--json"]
     assert main([*command, "--network", "hourglass(4)"]) == DONE
@@ -132,7 +132,7 @@ def test_one_bad_picture_does_not_stop_the_others(scene, capsys):
         (["in.png", "--mask", "mask.png", "-o", "in.png"], "overwrite"),
         (["in.png", "--mask", "mask.png", "-o", "o.xyz"], ".png"),
         (["in.png", "--mask", "mask.png", "-o", "no/such/o.png"], "no folder"),
-        (["in.png", "--mask", "small.png", "-o", "o.png"], "another size"),
+        (["in.png", "--mask", "small.png", "-o", "o.png"], "shape of the image"),
         (["in.png", "--mask", "full.png", "-o", "o.png"], "every pixel is missing"),
         (["broken.png", "--mask", "mask.png", "-o", "o.png"], "cannot be read"),
         (["pickle.npy", "--mask", "mask.png", "-o", "o.npy"], "cannot be read"),
@@ -244,7 +244,7 @@ def test_heatmap(scene, capsys):
     heat = np.asarray(Image.open("heat.png"))
     assert heat.shape[1] > 3 * 31
     assert len(np.unique(heat.reshape(-1, 3), axis=0)) > 50
-    assert "there is no such pixel" in fails(capsys, *given[:5], "99,0", "-o", "other.png")
+    assert "at must be a pixel of the image" in fails(capsys, *given[:5], "99,0", "-o", "other.png")
 
 
 def test_kernel_list_build_clear(tmp_path, monkeypatch, capsys):

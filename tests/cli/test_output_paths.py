@@ -49,11 +49,10 @@ def scene(tmp_path, monkeypatch):
     for place in (
         *(
             "grids.inpainter.Inpainter.fill",
-            "grids.inpainter.Inpainter.sure",
             "grids.inpainter.Inpainter.fit",
         ),
         *("tables.imputer.NTKImputer.impute", "screens.complete", "screens.evaluate"),
-        "grids.plan.build",
+        "grids.plan.build_kernel",
     ):
         monkeypatch.setattr(f"ntkfill.{place}", work)
 

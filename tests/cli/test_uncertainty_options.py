@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ntkfill import inpaint
+from ntkfill import Inpainter
 from ntkfill.cli import main
 from ntkfill.nn import hourglass
 from ntkfill.screens import simulate
@@ -58,7 +58,7 @@ def test_inpaint(files, capsys):
     std = files / "s.npy"
     assert main([*call, "--std", str(std)]) == 0
     figures = json.loads(capsys.readouterr().out)["files"][0]
-    expected = inpaint(IMAGE.astype(np.uint8), HOLES, network=hourglass(2), interval=0.9)
+    expected = Inpainter(hourglass(2)).fill(IMAGE.astype(np.uint8), HOLES, interval=0.9)
     np.testing.assert_allclose(np.load(std), expected.std, rtol=1e-5)
     assert figures["mean_std"] == pytest.approx(expected.std[HOLES].mean(), rel=1e-4)
     np.testing.assert_array_equal(np.asarray(Image.open(files / "o.png")), expected.values)

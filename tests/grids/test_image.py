@@ -236,7 +236,7 @@ def where_known(value):
         ("image.png", "real numbers"),
         (np.zeros((0, 15)), "empty"),
         (np.zeros((18, 15, 0)), "empty"),
-        (3.0, "no grid"),
+        (3.0, "at least one axis"),
     ],
 )
 def test_what_is_no_image_is_refused(image, message):

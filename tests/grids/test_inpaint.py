@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 import ntkfill
-from ntkfill import InputError
+from ntkfill import Inpainter, InputError
 from ntkfill.nn import Conv, Downsample, ReLU, Sequential, Upsample, hourglass
 from ntkfill.priors import IID, Features, Identity, MeshGrid
+
+
+def fill(image, mask=None, **options):
+    """Values and how the fill went."""
+    done = Inpainter(**options).fill(image, mask)
+    return done.values, done.info
+
 
 NET = hourglass(1)
 RTOL = 1e-9
@@ -184,7 +191,7 @@ def test_volumes_by_default():
 def test_nothing_missing(shape, given):
     image = smooth(*shape)
     mask = np.zeros(shape, bool) if given else None
-    filled, info = inpaint(image, mask, return_info=True)
+    filled, info = fill(image, mask)
     assert filled is not image
     assert not np.shares_memory(filled, image)
     np.testing.assert_array_equal(filled, image)

@@ -1,7 +1,10 @@
 """One mask, many images: the same as the door, and what a fill is made of."""
 
+import inspect
+
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from ntkfill import Inpainter, InputError, MemoryLimitError, inpaint
 from ntkfill.nn import hourglass
@@ -29,7 +32,7 @@ MISSING = [tuple(map(int, at)) for at in np.argwhere(HOLES)[[0, 20, -1]]]
 @every
 @pytest.mark.parametrize("dtype", ["f8", "f4", "u1"])
 def test_the_same_as_inpaint(options, dtype):
-    inpainter = Inpainter(**options).fit(HOLES)
+    inpainter = Inpainter(**options).fit(mask=HOLES)
     for image in (IMAGE, 1 - IMAGE, RNG.random(IMAGE.shape)):
         given = (100 * image).astype(dtype)
         filled = inpainter.transform(given)
@@ -38,16 +41,16 @@ def test_the_same_as_inpaint(options, dtype):
 
 
 def test_channels_and_nan_where_missing():
-    inpainter = Inpainter(network=NET).fit(HOLES.astype(np.uint8) * 255)
+    inpainter = Inpainter(network=NET, channel_axis=0).fit(mask=HOLES.astype(np.uint8) * 255)
     colour = np.stack([IMAGE, IMAGE**2])
     expected = inpaint(colour, HOLES, channel_axis=0, network=NET)
-    np.testing.assert_array_equal(inpainter.transform(colour, channel_axis=0), expected)
+    np.testing.assert_array_equal(inpainter.transform(colour), expected)
     holed = np.where(HOLES, np.nan, colour)
-    np.testing.assert_array_equal(inpainter.transform(holed, channel_axis=0), expected)
+    np.testing.assert_array_equal(inpainter.transform(holed), expected)
 
 
 def test_one_factor_for_many_images(monkeypatch):
-    inpainter = Inpainter(**OPTIONS["mesh grid"]).fit(HOLES)
+    inpainter = Inpainter(**OPTIONS["mesh grid"]).fit(mask=HOLES)
     first = inpainter.transform(IMAGE)
 
     def again(*_):
@@ -57,11 +60,11 @@ def test_one_factor_for_many_images(monkeypatch):
     monkeypatch.setattr("ntkfill.grids.plan.Plan.kernel", again)
     np.testing.assert_array_equal(inpainter.transform(IMAGE), first)
     with pytest.raises(AssertionError, match="factored again"):
-        Inpainter(**OPTIONS["mesh grid"]).fit(HOLES)
+        Inpainter(**OPTIONS["mesh grid"]).fit(mask=HOLES)
 
 
 def test_fitting_again_forgets_the_first_mask():
-    inpainter = Inpainter(network=NET).fit(HOLES).fit(HOLES.T)
+    inpainter = Inpainter(network=NET).fit(mask=HOLES).fit(mask=HOLES.T)
     np.testing.assert_array_equal(
         inpainter.transform(IMAGE.T), inpaint(IMAGE.T, HOLES.T, network=NET)
     )
@@ -74,25 +77,51 @@ def test_fill_is_what_inpaint_does(options):
     inpainter = Inpainter(**options)
     holed = np.where(HOLES, np.nan, IMAGE)
     for image, mask in ((IMAGE, HOLES), (1 - IMAGE, HOLES), (holed, None), (IMAGE, HOLES[::-1])):
-        before = getattr(inpainter, "parts_", None)
-        filled, info = inpainter.fill(image, mask)
-        expected, other = inpaint(image, mask, return_info=True, **options)
-        np.testing.assert_array_equal(filled, expected)
-        assert (info.missing, info.reports) == (other.missing, other.reports)
-        assert repr(info.plan) == repr(other.plan)
+        before = getattr(inpainter, "model_", None)
+        done = inpainter.fill(image, mask)
+        other = Inpainter(**options).fill(image, mask)
+        np.testing.assert_array_equal(done.values, inpaint(image, mask, **options))
+        np.testing.assert_array_equal(done.values, other.values)
+        assert (done.info.missing, done.info.reports) == (other.info.missing, other.info.reports)
+        assert repr(done.info.plan) == repr(other.info.plan)
         again = before is None or (mask is not None and not np.array_equal(mask, HOLES))
-        assert (inpainter.parts_ is before) is not again
+        assert (inpainter.model_ is before) is not again
     channels = np.stack([holed, np.where(HOLES[::-1], np.nan, IMAGE)])
-    filled, info = inpainter.fill(channels, channel_axis=0)
-    np.testing.assert_array_equal(filled, inpaint(channels, channel_axis=0, **options))
-    assert len(info.reports) == 2
+    done = inpainter.set_params(channel_axis=0).fill(channels)
+    np.testing.assert_array_equal(done.values, inpaint(channels, channel_axis=0, **options))
+    assert len(done.info.reports) == 2
+
+
+def test_parameters_as_in_scikit_learn():
+    params = {"network": NET, "ridge": 0.1, "channel_axis": -1, "cache": None}
+    inpainter = Inpainter(**params)
+    assert list(inpainter.get_params()) == list(inspect.signature(Inpainter).parameters)
+    assert params.items() <= inpainter.get_params().items()
+    copied = clone(inpainter.fit(np.stack([IMAGE, IMAGE], axis=-1), HOLES))
+    assert copied.get_params() == inpainter.get_params()
+    assert not hasattr(copied, "model_")
+    assert copied.set_params(ridge=0.2) is copied
+    assert (copied.ridge, inpainter.ridge) == (0.2, 0.1)
+    assert repr(copied) == f"Inpainter(network={NET!r}, channel_axis=-1, ridge=0.2, cache=None)"
+    with pytest.raises(ValueError, match="'rigde' is not a parameter"):
+        copied.set_params(rigde=1.0)
+
+
+def test_fit_needs_one_mask_for_all_channels():
+    colour = np.stack([np.where(HOLES, np.nan, IMAGE), IMAGE], axis=-1)
+    with pytest.raises(InputError, match="channels must miss the same pixels"):
+        Inpainter(NET, channel_axis=-1).fit(colour)
+    with pytest.raises(InputError, match="fit needs an image or a mask"):
+        Inpainter(NET).fit()
+    holed = Inpainter(NET).fit(np.where(HOLES, np.nan, IMAGE))
+    np.testing.assert_array_equal(holed.missing_, HOLES)
 
 
 @pytest.mark.parametrize("fitted", [False, True])
 def test_an_interrupted_fit_leaves_no_trace(fitted, monkeypatch):
     inpainter = Inpainter(network=NET)
     if fitted:
-        inpainter.fit(HOLES)
+        inpainter.fit(mask=HOLES)
 
     def stop(*_):
         raise KeyboardInterrupt
@@ -100,9 +129,9 @@ def test_an_interrupted_fit_leaves_no_trace(fitted, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("ntkfill.grids.plan.Plan.kernel", stop)
         with pytest.raises(KeyboardInterrupt):
-            inpainter.fit(HOLES[::-1])
+            inpainter.fit(mask=HOLES[::-1])
     expected = inpaint(IMAGE, HOLES[::-1], network=NET)
-    np.testing.assert_array_equal(inpainter.fill(IMAGE, HOLES[::-1])[0], expected)
+    np.testing.assert_array_equal(inpainter.fill(IMAGE, HOLES[::-1]).values, expected)
 
 
 BEFORE_FIT = {
@@ -115,7 +144,7 @@ BEFORE_FIT = {
 
 @pytest.mark.parametrize("name", BEFORE_FIT)
 def test_before_fit(name):
-    with pytest.raises(InputError, match=r"no mask yet.*fit\(mask\)"):
+    with pytest.raises(InputError, match=r"not fitted yet.*fit\(mask=mask\)"):
         BEFORE_FIT[name](Inpainter())
 
 
@@ -135,7 +164,7 @@ NAN = np.where(np.arange(192).reshape(16, 12) == np.flatnonzero(~HOLES)[9], np.n
 )
 def test_images_that_do_not_fit_are_refused(image, axis, message):
     with pytest.raises(InputError, match=message):
-        Inpainter(network=NET).fit(HOLES).transform(image, channel_axis=axis)
+        Inpainter(network=NET, channel_axis=axis).fit(mask=HOLES).transform(image)
 
 
 @pytest.mark.parametrize(
@@ -152,18 +181,18 @@ def test_images_that_do_not_fit_are_refused(image, axis, message):
 )
 def test_fit_refuses(options, mask, error):
     with pytest.raises(error):
-        Inpainter(**options).fit(mask)
+        Inpainter(**options).fit(mask=mask)
 
 
 def test_nothing_missing():
-    inpainter = Inpainter(network=NET).fit(np.zeros((5, 4)))
+    inpainter = Inpainter(network=NET).fit(mask=np.zeros((5, 4)))
     np.testing.assert_array_equal(inpainter.transform(IMAGE[:5, :4]), IMAGE[:5, :4])
 
 
 @every
 @pytest.mark.parametrize("at", [(0, 0), (15, 11), (7, 3)])
 def test_kernel_row(options, at):
-    inpainter = Inpainter(**options).fit(HOLES)
+    inpainter = Inpainter(**options).fit(mask=HOLES)
     row = inpainter.kernel_row(at)
     assert row.shape == IMAGE.shape
     for other in ((0, 0), (3, 9), (15, 11)):
@@ -180,7 +209,7 @@ def test_kernel_row(options, at):
 @every
 @pytest.mark.parametrize("at", MISSING)
 def test_weights_make_the_value(options, at):
-    inpainter = Inpainter(**{"rtol": 1e-7} | options).fit(HOLES)
+    inpainter = Inpainter(**{"rtol": 1e-7} | options).fit(mask=HOLES)
     weights = inpainter.weights(at)
     assert weights.shape == IMAGE.shape
     assert not weights[HOLES].any()
@@ -194,25 +223,25 @@ def test_weights_make_the_value(options, at):
 
 def test_changed_options_are_heeded():
     inpainter = Inpainter(network=NET)
-    before = inpainter.fill(IMAGE, HOLES)[0]
+    before = inpainter.fill(IMAGE, HOLES).values
     inpainter.ridge = 10.0
     for method in (inpainter.transform, inpainter.save):
         with pytest.raises(InputError, match="changed after the fit"):
             method(IMAGE)
     expected = inpaint(IMAGE, HOLES, network=NET, ridge=10.0)
-    np.testing.assert_array_equal(inpainter.fill(IMAGE, HOLES)[0], expected)
+    np.testing.assert_array_equal(inpainter.fill(IMAGE, HOLES).values, expected)
     assert not np.array_equal(before, expected)
 
 
 @pytest.mark.parametrize("cache", ["no", "/tmp", 3])
 def test_what_is_no_cache_is_refused(cache):
-    with pytest.raises(InputError, match="no cache"):
+    with pytest.raises(InputError, match="cache must be a Cache, 'user' or None"):
         inpaint(IMAGE, HOLES, network=NET, cache=cache)
 
 
 def test_weights_in_one_dimension():
     holes = np.arange(20) % 4 == 1
-    inpainter = Inpainter().fit(holes)
+    inpainter = Inpainter().fit(mask=holes)
     np.testing.assert_array_equal(inpainter.weights(5), inpainter.weights((5,)))
     assert set(np.argsort(inpainter.weights(5))[-2:]) == {4, 6}  # the nearest count most
 
@@ -220,11 +249,13 @@ def test_weights_in_one_dimension():
 @pytest.mark.parametrize("at", [(16, 0), (0, -13), (1,), (1, 2, 3), (), 5, None, (np.nan, 1)])
 @pytest.mark.parametrize("method", ["kernel_row", "weights"])
 def test_no_such_pixel(at, method):
-    with pytest.raises(InputError, match=r"no such pixel; expected 2 numbers within \(16, 12\)"):
-        getattr(Inpainter(network=NET).fit(HOLES), method)(at)
+    with pytest.raises(
+        InputError, match=r"pixel of the image; expected 2 integers within \(16, 12\)"
+    ):
+        getattr(Inpainter(network=NET).fit(mask=HOLES), method)(at)
 
 
 @pytest.mark.parametrize("at", [(1.5, 2), ("a", "b")])
 def test_no_such_pixel_of_another_type(at):
     with pytest.raises(InputError):
-        Inpainter(network=NET).fit(HOLES).kernel_row(at)
+        Inpainter(network=NET).fit(mask=HOLES).kernel_row(at)

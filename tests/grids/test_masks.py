@@ -47,11 +47,11 @@ def test_masks_in_all_forms(form, colour):
         (IMAGE, True, None, r"got \(\)\.$"),
         (COLOUR, HOLES, None, r"expected \(16, 12, 3\); got \(16, 12\). Try: channel_axis=-1"),
         (COLOUR, HOLES, 0, r"expected \(12, 3\)"),
-        (COLOUR, COLOUR > 0.5, -1, "the mask's channels differ.*NaN in the image"),
-        (IMAGE, np.where(HOLES, np.nan, 0), None, "the mask holds NaN"),
-        (IMAGE, HOLES.astype(object), None, "not made of numbers.*object"),
-        (IMAGE, HOLES.astype(complex), None, "not made of numbers.*complex"),
-        (IMAGE, np.where(HOLES, "a", "b"), None, "not made of numbers.*U1"),
+        (COLOUR, COLOUR > 0.5, -1, "mask must be the same for all channels.*NaN in the image"),
+        (IMAGE, np.where(HOLES, np.nan, 0), None, "mask must not hold NaN"),
+        (IMAGE, HOLES.astype(object), None, "must be made of numbers.*object"),
+        (IMAGE, HOLES.astype(complex), None, "must be made of numbers.*complex"),
+        (IMAGE, np.where(HOLES, "a", "b"), None, "must be made of numbers.*U1"),
     ],
 )
 def test_masks_that_do_not_fit_are_refused(image, mask, axis, message):

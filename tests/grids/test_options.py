@@ -6,11 +6,18 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from ntkfill import ConvergenceWarning, InputError, MemoryLimitError, inpaint
+from ntkfill import ConvergenceWarning, Inpainter, InputError, MemoryLimitError, inpaint
 from ntkfill.grids.plan import Plan
 from ntkfill.nn import Conv, Downsample, Sequential, Upsample, hourglass
 from ntkfill.priors import Features, MeshGrid
 from ntkfill.runtime.progress import reporter
+
+
+def fill(image, mask=None, **options):
+    """Values and how the fill went."""
+    done = Inpainter(**options).fill(image, mask)
+    return done.values, done.info
+
 
 RNG = np.random.default_rng(0)
 IMAGE = np.add.outer(np.sin(np.linspace(0, 3, 16)), np.linspace(0, 1, 12))
@@ -23,21 +30,21 @@ NET = hourglass(2)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ridge": -1e-9}, "ridge.*0 or more; got -1e-09"),
+        ({"ridge": -1e-9}, "ridge must be a finite number >= 0 or None; got -1e-09"),
         ({"ridge": np.nan}, "ridge.*got nan"),
         ({"ridge": np.inf}, "ridge.*got inf"),
-        ({"rtol": 0}, "tolerance.*between 0 and 1; got 0"),
-        ({"rtol": 1.0}, "tolerance"),
-        ({"rtol": -1e-3}, "tolerance"),
-        ({"rtol": np.nan}, "tolerance.*nan"),
-        ({"network": "resnet"}, "no such network.*'resnet'"),
-        ({"network": ""}, "no such network"),
+        ({"rtol": 0}, "rtol must be between 0 and 1; got 0"),
+        ({"rtol": 1.0}, "rtol"),
+        ({"rtol": -1e-3}, "rtol"),
+        ({"rtol": np.nan}, "rtol.*nan"),
+        ({"network": "resnet"}, "network must be 'auto', a Sequential or a Mixture; got 'resnet'"),
+        ({"network": ""}, "network must be"),
         ({"network": Sequential(Conv(3), Downsample())}, "another resolution"),
         ({"network": Sequential(Upsample(), Conv(3))}, "another resolution"),
-        ({"boundary": "reflect"}, "no such boundary.*'pad' or 'wrap'; got 'reflect'"),
-        ({"boundary": None}, "no such boundary"),
-        ({"channel_axis": 2}, "no such channel axis.*-2 to 1"),
-        ({"channel_axis": -3}, "no such channel axis"),
+        ({"boundary": "reflect"}, "boundary must be 'pad' or 'wrap'; got 'reflect'"),
+        ({"boundary": None}, "boundary must be"),
+        ({"channel_axis": 2}, "channel_axis must be an axis.*-2 to 1"),
+        ({"channel_axis": -3}, "channel_axis must be an axis"),
         ({"prior": MeshGrid()}, "boundary='wrap', shift_average=False"),
         ({"prior": MeshGrid(), "boundary": "wrap"}, "shift_average=False"),
         ({"prior": MeshGrid(), "shift_average": False}, "boundary='wrap'"),
@@ -105,9 +112,9 @@ def test_memory_limit_refuses_before_anything_is_allocated(limit, prior):
 
 def test_channels_are_filled_in_groups_that_fit():
     image = np.stack([IMAGE + k for k in range(9)])
-    options = {"channel_axis": 0, "network": NET, "rtol": 1e-8, "return_info": True}
-    filled, info = inpaint(image, HOLES, **options)
-    tight, _ = inpaint(image, HOLES, memory_limit=2 * info.plan.memory // 9, **options)
+    options = {"channel_axis": 0, "network": NET, "rtol": 1e-8}
+    filled, info = fill(image, HOLES, **options)
+    tight, _ = fill(image, HOLES, memory_limit=2 * info.plan.memory // 9, **options)
     np.testing.assert_allclose(tight, filled, atol=1e-5)
 
 
@@ -178,10 +185,10 @@ def test_what_progress_raises_goes_through(error):
 @pytest.mark.parametrize("channels", [None, -1])
 def test_info(channels):
     image = IMAGE if channels is None else COLOUR
-    filled, info = inpaint(image, HOLES, channel_axis=channels, return_info=True)
+    filled, info = fill(image, HOLES, channel_axis=channels)
     np.testing.assert_array_equal(filled, inpaint(image, HOLES, channel_axis=channels))
     assert info.missing == HOLES.sum()
-    assert info.beyond_reach == 0
+    assert info.n_outside_receptive_field == 0
     assert 0 < info.seconds < 60
     assert isinstance(info.plan, Plan)
     assert info.plan.grid == IMAGE.shape
@@ -195,7 +202,7 @@ def test_info(channels):
 def test_info_counts_pixels_and_patterns():
     image = COLOUR.copy()
     image[3, 3, 0] = image[3, 3, 1] = image[5, 5, 2] = np.nan
-    info = inpaint(image, channel_axis=-1, return_info=True)[1]
+    info = fill(image, channel_axis=-1)[1]
     assert (info.missing, len(info.reports)) == (2, 2)
 
 
@@ -203,19 +210,19 @@ def test_every_channel_gets_the_reach_that_its_holes_need():
     """Two channels that miss opposite halves: together they miss every pixel."""
     image = np.ones((128, 2))
     image[:64, 0] = image[64:, 1] = np.nan
-    alone = inpaint(image[:, 0], return_info=True)[1]
-    both = inpaint(image, channel_axis=-1, return_info=True)[1]
+    alone = fill(image[:, 0])[1]
+    both = fill(image, channel_axis=-1)[1]
     assert both.plan.network.receptive_radius == alone.plan.network.receptive_radius > 128
 
 
 @pytest.mark.parametrize(("levels", "beyond"), [(1, 23**2 - 4 * 22), (2, 17**2), (3, 9**2), (4, 0)])
-def test_pixels_beyond_reach_are_counted_and_alike(levels, beyond):
+def test_pixels_outside_the_receptive_field_are_counted_and_alike(levels, beyond):
     """A hole of 23 x 23 pixels: those at least 2**levels from everything known."""
     image, holes = NOISE[:36, :36], np.zeros((36, 36), bool)
     holes[6:29, 6:29] = True
-    options = {"network": hourglass(levels), "return_info": True, "rtol": 1e-8}
-    filled, info = inpaint(image, holes, **options)
-    assert info.beyond_reach == beyond
+    options = {"network": hourglass(levels), "rtol": 1e-8}
+    filled, info = fill(image, holes, **options)
+    assert info.n_outside_receptive_field == beyond
     deep = filled[6:29, 6:29][2**levels - 1 : 24 - 2**levels, 2**levels - 1 : 24 - 2**levels]
     assert deep.size == beyond
     assert not beyond or np.ptp(deep) < 1e-4 < np.ptp(filled[6:29, 6:29])
@@ -226,7 +233,7 @@ def test_a_solve_that_stops_early_warns():
     image, holes = NOISE[:8, :8], np.zeros((8, 8), bool)
     holes[0, 0] = True
     with pytest.warns(ConvergenceWarning, match=r"residual of \d.*larger ridge"):
-        filled, info = inpaint(image, holes, return_info=True, **singular)
+        filled, info = fill(image, holes, **singular)
     assert not info.converged
     assert np.isfinite(filled).all()
 

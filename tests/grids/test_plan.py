@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 
 from ntkfill import InputError, MemoryLimitError
-from ntkfill.grids.architecture import LEAST_LEVELS
-from ntkfill.grids.plan import beyond_reach, padded, plan
+from ntkfill.grids.options import GridOptions
+from ntkfill.grids.plan import MIN_LEVELS, make_plans, outside_receptive_field, padded
 from ntkfill.nn import Conv, Downsample, Upsample, hourglass
 from ntkfill.priors import MeshGrid
 from ntkfill.solvers import CG, Cholesky
+
+
+def plan(missing, channels=1, **options):
+    (made,) = make_plans(GridOptions(**options), missing, missing.shape, channels)
+    return made
 
 
 def hole(shape, width):
@@ -30,10 +35,10 @@ def levels(network):
 def test_no_fewer_levels_than_the_largest_hole_needs(n, width):
     missing = hole((40,) * n, width)
     network = plan(missing).network
-    assert levels(network) >= LEAST_LEVELS[n] >= 4
+    assert levels(network) >= MIN_LEVELS[n] >= 4
     # The middle of the hole is (width + 1) // 2 from what is known: the reach is twice that.
     assert network.receptive_radius >= 2 * ((width + 1) // 2)
-    assert not beyond_reach(missing, network.receptive_radius).any()
+    assert not outside_receptive_field(missing, network.receptive_radius, n).any()
 
 
 @pytest.mark.parametrize("width", [129, 255, 256, 257, 400, 512, 513])
@@ -45,12 +50,12 @@ def test_one_level_more_than_the_largest_hole_needs(width):
 def test_levels_grow_with_the_hole():
     found = [levels(plan(hole((300,), width)).network) for width in range(0, 300, 7)]
     assert found == sorted(found)
-    assert (found[0], found[-1]) == (LEAST_LEVELS[1], 10)
+    assert (found[0], found[-1]) == (MIN_LEVELS[1], 10)
 
 
 def test_one_large_hole_decides():
     missing = np.random.default_rng(0).random((90, 90)) < 0.5
-    assert levels(plan(missing).network) == LEAST_LEVELS[2]
+    assert levels(plan(missing).network) == MIN_LEVELS[2]
     assert plan(missing | hole((90, 90), 66)).network.receptive_radius >= 128
 
 
@@ -65,10 +70,10 @@ def test_holes_at_borders_count_from_their_far_side():
 
 
 @pytest.mark.parametrize(("width", "beyond"), [(9, 1), (10, 4), (8, 0), (31, 23**2)])
-def test_beyond_reach(width, beyond):
+def test_outside_receptive_field(width, beyond):
     missing = hole((40, 40), width)
-    assert beyond_reach(missing, 5).sum() == beyond
-    assert not beyond_reach(missing, 100).any()
+    assert outside_receptive_field(missing, 5, 2).sum() == beyond
+    assert not outside_receptive_field(missing, 100, 2).any()
 
 
 DEEP = [(1, 100_000, 90_000), (2, 520, 500), (3, 130, 100), (4, 24, 20)]
@@ -160,7 +165,7 @@ def test_wrap_takes_what_the_sides_allow(shape, shift_average, most):
     assert levels(made.network) == most
     assert made.kernel().shape == shape
     small = plan(~missing, **options)
-    assert levels(small.network) == min(most, LEAST_LEVELS[len(shape)])
+    assert levels(small.network) == min(most, MIN_LEVELS[len(shape)])
 
 
 @pytest.mark.parametrize(

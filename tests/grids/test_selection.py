@@ -6,10 +6,18 @@ from scipy import ndimage, optimize
 
 from ntkfill import Inpainter, inpaint
 from ntkfill.errors import InputError
-from ntkfill.grids.architecture import automatic
-from ntkfill.grids.selection import choose, family
+from ntkfill.grids.options import GridOptions
+from ntkfill.grids.plan import default_architecture
+from ntkfill.grids.selection import family, select
 from ntkfill.nn import Member, Mixture, hourglass, parse
 from ntkfill.selection import stacked
+
+
+def fill(image, mask=None, **options):
+    """Values and how the fill went."""
+    done = Inpainter(**options).fill(image, mask)
+    return done.values, done.info
+
 
 RNG = np.random.default_rng(5)
 GAPS = RNG.random((96, 96)) < 0.5
@@ -17,6 +25,12 @@ NOISE = RNG.standard_normal(GAPS.shape)
 SMOOTH = ndimage.gaussian_filter(NOISE, 3)
 ROUGH = np.where(ndimage.gaussian_filter(NOISE, 3) > 0, 1.0, 0.0)
 PAIR = Mixture((Member(hourglass(3), 1e-2, 1.5), Member(hourglass(4, convs_up=2), 1e-3, -0.5)))
+
+
+def choose(values, missing, **options):
+    """The choice for one channel."""
+    found = select(values[..., None], missing, GridOptions(**options))
+    return found and found[0]
 
 
 def hole(shape, corner, side):
@@ -73,7 +87,7 @@ def test_few_errors_do_not_move_the_choice():
 @pytest.mark.parametrize("boundary", ["pad", "wrap"])
 def test_family_starts_with_the_rule_and_sees_across_the_hole(shape, deepest, boundary):
     members = family(shape, deepest, boundary)
-    assert members[0].network == automatic(shape, deepest, boundary, True)
+    assert members[0].network == default_architecture(shape, deepest, boundary, True)
     assert len(set(members)) == len(members)
     assert all(member.network.receptive_radius > deepest for member in members[1:])
     assert {member.ridge for member in family(shape, deepest, boundary, 0.5)} == {0.5}
@@ -107,8 +121,8 @@ def test_the_unit_of_the_values_does_not_matter():
 
 @pytest.mark.parametrize("image", [SMOOTH, ROUGH, SMOOTH + ROUGH], ids=["smooth", "rough", "both"])
 def test_the_choice_is_no_worse_than_the_rule(image):
-    chosen, info = inpaint(image, GAPS, return_info=True)
-    by_rule = inpaint(image, GAPS, network=automatic(GAPS.shape, 3, "pad", True))
+    chosen, info = fill(image, GAPS)
+    by_rule = inpaint(image, GAPS, network=default_architecture(GAPS.shape, 3, "pad", True))
     better = np.square(chosen - image).sum() / np.square(by_rule - image).sum()
     assert better < 1.02
     # The error that was seen on hidden entries is about the one on those that are missing.
@@ -118,11 +132,11 @@ def test_the_choice_is_no_worse_than_the_rule(image):
 
 def test_a_smooth_picture_takes_a_smooth_network():
     chosen = choose(SMOOTH, GAPS)
-    rule = chosen.tried[0]
+    rule = chosen.candidates[0]
     assert chosen.error < 0.5 * rule.error
     assert "bilinear" in repr(chosen.network)
-    assert len(chosen.tried) >= 5
-    assert chosen.hidden == np.ceil(0.2 * (~GAPS).sum())
+    assert len(chosen.candidates) >= 5
+    assert chosen.n_held_out == np.ceil(0.2 * (~GAPS).sum())
 
 
 @pytest.mark.parametrize(
@@ -142,9 +156,9 @@ def test_where_there_is_nothing_to_choose_by(image, missing):
 
 
 def test_what_was_chosen_can_be_read_back_and_does_the_same():
-    filled, info = inpaint(SMOOTH, GAPS, return_info=True)
+    filled, info = fill(SMOOTH, GAPS)
     assert info.network == info.choice.network == parse(repr(info.network))
-    again, fixed = inpaint(SMOOTH, GAPS, network=parse(repr(info.network)), return_info=True)
+    again, fixed = fill(SMOOTH, GAPS, network=parse(repr(info.network)))
     assert again.tobytes() == filled.tobytes()
     assert fixed.choice is None
 
@@ -154,7 +168,7 @@ def test_a_mixture_adds_up_what_its_members_fill_in(separate):
     image = np.stack([SMOOTH, ROUGH], axis=-1)[:40, :40]
     gaps = np.stack([GAPS, GAPS.T if separate else GAPS], axis=-1)[:40, :40]
     holed = np.where(gaps, np.nan, image)
-    filled, info = inpaint(holed, channel_axis=-1, network=PAIR, return_info=True)
+    filled, info = fill(holed, channel_axis=-1, network=PAIR)
     parts = [
         inpaint(holed, channel_axis=-1, network=member.network, ridge=member.ridge)
         for member in PAIR.members
@@ -167,7 +181,7 @@ def test_a_mixture_adds_up_what_its_members_fill_in(separate):
 
 
 def test_weights_of_a_mixture_make_up_the_filled_value():
-    inpainter = Inpainter(PAIR, rtol=1e-6).fit(GAPS)
+    inpainter = Inpainter(PAIR, rtol=1e-6).fit(mask=GAPS)
     at = tuple(map(int, np.argwhere(GAPS)[40]))
     made = inpainter.weights(at)
     assert not made[GAPS].any()
@@ -175,13 +189,13 @@ def test_weights_of_a_mixture_make_up_the_filled_value():
 
 
 def test_fit_chooses_by_an_image_and_transform_keeps_the_choice(tmp_path):
-    inpainter = Inpainter().fit(GAPS, SMOOTH)
+    inpainter = Inpainter().fit(SMOOTH, GAPS)
     assert inpainter.network_ == inpainter.choice_.network
     np.testing.assert_array_equal(inpainter.transform(SMOOTH), inpaint(SMOOTH, GAPS))
     inpainter.save(tmp_path / "saved.npz")
     loaded = Inpainter.load(tmp_path / "saved.npz")
     assert loaded.transform(ROUGH).tobytes() == inpainter.transform(ROUGH).tobytes()
-    assert Inpainter().fit(GAPS).choice_ is None
+    assert Inpainter().fit(mask=GAPS).choice_ is None
 
 
 @pytest.mark.parametrize(
@@ -202,14 +216,14 @@ def test_members_that_are_none(fields):
 
 def test_a_prior_or_kernel_that_has_no_choice_goes_by_the_rule():
     for options in ({"shift_average": False, "boundary": "wrap"}, {"network": hourglass(3)}):
-        assert inpaint(SMOOTH, GAPS, return_info=True, **options)[1].choice is None
+        assert fill(SMOOTH, GAPS, **options)[1].choice is None
 
 
 def test_members_that_do_not_fit_into_memory_are_left_out():
     missing = hole((48, 48), (20, 20), 6) | (np.random.default_rng(0).random((48, 48)) < 0.2)
-    limit = int(1.05 * Inpainter().planned(missing).memory)
-    filled, info = inpaint(SMOOTH[:48, :48], missing, memory_limit=limit, return_info=True)
-    assert len(info.choice.tried) < len(choose(SMOOTH[:48, :48], missing).tried)
+    limit = int(1.05 * Inpainter().plan(SMOOTH[:48, :48], missing).memory)
+    filled, info = fill(SMOOTH[:48, :48], missing, memory_limit=limit)
+    assert len(info.choice.candidates) < len(choose(SMOOTH[:48, :48], missing).candidates)
     assert np.isfinite(filled).all()
 
 
@@ -218,7 +232,7 @@ def test_members_that_do_not_fit_into_memory_are_left_out():
 def test_wrapped_networks_do_not_end_in_one_coordinate(shape, shift_average):
     missing = np.random.default_rng(0).random(shape) < 0.15
     options = {"boundary": "wrap", "shift_average": shift_average}
-    row = Inpainter(**options).fit(missing).kernel_row((0,) * len(shape))
+    row = Inpainter(**options).fit(mask=missing).kernel_row((0,) * len(shape))
     for axis in range(row.ndim):
         along = row[tuple(slice(None) if k == axis else 0 for k in range(row.ndim))]
         assert np.ptp(along) > 1e-3 * along.max()
@@ -231,7 +245,7 @@ def test_numbers_of_numpy_can_be_saved_and_read_back(tmp_path):
     )
     pair = Mixture(members)
     assert parse(repr(pair)) == pair
-    made = Inpainter(pair, rtol=np.float32(1e-2), memory_limit=np.int64(10**9)).fit(GAPS)
+    made = Inpainter(pair, rtol=np.float32(1e-2), memory_limit=np.int64(10**9)).fit(mask=GAPS)
     made.save(tmp_path / "saved.npz")
     loaded = Inpainter.load(tmp_path / "saved.npz")
     assert loaded.transform(SMOOTH).tobytes() == made.transform(SMOOTH).tobytes()

@@ -34,14 +34,14 @@ MISSING = tuple(map(int, np.argwhere(HOLES)[0]))
 
 @every
 def test_round_trip(options, tmp_path):
-    inpainter = Inpainter(**options).fit(HOLES)
+    inpainter = Inpainter(**options).fit(mask=HOLES)
     inpainter.save(tmp_path / "saved.npz")
     loaded = Inpainter.load(str(tmp_path / "saved.npz"))
     assert os.listdir(tmp_path) == ["saved.npz"]
-    for name in ("shift_average", "boundary", "ridge", "rtol", "memory_limit"):
+    for name in ("channel_axis", "shift_average", "boundary", "ridge", "rtol", "memory_limit"):
         assert getattr(loaded, name) == getattr(inpainter, name)
     assert repr(loaded.network_) == repr(inpainter.network_)
-    assert repr(loaded.parts_[0].plan) == repr(inpainter.parts_[0].plan)
+    assert repr(loaded.model_.components[0].plan) == repr(inpainter.model_.components[0].plan)
     assert loaded.transform(IMAGE).tobytes() == inpainter.transform(IMAGE).tobytes()
     assert loaded.weights(MISSING).tobytes() == inpainter.weights(MISSING).tobytes()
     loaded.save(tmp_path / "saved.npz")
@@ -51,7 +51,7 @@ def test_round_trip(options, tmp_path):
 
 def saved(path, **changes):
     """The bytes of a saved inpainter, with some of its entries replaced or (None) left out."""
-    Inpainter(network=NET).fit(HOLES).save(path)
+    Inpainter(network=NET).fit(mask=HOLES).save(path)
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files} | changes
     with open(path, "wb") as file:
@@ -115,7 +115,7 @@ def test_a_file_cut_in_half_is_refused_and_closed(tmp_path):
 
 def test_damaged_files_are_refused(tmp_path):
     path = tmp_path / "broken.npz"
-    Inpainter(network=NET).fit(HOLES).save(path)
+    Inpainter(network=NET).fit(mask=HOLES).save(path)
     whole, rng, others = path.read_bytes(), np.random.default_rng(0), set()
     for _ in range(200):
         damaged = bytearray(whole)
@@ -143,7 +143,7 @@ def test_missing_files_are_refused(place, tmp_path):
 def test_places_that_cannot_be_written(place, tmp_path):
     (tmp_path / "file").write_text("kept")
     with pytest.raises(InputError, match="cannot be written"):
-        Inpainter(network=NET).fit(HOLES).save(tmp_path / place)
+        Inpainter(network=NET).fit(mask=HOLES).save(tmp_path / place)
     assert os.listdir(tmp_path) == ["file"]
     assert (tmp_path / "file").read_text() == "kept"
 
@@ -151,7 +151,7 @@ def test_places_that_cannot_be_written(place, tmp_path):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk full")])
 def test_interrupted_while_saving(error, tmp_path, monkeypatch):
     path = tmp_path / "saved.npz"
-    inpainter = Inpainter(network=NET).fit(HOLES)
+    inpainter = Inpainter(network=NET).fit(mask=HOLES)
     inpainter.save(path)
     before = path.read_bytes()
 

@@ -1,17 +1,25 @@
-"""How sure filled grids are: at the doors, with pictures whose truth is known."""
+"""Standard deviations and intervals of filled grids, with images whose truth is known."""
 
 import numpy as np
 import pytest
 
-from ntkfill import Confidence, Filled, Inpainter, InputError, PatternWarning, inpaint
-from ntkfill.grids.uncertainty import strata
+from ntkfill import Filled, Inpainter, InputError, PatternWarning, Uncertainty, inpaint
+from ntkfill.grids.model import GridModel
+from ntkfill.grids.uncertainty import depth_strata
 from ntkfill.nn import Member, Mixture, hourglass
 from ntkfill.priors import MeshGrid
 from ntkfill.uncertainty import local_scale
 
+
+def fill(image, mask=None, *, return_std=False, interval=None, uncertainty=None, **options):
+    return Inpainter(**options).fill(
+        image, mask, return_std=return_std, interval=interval, uncertainty=uncertainty
+    )
+
+
 RNG = np.random.default_rng(0)
 NET = hourglass(2)
-QUICK = Confidence(samples=8)
+QUICK = Uncertainty(samples=8)
 # Left half smooth, right half rough.
 ROUGH = np.sin(np.arange(32) / 5)[:, None] + RNG.normal(size=(32, 48)) * np.where(
     np.arange(48) < 24, 0.05, 1.0
@@ -23,12 +31,13 @@ AT = [tuple(map(int, at)) for at in np.argwhere(HOLES)[::90]]
 
 @pytest.fixture(scope="module")
 def sure():
-    return inpaint(ROUGH, HOLES, interval=0.8)
+    return fill(ROUGH, HOLES, interval=0.8)
 
 
 def test_what_comes_back(sure):
     assert isinstance(sure, Filled)
-    filled, info = inpaint(ROUGH, HOLES, return_info=True)
+    plain = fill(ROUGH, HOLES)
+    filled, info = plain.values, plain.info
     np.testing.assert_array_equal(sure.values, filled)
     assert (sure.info.network, sure.info.missing) == (info.network, info.missing)
     assert (sure.std[HOLES] > 0).all()
@@ -38,7 +47,7 @@ def test_what_comes_back(sure):
     np.testing.assert_allclose(upper[~HOLES], ROUGH[~HOLES])
     np.testing.assert_allclose((lower + upper)[HOLES] / 2, filled[HOLES], atol=1e-6)
     assert (upper - lower)[HOLES].min() > 0
-    assert sure.relative_error == pytest.approx(0.125)
+    assert sure.info.relative_error == pytest.approx(0.125)
 
 
 def test_rough_is_less_sure_than_smooth(sure):
@@ -57,36 +66,36 @@ def test_rough_is_less_sure_than_smooth(sure):
 def test_cover_and_width(sure):
     inside = (sure.interval.lower <= ROUGH) & (sure.interval.upper >= ROUGH)
     assert 0.7 < inside[HOLES].mean() < 0.9
-    wide = inpaint(ROUGH, HOLES, interval=0.95).interval
+    wide = fill(ROUGH, HOLES, interval=0.95).interval
     assert ((wide.upper - wide.lower) >= (sure.interval.upper - sure.interval.lower)).all()
     assert ((wide.lower <= ROUGH) & (wide.upper >= ROUGH))[HOLES].mean() > 0.9
 
 
 @pytest.mark.parametrize("under", ["ensemble", "nngp", "ntk"])
 def test_exact_and_sampled_agree(under):
-    inpainter = Inpainter(NET).fit(HOLES)
-    many = Confidence(under, samples=100)
+    inpainter = Inpainter(NET).fit(mask=HOLES)
+    many = Uncertainty(under, samples=100)
     drawn, exact = (
-        inpainter.std(ROUGH, confidence=many),
-        inpainter.std(ROUGH, at=AT, confidence=many),
+        inpainter.std(ROUGH, uncertainty=many),
+        inpainter.std(ROUGH, at=AT, uncertainty=many),
     )
     off = (np.array([drawn[at] for at in AT]) / exact - 1) * np.sqrt(2 * 100)
     assert abs(off).max() < 4.5
     assert np.sqrt(np.mean(off**2)) > 0.3  # they are not the same numbers
     for other in {"ensemble", "nngp", "ntk"} - {under}:
-        different = inpainter.std(ROUGH, at=AT, confidence=Confidence(other))
+        different = inpainter.std(ROUGH, at=AT, uncertainty=Uncertainty(other))
         assert abs(different / exact - 1).max() > 0.05
     known = tuple(map(int, np.argwhere(~HOLES)[0]))
-    assert inpainter.std(ROUGH, at=[known], confidence=QUICK) == [0.0]
+    assert inpainter.std(ROUGH, at=[known], uncertainty=QUICK) == [0.0]
 
 
 def test_exact_is_the_formula():
     """The matrices of the ensemble, times the local scale."""
     holes, image = HOLES[:12, 18:30], ROUGH[:12, 18:30]
-    inpainter = Inpainter(hourglass(1), boundary="wrap", centre=False).fit(holes)
-    plan, factor = inpainter.parts_[0].plan, inpainter.parts_[0].factor
+    inpainter = Inpainter(hourglass(1), boundary="wrap", centre=False).fit(mask=holes)
+    plan, factor = inpainter.model_.components[0].plan, inpainter.model_.factor(0, 0)
     every, k, at = np.arange(holes.size), np.flatnonzero(~holes), np.flatnonzero(holes)[::7]
-    theta = inpainter.parts_[0].kernel.block(every, every)
+    theta = inpainter.model_.components[0].kernel.block(every, every)
     sigma = plan.kernel(kind="nngp").block(every, every)
     inverse = np.linalg.inv(theta[np.ix_(k, k)] + 1e-3 * theta[0, 0] * np.eye(len(k)))
     smoother = theta[np.ix_(at, k)] @ inverse
@@ -96,47 +105,47 @@ def test_exact_is_the_formula():
     coefficients = factor.solve(image[~holes][:, None]).coefficients
     scale = local_scale(coefficients, expected, ~holes).ravel()[at]
     pixels = [tuple(map(int, np.unravel_index(x, holes.shape))) for x in at]
-    found = inpainter.std(image, at=pixels, confidence=Confidence(samples=600))
+    found = inpainter.std(image, at=pixels, uncertainty=Uncertainty(samples=600))
     # Only the draws behind the scale leave an error.
     np.testing.assert_allclose(found, scale * np.sqrt(np.diag(variance)), rtol=0.04)
 
 
 def test_units_and_offset_do_not_matter():
-    options = {"network": NET, "return_std": True, "confidence": QUICK}
-    first, other = inpaint(ROUGH, HOLES, **options), inpaint(7 * ROUGH - 3, HOLES, **options)
+    options = {"network": NET, "return_std": True, "uncertainty": QUICK}
+    first, other = fill(ROUGH, HOLES, **options), fill(7 * ROUGH - 3, HOLES, **options)
     np.testing.assert_allclose(other.std, 7 * first.std, rtol=1e-3)
 
 
 def test_the_same_bytes_again():
     options = {"network": NET, "interval": 0.9}
-    a, b = (inpaint(ROUGH, HOLES, confidence=QUICK, **options) for _ in range(2))
+    a, b = (fill(ROUGH, HOLES, uncertainty=QUICK, **options) for _ in range(2))
     np.testing.assert_array_equal(a.std, b.std)
     np.testing.assert_array_equal(a.interval.lower, b.interval.lower)
-    c = inpaint(ROUGH, HOLES, confidence=Confidence(samples=8, seed=1), **options)
+    c = fill(ROUGH, HOLES, uncertainty=Uncertainty(samples=8, random_state=1), **options)
     assert not np.array_equal(a.std, c.std)
 
 
 def test_channels():
     colour = np.stack([ROUGH, 5 * ROUGH], axis=0)
-    options = {"network": NET, "interval": 0.9, "confidence": QUICK}
-    both = inpaint(colour, HOLES, channel_axis=0, **options)
+    options = {"network": NET, "interval": 0.9, "uncertainty": QUICK}
+    both = fill(colour, HOLES, channel_axis=0, **options)
     assert both.std.shape == both.interval.lower.shape == colour.shape
     np.testing.assert_allclose(both.std[1], 5 * both.std[0], rtol=1e-3)
-    at = Inpainter(NET).fit(HOLES).std(colour, channel_axis=0, at=AT, confidence=QUICK)
+    at = Inpainter(NET, channel_axis=0).fit(mask=HOLES).std(colour, AT, QUICK)
     assert at.shape == (len(AT), 2)
     np.testing.assert_allclose(at[:, 1], 5 * at[:, 0], rtol=1e-3)
     # Channels that miss different pixels are weighed one by one.
     holed = np.where([HOLES, HOLES[::-1]], np.nan, colour)
-    apart = inpaint(holed, channel_axis=0, **options)
+    apart = fill(holed, channel_axis=0, **options)
     np.testing.assert_array_equal(apart.std > 0, np.isnan(holed))
-    single = inpaint(ROUGH, HOLES, **options)
+    single = fill(ROUGH, HOLES, **options)
     np.testing.assert_allclose(apart.std[0], single.std, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 def test_types(dtype):
     image = (50 * (ROUGH + 3)).clip(0, 255).astype(dtype)
-    sure = inpaint(image, HOLES, network=NET, interval=0.9, confidence=QUICK)
+    sure = fill(image, HOLES, network=NET, interval=0.9, uncertainty=QUICK)
     assert sure.values.dtype == image.dtype
     np.testing.assert_array_equal(sure.values, inpaint(image, HOLES, network=NET))
     assert sure.std.dtype.kind == sure.interval.lower.dtype.kind == "f"
@@ -149,13 +158,13 @@ def test_the_exact_kernel_and_other_priors():
         {"shift_average": False},
         {"shift_average": False, "boundary": "wrap", "prior": MeshGrid()},
     ):
-        sure = inpaint(small, holes, network=hourglass(1), return_std=True, **options)
+        sure = fill(small, holes, network=hourglass(1), return_std=True, **options)
         assert (sure.std[holes] > 0).all()
         assert np.isfinite(sure.std).all()
 
 
 def test_constant_pictures_are_certain():
-    sure = inpaint(np.full((16, 16), 3.0), HOLES[:16, :16], network=NET, interval=0.9)
+    sure = fill(np.full((16, 16), 3.0), HOLES[:16, :16], network=NET, interval=0.9)
     np.testing.assert_array_equal(sure.values, 3.0)
     assert sure.std.max() < 1e-6
     assert (sure.interval.upper - sure.interval.lower).max() < 1e-6
@@ -164,24 +173,22 @@ def test_constant_pictures_are_certain():
 def test_support():
     holes = np.zeros((40, 40), bool)
     holes[5:35, 5:35] = True
-    sure = inpaint(
-        np.add.outer(np.arange(40.0), np.arange(40)), holes, network=NET, return_std=True
-    )
+    sure = fill(np.add.outer(np.arange(40.0), np.arange(40)), holes, network=NET, return_std=True)
     assert sure.interval is None
-    assert sure.unsupported.sum() == sure.info.beyond_reach > 0
-    assert (sure.distance[sure.unsupported] >= NET.receptive_radius).all()
-    assert sure.distance[20, 20] == 15
-    assert sure.distance[0, 0] == 0
+    assert sure.info.outside_receptive_field.sum() == sure.info.n_outside_receptive_field > 0
+    assert (sure.info.distance[sure.info.outside_receptive_field] >= NET.receptive_radius).all()
+    assert sure.info.distance[20, 20] == 15
+    assert sure.info.distance[0, 0] == 0
     # Where nothing known is in sight, nothing is less sure.
-    assert sure.std[sure.unsupported].mean() > 1.05 * sure.std[5, 5:35].mean()
+    assert sure.std[sure.info.outside_receptive_field].mean() > 1.05 * sure.std[5, 5:35].mean()
 
 
 def test_nothing_missing():
-    sure = inpaint(ROUGH, np.zeros(ROUGH.shape), interval=0.9)
+    sure = fill(ROUGH, np.zeros(ROUGH.shape), interval=0.9)
     np.testing.assert_array_equal(sure.values, ROUGH)
     np.testing.assert_array_equal(sure.interval.lower, ROUGH)
     assert not sure.std.any()
-    assert not sure.unsupported.any()
+    assert not sure.info.outside_receptive_field.any()
 
 
 @pytest.mark.parametrize(
@@ -189,50 +196,68 @@ def test_nothing_missing():
     [
         ({"interval": 1.5}, "level of the interval"),
         ({"interval": 90}, "level of the interval"),
-        ({"return_std": True, "network": "resnet"}, "no such network"),
+        ({"return_std": True, "network": "resnet"}, "network must be"),
     ],
 )
-def test_doors_refuse(options, message):
+def test_bad_options_are_refused(options, message):
     with pytest.raises(InputError, match=message):
-        inpaint(ROUGH, HOLES, **options)
+        fill(ROUGH, HOLES, **options)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"under": "bayes"}, "no such posterior"),
+        ({"posterior": "bayes"}, "posterior"),
         ({"samples": 0}, "samples"),
         ({"samples": 2.5}, "samples"),
-        ({"seed": -1}, "seed"),
-        ({"hidden": 0}, "hidden share"),
-        ({"hidden": 1.0}, "hidden share"),
+        ({"random_state": -1}, "random_state"),
+        ({"holdout": 0}, "holdout"),
+        ({"holdout": 1.0}, "holdout"),
     ],
 )
-def test_confidence_refuses(options, message):
+def test_options_out_of_range_are_refused(options, message):
     with pytest.raises(InputError, match=message):
-        Confidence(**options)
+        Uncertainty(**options)
 
 
 def test_too_little_is_known_to_hide_any():
     holes = np.ones((5, 5), bool)
     holes[0, 0] = False
     with pytest.raises(InputError, match="too few known pixels"):
-        inpaint(np.zeros((5, 5)), holes, network=hourglass(1), interval=0.9)
+        fill(np.zeros((5, 5)), holes, network=hourglass(1), interval=0.9)
 
 
 def test_std_needs_the_mask():
-    with pytest.raises(InputError, match="no mask yet"):
+    with pytest.raises(InputError, match="not fitted yet"):
         Inpainter().std(ROUGH)
-    with pytest.raises(InputError, match="no such pixel"):
-        Inpainter(NET).fit(HOLES).std(ROUGH, at=[(99, 0)])
-    with pytest.raises(InputError, match="another size"):
-        Inpainter(NET).fit(HOLES).std(ROUGH.T)
+    with pytest.raises(InputError, match="pixel of the image"):
+        Inpainter(NET).fit(mask=HOLES).std(ROUGH, at=[(99, 0)])
+    with pytest.raises(InputError, match="shape of the mask"):
+        Inpainter(NET).fit(mask=HOLES).std(ROUGH.T)
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_intervals_are_calibrated_on_no_pixel_that_selected_the_network(most, monkeypatch):
+    """Where channels miss different pixels, the one that misses most selects."""
+    rng = np.random.default_rng(0)
+    image = np.sin(np.add.outer(np.arange(96), np.arange(96))[..., None] / [5.0, 6.0, 7.0])
+    image[rng.random(image.shape) < np.where(np.arange(3) == most, 0.5, 0.4)] = np.nan
+    masks, refit = [], GridModel.refit
+    monkeypatch.setattr(
+        GridModel, "refit", lambda model, mask: masks.append(mask) or refit(model, mask)
+    )
+    filled = fill(image, channel_axis=-1, interval=0.9)
+    (held_out,) = (mask & ~np.isnan(image) for mask in masks)
+    selected_by = filled.info.choice.held_out
+    assert held_out.sum() == filled.interval.scores >= 200
+    assert selected_by[..., most].sum() == selected_by.sum() > 200
+    assert not (held_out & selected_by).any()
 
 
 def test_strata_grow_with_depth():
     holes = np.zeros((9, 9), bool)
     holes[1:8, 1:8] = True
-    np.testing.assert_array_equal(strata(holes, 2)[4], [0, 0, 2, 3, 4, 3, 2, 0, 0])
+    np.testing.assert_array_equal(depth_strata(holes, 2)[4], [0, 0, 2, 3, 4, 3, 2, 0, 0])
 
 
 @pytest.mark.parametrize("refine", [None, "patches"])
@@ -242,13 +267,13 @@ def test_bounds_are_the_value_where_known_and_hold_what_they_say_elsewhere(refin
     truth = waves + rng.normal(0, 0.05, waves.shape)
     missing = rng.random(truth.shape) < 0.5
     pair = Mixture((Member(hourglass(3), weight=0.7), Member(hourglass(4), weight=0.3)))
-    sure = inpaint(truth, missing, network=pair, interval=0.9, refine=refine)
+    sure = fill(truth, missing, network=pair, interval=0.9, refine=refine)
     bounds = sure.interval.lower, sure.interval.upper
     for bound in bounds:
         assert np.array_equal(bound[~missing], truth[~missing])
     inside = (bounds[0] <= truth) & (truth <= bounds[1])
     assert 0.85 < inside[missing].mean() < 0.95
-    plain = inpaint(truth, missing, network=pair, interval=0.9)
+    plain = fill(truth, missing, network=pair, interval=0.9)
     width = np.ptp(bounds, axis=0)[missing].mean()
     wide = (plain.interval.upper - plain.interval.lower)[missing].mean()
     assert (width < 0.5 * wide) == (refine == "patches")
@@ -259,27 +284,27 @@ def test_channels_that_miss_different_pixels_are_reached_channel_by_channel():
     even = np.add.outer(np.arange(40), np.arange(40)) % 2 == 0
     image[even, 0], image[~even, 1] = np.nan, np.nan
     image[5, 5] = 0.5
-    sure = inpaint(image, channel_axis=-1, network=hourglass(3), return_std=True)
-    assert not sure.unsupported.any()
-    assert sure.info.beyond_reach == 0
+    sure = fill(image, channel_axis=-1, network=hourglass(3), return_std=True)
+    assert not sure.info.outside_receptive_field.any()
+    assert sure.info.n_outside_receptive_field == 0
 
 
 @pytest.mark.parametrize("scale", [1e-170, 1e160])
 def test_any_range_of_values(scale):
     image = scale * np.sin(np.arange(200) / 5)
     missing = np.arange(200) % 3 == 1
-    std = inpaint(image, missing, network=hourglass(3), return_std=True).std
-    usual = inpaint(image / scale, missing, network=hourglass(3), return_std=True).std
+    std = fill(image, missing, network=hourglass(3), return_std=True).std
+    usual = fill(image / scale, missing, network=hourglass(3), return_std=True).std
     np.testing.assert_allclose(std / scale, usual, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: inpaint(ROUGH, HOLES, return_std=True, confidence="ntk"),
-        lambda: Inpainter(NET).fit(HOLES).std(ROUGH, confidence="ntk"),
-        lambda: Confidence(hidden="x"),
-        lambda: Confidence(under=["ntk"]),
+        lambda: fill(ROUGH, HOLES, return_std=True, uncertainty="ntk"),
+        lambda: Inpainter(NET).fit(mask=HOLES).std(ROUGH, uncertainty="ntk"),
+        lambda: Uncertainty(holdout="x"),
+        lambda: Uncertainty(posterior=["ntk"]),
         lambda: inpaint(ROUGH, HOLES, refine=np.array([1, 2])),
     ],
 )
@@ -289,7 +314,7 @@ def test_other_types_are_refused(wrong):
 
 
 def test_bounds_of_an_untouched_image_are_arrays_of_their_own():
-    sure = inpaint(HOLES, np.zeros_like(HOLES), interval=0.9)
+    sure = fill(HOLES, np.zeros_like(HOLES), interval=0.9)
     assert sure.interval.lower.dtype == np.float64
     assert not np.shares_memory(sure.interval.lower, sure.interval.upper)
 
@@ -302,7 +327,7 @@ def test_intervals_over_gaps_that_repeat_warn():
     """Known rows say nothing of missing ones, whichever are hidden."""
     truth = ROUGH[:, :24] + 3 * rows_missing((32, 24))
     with pytest.warns(PatternWarning, match="repeat every 2 pixels"):
-        sure = inpaint(truth, rows_missing(truth.shape), network=NET, interval=0.9, refine="auto")
+        sure = fill(truth, rows_missing(truth.shape), network=NET, interval=0.9, refine="auto")
     inside = (sure.interval.lower <= truth) & (truth <= sure.interval.upper)
     assert inside[rows_missing(truth.shape)].mean() < 0.5
     assert sure.info.refinement.patches is None
@@ -317,7 +342,7 @@ def test_channels_of_which_no_pixel_is_known_in_all(refine):
     truth = waves[..., None] * [1.0, 0.8, 1.2] + rng.normal(0, 0.03, (64, 64, 3))
     missing = rng.integers(3, size=(64, 64, 1)) != np.arange(3)
     given = np.where(missing, np.nan, truth)
-    sure = inpaint(given, channel_axis=-1, network=hourglass(3), interval=0.9, refine=refine)
+    sure = fill(given, channel_axis=-1, network=hourglass(3), interval=0.9, refine=refine)
     inside = (sure.interval.lower <= truth) & (truth <= sure.interval.upper)
     assert 0.86 < inside[missing].mean() < 0.94
     assert sure.interval.scores > 200

@@ -50,9 +50,10 @@ def demo(options: argparse.Namespace) -> int:
     hole[HOLE] = True
     missing = scattered | hole
     damaged = np.where(missing[..., None], np.uint8(255), image)
-    inpainter = Inpainter(progress=shows_progress(options))
+    inpainter = Inpainter(channel_axis=-1, progress=shows_progress(options))
     started = time.perf_counter()
-    filled, info = inpainter.fill(damaged, missing, channel_axis=-1)
+    done = inpainter.fill(damaged, missing)
+    filled, info = done.values, done.info
     seconds = time.perf_counter() - started
     for name, array in (
         ("before", damaged),

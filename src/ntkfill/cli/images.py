@@ -29,12 +29,11 @@ from .common import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..grids.inpainter import Inpainter
+    from ..grids.inpainter import Info, Inpainter
     from ..grids.plan import Plan
-    from ..grids.result import Info
-    from ..grids.uncertainty import Filled
     from ..kernels.table import Array
     from ..observed import Mask
+    from ..result import Filled
 
 
 # Colour maps as anchors from the smallest to the largest value.
@@ -131,42 +130,35 @@ def inpaint_file(
     """Fill one image, or plan to where there is no target; returns the figures."""
     import numpy as np
 
-    from ..grids.components import deepest_of
-    from ..grids.image import picture
-    from ..grids.model import in_any_channel
-    from ..grids.result import check_missing, missing_pixels
+    from ..grids.image import check_mask, read_image
     from ..io import images
 
     stored = images.read(source)
     axis = stored.channel_axis if options.channel_axis is None else options.channel_axis
-    parts = picture(stored.array, axis)
-    missing = missing_pixels(parts, mask)
+    parts = read_image(stored.array, axis)
+    missing = parts.missing(mask)
     if mask is None and parts.nan is None:
         raise InputError(f"{source} has no missing pixels: no NaN, no mask", hint="--mask MASK")
-    anywhere = in_any_channel(missing, parts.grid)
-    check_missing(missing)
+    anywhere = missing.any(axis=-1) if missing.ndim > len(parts.grid) else missing
+    check_mask(missing)
+    inpainter.set_params(channel_axis=axis)
     if target is None:
-        deepest = deepest_of(missing, len(parts.grid))
-        plan = inpainter.planned(anywhere, parts.pixels.shape[-1], deepest)
-        return plan_figures(options, source, plan)
+        return plan_figures(options, source, inpainter.plan(stored.array, mask))
     images.check_target(target, stored.array)
     if options.std is not None:
         images.check_target(options.std, np.zeros((1, *stored.array.shape)))
     print_message(options, f"{source}: {anywhere.sum():,} of {anywhere.size:,} pixels are missing")
     started = time.perf_counter()
-    uncertainty: dict[str, Any] = {}
-    if options.std is None:
-        values, info = inpainter.fill(stored.array, mask, channel_axis=axis)
-    else:
-        filled = inpainter.sure(stored.array, mask, channel_axis=axis, interval=options.interval)
-        values, info = filled.values, filled.info
-        uncertainty = write_uncertainty(options, filled)
-    images.write(target, replace(stored, array=values, channel_axis=axis))
+    filled = inpainter.fill(
+        stored.array, mask, return_std=options.std is not None, interval=options.interval
+    )
+    uncertainty = {} if options.std is None else write_uncertainty(options, filled)
+    images.write(target, replace(stored, array=filled.values, channel_axis=axis))
     seconds = time.perf_counter() - started
-    return fill_figures(options, source, target, info, seconds) | uncertainty
+    return fill_figures(options, source, target, filled.info, seconds) | uncertainty
 
 
-def write_uncertainty(options: argparse.Namespace, filled: Filled) -> dict[str, Any]:
+def write_uncertainty(options: argparse.Namespace, filled: Filled[Info]) -> dict[str, Any]:
     """Write standard deviations and bounds; returns their figures."""
     import numpy as np
 
@@ -176,8 +168,8 @@ def write_uncertainty(options: argparse.Namespace, filled: Filled) -> dict[str, 
     figures: dict[str, Any] = {
         "std": str(options.std),
         "mean_std": float(filled.std.mean(where=where)) if where.any() else 0.0,
-        "std_relative_error": round(filled.relative_error, 3),
-        "unsupported": int(filled.unsupported.sum()),
+        "std_relative_error": round(filled.info.relative_error, 3),
+        "unsupported": filled.info.n_outside_receptive_field,
     }
     if filled.interval is not None:
         arrays += [filled.interval.lower, filled.interval.upper]
@@ -209,27 +201,27 @@ def fill_figures(
     choice = None
     if info.choice is not None:
         choice = {
-            "hidden": info.choice.hidden,
+            "hidden": info.choice.n_held_out,
             "error": info.choice.error,
             "tried": [
                 {"network": repr(tried.network), "ridge": tried.ridge, "error": tried.error}
-                for tried in info.choice.tried
+                for tried in info.choice.candidates
             ],
         }
         print_message(
             options,
-            f"chosen of {len(info.choice.tried)} by {info.choice.hidden:,} hidden known pixels, "
-            f"with an error of {info.choice.error:.3g} there: {info.network!r}",
+            f"chosen of {len(info.choice.candidates)} by {info.choice.n_held_out:,} hidden known "
+            f"pixels, with an error of {info.choice.error:.3g} there: {info.network!r}",
         )
     if info.refinement is not None:
         print_message(options, info.refinement.told())
     if not info.missing:
         print_message(options, "warning: nothing is missing in this mask; white must mean missing")
-    if info.beyond_reach:
+    if info.n_outside_receptive_field:
         print_message(
             options,
-            f"note: {info.beyond_reach:,} pixels lie outside the receptive field of all known "
-            "pixels and are filled with one constant",
+            f"note: {info.n_outside_receptive_field:,} pixels lie outside the receptive field of "
+            "all known pixels and are filled with one constant",
         )
     if target.suffix.lower() in (".jpg", ".jpeg"):
         print_message(
@@ -239,7 +231,7 @@ def fill_figures(
         "input": str(source),
         "output": str(target),
         "missing": info.missing,
-        "beyond_reach": info.beyond_reach,
+        "beyond_reach": info.n_outside_receptive_field,
         "network": repr(info.network) if info.network else None,
         "choice": choice,
         "refinement": None if info.refinement is None else asdict(info.refinement),
@@ -273,23 +265,22 @@ def heatmap(options: argparse.Namespace) -> int:
     """Write kernel row and weights of one pixel, side by side."""
     import numpy as np
 
-    from ..grids.image import picture
-    from ..grids.model import in_any_channel
-    from ..grids.result import missing_pixels
+    from ..grids.image import read_image
     from ..io import images
 
     stored = images.read(options.input)
     axis = stored.channel_axis if options.channel_axis is None else options.channel_axis
-    parts = picture(stored.array, axis)
+    parts = read_image(stored.array, axis)
     if len(parts.grid) != 2:
         raise InputError("a heat map needs an image with two axes", got=f"grid {parts.grid}")
-    missing = in_any_channel(missing_pixels(parts, read_mask(options)), parts.grid)
+    missing = parts.missing(read_mask(options))
+    missing = np.asarray(missing.any(axis=-1)) if missing.ndim > len(parts.grid) else missing
     if options.output.suffix.lower() != ".png":
         raise InputError("a heat map is written as .png", got=str(options.output))
     check_outputs([options.input, options.mask], [("-o OUT", options.output)])
     images.check_target(options.output, np.zeros((1, 1, 3), np.uint8))
     inpainter = make_inpainter(options).fit(mask=missing)
-    shown = np.where(missing[..., None], np.nanmax(parts.pixels), parts.pixels)
+    shown = np.where(missing[..., None], np.nanmax(parts.values), parts.values)
     images.write(options.output, images.Stored(draw_heatmap(inpainter, shown, options.at), -1))
     print_message(options, f"{options.output}: kernel row and weights of the pixel {options.at}")
     if options.json:

@@ -40,7 +40,7 @@ def kernels(options: argparse.Namespace) -> int:
         check_cache(cache)
         for levels in options.levels:
             print_message(options, f"building {levels} levels for {options.axes} axes")
-            plan.build(levels, options.axes, cache)
+            plan.build_kernel(levels, options.axes, cache)
     entries = cache.entries()
     if options.json:
         print_json([{"key": entry.key, "bytes": entry.nbytes} for entry in entries])

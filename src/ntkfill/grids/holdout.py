@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ..observed import Mask
 from ..selection import hold_out
-from .architecture import depth
+from .plan import depth
 
 Crop = tuple[slice, ...]
 

@@ -1,57 +1,199 @@
-"""One mask, many images: an inpainter that is made ready once."""
+"""Fill in what is missing of signals, images, volumes and videos: `inpaint` and `Inpainter`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields, replace
+import inspect
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError
+from ..errors import ConvergenceWarning, InputError, warn
 from ..explanation import Explanation
 from ..io.cache import Cache, MemoryCache, resolve_cache
 from ..kernels.table import Array
+from ..nn.networks import Mixture, Sequential
 from ..observed import Mask
 from ..priors import Prior
-from ..runtime.progress import reporter
+from ..result import Filled
+from ..runtime.progress import reporter, stage
+from ..selection import Choice
+from ..solvers.base import Report
+from ..uncertainty import Interval, Uncertainty
 from ..uncertainty.conformal import check_level
-from . import serialization as saving
-from .architecture import Boundary
-from .components import Network, Part, Progress, Refine, Settings, deepest_of
-from .explain import explained, kernel_row, network_weights
-from .image import Picture, mask_array, picture
-from .model import Canvas, canvas, in_any_channel
-from .plan import Plan
-from .result import Info, check_fit, check_missing, completed, fill, missing_pixels
-from .selection import Choice
-from .uncertainty import Confidence, Filled, checked, sure, untouched
+from . import serialization
+from .explain import explain
+from .image import ImageArray, check_mask, read_image, read_mask
+from .model import GridModel, make_components
+from .options import Boundary, GridOptions, Network, Refine
+from .patches import Refinement
+from .plan import Plan, make_plans, outside_receptive_field
+from .selection import select
+from .uncertainty import GridUncertainty, distances
 
-# What there is to set besides network and prior.
-OPTIONS = tuple(field.name for field in fields(Settings))[2:]
+
+@dataclass(frozen=True, eq=False)
+class Info:
+    """How a fill went.
+
+    Parameters
+    ----------
+    network : Sequential or Mixture or None
+        What filled; its repr is what ``network=`` and ``--network`` take. None where nothing was
+        missing.
+    plan : Plan or None
+        Torus and solver of the network with the largest weight.
+    choice : Choice or None
+        The candidates and their errors, where the network was selected by held-out pixels.
+    refinement : Refinement or None
+        How the fill was refined, or why not, where that was asked for.
+    reports : tuple of Report
+        How each solve ended: residual, steps, converged, jitter. One per network and group of
+        channels that miss the same pixels.
+    missing : int
+        Pixels that were filled.
+    outside_receptive_field : bool array of shape (*grid)
+        Missing pixels so deep in a hole that no network sees a known pixel from there; they are
+        filled with one constant.
+    distance : float array of shape (*grid) or None
+        From each pixel to the nearest that is known in all channels, in pixels, 0 where known; with
+        standard deviations only.
+    relative_error : float
+        Of the standard deviations, from the finite number of samples; 0 where all are of patches,
+        or none were asked for.
+    seconds : float
+        Time of the solves and the refinement.
+    """
+
+    network: Sequential | Mixture | None
+    plan: Plan | None
+    choice: Choice | None
+    refinement: Refinement | None
+    reports: tuple[Report, ...]
+    missing: int
+    outside_receptive_field: Mask
+    distance: Array | None = None
+    relative_error: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def n_outside_receptive_field(self) -> int:
+        """How many pixels are filled with a constant."""
+        return int(self.outside_receptive_field.sum())
+
+    @property
+    def converged(self) -> bool:
+        """Whether every solve reached the tolerance."""
+        return all(report.converged for report in self.reports)
+
+
+def inpaint(image: ArrayLike, mask: ArrayLike | None = None, **options: Any) -> NDArray[Any]:
+    """Fill in what is missing of a signal, an image, a volume or a video.
+
+    Kernel regression with the neural tangent kernel of an infinitely wide convolutional network,
+    which is that network trained to the end on the known pixels; exact, without training.
+
+    Parameters
+    ----------
+    image : array of shape (*grid), or with an axis of channels besides
+        Any real dtype and range, any size. NaN, and the masked entries of a masked array, are
+        missing.
+    mask : array of shape (*grid), optional
+        True (or not zero) where missing. Without it only NaN is missing.
+    **options
+        The parameters of `Inpainter`: network, channel_axis, refine, ...
+
+    Returns
+    -------
+    array
+        Of the image's shape and dtype; known pixels bit for bit, integers rounded and clipped.
+
+    Raises
+    ------
+    InputError
+        If image, mask and options do not go together; the message says what to try.
+    MemoryLimitError
+        If the fill would not fit; nothing was allocated.
+
+    Warns
+    -----
+    InvertedMaskWarning
+        If the mask seems to mark what is known.
+    ConvergenceWarning
+        If the solve stopped early.
+
+    See Also
+    --------
+    Inpainter : For one mask and many images, standard deviations, intervals and explanations.
+
+    References
+    ----------
+    Radhakrishnan, Stefanakis, Belkin and Uhler, "Simple, fast, and flexible framework for matrix
+    completion with infinite width neural networks", PNAS 2022, doi:10.1073/pnas.2115064119.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.add.outer(np.arange(32.0), np.arange(32.0))
+    >>> holes = np.random.default_rng(0).random(image.shape) < 0.5
+    >>> filled = inpaint(image, holes)
+    >>> bool(np.all(filled[~holes] == image[~holes])), bool(abs(filled - image).max() < 2)
+    (True, True)
+    """
+    return Inpainter(**options).fill(image, mask).values
 
 
 class Inpainter:
-    """Fill many images through one mask: network, kernel and factor are made once.
+    """Fill images: `fill` one, or `fit` a mask once and `transform` many images.
 
     Parameters
     ----------
     network : "auto", Sequential or Mixture
-        As for `ntkfill.inpaint`; without an image to choose by, "auto" takes as many levels as the
-        largest hole needs.
-    prior, shift_average, boundary, ridge, centre, refine, rtol, memory_limit, cache, progress
-        As for `ntkfill.inpaint`.
+        "auto" holds out some known pixels in the pattern of the missing ones, and takes the
+        network, or the mixture of up to three, that predicts them best
+        (`ntkfill.grids.selection`). Without an image to select by, and for the paper's exact
+        kernel, it takes as many levels as the largest hole needs.
+    channel_axis : int, optional
+        The axis that holds channels, e.g. -1 for RGB; None if every axis belongs to the grid.
+    prior : Prior, optional
+        The default is `IID()`. A prior that is not stationary needs `boundary="wrap"` and
+        `shift_average=False`.
+    shift_average : bool
+        The mean over all placements of the sampling grid: without block artefacts, and ten times
+        faster. False is the exact kernel of the paper.
+    boundary : {"pad", "wrap"}
+        Surround the image with unknown pixels, or take it for a torus.
+    ridge : float, optional
+        Added to the kernel's diagonal, relative to its mean. The default is 0.001, or what "auto"
+        selects, or what a mixture says.
+    centre : bool, optional
+        Subtract the mean of the known values before the solve and add it after. The default is
+        `shift_average`: not for the paper's exact kernel.
+    refine : {None, "patches", "auto"}
+        Complete every patch of the fill anew from the patches most like it, in several passes: much
+        better on what repeats, textures and edges, and a hundred times as much work. "auto" does so
+        where it predicts held-out pixels better; None is one exact solve.
+    rtol : float
+        Tolerance of the solve: the residual relative to the spread of the known values.
+    memory_limit : int, optional
+        Bytes of working memory of the solve; the default is what is free.
+    cache : Cache, "user" or None
+        Where kernels are stored; the default is the user's cache folder, None stores none.
+    progress : bool or callable, optional
+        True shows a bar on stderr; a function is called with the share that is done.
 
     Attributes
     ----------
     network_ : Sequential or Mixture
         What fills.
     choice_ : Choice or None
-        What was tried, where the network was chosen by an image.
-    parts_ : tuple of Part
-        Plan, kernel, factor and weight of each network; the one that counts most comes first.
+        The candidates and their errors, where the network was selected by an image.
+    model_ : GridModel
+        Plan, kernel and factor of each network.
     missing_ : bool array of shape (*grid)
 
     Examples
@@ -60,15 +202,24 @@ class Inpainter:
     >>> ramp = np.linspace(0.0, 1.0, 32)
     >>> gap = np.zeros(32, bool)
     >>> gap[12:15] = True
-    >>> inpainter = Inpainter().fit(gap)
+    >>> inpainter = Inpainter().fit(mask=gap)
     >>> bool(abs(inpainter.transform(ramp) - ramp).max() < 0.01)
     True
+    >>> Inpainter(ridge=0.1)
+    Inpainter(ridge=0.1)
     """
+
+    network_: Sequential | Mixture
+    choice_: Choice | None
+    model_: GridModel
+    missing_: Mask
+    _options: GridOptions
 
     def __init__(
         self,
         network: Network = "auto",
         *,
+        channel_axis: int | None = None,
         prior: Prior | None = None,
         shift_average: bool = True,
         boundary: Boundary = "pad",
@@ -78,9 +229,10 @@ class Inpainter:
         rtol: float = 1e-3,
         memory_limit: int | None = None,
         cache: Cache | Literal["user"] | None = "user",
-        progress: Progress = None,
+        progress: bool | Callable[[float], None] | None = None,
     ) -> None:
         self.network = network
+        self.channel_axis = channel_axis
         self.prior = prior
         self.shift_average = shift_average
         self.boundary = boundary
@@ -92,30 +244,39 @@ class Inpainter:
         self.cache = cache
         self.progress = progress
 
-    def __repr__(self) -> str:
-        names = ("network", "prior", *OPTIONS)
-        options = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
-        return f"Inpainter({options})"
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name, as in scikit-learn; `deep` makes no difference."""
+        return {field.name: getattr(self, field.name) for field in fields(GridOptions)}
 
-    def fit(
-        self,
-        mask: ArrayLike,
-        image: ArrayLike | None = None,
-        *,
-        channel_axis: int | None = None,
-        channels: int = 1,
-    ) -> Inpainter:
-        """Make ready for a mask.
+    def set_params(self, **params: Any) -> Inpainter:
+        """Change parameters by name, as in scikit-learn; returns itself."""
+        for name, value in params.items():
+            if name not in self.get_params():
+                raise InputError(
+                    f"{name!r} is not a parameter of Inpainter",
+                    expected=", ".join(self.get_params()),
+                )
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(Inpainter).parameters
+        changed = {
+            name: value
+            for name, value in self.get_params().items()
+            if repr(value) != repr(defaults[name].default)
+        }
+        return f"Inpainter({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
+    def fit(self, image: ArrayLike | None = None, mask: ArrayLike | None = None) -> Inpainter:
+        """Select the network and factor its kernel, for one mask and many images.
 
         Parameters
         ----------
-        mask : array of shape (*grid)
-            True (or not zero) where missing.
         image : array of shape (*grid), or with channels besides, optional
-            What ``network="auto"`` chooses by; without one it goes by the mask alone.
-        channel_axis : int, optional
-        channels : int
-            Of the images to come, for the estimate of memory, where none is given.
+            What ``network="auto"`` selects by, as for `fill`. None selects by the mask alone.
+        mask : array of shape (*grid), optional
+            True (or not zero) where missing; with an image, NaN is missing too.
 
         Returns
         -------
@@ -125,31 +286,36 @@ class Inpainter:
         Raises
         ------
         InputError
-            If everything is missing, or the mask does not suit the options.
+            If everything is missing, channels miss different pixels, or the mask does not suit the
+            options.
         MemoryLimitError
             If the fill would not fit.
         """
-        self._settings.check()
-        missing = mask_array(mask, np.shape(mask))
-        check_missing(missing)
-        source = None if image is None else picture(image, channel_axis)
-        if source is not None:
-            check_fit(source, missing)
-            channels = source.pixels.shape[-1]
-        cache = MemoryCache(resolve_cache(self.cache))
-        choice = None
-        if source is not None:
-            choice = self._settings.chosen(source, missing, cache, self.progress)
-        return self._fit(missing, channels, choice, cache)
+        options = GridOptions(**self.get_params())
+        if image is None and mask is None:
+            raise InputError("fit needs an image or a mask", hint="inpainter.fit(mask=mask)")
+        source = None if image is None else read_image(image, options.channel_axis)
+        if source is None:
+            assert mask is not None
+            missing = read_mask(mask, np.shape(mask))
+        else:
+            missing = source.missing(mask)
+            if missing.ndim > len(source.grid):
+                raise InputError(
+                    "channels must miss the same pixels",
+                    hint="inpainter.fill, which takes a mask for each channel",
+                )
+        check_mask(missing)
+        self._fit(source, missing, options, MemoryCache(resolve_cache(options.cache)))
+        return self
 
-    def transform(self, image: ArrayLike, *, channel_axis: int | None = None) -> NDArray[Any]:
-        """Fill one image.
+    def transform(self, image: ArrayLike) -> NDArray[Any]:
+        """Fill one image through the mask of the fit.
 
         Parameters
         ----------
         image : array of shape (*grid), or with channels besides
             Any real dtype.
-        channel_axis : int, optional
 
         Returns
         -------
@@ -161,16 +327,22 @@ class Inpainter:
         InputError
             If the image has another grid than the mask, or NaN where the mask says known.
         """
-        self._fitted()
-        source = picture(image, channel_axis)
-        check_fit(source, self.missing_)
-        told = reporter(self.progress, "filling", 0.3, 1.0)
-        return fill(source, self._canvas(source), self.refine, told)[0]
+        options, source, pixels = self._read_fitted(image)
+        progress = reporter(options.progress, "filling", 0.3, 1.0)
+        done = self.model_.complete_and_refine(pixels, options.refine, progress)
+        _warn_unless_converged(done.reports)
+        return source.write_back(self.missing_, done.refined.values)
 
     def fill(
-        self, image: ArrayLike, mask: ArrayLike | None = None, *, channel_axis: int | None = None
-    ) -> tuple[NDArray[Any], Info]:
-        """Fill one image through its own mask; what `ntkfill.inpaint` does.
+        self,
+        image: ArrayLike,
+        mask: ArrayLike | None = None,
+        *,
+        return_std: bool = False,
+        interval: float | None = None,
+        uncertainty: Uncertainty | None = None,
+    ) -> Filled[Info]:
+        """Fill one image through its own mask.
 
         A mask that differs from the last one is fitted first. Channels may miss different pixels,
         where the image holds NaN.
@@ -178,169 +350,146 @@ class Inpainter:
         Parameters
         ----------
         image : array of shape (*grid), or with channels besides
-            NaN is missing.
+            Any real dtype and range; NaN is missing.
         mask : array of shape (*grid), optional
             True (or not zero) where missing.
-        channel_axis : int, optional
-
-        Returns
-        -------
-        array
-            Of the same shape and dtype; known pixels bit for bit.
-        Info
-            How it went.
-        """
-        source = picture(image, channel_axis)
-        missing = missing_pixels(source, mask)
-        self._settings.check()
-        if not missing.any():
-            return source.original.copy(), Info()
-        check_missing(missing)
-        parts, choice = self._made_ready(source, missing, MemoryCache(resolve_cache(self.cache)))
-        told = reporter(self.progress, "filling", 0.3, 1.0)
-        drawn = canvas(source, missing, parts, self._settings.centres)
-        filled, info, _ = fill(source, drawn, self.refine, told)
-        return filled, self._named(info, parts, choice)
-
-    def sure(
-        self,
-        image: ArrayLike,
-        mask: ArrayLike | None = None,
-        *,
-        channel_axis: int | None = None,
-        interval: float | None = None,
-        confidence: Confidence | None = None,
-    ) -> Filled:
-        """Fill one image, and say how sure every filled pixel is.
-
-        Parameters
-        ----------
-        image : array of shape (*grid), or with channels besides
-            NaN is missing.
-        mask : array of shape (*grid), optional
-            True (or not zero) where missing.
-        channel_axis : int, optional
+        return_std : bool
+            Also return the standard deviation of every pixel.
         interval : float, optional
-            The share of missing pixels that intervals should hold, e.g. 0.9; calibrated on known
-            pixels that are hidden in the pattern of the missing ones.
-        confidence : Confidence, optional
-            How the standard deviations are made.
+            Also return the standard deviations, and for every pixel an interval: so that this share
+            of the missing pixels, e.g. 0.9, lies within, calibrated on held-out pixels.
+        uncertainty : Uncertainty, optional
+            How standard deviations and intervals are made.
 
         Returns
         -------
         Filled
+            Values of the image's shape and dtype, known pixels bit for bit; std (0 where known) and
+            interval of its shape, or None; and `Info`.
+
+        Raises
+        ------
+        InputError, MemoryLimitError
+            As `inpaint`.
 
         Examples
         --------
         >>> import numpy as np
-        >>> signal = np.sin(np.linspace(0, 20, 200)) + np.random.default_rng(0).normal(0, 0.1, 200)
-        >>> filled = Inpainter().sure(signal, np.arange(200) % 3 == 1)
-        >>> bool(0.05 < filled.std[1::3].mean() < 0.3), bool(filled.std[::3].any())
-        (True, False)
+        >>> rng = np.random.default_rng(0)
+        >>> signal = np.sin(np.linspace(0, 20, 200)) + rng.normal(0, 0.1, 200)
+        >>> gaps = rng.random(200) < 0.3
+        >>> filled = Inpainter().fill(signal, gaps, interval=0.9)
+        >>> bool(0.05 < filled.std[gaps].mean() < 0.3), filled.interval.level
+        (True, 0.9)
         """
-        weighed = checked(confidence)
-        source = picture(image, channel_axis)
-        missing = missing_pixels(source, mask)
-        self._settings.check()
+        options = GridOptions(**self.get_params())
+        wanted = _check_uncertainty(uncertainty)
         if interval is not None:
             check_level(interval)
+            return_std = True
+        source = read_image(image, options.channel_axis)
+        missing = source.missing(mask)
         if not missing.any():
-            return untouched(source, Info(), interval)
-        check_missing(missing)
-        cache = MemoryCache(resolve_cache(self.cache))
-        parts, choice = self._made_ready(source, missing, cache)
-        told = reporter(self.progress, "filling", 0.3, 1.0)
-        drawn = canvas(source, missing, parts, self._settings.centres, cache)
-        filled = sure(source, drawn, self.refine, weighed, interval, told)
-        return replace(filled, info=self._named(filled.info, parts, choice))
+            return _unchanged(source, return_std, interval)
+        check_mask(missing)
+        cache = MemoryCache(resolve_cache(options.cache))
+        model, choice = self._fit(source, missing, options, cache)
+
+        started = time.perf_counter()
+        progress = reporter(options.progress, "filling", 0.3, 1.0)
+        stages = 1 + return_std + (interval is not None)
+        pixels = source.known_values(missing)
+        done = model.complete_and_refine(pixels, options.refine, stage(progress, 0, stages))
+        values = source.write_back(missing, done.refined.values)
+        _warn_unless_converged(done.reports)
+        seconds = time.perf_counter() - started
+
+        std, bounds, distance, relative_error = None, None, None, 0.0
+        if return_std:
+            unsure = GridUncertainty(model, pixels, wanted, cache)
+            deviation = unsure.std(done.refined, done.refinement, stage(progress, 1, stages))
+            std, distance = source.with_axes(deviation), distances(model.missing_anywhere)
+            if done.refined.std is None or np.isnan(done.refined.std).any():
+                relative_error = float(1 / np.sqrt(2 * wanted.samples))
+            if interval is not None:
+                multiplier, count = unsure.multiplier(
+                    interval, choice, done.refinement, stage(progress, 2, stages)
+                )
+                half = np.where(deviation > 0, multiplier, 0.0) * deviation
+                lower, upper = (
+                    source.with_axes(done.refined.values + sign * half) for sign in (-1.0, 1.0)
+                )
+                bounds = Interval(lower, upper, interval, count)
+        info = Info(
+            network=_network(options, model, choice),
+            plan=model.components[0].plan,
+            choice=choice,
+            refinement=done.refinement,
+            reports=done.reports,
+            missing=int(model.missing_anywhere.sum()),
+            outside_receptive_field=outside_receptive_field(missing, model.reach, len(source.grid)),
+            distance=distance,
+            relative_error=relative_error,
+            seconds=seconds,
+        )
+        return Filled(values, info, std, bounds)
 
     def std(
         self,
         image: ArrayLike,
-        *,
-        channel_axis: int | None = None,
         at: Sequence[tuple[int, ...]] | None = None,
-        confidence: Confidence | None = None,
+        uncertainty: Uncertainty | None = None,
     ) -> Array:
         """The standard deviation of every filled pixel, or exactly of some.
 
         Parameters
         ----------
         image : array of shape (*grid), or with channels besides
-        channel_axis : int, optional
         at : sequence of tuples of int, optional
-            Pixels to solve for one by one. Without them the whole map comes from draws, whose
-            relative error is 1 / sqrt(2 samples). Refined pixels have no draws and no solves: those
-            of the map.
-        confidence : Confidence, optional
+            Pixels to solve for one by one. Without them all come from samples, with a relative
+            error of 1 / sqrt(2 samples). Where the fill is refined, those of all pixels are taken.
+        uncertainty : Uncertainty, optional
 
         Returns
         -------
         float array of the image's shape, 0 where known; or of shape (len(at),), or
         (len(at), channels)
         """
-        self._fitted()
-        weighed = checked(confidence)
-        source = picture(image, channel_axis)
-        check_fit(source, self.missing_)
-        drawn = self._canvas(source, MemoryCache(resolve_cache(self.cache)))
-        plan = self.parts_[0].plan
-        flat = None if at is None else np.array([plan.flat(pixel) for pixel in at], dtype=np.intp)
-        if flat is not None and self.refine is None:
-            found = weighed.exact(drawn, flat)
+        wanted = _check_uncertainty(uncertainty)
+        options, source, pixels = self._read_fitted(image)
+        cache = MemoryCache(resolve_cache(options.cache))
+        unsure = GridUncertainty(self.model_, pixels, wanted, cache)
+        plan = self.model_.components[0].plan
+        index = None if at is None else np.array([plan.index(pixel) for pixel in at], np.intp)
+        if index is not None and options.refine is None:
+            found = unsure.exact_std(index)
         else:
-            told = completed(drawn, self.refine)
-            std = weighed.of(drawn, told.refined, told.refinement)
-            if flat is None:
-                return source.laid_out(std)
-            found = std[np.unravel_index(flat, plan.torus)]
-        return found[:, 0] if channel_axis is None else found
+            done = self.model_.complete_and_refine(pixels, options.refine)
+            std = unsure.std(done.refined, done.refinement)
+            if index is None:
+                return source.with_axes(std)
+            found = std[np.unravel_index(index, plan.torus)]
+        return found[:, 0] if options.channel_axis is None else found
 
-    def _made_ready(
-        self, source: Picture, missing: Mask, cache: MemoryCache
-    ) -> tuple[tuple[Part, ...], Choice | None]:
-        """The networks for some missing pixels, which may differ between channels."""
-        settings, channels = self._settings, source.pixels.shape[-1]
-        choice = settings.chosen(source, missing, cache, self.progress)
-        if missing.ndim == len(source.grid):
-            if not self._ready_for(missing, choice):
-                self._fit(missing, channels, choice, cache)
-            return self.parts_, choice
-        parts = settings.of(choice).parts(
-            in_any_channel(missing, source.grid),
-            channels,
-            cache,
-            self.progress,
-            deepest_of(missing, len(source.grid)),
-        )
-        return parts, choice
-
-    def _named(self, info: Info, parts: tuple[Part, ...], choice: Choice | None) -> Info:
-        """With the network that filled, and how it was chosen."""
-        network = self._settings.of(choice).network
-        named = parts[0].plan.network if isinstance(network, str) else network
-        return replace(info, network=named, choice=choice)
-
-    def planned(self, missing: Mask, channels: int = 1, deepest: int | None = None) -> Plan:
-        """What would be done for a mask, and what it would cost, without doing it; before a choice,
-        and of the network that counts most.
+    def plan(self, image: ArrayLike, mask: ArrayLike | None = None) -> Plan:
+        """What `fill` would do and what it would cost, without doing it: the plan of the network
+        with the largest weight, before any selection by the image.
 
         Parameters
         ----------
-        missing : bool array of shape (*grid)
-        channels : int
-        deepest : int, optional
-            The depth of the largest hole; measured where it is not given.
+        image : array of shape (*grid), or with channels besides
+        mask : array of shape (*grid), optional
 
         Returns
         -------
         Plan
         """
-        return self._settings.plans(missing, channels, deepest)[0][0]
+        options = GridOptions(**self.get_params())
+        source = read_image(image, options.channel_axis)
+        return make_plans(options, source.missing(mask), source.grid, source.values.shape[-1])[0]
 
     def kernel_row(self, at: tuple[int, ...]) -> Array:
-        """The paper's heat map: the kernel between one pixel and all others, of the network that
-        counts most.
+        """The paper's heat map: the kernel between a pixel and all others, of the largest network.
 
         Parameters
         ----------
@@ -351,8 +500,8 @@ class Inpainter:
         -------
         float array of shape (*grid)
         """
-        self._fitted()
-        return kernel_row(self.parts_[0], at)
+        self._check_fitted()
+        return self.model_.kernel_row(at)
 
     def weights(self, at: tuple[int, ...]) -> Array:
         """What a filled pixel is made of: weights w with filled value = sum(w * known values).
@@ -367,60 +516,49 @@ class Inpainter:
         Returns
         -------
         float array of shape (*grid)
-            Zero where missing; sums to one where the mean is taken out.
+            Zero where missing; sums to one where the mean is subtracted.
 
         Raises
         ------
         InputError
             If the fill is refined: its weights depend on the image, and `explain` gives them.
         """
-        self._fitted()
-        if self.refine is not None:
+        if self._check_fitted().refine is not None:
             raise InputError(
                 "the weights of a refined fill depend on the image",
                 hint="inpainter.explain(image, at)",
             )
-        return network_weights(self.parts_, at, self._settings.centres)
+        return self.model_.weights(at)
 
-    def explain(
-        self,
-        image: ArrayLike,
-        at: tuple[int, ...],
-        *,
-        channel_axis: int | None = None,
-        channel: int = 0,
-    ) -> Explanation:
+    def explain(self, image: ArrayLike, at: tuple[int, ...], channel: int = 0) -> Explanation:
         """The known pixels that a filled one is made of, with their weights and the kernel.
 
-        A refined pixel is explained as well: the last passes are traced back, patch by patch, with
-        what patches were like each other held as it was; that takes as long as a fill.
+        A refined pixel is traced back through its patches, whose neighbours are held fixed; that
+        takes as long as a fill.
 
         Parameters
         ----------
         image : array of shape (*grid), or with channels besides
         at : tuple of int
             The pixel.
-        channel_axis : int, optional
         channel : int
             Whose value to explain. Without refinement weights are the same for all.
 
         Returns
         -------
         Explanation
-            With the kernel of the network that counts most; of a refined pixel of several channels,
-            with known entries of all of them.
+            With the kernel of the network with the largest weight; of a refined pixel of several
+            channels, with known pixels of all of them.
 
         Examples
         --------
         >>> import numpy as np
-        >>> told = Inpainter().fit(np.arange(20) % 4 == 1).explain(np.arange(20.0), (5,))
-        >>> round(told.value, 1), sorted(told.heaviest(2).rows.tolist())
+        >>> found = Inpainter().fit(mask=np.arange(20) % 4 == 1).explain(np.arange(20.0), (5,))
+        >>> round(found.value, 1), sorted(found.heaviest(2).rows.tolist())
         (5.0, [4, 6])
         """
-        self._fitted()
-        source = picture(image, channel_axis)
-        check_fit(source, self.missing_)
-        return explained(self._canvas(source), self.refine, at, channel)
+        options, _, pixels = self._read_fitted(image)
+        return explain(self.model_, pixels, options.refine, at, channel)
 
     def save(self, path: str | Path) -> None:
         """Write options and mask to an .npz file, without pickles; kernels stay in the cache.
@@ -430,56 +568,127 @@ class Inpainter:
         InputError
             If the file cannot be written.
         """
-        self._fitted()
-        options = {name: getattr(self, name) for name in OPTIONS}
-        prior = self.parts_[0].plan.prior
-        saving.write(Path(path), options, self.network_, prior, self.missing_)
+        self._check_fitted()
+        params = self.get_params()
+        options = {name: params[name] for name in serialization.OPTIONS}
+        prior = self.model_.components[0].plan.prior
+        serialization.write(Path(path), options, self.network_, prior, self.missing_)
 
     @classmethod
     def load(cls, path: str | Path) -> Inpainter:
-        """Read what `save` wrote, and make it ready again.
+        """Read what `save` wrote, and fit it again.
 
         Raises
         ------
         InputError
             If the file cannot be read or is of another kind.
         """
-        options, network, prior, missing = saving.read(Path(path))
+        options, network, prior, missing = serialization.read(Path(path))
         try:
-            return cls(network, prior=prior, **options).fit(missing)
+            return cls(network, prior=prior, **options).fit(mask=missing)
         except (TypeError, ValueError) as error:
             raise InputError(f"{path} is not a saved inpainter", got=str(error)) from error
 
     def _fit(
-        self, missing: Mask, channels: int, choice: Choice | None, cache: MemoryCache
-    ) -> Inpainter:
-        settings = self._settings.of(choice)
-        parts = settings.parts(missing, channels, cache, self.progress)
-        self.parts_ = tuple(part.factored(missing) for part in parts)
-        network = settings.network
-        self.network_ = parts[0].plan.network if isinstance(network, str) else network
-        self.choice_, self.missing_ = choice, missing
-        self._fitted_with = self._settings
-        return self
-
-    @property
-    def _settings(self) -> Settings:
-        return Settings(self.network, self.prior, *(getattr(self, name) for name in OPTIONS))
-
-    def _ready_for(self, missing: Mask, choice: Choice | None) -> bool:
-        """Whether the last fit was for this mask and choice, with the options as they are now."""
-        return (
-            hasattr(self, "parts_")
-            and (choice and choice.network) == (self.choice_ and self.choice_.network)
-            and self._fitted_with == self._settings
+        self,
+        source: ImageArray | None,
+        missing: Mask,
+        options: GridOptions,
+        cache: MemoryCache,
+    ) -> tuple[GridModel, Choice | None]:
+        """The model for a mask, the one of the last fit where nothing has changed; kept as
+        attributes if all channels miss the same pixels."""
+        choice, channels = None, 1
+        selected = None
+        if source is not None:
+            channels = source.values.shape[-1]
+            progress = reporter(options.progress, "choosing", 0.0, 0.2)
+            selected = select(source.values, missing, options, cache, progress)
+        grid = missing.shape if source is None else source.grid
+        if selected is None:
+            plans = make_plans(options, missing, grid, channels)
+        else:
+            choice, plans = selected
+        model = getattr(self, "model_", None)
+        if (
+            model is not None
+            and self._options == options
+            and tuple(component.plan for component in model.components) == plans
             and np.array_equal(self.missing_, missing)
+        ):
+            self.choice_ = choice
+            return model, choice
+        components = make_components(plans, cache, reporter(options.progress, "kernel", 0.2, 0.3))
+        centre = options.shift_average if options.centre is None else options.centre
+        model = GridModel.fit(missing, components, centre)
+        if missing.ndim == len(grid):
+            self.model_, self.choice_ = model, choice
+            self.network_ = _network(options, model, choice)
+            self.missing_, self._options = missing, options
+        return model, choice
+
+    def _check_fitted(self) -> GridOptions:
+        """The options, if there is a fit and they have not changed since."""
+        options = GridOptions(**self.get_params())
+        if not hasattr(self, "model_"):
+            raise InputError("this Inpainter is not fitted yet", hint="inpainter.fit(mask=mask)")
+        if self._options != options:
+            raise InputError(
+                "parameters were changed after the fit", hint="inpainter.fit(mask=mask) again"
+            )
+        return options
+
+    def _read_fitted(self, image: ArrayLike) -> tuple[GridOptions, ImageArray, Array]:
+        """Options, image and its known values, of an image for the mask of the fit."""
+        options = self._check_fitted()
+        source = read_image(image, options.channel_axis)
+        if source.grid != self.missing_.shape:
+            raise InputError(
+                "image must have the shape of the mask",
+                expected=str(self.missing_.shape),
+                got=str(source.grid),
+            )
+        if source.nan is not None and (source.nan & ~self.missing_[..., None]).any():
+            raise InputError(
+                "image must not hold NaN where the mask says known",
+                hint="inpainter.fill, which takes NaN for missing",
+            )
+        return options, source, source.known_values(self.missing_)
+
+
+def _network(options: GridOptions, model: GridModel, choice: Choice | None) -> Sequential | Mixture:
+    """What fills, as `network=` takes it to do the same again."""
+    if choice is not None:
+        return choice.network
+    given = options.network
+    return model.components[0].plan.network if isinstance(given, str) else given
+
+
+def _check_uncertainty(uncertainty: Uncertainty | None) -> Uncertainty:
+    if not isinstance(uncertainty, Uncertainty | None):
+        raise InputError(
+            "uncertainty must be an Uncertainty or None",
+            got=repr(uncertainty),
+            hint=f"ntkfill.{Uncertainty()!r}",
+        )
+    return uncertainty or Uncertainty()
+
+
+def _warn_unless_converged(reports: tuple[Report, ...]) -> None:
+    if not all(report.converged for report in reports):
+        worst = max(report.residual for report in reports)
+        warn(
+            f"the solve stopped at a residual of {worst:.2g}. Try: a larger ridge.",
+            ConvergenceWarning,
         )
 
-    def _canvas(self, source: Picture, cache: MemoryCache | None = None) -> Canvas:
-        return canvas(source, self.missing_, self.parts_, self._settings.centres, cache)
 
-    def _fitted(self) -> None:
-        if not hasattr(self, "parts_"):
-            raise InputError("this inpainter has no mask yet", hint="inpainter.fit(mask)")
-        if self._fitted_with != self._settings:
-            raise InputError("options were changed after the fit", hint="inpainter.fit(mask) again")
+def _unchanged(source: ImageArray, return_std: bool, level: float | None) -> Filled[Info]:
+    """An image of which nothing is missing: every value is certain."""
+    values, zero = source.original.copy(), np.zeros(source.grid)
+    std = np.zeros(values.shape) if return_std else None
+    bounds = None
+    if level is not None:
+        bounds = Interval(values.astype(np.float64), values.astype(np.float64), level, 0)
+    info = Info(None, None, None, None, (), 0, zero != 0, zero if return_std else None)
+    return Filled(values, info, std, bounds)

@@ -1,143 +1,195 @@
-"""What one fill works on: known pixels, what is missing of them, and the networks that fill it."""
+"""The networks of a mixture fitted to a mask: values, weights and kernel rows of any image."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..completion import adjoint, complete
-from ..errors import InputError
-from ..io.cache import Cache, MemoryCache
+from ..completion import adjoint, fit, weights
+from ..io.cache import MemoryCache
+from ..kernels import Kernel
 from ..kernels.table import Array, Index
 from ..observed import Mask, Observed
 from ..runtime.progress import Progress, stage
-from ..solvers.base import Report
-from .components import Part
-from .image import Picture
+from ..solvers.base import Factor, Report
+from .options import Refine
+from .patches import Refined, Refinement, refined
+from .plan import Plan
+
+# Factors are kept for so many groups of channels; more are made each time they are needed.
+MAX_KEPT = 4
+# Refinement takes about four times as long as the fill before it.
+STAGES = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Canvas:
-    """Known pixels, what is missing of them, and the networks that fill it in together.
+class Component:
+    """One network of a mixture with its kernel."""
+
+    plan: Plan
+    kernel: Kernel
+
+    def factor(self, known: Mask) -> Factor:
+        """The factor of the kernel on known pixels (*grid)."""
+        return self.plan.solver.factor(self.kernel, self.plan.embed(known).ravel())
+
+
+@dataclass(frozen=True, eq=False)
+class CompletedImage:
+    """Values (*grid, channels) that are filled in, before they are written back."""
+
+    by_networks: Array
+    reports: tuple[Report, ...]  # one for each network and group of channels
+    refined: Refined
+    refinement: Refinement | None
+
+
+@dataclass(frozen=True, eq=False)
+class GridModel:
+    """A mixture of networks fitted to a mask.
 
     Parameters
     ----------
-    pixels : float array of shape (*grid, channels)
-        What stands at missing ones is never read.
+    components : tuple of Component
+        The largest weight comes first.
     missing : bool array of shape (*grid) or (*grid, channels)
-    parts : tuple of Part
-        The network that counts most comes first.
     centre : bool
-        Whether the mean of the known pixels is taken out before.
-    cache : Cache or MemoryCache, optional
-        For kernels that are asked for later.
+        Whether the mean of the known pixels is subtracted before each solve.
+    groups : tuple of (channels, known)
+        Channels that miss the same pixels, and which pixels (*grid) are known in them; the channels
+        are a slice where all do.
+    factors : tuple of tuple of Factor
+        For each component and group; empty where there are many groups.
     """
 
-    pixels: Array
+    components: tuple[Component, ...]
     missing: Mask
-    parts: tuple[Part, ...]
     centre: bool
-    cache: Cache | MemoryCache | None = None
+    groups: tuple[tuple[Index | slice, Mask], ...]
+    factors: tuple[tuple[Factor, ...], ...]
+
+    @classmethod
+    def fit(cls, missing: Mask, components: tuple[Component, ...], centre: bool) -> GridModel:
+        """Factor the kernels on the known pixels; no values are needed."""
+        grid = components[0].plan.grid
+        groups: list[tuple[Index | slice, Mask]] = [(slice(None), ~missing)]
+        if missing.ndim > len(grid):
+            known = ~missing.reshape(-1, missing.shape[-1])
+            every = Observed(np.zeros(known.shape), known).patterns()
+            groups = [(channels, rows.reshape(grid)) for channels, rows in every]
+        kept = groups if len(groups) <= MAX_KEPT else []
+        factors = tuple(
+            tuple(component.factor(known) for _, known in kept) for component in components
+        )
+        return cls(components, missing, centre, tuple(groups), factors)
+
+    def refit(self, missing: Mask) -> GridModel:
+        """The same networks for another mask."""
+        return GridModel.fit(missing, self.components, self.centre)
 
     @property
     def grid(self) -> tuple[int, ...]:
-        return self.pixels.shape[:-1]
+        return self.components[0].plan.grid
 
     @property
-    def gaps(self) -> Mask:
-        """What is missing, with an axis for channels: (*grid, channels) or (*grid, 1)."""
-        joint = self.missing.ndim < self.pixels.ndim
-        return self.missing[..., None] if joint else self.missing
+    def reach(self) -> int:
+        """The radius of the receptive field of the network that looks farthest."""
+        return max(component.plan.network.receptive_radius for component in self.components)
 
-    @property
-    def anywhere(self) -> Mask:
-        """The pixels that miss at least one channel, (*grid)."""
-        return in_any_channel(self.missing, self.grid)
+    @cached_property
+    def missing_anywhere(self) -> Mask:
+        """The pixels (*grid) that miss at least one channel."""
+        separate = self.missing.ndim > len(self.grid)
+        return np.asarray(self.missing.any(axis=-1)) if separate else self.missing
 
-    def filled(self, told: Progress | None = None) -> tuple[Array, tuple[Report, ...]]:
-        """The pixels (*grid, channels) with what is missing filled in, and how solves ended."""
-        answer: NDArray[Any] | float = 0.0
+    def factor(self, component: int, group: int) -> Factor:
+        """The factor of a component on the known pixels of a group."""
+        if self.factors[component]:
+            return self.factors[component][group]
+        return self.components[component].factor(self.groups[group][1])
+
+    def complete(
+        self, pixels: Array, progress: Progress | None = None
+    ) -> tuple[Array, tuple[Report, ...]]:
+        """The pixels (*grid, channels) with the missing ones filled in, and how the solves ended;
+        what stands at missing pixels is not read."""
+        count = len(self.groups) * len(self.components)
+        result = pixels.copy()
         reports: list[Report] = []
-        for number, part in enumerate(self.parts):
-            one, ended = self._answer(part, stage(told, number, len(self.parts)))
-            reports += ended
-            alone = len(self.parts) == 1
-            answer = one if alone else answer + self.pixels.dtype.type(part.weight) * one
-        # Weights that sum to one leave known values as they were but for rounding.
-        return np.where(self.gaps, answer, self.pixels), tuple(reports)
+        for g, (channels, known) in enumerate(self.groups):
+            y = np.ascontiguousarray(pixels[known][:, channels])  # (n_known, m)
+            total = np.zeros(1, pixels.dtype)
+            for c, component in enumerate(self.components):
+                share = stage(progress, len(reports), count)
+                done = fit(self.factor(c, g), y, centre=self.centre, progress=share)
+                reports.append(done.report)
+                predicted = done.predict(component.plan.indices(~known)).astype(pixels.dtype)
+                total = total + pixels.dtype.type(component.plan.weight) * predicted
+            whole = result[~known]  # (n_missing, channels)
+            whole[:, channels] = total
+            result[~known] = whole
+        return result, tuple(reports)
 
-    def hiding(self, missing: Mask) -> Canvas:
-        """The same networks for another mask, of the same shape."""
-        anew = tuple(replace(part, solver=part.plan.solver) for part in self.parts)
-        return replace(self, missing=missing, parts=anew)
+    def complete_and_refine(
+        self, pixels: Array, refine: Refine, progress: Progress | None = None
+    ) -> CompletedImage:
+        """The same, refined by its own patches where that is asked for and helps."""
+        if refine is None:
+            values, reports = self.complete(pixels, progress)
+            return CompletedImage(values, reports, Refined(values), None)
+        values, reports = self.complete(pixels, stage(progress, 0, STAGES))
+        rest = None if progress is None else (lambda x: progress((1 + (STAGES - 1) * x) / STAGES))
+        better, refinement = refined(
+            pixels,
+            values,
+            self.missing,
+            lambda missing: self.refit(missing).complete(pixels)[0],
+            refine == "patches",
+            rest,
+        )
+        return CompletedImage(values, reports, better, refinement)
+
+    def weights(self, at: tuple[int, ...]) -> Array:
+        """Weights (*grid) of the known pixels in the value filled in at a pixel."""
+        total = np.zeros(self.grid)
+        for component, factors in zip(self.components, self.factors, strict=True):
+            plan = component.plan
+            found = weights(factors[0], plan.index(at), centred=self.centre)
+            total += plan.weight * plan.window(found.reshape(plan.torus))
+        return total
 
     def adjoint(self, gradient: Array) -> Array:
-        """What known pixels count in a sum over the filled ones: (*grid, channels).
-
-        Parameters
-        ----------
-        gradient : float array of shape (*grid, channels)
-            What each pixel of the fill counts.
-        """
-        result = np.where(self.gaps, 0.0, gradient)
-        for columns, known in self.groups():
-            wanted = np.where(known[..., None], 0.0, gradient[..., columns])
+        """Weights of known pixels in a sum over filled ones with weights `gradient`, both
+        (*grid, channels)."""
+        result = gradient.copy()
+        for g, (channels, known) in enumerate(self.groups):
+            wanted = np.where(known[..., None], 0.0, gradient[..., channels])
+            result[..., channels] -= wanted
             if not wanted.any():
                 continue
-            for part in self.parts:
-                plan = part.plan
-                factor = part.solver.factor(part.kernel, plan.embed(known).ravel())
-                flat = plan.embed(wanted).reshape(-1, len(columns))
-                shares = adjoint(factor, flat, centred=self.centre)
-                back = plan.window(shares.reshape(*plan.torus, -1))
-                result[..., columns] += part.weight * back
+            for c, component in enumerate(self.components):
+                plan = component.plan
+                flat = plan.embed(wanted).reshape(-1, wanted.shape[-1])
+                found = adjoint(self.factor(c, g), flat, centred=self.centre)
+                back = plan.window(found.reshape(*plan.torus, -1))
+                result[..., channels] += plan.weight * back
         return result
 
-    def groups(self) -> Iterator[tuple[Index, Mask]]:
-        """Channels that miss the same pixels, and what is known (*grid) in them."""
-        flat = self.pixels.reshape(-1, self.pixels.shape[-1])
-        joint = self.missing.ndim < self.pixels.ndim
-        known = ~self.missing.reshape(-1 if joint else flat.shape)
-        for columns, rows in Observed(flat, known).patterns():
-            yield columns, rows.reshape(self.grid)
-
-    def _answer(self, part: Part, told: Progress | None) -> tuple[Array, tuple[Report, ...]]:
-        """What one network fills in, (*grid, channels), and how its solves ended."""
-        plan, channels = part.plan, self.pixels.shape[-1]
-        known = plan.embed(~self.missing)
-        observed = Observed(
-            plan.embed(self.pixels).reshape(-1, channels),
-            known.reshape(-1, channels) if self.missing.ndim == self.pixels.ndim else known.ravel(),
-        )
-        done = complete(observed, part.kernel, part.solver, centre=self.centre, progress=told)
-        return plan.window(done.values.reshape(*plan.torus, channels)), done.reports
+    def kernel_row(self, at: tuple[int, ...]) -> Array:
+        """The kernel (*grid) between a pixel and all others, of the largest component."""
+        plan, kernel = self.components[0].plan, self.components[0].kernel
+        every = plan.indices(np.ones(plan.grid, bool))
+        row = kernel.block(np.array([plan.index(at)]), every)
+        return row.astype(np.float64).reshape(plan.grid)
 
 
-def canvas(
-    source: Picture,
-    missing: Mask,
-    parts: tuple[Part, ...],
-    centre: bool,
-    cache: Cache | MemoryCache | None = None,
-) -> Canvas:
-    """The canvas of a picture: its pixels as floats, zero where missing."""
-    joint = missing.ndim == len(source.grid)
-    dtype = np.float32 if source.pixels.dtype.itemsize <= 2 else np.float64
-    pixels = np.where(missing[..., None] if joint else missing, 0, source.pixels).astype(dtype)
-    if not np.isfinite(pixels).all():
-        first = tuple(map(int, np.argwhere(~np.isfinite(pixels))[0][:-1]))
-        raise InputError(
-            "the image holds infinity where the mask says known",
-            got=f"at {first}",
-            hint="NaN, which means missing",
-        )
-    return Canvas(pixels, missing, parts, centre, cache)
-
-
-def in_any_channel(missing: Mask, grid: tuple[int, ...]) -> Mask:
-    """The pixels that miss at least one channel, (*grid)."""
-    return missing if missing.ndim == len(grid) else np.asarray(missing.any(axis=-1))
+def make_components(
+    plans: tuple[Plan, ...], cache: MemoryCache | None, progress: Progress | None = None
+) -> tuple[Component, ...]:
+    """The kernels of all networks, computed or read from the cache."""
+    return tuple(
+        Component(plan, plan.kernel(cache, stage(progress, k, len(plans))))
+        for k, plan in enumerate(plans)
+    )

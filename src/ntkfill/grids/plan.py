@@ -1,72 +1,71 @@
-"""From a mask to a way of filling it: network, torus, solver, and what they will cost."""
+"""From a mask to the way it will be filled: network, torus, solver, and what they will cost."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from ..errors import InputError, check_number
+from ..errors import InputError, MemoryLimitError
 from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel
-from ..kernels.table import Array, Axis
+from ..kernels.table import Array, Axis, Index
 from ..nn.evaluate import Kind
-from ..nn.networks import RIDGE, Mixture, Sequential, as_kernel
+from ..nn.networks import Member, Mixture, Sequential, as_kernel, hourglass
 from ..observed import Mask
 from ..priors import IID, Prior
-from ..runtime.memory import available, require
+from ..runtime.memory import available
+from ..runtime.progress import Progress
 from ..solvers.cg import CG
 from ..solvers.cholesky import Cholesky
-from .architecture import Boundary, automatic, automatic_network, depth
+from .options import Boundary, GridOptions
 
+DEFAULT_PRIOR = IID()
+# On so many axes, fewer levels do worse even where only single coordinates are missing.
+MIN_LEVELS = {1: 8, 2: 5, 3: 4}
+# A table of 4**14 pairs takes seconds: on n axes that is 14 / n levels.
+MAX_LOG4_PAIRS = 14
 # Measured costs: per pair of a table; per unknown cubed; per coordinate, channel and step.
 KERNEL_SECONDS, CHOLESKY_SECONDS, CG_SECONDS, STEPS = 1e-8, 1e-11, 6e-8, 10
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a mask will be filled.
+    """How one network will fill a grid.
 
     Parameters
     ----------
     network : Sequential
     prior : Prior
     shift_average : bool
-    boundary : {"pad", "wrap"}
     grid : tuple of int
         The image.
     torus : tuple of int
         The grid on which the kernel lives; the image is its first corner.
     solver : CG or Cholesky
+    weight : float
+        Of the network in its mixture.
     channels : int
-        Right-hand sides the memory estimate counts with.
+        Right-hand sides that the memory is estimated for.
     """
 
     network: Sequential
     prior: Prior
     shift_average: bool
-    boundary: Boundary
     grid: tuple[int, ...]
     torus: tuple[int, ...]
     solver: CG | Cholesky
-    channels: int = 1
+    weight: float = 1.0
+    channels: int = field(default=1, compare=False)
 
     @property
     def memory(self) -> int:
         """Bytes of working memory for one fill, about."""
-        size = math.prod(self.torus)
-        if not isinstance(self.solver, CG):
-            return 5 * 8 * size**2
-        fixed = 6 * 8 * size
-        if not self.shift_average:
-            blocks = self.network.period ** (2 * len(self.grid))
-            fixed += 4 * blocks * (3 ** len(self.grid) + 1)
-        return fixed + self.solver.column_bytes(self.torus) * self.channels
+        return self._bytes(self.channels)
 
     @property
     def seconds(self) -> float:
@@ -81,6 +80,19 @@ class Plan:
         )
         return kernel + cost * STEPS * size * self.channels
 
+    def check_memory(self, memory_limit: float | None) -> Plan:
+        """The same, if one channel fits into memory."""
+        limit = available() if memory_limit is None else int(memory_limit)
+        needed = self._bytes(1)
+        if needed > limit:
+            raise MemoryLimitError(
+                "this fill",
+                needed=needed,
+                limit=limit,
+                hint="a smaller image, or a crop around the hole",
+            )
+        return self
+
     def embed(self, array: NDArray[Any]) -> NDArray[Any]:
         """An array over the image, (*grid, ...), as the first corner of the torus; zero around."""
         result = np.zeros(self.torus + array.shape[len(self.grid) :], dtype=array.dtype)
@@ -91,16 +103,20 @@ class Plan:
         """The part of an array over the torus, (*torus, ...), that is the image."""
         return torus[tuple(slice(side) for side in self.grid)]
 
-    def flat(self, at: tuple[int, ...]) -> int:
-        """The number, on the torus, of a pixel of the image."""
+    def indices(self, mask: Mask) -> Index:
+        """The flat indices, on the torus, of the pixels of a mask (*grid)."""
+        return np.ravel_multi_index(np.nonzero(mask), self.torus)
+
+    def index(self, at: tuple[int, ...]) -> int:
+        """The flat index, on the torus, of a pixel of the image."""
         at = tuple(at) if np.iterable(at) else (at,)
         if len(at) != len(self.grid) or not all(
             isinstance(x, int | np.integer) and -side <= x < side
             for x, side in zip(at, self.grid, strict=True)
         ):
             raise InputError(
-                "there is no such pixel",
-                expected=f"{len(self.grid)} numbers within {self.grid}",
+                "at must be a pixel of the image",
+                expected=f"{len(self.grid)} integers within {self.grid}",
                 got=str(at),
             )
         inside = tuple(int(x) % side for x, side in zip(at, self.grid, strict=True))
@@ -109,7 +125,7 @@ class Plan:
     def kernel(
         self,
         cache: Cache | MemoryCache | None = None,
-        told: Callable[[float], None] | None = None,
+        progress: Progress | None = None,
         kind: Kind = "ntk",
     ) -> Kernel:
         """The kernel of the network on the torus, from the cache where it has it."""
@@ -126,159 +142,146 @@ class Plan:
                 kind=kind,
                 shift_average=self.shift_average,
                 dtype=dtype,
-                progress=told,
+                progress=progress,
             )
 
         key = f"{self.network!r} | {self.prior!r} | {kind}, {average}, {where}"
         table, axes = cache.get(key, compute) if cache is not None else compute()
         return as_kernel(table, axes, self.torus)
 
+    def crop(self, sides: tuple[int, ...], rtol: float) -> Plan:
+        """The same network on a padded crop of the image, solved to another tolerance."""
+        assert isinstance(self.solver, CG)
+        torus = padded(sides, self.network, self.shift_average)
+        solver = CG(self.solver.ridge, rtol, memory_limit=self.solver.memory_limit)
+        return replace(self, grid=sides, torus=torus, solver=solver)
 
-def plan(
-    missing: Mask,
-    *,
-    network: Sequential | Literal["auto"] = "auto",
-    prior: Prior | None = None,
-    shift_average: bool = True,
-    boundary: Boundary = "pad",
-    ridge: float | None = None,
-    rtol: float = 1e-3,
-    memory_limit: int | None = None,
-    channels: int = 1,
-    deepest: int | None = None,
-) -> Plan:
-    """Choose what the user left open.
+    def _bytes(self, channels: int) -> int:
+        size = math.prod(self.torus)
+        if not isinstance(self.solver, CG):
+            return 5 * 8 * size**2
+        fixed = 6 * 8 * size
+        if not self.shift_average:
+            blocks = self.network.period ** (2 * len(self.grid))
+            fixed += 4 * blocks * (3 ** len(self.grid) + 1)
+        return fixed + self.solver.column_bytes(self.torus) * channels
 
-    Parameters
-    ----------
-    missing : bool array of shape (*grid)
-    network, prior, shift_average, boundary, ridge, rtol, memory_limit
-        As in `ntkfill.inpaint`.
-    channels : int
-        How many right-hand sides the memory has to hold.
-    deepest : int, optional
-        The depth of the largest hole; measured where it is not given.
 
-    Returns
-    -------
-    Plan
+def make_plans(
+    options: GridOptions, missing: Mask, grid: tuple[int, ...], channels: int = 1
+) -> tuple[Plan, ...]:
+    """A plan for each network of a mixture, the largest weight first; `network="auto"` goes by the
+    mask (*grid) or (*grid, channels) alone. Fills that do not fit into memory are refused.
 
-    Raises
-    ------
-    InputError
-        If the options contradict each other or the mask.
-    MemoryLimitError
-        If the fill does not fit into memory in any way that is known.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> missing = np.zeros((40, 40), bool)
     >>> missing[5:37, 5:37] = True
-    >>> plan(missing).network.receptive_radius, plan(missing).torus
+    >>> (plan,) = make_plans(GridOptions(), missing, missing.shape)
+    >>> plan.network.receptive_radius, plan.torus
     (64, (128, 128))
     """
-    check_options(network, prior, boundary, ridge, rtol, memory_limit)
-    prior = IID() if prior is None else prior
-    if not prior.stationary and (boundary == "pad" or shift_average):
-        raise InputError(
-            "a prior that tells coordinates apart has features for the image only",
-            got=f"boundary={boundary!r}, shift_average={shift_average}",
-            hint="boundary='wrap', shift_average=False",
-        )
-    if not isinstance(network, Sequential):
-        network = automatic(
-            missing.shape, depth(missing) if deepest is None else deepest, boundary, shift_average
-        )
-    torus = missing.shape if boundary == "wrap" else padded(missing.shape, network, shift_average)
-    ridge = RIDGE if ridge is None else ridge
-    solver: CG | Cholesky = CG(
-        ridge=ridge, rtol=rtol, memory_limit=None if memory_limit is None else int(memory_limit)
+    network = options.network
+    if isinstance(network, Mixture):
+        members = network.members
+    else:
+        if not isinstance(network, Sequential):
+            network = default_architecture(
+                grid, depth(missing, len(grid)), options.boundary, options.shift_average
+            )
+        members = (Member(network),)
+    return tuple(
+        make_plan(options, member, grid, channels).check_memory(options.memory_limit)
+        for member in members
     )
-    if not prior.stationary:
-        solver = Cholesky(ridge=ridge)
-    made = Plan(network, prior, shift_average, boundary, missing.shape, torus, solver, channels)
-    limit = available() if memory_limit is None else memory_limit
-    require(
-        "this fill",
-        replace(made, channels=1).memory,
-        limit,
-        hint="a smaller image, or a crop around the hole",
-    )
-    return made
 
 
-def build(levels: int, n: int, cache: Cache) -> None:
-    """Compute the kernel of an automatic network, if the cache does not hold it yet."""
-    missing = np.zeros((1,) * n, bool)
-    plan(missing, network=automatic_network(levels, n)).kernel(cache)
+def make_plan(
+    options: GridOptions, member: Member, grid: tuple[int, ...], channels: int = 1
+) -> Plan:
+    """The plan of one network; the ridge of the options, if any, replaces its own."""
+    prior = DEFAULT_PRIOR if options.prior is None else options.prior
+    ridge = member.ridge if options.ridge is None else options.ridge
+    solver: CG | Cholesky = Cholesky(ridge=ridge)
+    if prior.stationary:
+        limit = None if options.memory_limit is None else int(options.memory_limit)
+        solver = CG(ridge=ridge, rtol=options.rtol, memory_limit=limit)
+    torus = grid
+    if options.boundary == "pad":
+        torus = padded(grid, member.network, options.shift_average)
+    return Plan(
+        member.network, prior, options.shift_average, grid, torus, solver, member.weight, channels
+    )
+
+
+def depth(missing: Mask, axes: int | None = None) -> int:
+    """How far, by rows or columns, the deepest missing coordinate is from a known one; of a mask
+    with one axis more than the grid has (`axes`), over all channels."""
+    if axes is not None and missing.ndim > axes:
+        return max(depth(missing[..., channel]) for channel in range(missing.shape[-1]))
+    if not missing.any():
+        return 1
+    return int(ndimage.distance_transform_cdt(missing, "chessboard").max())
+
+
+def default_architecture(
+    shape: tuple[int, ...], deepest: int, boundary: Boundary, shift_average: bool
+) -> Sequential:
+    """As many levels as the largest hole needs, and one to spare where its kernel takes seconds.
+
+    A pixel farther than 2**levels from everything known would be filled with one constant, so the
+    largest hole, measured by its inscribed square, decides.
+    """
+    n = len(shape)
+    quick = max(min(MAX_LOG4_PAIRS // n, 12), 1)
+    needed = math.ceil(math.log2(max(2 * deepest, 2)))
+    # The last of `quick` + 1 levels is only interpolated, so that its kernel takes seconds too.
+    levels = min(max(needed, min(needed + 1, quick), MIN_LEVELS.get(n, 3)), quick + 1)
+    if boundary == "wrap":
+        # One level more would end in a single coordinate, which all others share: a constant.
+        allowed = int(math.log2(min(shape))) - 1
+        if not shift_average:
+            divisor = math.gcd(*shape)
+            allowed = min(allowed, (divisor & -divisor).bit_length() - 1)
+        if allowed < 1:
+            raise InputError(
+                "no network with levels fits a torus of this shape",
+                expected="sides of 4 at least, divisible by 2",
+                got=str(shape),
+                hint="boundary='pad'",
+            )
+        levels = min(levels, allowed)
+    return levels_architecture(levels, n)
+
+
+def levels_architecture(levels: int, n: int) -> Sequential:
+    """The default network with this many levels, for grids of n axes."""
+    return hourglass(levels, convs_up=2 if levels <= max(min(MAX_LOG4_PAIRS // n, 12), 1) else 1)
+
+
+def build_kernel(levels: int, n: int, cache: Cache) -> None:
+    """Compute the kernel of a default network, if the cache does not hold it yet."""
+    make_plan(GridOptions(), Member(levels_architecture(levels, n)), (1,) * n).kernel(cache)
 
 
 def padded(shape: tuple[int, ...], network: Sequential, shift_average: bool) -> tuple[int, ...]:
     """The torus for an image: wide enough that its far sides do not see each other around it,
     divisible by what the network asks for, and of a size that Fourier transforms like."""
-    whole = 1 if shift_average and network.axis.tail_period == 1 else network.stride
-    if not network.mirrored:
-        whole = network.stride
-    sides = []
-    for side in shape:
-        least = max(side + network.receptive_radius, 2 * network.receptive_radius)
-        sides.append(whole * fft.next_fast_len(math.ceil(least / whole), real=True))
-    return tuple(sides)
+    divisor = network.stride
+    if shift_average and network.axis.tail_period == 1 and network.mirrored:
+        divisor = 1
+    reach = network.receptive_radius
+    return tuple(
+        divisor * fft.next_fast_len(math.ceil(max(side + reach, 2 * reach) / divisor), real=True)
+        for side in shape
+    )
 
 
-def beyond_reach(missing: Mask, reach: int, n: int | None = None) -> Mask:
-    """Coordinates where, in some channel, nothing known is seen but the far field: filled with one
-    constant.
-
-    Parameters
-    ----------
-    missing : bool array of shape (*grid), or (*grid, channels) on n axes
-    reach : int
-    n : int, optional
-        The number of axes; all of the mask's by default.
-
-    Returns
-    -------
-    bool array of shape (*grid)
-    """
-    if n is not None and missing.ndim > n:
+def outside_receptive_field(missing: Mask, reach: int, axes: int) -> Mask:
+    """Pixels (*grid) at least `reach` from everything known in some channel: filled with a
+    constant."""
+    if missing.ndim > axes:
         channels = range(missing.shape[-1])
-        return np.any([beyond_reach(missing[..., k], reach) for k in channels], axis=0)
+        each = [outside_receptive_field(missing[..., k], reach, axes) for k in channels]
+        return np.any(each, axis=0)
     if not missing.any():
         return missing
     return np.asarray(ndimage.distance_transform_cdt(missing, "chessboard") >= reach)
-
-
-def check_options(
-    network: object,
-    prior: object,
-    boundary: object,
-    ridge: object,
-    rtol: object,
-    memory_limit: object,
-) -> None:
-    """Refuse options that no mask could make sense of."""
-    if not isinstance(network, Sequential | Mixture) and not (
-        isinstance(network, str) and network == "auto"
-    ):
-        raise InputError(
-            "no such network",
-            expected="'auto', a Sequential or a Mixture",
-            got=repr(network),
-            hint="ntkfill.nn.parse(text) for a network's repr",
-        )
-    if prior is not None and not hasattr(prior, "stationary"):
-        raise InputError("this is no prior", expected="e.g. ntkfill.priors.IID()", got=repr(prior))
-    if boundary not in ("pad", "wrap"):
-        raise InputError("no such boundary", expected="'pad' or 'wrap'", got=repr(boundary))
-    if ridge is not None and check_number("the ridge", ridge) < 0:
-        raise InputError(
-            "the ridge cannot be used", expected="a finite number, 0 or more", got=repr(ridge)
-        )
-    if not 0 < check_number("the tolerance", rtol) < 1:
-        raise InputError(
-            "the tolerance cannot be used", expected="a number between 0 and 1", got=repr(rtol)
-        )
-    if memory_limit is not None:
-        check_number("the memory limit", memory_limit)

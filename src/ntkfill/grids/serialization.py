@@ -18,6 +18,18 @@ from ..nn.parsing import parse, parse_prior
 from ..observed import Mask
 from ..priors import Features, Prior
 
+# The parameters that are stored as JSON; network, prior and mask are stored beside them.
+OPTIONS = (
+    "channel_axis",
+    "shift_average",
+    "boundary",
+    "ridge",
+    "centre",
+    "refine",
+    "rtol",
+    "memory_limit",
+)
+
 # What reading a file that is damaged, or of another kind, may raise.
 UNREADABLE = (
     OSError,
@@ -40,15 +52,11 @@ def write(
     prior: Prior,
     missing: Mask,
 ) -> None:
-    """Write what an inpainter is made of.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
-    """
+    """Write what an inpainter is made of; `Inpainter.save` says what is raised."""
     text = {"format": 1, "options": options, "network": repr(network), "prior": repr(prior)}
-    arrays: dict[str, NDArray[Any]] = {"missing": missing, "options": np.array(_json(text))}
+    # NumPy's numbers are written as plain ones.
+    line = json.dumps(text, default=lambda number: number.item())
+    arrays: dict[str, NDArray[Any]] = {"missing": missing, "options": np.array(line)}
     if isinstance(prior, Features):
         arrays["features"] = prior.values
     try:
@@ -58,19 +66,8 @@ def write(
         raise InputError(f"{path} cannot be written", got=str(error)) from error
 
 
-def _json(text: dict[str, Any]) -> str:
-    """NumPy's numbers as plain ones."""
-    return json.dumps(text, default=lambda number: number.item())
-
-
 def read(path: Path) -> tuple[dict[str, Any], Sequential | Mixture, Prior, Mask]:
-    """Options, network, prior and mask.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read or is of another kind.
-    """
+    """Options, network, prior and mask; `Inpainter.load` says what is raised."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             missing = arrays["missing"]
