@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 
 from ntkfill import InputError
-from ntkfill.kernels import Blocks, DenseKernel, Periodic, Stationary, periodic
+from ntkfill.kernels import Blocks, DenseKernel, Kronecker, Periodic, Stationary, periodic
 from ntkfill.kernels.table import Axis
 from ntkfill.nn import LeakyReLU, Sequential, Upsample, hourglass
 from ntkfill.nn.layers import Conv, Downsample
@@ -34,6 +34,11 @@ def blocks(count, size):
     return Blocks(root @ root.transpose(0, 2, 1))
 
 
+def kronecker(n, m, **options):
+    roots = (np.random.default_rng(k).normal(size=(k, k)) for k in (n, m))
+    return Kronecker(*(DenseKernel(root @ root.T, (len(root),)) for root in roots), **options)
+
+
 def hand_made(side):
     return Periodic(HAND_MADE, (Axis(4, None, 2),), (side,))
 
@@ -43,6 +48,9 @@ KERNELS = {
     "dense 2": lambda: dense(4, 6),
     "dense 3": lambda: dense(2, 4, 2),
     "blocks 2": lambda: blocks(3, 5),
+    "kronecker 2": lambda: kronecker(3, 5),
+    "kronecker 2, with nuggets": lambda: kronecker(4, 3, nuggets=(0.3, 0.1)),
+    "kronecker 2, with effects": lambda: kronecker(4, 3, nuggets=(0.0, 0.2), effects=(0.5, 0.25)),
     "periodic 1, one tile": lambda: hand_made(4),
     "periodic 1, two tiles": lambda: hand_made(8),
     "periodic 1, three tiles": lambda: hand_made(12),
@@ -81,6 +89,12 @@ def by_definition(kernel):
     """The matrix, one entry after the other."""
     if isinstance(kernel, DenseKernel):
         return kernel.values
+    if isinstance(kernel, Kronecker):
+        eyes = tuple(np.eye(n) for n in kernel.shape)
+        sides = zip((kernel.left.values, kernel.right.values), kernel.nuggets, eyes, strict=True)
+        product = np.kron(*(side + nugget * eye for side, nugget, eye in sides))
+        product += kernel.effects[0] * np.kron(eyes[0], np.ones((kernel.shape[1],) * 2))
+        return product + kernel.effects[1] * np.kron(np.ones((kernel.shape[0],) * 2), eyes[1])
     periodic = isinstance(kernel, Periodic)
     table = kernel.table if periodic else kernel.values[(None,) * len(kernel.shape)]
     if isinstance(kernel, Blocks):
@@ -177,6 +191,23 @@ def test_spectrum_is_of_the_matrix():
     assert kernel.spectrum.min() >= 0
 
 
+def test_a_restricted_product_is_the_kernel_of_what_is_left():
+    kernel = KERNELS["kronecker 2, with effects"]()
+    rows, columns = np.array([1, 0, 1, 1], bool), np.array([0, 1, 1], bool)
+    left = kernel.restricted(rows, columns)
+    at = np.flatnonzero(np.outer(rows, columns))
+    every = np.arange(len(at))
+    np.testing.assert_array_equal(left.block(every, every), kernel.block(at, at))
+    assert kernel.restricted(rows | True, columns | True) is kernel
+
+
+def test_eigenvalues_of_a_product():
+    kernel = KERNELS["kronecker 2, with nuggets"]()
+    (a, first), (b, second) = kernel.eigen
+    vectors = np.kron(first, second)
+    close((vectors * np.outer(a, b).ravel()) @ vectors.T, by_definition(kernel))
+
+
 def test_matvec_does_not_depend_on_the_companions():
     """All channels at once, and one by one."""
     for name in ("periodic 2", "periodic 2, with a tail", "stationary 2"):
@@ -193,6 +224,9 @@ ENDLESS, CIRCLE = Axis(4, None, 4), Axis(4, 8)
     [
         (lambda: DenseKernel(np.eye(5), (2, 3)), r"expected shape \(6, 6\); got shape \(5, 5\)"),
         (lambda: DenseKernel(np.ones((4, 6)), (2, 2)), "does not fit its grid"),
+        (lambda: Kronecker(dense(2, 2), dense(6)), "one axis each"),
+        (lambda: kronecker(2, 2, nuggets=(-1.0, 0.0)), ">= 0; got Kronecker"),
+        (lambda: kronecker(2, 2, effects=(0.0, float("nan"))), ">= 0"),
         (lambda: Periodic(np.ones((4, 5)), (ENDLESS,), (10,)), "multiple of 4, at least 7; got 10"),
         (lambda: Periodic(np.ones((4, 5)), (ENDLESS,), (4,)), "at least 7; got 4"),
         (lambda: Periodic(np.ones((4, 8)), (CIRCLE,), (16,)), "expected 8; got 16"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from scipy.linalg import eigh
 
 from ..errors import InputError
+from ..runtime.threads import single_blas_thread
 from .base import Coordinates, check_vector
 from .table import Array
 
@@ -54,6 +56,12 @@ class DenseKernel:
     def matvec(self, x: Array) -> Array:
         check_vector(x, self.shape)
         flat = x.reshape(-1, self.values.shape[0])
-        # One thread: with several, the order of the sums depends on their number.
-        with threadpool_limits(1):
+        with single_blas_thread():
             return (flat @ self.values).reshape(x.shape)
+
+    @cached_property
+    def eigen(self) -> tuple[Array, Array]:
+        """Eigenvalues (n,) and eigenvectors (n, n), in double precision."""
+        with single_blas_thread():
+            values, vectors = eigh(self.values.astype(np.float64))
+        return values, vectors

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import Kernel, Periodic, Stationary
+from ..kernels import Kernel, Kronecker, Periodic, Stationary
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.memory import available, require
@@ -24,16 +24,17 @@ ARRAYS = 12
 # COPYING steps, the best iterate is kept.
 PATIENCE, LOST, COPYING = 500, 1e3, 40
 
-# The least ridge that the preconditioner works with, relative to the mean diagonal.
-FLOOR = 1e-6
+# The smallest ridge that the preconditioner works with, relative to the mean diagonal.
+MIN_RIDGE = 1e-6
 
 
 @dataclass(frozen=True)
 class CG:
     """Conjugate gradients on the known entries.
 
-    On a torus they are preconditioned by Fourier transforms (`ntkfill.solvers.preconditioner`);
-    the kernel of a network that is not stationary is replaced there by its shift average.
+    They are preconditioned (`ntkfill.solvers.preconditioner`) on a torus by Fourier transforms,
+    where a kernel that is not stationary is replaced by its shift average, and for a Kronecker
+    product in the basis of its eigenvectors.
 
     Parameters
     ----------
@@ -79,26 +80,35 @@ class CG:
     def factor(self, kernel: Kernel, known: Mask) -> CGFactor:
         dtype = self.precision
         ridge = absolute_ridge(self.ridge, kernel)
-        per_column = self.column_bytes(kernel.shape)
+        mask = known.reshape(kernel.shape)
+        solved: Kernel = kernel
+        if isinstance(kernel, Kronecker):  # whole rows and columns without known entries drop out
+            rows, columns = (np.asarray(mask.any(axis=axis)) for axis in (1, 0))
+            solved, mask = kernel.restricted(rows, columns), mask[np.ix_(rows, columns)]
+        per_column = self.column_bytes(solved.shape)
         limit = available() if self.memory_limit is None else self.memory_limit
         require("one right-hand side", per_column, limit, hint="a smaller image or crop")
-        stationary = kernel.shift_averaged() if isinstance(kernel, Periodic) else kernel
-        near: Preconditioner | None = None
-        if isinstance(stationary, Stationary):
-            floor = max(ridge, FLOOR * absolute_ridge(1.0, kernel))
-            near = preconditioner(stationary, known.reshape(kernel.shape), floor, dtype)
-        return CGFactor(kernel, known, self, ridge, near, dtype, max(1, limit // per_column))
+        invertible = solved.shift_averaged() if isinstance(solved, Periodic) else solved
+        guess: Preconditioner | None = None
+        if isinstance(invertible, Stationary | Kronecker):
+            floor = max(ridge, MIN_RIDGE * absolute_ridge(1.0, kernel))
+            guess = preconditioner(invertible, mask, floor, dtype)
+        group = max(1, limit // per_column)
+        return CGFactor(kernel, known, self, ridge, solved, mask, guess, dtype, group)
 
 
 @dataclass(frozen=True, eq=False)
 class CGFactor:
-    """A kernel, the known coordinates, and the preconditioner where there is one."""
+    """A kernel and the known coordinates; what is solved, on which mask, and the preconditioner
+    where there is one; how many right-hand sides at once."""
 
     kernel: Kernel
     known: Mask
     solver: CG
     ridge: float
-    near: Preconditioner | None
+    solved: Kernel
+    mask: Mask
+    preconditioner: Preconditioner | None
     dtype: type
     group: int
 
@@ -112,18 +122,18 @@ class CGFactor:
             part = slice(first, first + self.group)
             done, share = first / y.shape[1], y[:, part].shape[1] / y.shape[1]
 
-            def told(x: float, done: float = done, share: float = share) -> None:
+            def show(x: float, done: float = done, share: float = share) -> None:
                 nonlocal shown
                 shown = max(shown, done + share * x)
                 if progress is not None:
                     progress(shown)
 
-            found, report = self._solve(y[:, part], told)
+            found, report = self._solve(y[:, part], show)
             left = self.solver.max_steps - report.steps
             if not report.converged and self.dtype is np.float32 and left > 0:
                 # A kernel with eigenvalues over many decades may need more digits. They are kept:
                 # rounded back, the coefficients would not have the residual that is reported.
-                found, after = self._double(left)._solve(y[:, part], told, found)
+                found, after = self._double(left)._solve(y[:, part], show, found)
                 report = replace(after, steps=report.steps + after.steps)
             parts.append(found)
             reports.append(report)
@@ -138,46 +148,48 @@ class CGFactor:
 
     def _double(self, steps: int) -> CGFactor:
         """The same in double precision, for so many steps."""
-        near = None if self.near is None else self.near.as_type(np.float64)
+        guess = self.preconditioner
+        guess = None if guess is None else guess.as_type(np.float64)
         solver = replace(self.solver, max_steps=steps)
-        return replace(self, near=near, dtype=np.float64, solver=solver)
+        return replace(self, preconditioner=guess, dtype=np.float64, solver=solver)
 
-    def _solve(self, y: Array, told: Progress, start: Array | None = None) -> tuple[Array, Report]:
+    def _solve(
+        self, y: Array, progress: Progress, start: Array | None = None
+    ) -> tuple[Array, Report]:
         """Descend, look at the true residual, and descend again from there until it is small:
         rounding lets the residual that an iteration carries along drift away from the true one."""
-        mask = self.known.reshape(self.kernel.shape)
         rest = self._spread(y)
         size = np.sqrt(_dots(rest, rest))
         size[size == 0] = 1.0
         solution = np.zeros_like(rest) if start is None else self._spread(start)
         if start is not None:
-            rest -= self._product(solution, mask)
+            rest -= self._product(solution)
         steps, residual = 0, _worst(rest, size)
         while residual > self.solver.rtol and steps < self.solver.max_steps:
-            candidate, taken = self._descend(rest, size, mask, self.solver.max_steps - steps, told)
+            candidate, taken = self._descend(rest, size, self.solver.max_steps - steps, progress)
             candidate += solution
             steps += taken
-            rest = self._spread(y) - self._product(candidate, mask)
+            rest = self._spread(y) - self._product(candidate)
             reached = _worst(rest, size)
             if not reached < 0.9 * residual:
                 break
             solution, residual = candidate, reached
-        told(1.0)
-        coefficients = solution.reshape(len(solution), -1)[:, self.known].T
+        progress(1.0)
+        coefficients = solution[:, self.mask].T
         return coefficients, Report(residual, steps, residual <= self.solver.rtol)
 
     def _descend(
-        self, rest: Array, size: NDArray[np.float64], mask: Mask, most: int, told: Progress
+        self, rest: Array, size: NDArray[np.float64], max_steps: int, progress: Progress
     ) -> tuple[Array, int]:
-        """Conjugate gradients from zero: the best iterate, and the steps taken. Eats `rest`."""
+        """Conjugate gradients from zero: the best iterate and the steps; overwrites `rest`."""
         goal = 0.9 * self.solver.rtol
         solution = np.zeros_like(rest)
-        best, least, halved = solution, _worst(rest, size), 0
-        z = self._near(rest)
+        best, smallest, halved = solution, _worst(rest, size), 0
+        z = self._guess(rest)
         direction, power = z.copy(), _dots(rest, z)
-        steps, residual = 0, least
-        while residual > goal and steps < most and steps - halved < PATIENCE:
-            product = self._product(direction, mask)
+        steps, residual = 0, smallest
+        while residual > goal and steps < max_steps and steps - halved < PATIENCE:
+            product = self._product(direction)
             rate = _per_channel(_ratio(power, _dots(direction, product)), rest)
             solution += rate * direction
             product *= rate
@@ -186,32 +198,32 @@ class CGFactor:
             residual = _worst(rest, size)
             if not residual < LOST:
                 break
-            if residual < least / 2:
+            if residual < smallest / 2:
                 # Few solves get so far without ending: only they are worth a copy.
                 best = solution.copy() if steps > COPYING else solution
-                least, halved = residual, steps
-            told(_share(residual, goal))
-            z = self._near(rest)
+                smallest, halved = residual, steps
+            progress(_share(residual, goal))
+            z = self._guess(rest)
             before, power = power, _dots(rest, z)
             direction *= _per_channel(_ratio(power, before), rest)
             direction += z
-        return (best if residual > least else solution), steps
+        return (best if residual > smallest else solution), steps
 
-    def _near(self, rest: Array) -> Array:
-        return rest.copy() if self.near is None else self.near(rest)
+    def _guess(self, rest: Array) -> Array:
+        return rest.copy() if self.preconditioner is None else self.preconditioner(rest)
 
-    def _product(self, x: Array, mask: Mask) -> Array:
+    def _product(self, x: Array) -> Array:
         """(K[known, known] + ridge) x, zero where unknown."""
-        product = self.kernel.matvec(x)
-        product *= mask
+        product = self.solved.matvec(x)
+        product *= self.mask
         product += self.dtype(self.ridge) * x
         return product
 
     def _spread(self, y: Array) -> Array:
         """Values (n_known, m) on the grid, (m, *shape), zero where unknown."""
-        result: Array = np.zeros((y.shape[1], self.known.size), dtype=self.dtype)
-        result[:, self.known] = y.T
-        return result.reshape(-1, *self.kernel.shape)
+        result: Array = np.zeros((y.shape[1], *self.mask.shape), dtype=self.dtype)
+        result[:, self.mask] = y.T
+        return result
 
 
 def _dots(a: Array, b: Array) -> NDArray[np.float64]:

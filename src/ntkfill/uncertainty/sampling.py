@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import eigh
-from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
-from ..kernels import DenseKernel, Kernel, Periodic, Stationary, convolve
+from ..kernels import DenseKernel, Kernel, Kronecker, Periodic, Stationary, convolve
 from ..kernels.periodic import fourier
 from ..kernels.table import Array
+from ..runtime.threads import single_blas_thread
 
 Root = Callable[[Array], Array]
 
@@ -19,7 +18,7 @@ Root = Callable[[Array], Array]
 def root(kernel: Kernel) -> Root:
     """The symmetric square root of a kernel, as an operator on arrays of shape (..., *shape).
 
-    On a torus by Fourier transforms; of a dense kernel by its eigenvalues.
+    On a torus by Fourier transforms; of dense kernels and of their products by eigenvalues.
 
     Raises
     ------
@@ -40,8 +39,14 @@ def root(kernel: Kernel) -> Root:
     if isinstance(kernel, Periodic):
         return fourier(kernel.table, kernel.axes, kernel.shape, root=True)
     if isinstance(kernel, DenseKernel):
-        with threadpool_limits(1):
-            values, vectors = eigh(kernel.values.astype(np.float64))
-            dense = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-        return DenseKernel(dense, kernel.shape).matvec
+        return DenseKernel(_root(*kernel.eigen), kernel.shape).matvec
+    if isinstance(kernel, Kronecker) and not any(kernel.effects):
+        sides = zip((kernel.left, kernel.right), kernel.eigen, strict=True)
+        left, right = (DenseKernel(_root(*eigen), side.shape) for side, eigen in sides)
+        return Kronecker(left, right).matvec
     raise InputError("functions cannot be drawn from this kernel", got=repr(kernel))
+
+
+def _root(values: Array, vectors: Array) -> Array:  # (n,), (n, n)
+    with single_blas_thread():
+        return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
