@@ -1,34 +1,33 @@
-"""Every example runs as it stands, says what it should, and writes nowhere but where it is told."""
+"""Every example runs as it stands, without a warning, and writes no file."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
-SAYS = {
-    "signal_gap.py": "values filled",
-    "volume.py": "RMSE",
-    "one_mask_many_frames.py": "frame 4",
-    "heatmaps.py": "6 heat maps",
-}
+ROOT = Path(__file__).parent.parent
+FAST = "8_frames.py"
+EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
 
 
-def test_none_is_forgotten():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == set(SAYS)
-
-
-@pytest.mark.parametrize("name", SAYS)
-def test_example(name, tmp_path):
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.name == FAST else pytest.mark.slow)
+        for path in EXAMPLES
+    ],
+)
+def test_example(path, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name, *([tmp_path] if "heat" in name else [])],
+        [sys.executable, "-W", "error", path],
         cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": "Agg"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert SAYS[name] in done.stdout
-    assert {path.suffix for path in tmp_path.iterdir()} <= {".png"}
+    assert not list(tmp_path.iterdir())

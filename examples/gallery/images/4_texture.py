@@ -22,8 +22,8 @@ panels = {
     'refine="auto"': ntkfill.inpaint(known, refine="auto"),
     "truth": texture,
 }
-figure, axes = plt.subplots(1, 4, figsize=(11, 3.2))
-for axis, (name, image) in zip(axes, panels.items(), strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(6, 6.4))
+for axis, (name, image) in zip(axes.flat, panels.items(), strict=True):
     axis.imshow(image, cmap="gray", vmin=-2, vmax=2)
     axis.axis("off")
     error = np.sqrt(np.mean((image - texture)[missing] ** 2))

@@ -20,9 +20,9 @@ error = np.abs(result.values - photo)
 inside = (result.interval.lower <= photo) & (photo <= result.interval.upper)
 print(f"{inside[missing].mean():.1%} of the missing pixels lie in their 90 % interval")
 
-figure, axes = plt.subplots(1, 4, figsize=(13, 2.9))
+figure, axes = plt.subplots(2, 2, figsize=(8, 6.4))
 for axis, image, title in zip(
-    axes,
+    axes.flat,
     (np.where(missing, np.nan, photo), result.values, result.std, error),
     ("known", "filled", "standard deviation", "error"),
     strict=True,

@@ -21,7 +21,7 @@ missing = np.array(page)
 damaged = np.where(missing[..., None], np.uint8(255), photo)
 filled = ntkfill.inpaint(damaged, missing, channel_axis=-1)
 
-figure, axes = plt.subplots(1, 3, figsize=(9.6, 2.8))
+figure, axes = plt.subplots(3, 1, figsize=(5, 11.4))
 for axis, image, title in zip(
     axes, (damaged, filled, photo), ("known", "filled", "truth"), strict=True
 ):

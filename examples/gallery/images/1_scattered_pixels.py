@@ -32,10 +32,11 @@ else:
     panels["biharmonic"] = np.uint8(np.rint(255 * biharmonic.clip(0, 1)))
 panels["truth"] = photo
 
-figure, axes = plt.subplots(1, len(panels), figsize=(3 * len(panels), 3.3))
-for axis, (name, image) in zip(axes, panels.items(), strict=True):
-    axis.imshow(image)
+figure, axes = plt.subplots(2, 2, figsize=(7, 7.4))
+for axis in axes.flat:
     axis.axis("off")
+for axis, (name, image) in zip(axes.flat, panels.items(), strict=False):
+    axis.imshow(image)
     axis.set_title(name)
     if name in seconds:
         error = image[missing].astype(float) - photo[missing]
