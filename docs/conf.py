@@ -61,7 +61,9 @@ sphinx_gallery_conf = {
     "backreferences_dir": "api/uses",
     "doc_module": ("ntkfill",),
     "within_subsection_order": "FileNameSortKey",
-    "subsection_order": [f"../examples/gallery/{name}" for name in ("images", "tables", "networks")],
+    "subsection_order": [
+        f"../examples/gallery/{name}" for name in ("images", "tables", "networks")
+    ],
 }
 
 html_theme = "pydata_sphinx_theme"

@@ -69,13 +69,12 @@ show(
 # %%
 # 4. Ask for error bars
 # ---------------------
-# :class:`ntkfill.Inpainter` holds the options, and its ``fill`` returns everything there is to know:
-# values, standard deviations, intervals, and how the fill went. With ``interval=0.9`` about nine in
-# ten of the missing pixels lie within their interval: its width is calibrated on known pixels that
-# were hidden and filled.
+# :class:`ntkfill.Inpainter` holds the options. Its ``fill`` returns values, standard deviations,
+# intervals, and how the fill went. With ``interval=0.9`` about nine in ten of the missing pixels
+# lie within their interval: its width is calibrated on known pixels that were hidden and filled.
 
 grey = photo.mean(axis=-1)
-result = ntkfill.Inpainter().sure(grey, missing, interval=0.9)
+result = ntkfill.Inpainter().fill(grey, missing, interval=0.9)
 lower, upper = result.interval.lower, result.interval.upper
 covered = ((lower <= grey) & (grey <= upper))[missing].mean()
 print(f"{covered:.0%} of the missing pixels lie within their interval")
@@ -90,8 +89,8 @@ show(
 #
 # 5. See how the fill went
 # ------------------------
-# The network was chosen by hiding known pixels and predicting them. ``info.network`` is what to pass
-# as ``network=`` to get the same result again.
+# The network was chosen by hiding known pixels and predicting them. Pass ``info.network`` as
+# ``network=`` to get the same result again.
 
 info = result.info
 print(f"{info.missing} pixels filled in {info.seconds:.1f} s, converged: {info.converged}")

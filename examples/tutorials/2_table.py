@@ -28,9 +28,9 @@ table.iloc[:5, :6]
 # %%
 # 2. Fill it
 # ----------
-# :class:`ntkfill.NTKImputer` is a scikit-learn transformer. A data frame goes in, a data frame with the
-# same labels comes out. Every column is regressed on the others, repeatedly; columns may have any
-# scale.
+# :class:`ntkfill.NTKImputer` is a scikit-learn transformer. A data frame goes in, a data frame with
+# the same labels comes out. Every column is regressed on the others, repeatedly; columns may have
+# any scale.
 
 filled = ntkfill.NTKImputer().fit_transform(table)
 filled.iloc[:5, :6].round(2)

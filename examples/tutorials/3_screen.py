@@ -87,8 +87,8 @@ figure.tight_layout()
 ranking = screens.rank(result, simulated.signature)
 best = ranking.drugs[:12]
 figure, axis = plt.subplots(figsize=(8, 3.4))
-colours = ["tab:green" if drug.drug in simulated.cures else "0.7" for drug in best]
-axis.barh([drug.drug for drug in best][::-1], [-drug.cosine for drug in best][::-1], color=colours[::-1])
+for drug in reversed(best):
+    axis.barh(drug.drug, -drug.cosine, color="tab:green" if drug.drug in simulated.cures else "0.7")
 axis.set(title="the twelve best drugs; the cures in green", xlabel="reversal (minus the cosine)")
 figure.tight_layout()
 
@@ -96,5 +96,5 @@ figure.tight_layout()
 # Where to go from here
 # ---------------------
 # Predicted profiles serve to decide what to measure next. Do not test them for differential
-# expression as if they had been measured: :doc:`/guide/uncertainty` says why. On the command line the
-# same is ``ntkfill screen evaluate | complete | rank``; ``ntkfill screen demo`` runs all of it.
+# expression as if they had been measured: :doc:`/guide/uncertainty` says why. On the command line
+# the same is ``ntkfill screen evaluate | complete | rank``; ``ntkfill screen demo`` runs all of it.

@@ -2,8 +2,8 @@
 Nine pixels in ten missing
 ==========================
 
-A photo of which one pixel in ten is known, filled by ntkfill and, where scikit-image is installed, by
-its biharmonic inpainting.
+A photo of which one pixel in ten is known, filled by ntkfill and, where scikit-image is installed,
+by its biharmonic inpainting.
 """
 
 import time

@@ -3,8 +3,8 @@ A hole in a photo
 =================
 
 Nothing is invented: a hole is filled smoothly from its surroundings. With ``refine="auto"`` what
-repeats around a hole is continued into it (first row). In a smooth region biharmonic inpainting is the
-most accurate (second row).
+repeats around a hole is continued into it (first row). In a smooth region biharmonic inpainting is
+the most accurate (second row).
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 A texture as its own prior
 ==========================
 
-Half of the pixels of a texture, filled by the network alone and with ``refine="auto"``, which completes
-each patch from the patches that look like it.
+Four pixels in ten of a texture are known. It is filled by the network alone, and with
+``refine="auto"``, which completes each patch from the patches that look like it.
 """
 
 import matplotlib.pyplot as plt

@@ -15,7 +15,7 @@ import ntkfill
 photo = np.array(load_sample_image("flower.jpg"))[70:262, 190:446].mean(axis=-1)
 missing = np.random.default_rng(0).random(photo.shape) < 0.5
 missing[90:130, 180:220] = True
-result = ntkfill.Inpainter().sure(np.where(missing, np.nan, photo), interval=0.9)
+result = ntkfill.Inpainter().fill(np.where(missing, np.nan, photo), interval=0.9)
 error = np.abs(result.values - photo)
 inside = (result.interval.lower <= photo) & (photo <= result.interval.upper)
 print(f"{inside[missing].mean():.1%} of the missing pixels lie in their 90 % interval")

@@ -17,7 +17,7 @@ signal = truth.copy()
 signal[200:230] = np.nan
 signal[random.random(600) < 0.3] = np.nan
 
-result = ntkfill.Inpainter().sure(signal, interval=0.9)
+result = ntkfill.Inpainter().fill(signal, interval=0.9)
 error = np.sqrt(np.mean((result.values - truth)[np.isnan(signal)] ** 2))
 print(f"{result.info.missing} values filled, RMSE {error:.3f}")
 

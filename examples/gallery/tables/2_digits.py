@@ -2,8 +2,8 @@
 Rows of a table that are images
 ===============================
 
-Handwritten digits as a table: one row per image, one column per pixel. The lower half of some images
-is missing, and is filled from the other rows.
+Handwritten digits as a table: one row per image, one column per pixel. The lower half of some
+images is missing, and is filled from the other rows.
 """
 
 import matplotlib.pyplot as plt
