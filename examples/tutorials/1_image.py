@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.datasets import load_sample_image
 
 import ntkfill
+from ntkfill import plots
 
 photo = np.array(load_sample_image("china.jpg"))[40:232, 220:412]
 missing = np.random.default_rng(0).random(photo.shape[:2]) < 0.5
@@ -102,16 +103,16 @@ print(info.network)
 # The kernel row of a pixel is what the network takes for similar (the heat maps of the paper). The
 # filled value is a weighted sum of the known pixels, and ``weights`` returns these weights.
 
-inpainter = ntkfill.Inpainter().fit(missing)
+inpainter = ntkfill.Inpainter().fit(mask=missing)
 at = (100, 50)  # in the middle of the square
 kernel_row, weights = inpainter.kernel_row(at), inpainter.weights(at)
 print(f"the weights sum to {weights.sum():.3f}")
 
 around = np.s_[70:130, 20:80]
-show(
-    [damaged[around], kernel_row[around], np.sqrt(np.abs(weights))[around]],
-    ["known", "kernel row", "weights (root of their size)"],
-)
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.4))
+plots.heatmap(kernel_row[around], axes[0], at=(30, 30)).set_title("kernel row")
+plots.heatmap(weights[around], axes[1], at=(30, 30), signed=True).set_title("weights")
+figure.tight_layout()
 
 # %%
 # 7. Fill many images through one mask

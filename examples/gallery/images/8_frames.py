@@ -16,7 +16,7 @@ scratch = np.zeros((48, 64), bool)
 scratch[10:14] = True
 scratch[:, 40:43] = True
 
-inpainter = ntkfill.Inpainter().fit(scratch)
+inpainter = ntkfill.Inpainter().fit(mask=scratch)
 figure, axes = plt.subplots(2, 4, figsize=(10, 4))
 for number, frame in enumerate(frames):
     damaged = np.where(scratch, 0, frame).astype(np.uint8)
