@@ -57,7 +57,7 @@ figure.tight_layout()
 # come back unchanged. With ``interval=0.9`` it also says how far off the predictions may be.
 
 result = screens.complete(screen, interval=0.9)
-completed = result.screen
+completed = result.values
 print(completed)
 
 lower, upper = result.interval.lower, result.interval.upper
