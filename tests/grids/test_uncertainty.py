@@ -331,7 +331,7 @@ def test_intervals_over_gaps_that_repeat_warn():
     inside = (sure.interval.lower <= truth) & (truth <= sure.interval.upper)
     assert inside[rows_missing(truth.shape)].mean() < 0.5
     assert sure.info.refinement.patches is None
-    assert "repeat" in sure.info.refinement.told()
+    assert "repeat" in sure.info.refinement.report()
 
 
 @pytest.mark.parametrize("refine", [None, "auto"])

@@ -340,9 +340,9 @@ def test_blocks_are_solved_as_one_matrix(uneven):
 
 
 def test_blocks_alone():
-    with pytest.raises(InputError, match="not made of blocks"):
+    with pytest.raises(InputError, match="Blocks kernel"):
         Blockwise().factor(DenseKernel(np.eye(2), (2,)), np.ones(2, bool))
-    with pytest.raises(InputError, match="these are no blocks"):
+    with pytest.raises(InputError, match="values of Blocks"):
         Blocks(np.ones((2, 3, 4)))
 
 
@@ -350,6 +350,6 @@ def test_blocks_keep_single_precision():
     kernel, known = small_blocks(np.float32)
     factor = Blockwise(0.3).factor(kernel, known.ravel())
     report = factor.solve(np.ones((known.sum(), 1), np.float32)).report
-    assert factor.shares.dtype == factor.variance.dtype == np.float32
+    assert factor.weights.dtype == factor.variance.dtype == np.float32
     assert report.converged
     assert report.residual > 1e-9

@@ -213,8 +213,11 @@ def fill_figures(
             f"chosen of {len(info.choice.candidates)} by {info.choice.n_held_out:,} hidden known "
             f"pixels, with an error of {info.choice.error:.3g} there: {info.network!r}",
         )
+    refinement = None
     if info.refinement is not None:
-        print_message(options, info.refinement.told())
+        refinement = asdict(info.refinement) | {"hidden": info.refinement.n_held_out}
+        del refinement["held_out"]
+        print_message(options, info.refinement.report())
     if not info.missing:
         print_message(options, "warning: nothing is missing in this mask; white must mean missing")
     if info.n_outside_receptive_field:
@@ -234,7 +237,7 @@ def fill_figures(
         "beyond_reach": info.n_outside_receptive_field,
         "network": repr(info.network) if info.network else None,
         "choice": choice,
-        "refinement": None if info.refinement is None else asdict(info.refinement),
+        "refinement": refinement,
         "steps": steps,
         "residual": residual,
         "converged": info.converged,

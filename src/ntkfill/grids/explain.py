@@ -9,7 +9,7 @@ from ..explanation import Explanation
 from ..kernels.table import Array
 from .model import GridModel
 from .options import Refine
-from .patches import trace
+from .patches import attribution
 
 
 def explain(
@@ -30,7 +30,7 @@ def explain(
         places, of = np.argwhere(known), None
     else:
         entry = (*inside, channel % channels)
-        direct, first = trace(
+        direct, first = attribution(
             done.by_networks, model.missing, refinement.before, refinement.patches, entry
         )
         weights = (direct + model.adjoint(first))[known].ravel()

@@ -15,7 +15,7 @@ from ..observed import Mask, Observed
 from ..runtime.progress import Progress, stage
 from ..solvers.base import Factor, Report
 from .options import Refine
-from .patches import Refined, Refinement, refined
+from .patches import Refined, Refinement, refine_if_better
 from .plan import Plan
 
 # Factors are kept for so many groups of channels; more are made each time they are needed.
@@ -141,7 +141,7 @@ class GridModel:
             return CompletedImage(values, reports, Refined(values), None)
         values, reports = self.complete(pixels, stage(progress, 0, STAGES))
         rest = None if progress is None else (lambda x: progress((1 + (STAGES - 1) * x) / STAGES))
-        better, refinement = refined(
+        better, refinement = refine_if_better(
             pixels,
             values,
             self.missing,

@@ -120,7 +120,7 @@ class GridUncertainty:
         again = replace(self, model=self.model.refit(missing | held_out))
         refined = Refined(again.model.complete(self.pixels)[0])
         if refinement is not None:
-            refined = refinement.redone(refined.values, again.model.missing)
+            refined = refinement.apply(refined.values, again.model.missing)
         std = again.std(refined, refinement, progress)[held_out]
         error = np.abs((refined.values - self.pixels)[held_out])
         score = np.divide(error, std, out=np.where(error > 0, np.inf, 0.0), where=std > 0)
@@ -171,10 +171,9 @@ def calibration_mask(
     seed = options.random_state + 1
     held_out = hold_out_like(missing, axes, share=options.holdout, random_state=seed).mask
     rest = held_out.copy()
-    if choice is not None and choice.held_out is not None:
-        rest &= ~choice.held_out
-    if refinement is not None:
-        rest &= ~hold_out_like(missing, axes).mask
+    for selection in (choice, refinement):
+        if selection is not None and selection.held_out is not None:
+            rest &= ~selection.held_out
     return rest if rest.sum() >= MIN_CALIBRATION else held_out
 
 

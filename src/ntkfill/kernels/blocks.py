@@ -1,4 +1,4 @@
-"""Many small kernels side by side."""
+"""A kernel of many small blocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .table import Array
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Many small kernels side by side: coordinates of different blocks have nothing in common.
+    """A block-diagonal kernel: coordinates of different blocks are uncorrelated.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Blocks:
     def __post_init__(self) -> None:
         if self.values.ndim != 3 or self.values.shape[1] != self.values.shape[2]:
             raise InputError(
-                "these are no blocks",
+                "values of Blocks cannot be used",
                 expected="shape (blocks, n, n)",
                 got=f"shape {self.values.shape}",
             )
@@ -50,8 +50,8 @@ class Blocks:
 
     def block(self, rows: Coordinates, cols: Coordinates) -> Array:
         (of_row, row), (of_col, col) = (np.divmod(at, self.shape[1]) for at in (rows, cols))
-        found = self.values[of_row[:, None], row[:, None], col]
-        return np.where(of_row[:, None] == of_col, found, found.dtype.type(0))
+        values = self.values[of_row[:, None], row[:, None], col]
+        return np.where(of_row[:, None] == of_col, values, values.dtype.type(0))
 
     def matvec(self, x: Array) -> Array:
         check_vector(x, self.shape)

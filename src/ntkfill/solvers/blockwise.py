@@ -1,4 +1,4 @@
-"""The direct solver of many small kernels side by side: all blocks at once."""
+"""The direct solver of a kernel of many small blocks: all blocks at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALL = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Blockwise:
-    """Solve every block of a `Blocks` kernel by itself, in the precision of the kernel.
+    """Solve every block of a `Blocks` kernel separately, in the precision of the kernel.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Blockwise:
     Raises
     ------
     InputError
-        If the kernel is not made of blocks.
+        If the kernel is not a `Blocks` kernel.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class Blockwise:
     >>> factor = Blockwise().factor(kernel, np.array([1, 0, 1, 0], bool))
     >>> factor.solve(np.array([[4.0], [6.0]])).coefficients.ravel()
     array([2. , 1.5])
-    >>> factor.shares.ravel(), factor.variance[:, 1]
+    >>> factor.weights.ravel(), factor.variance[:, 1]
     (array([0.5, 0.5]), array([1.5, 3. ]))
     """
 
@@ -48,102 +48,84 @@ class Blockwise:
     def factor(self, kernel: Kernel, known: Mask) -> BlockwiseFactor:
         if not isinstance(kernel, Blocks):
             raise InputError(
-                "this kernel is not made of blocks",
-                expected="Blocks",
+                "Blockwise cannot solve this kernel",
+                expected="a Blocks kernel",
                 got=repr(kernel),
                 hint="the solver Cholesky",
             )
-        seen = known.reshape(kernel.shape)
-        # Blocks know different numbers of entries: the known ones come first, those of blocks that
-        # know less than the fullest are followed by some without a say.
-        counts, order = seen.sum(axis=1), np.argsort(~seen, axis=1, kind="stable")
-        at, to = order[:, : counts.max(initial=0)], order[:, counts.min(initial=seen.shape[1]) :]
-        real = np.arange(at.shape[1]) < counts[:, None]
-        inner = _pick(kernel.values, at, at) * (real[:, :, None] & real[:, None, :])
+        in_block = known.reshape(kernel.shape)
+        # In each block, known entries come first. Blocks with fewer known entries than others are
+        # padded with missing ones of zero weight.
+        counts = in_block.sum(axis=1)
+        order = np.argsort(~in_block, axis=1, kind="stable")
+        at = order[:, : counts.max(initial=0)]
+        to = order[:, counts.min(initial=in_block.shape[1]) :]
+        valid = np.arange(at.shape[1]) < counts[:, None]
+        inner = _submatrices(kernel.values, at, at) * (valid[:, :, None] & valid[:, None, :])
         noise = np.broadcast_to(np.asarray(self.noise, kernel.values.dtype), kernel.shape)
         inner[:, *np.diag_indices(at.shape[1])] += np.where(
-            real, np.take_along_axis(noise, at, axis=1), 1
+            valid, np.take_along_axis(noise, at, axis=1), 1
         )
-        return BlockwiseFactor(kernel, known, at, to, real, inner)
+        return BlockwiseFactor(kernel, known, at, to, valid, inner)
 
 
 @dataclass(frozen=True, eq=False)
 class BlockwiseFactor:
-    """Blocks made ready for the known entries of each.
+    """A `Blocks` kernel prepared for the known entries of each block."""
 
-    Parameters
-    ----------
-    kernel : Blocks
-    known : bool array of shape (blocks * n,)
-    at, to : int arrays of shape (blocks, k), (blocks, t)
-        Entries of each block: the known ones, and all that are missing.
-    real : bool array of shape (blocks, k)
-        Where `at` names a known entry; blocks that know less are filled up.
-    inner : array of shape (blocks, k, k)
-        K[known, known] + noise, and the identity where filled up.
-    """
-
-    kernel: Blocks
-    known: Mask
-    at: Index
-    to: Index
-    real: Mask
-    inner: Array
+    kernel: Blocks  # (blocks, n)
+    known: Mask  # (blocks * n,)
+    at: Index  # (blocks, k): known entries of each block, padded
+    to: Index  # (blocks, t): all entries that are missing in a block, and others
+    valid: Mask  # (blocks, k): False where padded
+    inner: Array  # (blocks, k, k): K[known, known] + noise, the identity where padded
 
     def solve(self, y: Array, progress: Progress | None = None) -> Solution:
         """Solve for y of shape (n_known, m)."""
-        spread = np.zeros((self.known.size, y.shape[1]), dtype=np.result_type(y, self.inner))
-        spread[self.known] = y
-        spread = spread.reshape(*self.kernel.shape, -1)
-        padded = np.take_along_axis(spread, self.at[..., None], axis=1) * self.real[..., None]
-        found = np.linalg.solve(self.inner, padded)
-        rest = (padded - self.inner @ found).reshape(-1, y.shape[1])
-        np.put_along_axis(spread, self.at[..., None], found, axis=1)
+        entries = np.zeros((self.known.size, y.shape[1]), dtype=np.result_type(y, self.inner))
+        entries[self.known] = y
+        entries = entries.reshape(*self.kernel.shape, -1)
+        padded = np.take_along_axis(entries, self.at[..., None], axis=1) * self.valid[..., None]
+        solved = np.linalg.solve(self.inner, padded)
+        rest = (padded - self.inner @ solved).reshape(-1, y.shape[1])
+        np.put_along_axis(entries, self.at[..., None], solved, axis=1)
         size = norms(y)
         residual = float(np.max(norms(rest) / np.where(size > 0, size, 1.0), initial=0.0))
         if progress is not None:
             progress(1.0)
         report = Report(residual, 0, residual < SMALL)
-        return Solution(spread.reshape(-1, y.shape[1])[self.known], report)
+        return Solution(entries.reshape(-1, y.shape[1])[self.known], report)
 
     @cached_property
-    def shares(self) -> Array:
+    def weights(self) -> Array:
         """(K[known, known] + noise)^-1 K[known, missing] of every block: shape (blocks, k, t)."""
         return np.linalg.solve(self.inner, self._cross)
 
     def predict(self, y: Array) -> Array:
         """From values (blocks, n), read where known, to all: known ones stay as they are."""
-        told = np.where(self.real, np.take_along_axis(y, self.at, axis=1), 0)
-        return self._where_missing(np.einsum("mkt,mk->mt", self.shares, told), y)
+        known = np.where(self.valid, np.take_along_axis(y, self.at, axis=1), 0)
+        return self._where_missing(np.einsum("mkt,mk->mt", self.weights, known), y)
 
     def adjoint(self, gradient: Array) -> Array:
-        """What known values count in a sum over predicted ones: the transpose of `predict`.
-
-        Parameters
-        ----------
-        gradient : array of shape (blocks, n)
-            What each prediction counts; read where missing.
-
-        Returns
-        -------
-        array of shape (blocks, n), zero where missing
-        """
+        """The transpose of `predict`: from the gradient (blocks, n) of a sum over predictions, read
+        where missing, to that with respect to known values, zero where missing."""
         missing = np.where(self.known.reshape(gradient.shape), 0, gradient)
-        told = np.einsum("mkt,mt->mk", self.shares, np.take_along_axis(missing, self.to, axis=1))
+        missing = np.take_along_axis(missing, self.to, axis=1)
         result = np.zeros(gradient.shape)
-        np.put_along_axis(result, self.at, told, axis=1)
+        known = np.einsum("mkt,mt->mk", self.weights, missing)
+        np.put_along_axis(result, self.at, known, axis=1)
         return result
 
     @property
     def variance(self) -> Array:
-        """Of every entry given the known ones, the posterior variance: shape (blocks, n)."""
+        """The posterior variance of every entry, 0 where known: shape (blocks, n)."""
         prior = np.take_along_axis(self.kernel.diagonal(), self.to, axis=1)
-        left = prior - np.einsum("mkt,mkt->mt", self._cross, self.shares)
+        left = prior - np.einsum("mkt,mkt->mt", self._cross, self.weights)
         return self._where_missing(np.maximum(left, 0), np.zeros(self.kernel.shape, left.dtype))
 
     @cached_property
     def _cross(self) -> Array:
-        return _pick(self.kernel.values, self.at, self.to) * self.real[:, :, None]
+        return _submatrices(self.kernel.values, self.at, self.to) * self.valid[:, :, None]
 
     def _where_missing(self, values: Array, others: Array) -> Array:
         """Values (blocks, t) at the missing entries, others (blocks, n) at the known ones."""
@@ -152,7 +134,7 @@ class BlockwiseFactor:
         return np.where(self.known.reshape(result.shape), others, result)
 
 
-def _pick(values: Array, rows: Index, cols: Index) -> Array:
+def _submatrices(values: Array, rows: Index, cols: Index) -> Array:
     """values[m, rows[m], cols[m]] for every m."""
     m, size, _ = values.shape
     first = np.arange(m)[:, None] * size + rows

@@ -1,193 +1,216 @@
-"""`inpaint(..., refine=...)`, and the same on the command line."""
+"""A fill refined by its own patches."""
 
-import json
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from scipy import ndimage
 
-from ntkfill import Inpainter, InputError, inpaint
-from ntkfill.cli import main
-from ntkfill.nn import hourglass
+from ntkfill.grids.patches import PatchOptions, attribution, refine
+from ntkfill.grids.patches.options import candidates
+from ntkfill.grids.patches.passes import hole_depths
+from ntkfill.grids.patches.refinement import working_memory
+from ntkfill.runtime import threads
 
-
-def fill(image, mask=None, **options):
-    """Values and how the fill went."""
-    done = Inpainter(**options).fill(image, mask)
-    return done.values, done.info
+QUICK = PatchOptions(width=6, step=3, search_radius=6, n_neighbours=30, passes=2)
 
 
-TEXTURE = 100 + 100 * np.sin(1.9 * sum(np.indices((48, 48)))) * np.cos(np.arange(48) / 9)
-MISSING = np.random.default_rng(0).random((48, 48)) < 0.5
+def scattered(shape, share=0.5, seed=0):
+    return np.random.default_rng(seed).random(shape) < share
+
+
+def stripes(*shape):
+    """Waves along the diagonal, (*shape, 1): patches repeat, neighbours differ."""
+    return np.sin(2.1 * sum(np.indices(shape)))[..., None]
+
+
+def zeroed(truth, missing):
+    return np.where(missing[..., None] if missing.ndim < truth.ndim else missing, 0.0, truth)
+
+
+def refined(*given):
+    return refine(*given).values
 
 
 def error(filled, truth, missing):
-    return float(np.sqrt(np.mean((filled.astype(float) - truth)[missing] ** 2)))
+    return float(np.sqrt(np.mean((filled - truth)[missing] ** 2)))
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_a_texture_is_refined(dtype):
-    image = TEXTURE.astype(dtype)
-    plain = inpaint(image, MISSING)
-    filled, info = fill(image, MISSING, refine="auto")
-    assert filled.dtype == dtype
-    assert (filled[~MISSING] == image[~MISSING]).all()
-    assert error(filled, TEXTURE, MISSING) < 0.5 * error(plain, TEXTURE, MISSING)
-    assert info.refinement.patches is not None
-    assert info.refinement.after < info.refinement.before
-    # The guess of the error is about the error.
-    assert 0.5 < info.refinement.before / error(plain, TEXTURE, MISSING) < 2
+@pytest.mark.parametrize("shape", [(400,), (40, 40), (14, 14, 14)])
+def test_what_repeats_is_filled_from_itself(shape):
+    truth, missing = stripes(*shape), scattered(shape)
+    filled = zeroed(truth, missing)
+    better = refined(filled, missing, 0.7)
+    assert error(better, truth, missing) < 0.1 * error(filled, truth, missing)
+    np.testing.assert_array_equal(better[~missing], truth[~missing])
+    # Negative control: what does not repeat cannot be.
+    noise = np.random.default_rng(1).standard_normal(truth.shape)
+    assert error(refined(zeroed(noise, missing), missing, 0.7), noise, missing) > 0.9
 
 
-def test_noise_is_left_alone_unless_asked():
-    noise = np.random.default_rng(1).standard_normal((48, 48))
-    # With a ridge this large the fill is the mean, and there is nothing better.
-    plain = inpaint(noise, MISSING, ridge=1e3)
-    left, info = fill(noise, MISSING, ridge=1e3, refine="auto")
-    assert info.refinement.patches is None
-    assert left.tobytes() == plain.tobytes()
-    asked, info = fill(noise, MISSING, ridge=1e3, refine="patches")
-    assert info.refinement.patches is not None
-    assert asked.tobytes() != plain.tobytes()
+def test_channels_help_each_other():
+    rng = np.random.default_rng(0)
+    grey = rng.standard_normal((40, 40, 1))
+    truth = np.concatenate([grey, -2 * grey, grey + 1], axis=-1)
+    missing = np.zeros(truth.shape, bool)
+    missing[..., 0] = scattered((40, 40))
+    filled = np.where(missing, 0, truth)
+    small = PatchOptions(width=2, step=1, search_radius=8)
+    assert error(refined(filled, missing, 1.0, small), truth, missing) < 0.1
+    alone = refined(filled[..., :1], missing[..., :1], 1.0, small)
+    assert error(alone, truth[..., :1], missing[..., :1]) > 0.9
 
 
-def test_unrefined_is_the_default():
-    filled, info = fill(TEXTURE, MISSING)
-    assert info.refinement is None
-    assert filled.tobytes() == inpaint(TEXTURE, MISSING, refine=None).tobytes()
+def test_the_middle_of_a_hole_stays_as_it_was():
+    truth, missing = stripes(60, 60), np.zeros((60, 60), bool)
+    missing[15:45, 15:45] = True
+    filled = zeroed(truth, missing)
+    better = refined(filled, missing, 0.7, QUICK)
+    deep = (slice(15 + QUICK.width, 45 - QUICK.width),) * 2
+    np.testing.assert_array_equal(better[deep], filled[deep])
+    assert error(better, truth, missing) < error(filled, truth, missing)
 
 
-def test_too_little_to_hide():
-    few, gap = np.sin(np.arange(12.0)), np.arange(12) == 5
-    filled, info = fill(few, gap, refine="auto")
-    assert info.refinement is None
-    assert filled.tobytes() == inpaint(few, gap).tobytes()
-    _, info = fill(few, gap, refine="patches")
-    assert info.refinement.hidden == 0
-    assert "too little" in info.refinement.told()
+DEEP = np.zeros((60, 60), bool)
+DEEP[15:45, 15:45] = True
 
 
-def test_channels_may_miss_different_pixels():
-    image = np.stack([TEXTURE, 200 - TEXTURE], axis=0)
-    image[0][MISSING] = np.nan
-    filled = inpaint(image, channel_axis=0, refine="patches")
-    truth = np.stack([TEXTURE, 200 - TEXTURE], axis=0)
-    where = np.isnan(image)
-    assert (filled[~where] == image[~where]).all()
-    assert error(filled, truth, where) < 0.5 * error(inpaint(image, channel_axis=0), truth, where)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_what_repeats_is_completed_ring_by_ring(channels):
+    truth = stripes(60, 60) * np.ones(channels)
+    filled = zeroed(truth, DEEP)
+    rim = refine(filled, DEEP, 0.7, QUICK)
+    better = refine(filled, DEEP, 0.7, replace(QUICK, ring_passes=1))
+    middle = ndimage.binary_erosion(DEEP, iterations=QUICK.width)
+    assert error(rim.values, truth, middle) > 0.6
+    assert error(better.values, truth, middle) < 0.1
+    np.testing.assert_array_equal(better.values[~DEEP], truth[~DEEP])
+    assert np.isnan(rim.std[middle]).all()
+    assert (better.std[DEEP] > 0).all()
+    # Nothing outside the hole is changed by what happens in it.
+    scatter = scattered(DEEP.shape) & ~ndimage.binary_dilation(DEEP, iterations=20)
+    both = [
+        refine(zeroed(truth, DEEP | scatter), DEEP | scatter, 0.7, replace(QUICK, ring_passes=k))
+        for k in (0, 1)
+    ]
+    np.testing.assert_array_equal(both[0].values[scatter], both[1].values[scatter])
 
 
-def test_one_mask_many_images(tmp_path):
-    inpainter = Inpainter(refine="patches").fit(TEXTURE, MISSING)
-    filled = inpaint(TEXTURE, MISSING, refine="patches")
-    np.testing.assert_allclose(inpainter.transform(TEXTURE), filled, atol=0.1)
-    inpainter.save(tmp_path / "one.npz")
-    again = Inpainter.load(tmp_path / "one.npz")
-    assert again.refine == "patches"
-    assert again.transform(TEXTURE).tobytes() == inpainter.transform(TEXTURE).tobytes()
+@pytest.mark.parametrize("shape", [(400,), (40, 40), (14, 14, 14)])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_nothing_is_changed_where_no_hole_is_deep(shape, share):
+    missing, filled = scattered(shape, share), stripes(*shape)
+    options = candidates(len(shape))[0]
+    same = [refine(filled, missing, 0.7, replace(options, passes=2, ring_passes=k)) for k in (0, 2)]
+    assert same[0].values.tobytes() == same[1].values.tobytes()
+    assert same[0].std.tobytes() == same[1].std.tobytes()
 
 
-def test_no_other_word():
-    with pytest.raises(InputError, match="'patches' or 'auto'"):
-        inpaint(TEXTURE, MISSING, refine="patch")
-    with pytest.raises(InputError, match="'patches' or 'auto'"):
-        Inpainter(refine="patch").fit(mask=MISSING)
+@pytest.mark.parametrize("ring_passes", [0, 2])
+def test_a_refined_pixel_is_the_sum_of_its_attribution(ring_passes):
+    options = replace(QUICK, ring_passes=ring_passes)
+    truth, missing = stripes(48, 40), scattered((48, 40))
+    missing[20:34, 10:30] = True
+    filled = zeroed(truth, missing) + 0.1 * missing[..., None] * np.arange(40)[:, None]
+    better = refine(filled, missing, 0.7, options)
+    for at in ((3, 3, 0), (20, 11, 0), (27, 20, 0), tuple(np.argwhere(~missing)[7]) + (0,)):
+        from_known, from_first = attribution(filled, missing, 0.7, options, at)
+        made = np.vdot(from_known + from_first, filled)
+        assert made == pytest.approx(better.values[at], abs=1e-4)
+        assert (from_known + from_first).sum() == pytest.approx(1, abs=1e-5)
+    assert from_first.any() == missing[at[:2]]
+
+
+def test_standard_deviations_are_larger_where_texture_is_rough():
+    rough = np.random.default_rng(0).standard_normal((48, 64, 1)) * (np.arange(64) >= 32)[:, None]
+    truth, missing = stripes(48, 64) + rough, scattered((48, 64))
+    missing[14:30, 40:56] = True
+    std = refine(zeroed(truth, missing), missing, 1.0).std[..., 0]
+    assert not std[~missing].any()
+    assert np.isnan(std[21:23, 47:49]).all()
+    there = missing & ~np.isnan(std)
+    right = there & (np.arange(64) >= 40)
+    assert std[right].mean() > 5 * std[there & (np.arange(64) < 24)].mean() > 0
+
+
+def test_scale_and_level_do_not_matter():
+    truth, missing = stripes(30, 30), scattered((30, 30))
+    filled = zeroed(truth, missing)
+    better = refined(filled, missing, 0.7, QUICK)
+    for scale in (1e-200, 1e200):
+        moved = refined(scale * (filled + 3), missing, 0.7 * scale, QUICK)
+        np.testing.assert_allclose(moved / scale - 3, better, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 40), (2, 2, 2)])
+def test_grids_smaller_than_a_patch(shape):
+    truth = stripes(*shape)
+    missing = np.zeros(shape, bool)
+    missing.flat[0] = True
+    assert np.isfinite(refined(zeroed(truth, missing), missing, 0.1)).all()
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_ring_passes_with_the_smallest_patches(width):
+    truth = stripes(40, 40)
+    missing = np.zeros((40, 40), bool)
+    missing[10:30, 10:30] = True
+    small = PatchOptions(width=width, step=1, passes=1, n_neighbours=10, ring_passes=1)
+    done = refine(zeroed(truth, missing), missing, 0.7, small)
+    assert np.isfinite(done.values).all()
+    assert np.isfinite(done.std[missing]).all() == (width > 1)  # of one pixel nothing is known
+
+
+@pytest.mark.parametrize("ring_passes", [0, 1])
+@pytest.mark.parametrize("work", [refine, lambda *given: attribution(*given, (25, 25, 0))])
+def test_memory_stays_within_the_estimate(monkeypatch, work, ring_passes):
+    monkeypatch.setattr(threads, "workers", lambda: 1)
+    monkeypatch.setattr("ntkfill.grids.patches.refinement.workers", lambda: 1)
+    missing = scattered((160, 160))
+    missing[20:80, 20:80] = True
+    options = replace(QUICK, ring_passes=ring_passes)
+    given = zeroed(stripes(160, 160), missing), missing, 0.7, options
+    tracemalloc.start()
+    work(*given)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    depth = hole_depths(~missing[..., None], QUICK.width).max()
+    estimate = working_memory((160, 160, 1), options, depth, work is not refine)
+    assert 0.3 * estimate < peak < 1.1 * estimate
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0])
+def test_nothing_to_do_for_a_constant(value):
+    filled = np.full((20, 20, 1), value)
+    np.testing.assert_array_equal(refined(filled, scattered((20, 20)), 0.0, QUICK), filled)
+
+
+def test_same_bytes_for_any_number_of_threads_and_no_input_is_changed(monkeypatch):
+    rng = np.random.default_rng(0)
+    missing, filled = scattered((70, 50)), rng.standard_normal((70, 50, 2))
+    missing[20:36, 20:36] = True
+    before = filled.copy(), missing.copy()
+    done = []
+    for count in (1, 3):
+        monkeypatch.setattr(threads, "workers", lambda count=count: count)
+        done.append(refine(filled, missing, 0.7, replace(QUICK, ring_passes=1)))
+    assert done[0].values.tobytes() == done[1].values.tobytes()
+    assert done[0].std.tobytes() == done[1].std.tobytes()
+    np.testing.assert_array_equal(filled, before[0])
+    np.testing.assert_array_equal(missing, before[1])
 
 
 def test_progress_rises_to_one():
     shares = []
-    inpaint(TEXTURE, MISSING, refine="auto", progress=shares.append)
+    refined(stripes(40, 40), scattered((40, 40)), 0.7, QUICK, shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == 1
+    assert len(shares) > 2
 
 
-def test_command_line(tmp_path, capsys):
-    image = TEXTURE.astype(np.uint8)
-    source, mask, target = (str(tmp_path / name) for name in ("in.png", "mask.png", "out.png"))
-    Image.fromarray(image).save(source)
-    Image.fromarray(MISSING).save(mask)
-    arguments = ["inpaint", source, "--mask", mask, "-o", target, "--refine", "auto", "--json"]
-    assert main(arguments) == 0
-    out, err = capsys.readouterr()
-    told = json.loads(out)["files"][0]["refinement"]
-    assert told["after"] < told["before"]
-    assert told["patches"]["width"] in (6, 8)
-    assert "refined: hidden known pixels" in err
-    np.testing.assert_array_equal(
-        np.asarray(Image.open(target)), inpaint(image, MISSING, refine="auto")
-    )
-
-
-@pytest.mark.parametrize("scale", [1e-250, 1e250])
-def test_any_range_of_values(scale):
-    filled, info = fill(scale * TEXTURE, MISSING, refine="patches")
-    assert error(filled / scale, TEXTURE, MISSING) < 20
-    assert 0 < info.refinement.after < info.refinement.before
-
-
-def test_standard_deviations_are_those_of_the_patches():
-    rng = np.random.default_rng(0)
-    image = TEXTURE + rng.normal(0, 1, TEXTURE.shape) * np.where(np.arange(48) < 24, 1.0, 20.0)
-    plain = Inpainter().fill(image, MISSING, return_std=True)
-    sure = Inpainter(refine="patches").fill(image, MISSING, interval=0.9)
-    assert (sure.std[MISSING] > 0).all()
-    assert not sure.std[~MISSING].any()
-    assert sure.info.relative_error == 0
-    # Narrower, since the texture is understood, and still as large as the errors.
-    assert sure.std[MISSING].mean() < 0.5 * plain.std[MISSING].mean()
-    z = (sure.values - image)[MISSING] / sure.std[MISSING]
-    assert 0.7 < np.sqrt(np.mean(z**2)) < 1.4
-    left, right = (sure.std[:, part][MISSING[:, part]] for part in (np.s_[:12], np.s_[36:]))
-    assert right.mean() > 1.5 * left.mean()
-    inpainter = Inpainter(refine="patches").fit(image, MISSING)
-    np.testing.assert_array_equal(inpainter.std(image), sure.std)
-    np.testing.assert_array_equal(
-        inpainter.std(image, at=[(0, 0), (3, 4)]), sure.std[[0, 3], [0, 4]]
-    )
-
-
-def test_deep_in_a_hole_the_network_says_how_sure_it_is():
-    holes = MISSING.copy()
-    holes[12:36, 12:36] = True
-    plain = Inpainter().fill(TEXTURE, holes, return_std=True)
-    sure = Inpainter(refine="patches").fill(TEXTURE, holes, return_std=True)
-    deep = (slice(22, 26),) * 2
-    np.testing.assert_array_equal(sure.values[deep], plain.values[deep])
-    np.testing.assert_array_equal(sure.std[deep], plain.std[deep])
-    assert sure.info.relative_error == plain.info.relative_error > 0
-
-
-@pytest.mark.parametrize("network", ["auto", hourglass(3)])
-@pytest.mark.parametrize("refine", ["patches", "auto"])
-def test_a_refined_pixel_is_explained(network, refine):
-    inpainter = Inpainter(network, refine=refine, rtol=1e-6).fit(TEXTURE, MISSING)
-    filled = inpainter.transform(TEXTURE)
-    for at in [tuple(map(int, at)) for at in np.argwhere(MISSING)[::400]]:
-        told = inpainter.explain(TEXTURE, at)
-        assert told.value == pytest.approx(filled[at], abs=0.02)
-        assert told.weights.sum() == pytest.approx(1, abs=1e-3)
-        np.testing.assert_array_equal(told.values, TEXTURE[~MISSING])
-    # It is not what the network alone makes of it.
-    plain = Inpainter(network, rtol=1e-6).fit(TEXTURE, MISSING).explain(TEXTURE, at)
-    assert abs(plain.weights - told.weights).max() > 0.01
-    assert abs(plain.weights @ told.values - filled[at]) > 0.05
-    with pytest.raises(InputError, match="depend on the image"):
-        inpainter.weights(at)
-
-
-def test_a_refined_colour_is_made_of_all_channels():
-    rng = np.random.default_rng(0)
-    colour = np.stack([TEXTURE, 200 - TEXTURE + rng.normal(0, 1, TEXTURE.shape)], axis=-1)
-    inpainter = Inpainter(refine="patches", channel_axis=-1, rtol=1e-6).fit(colour, MISSING)
-    filled, at = inpainter.transform(colour), tuple(np.argwhere(MISSING)[300])
-    for channel in (0, 1):
-        told = inpainter.explain(colour, at, channel)
-        assert told.value == pytest.approx(filled[(*at, channel)], abs=0.02)
-        np.testing.assert_array_equal(told.values, colour[(*told.places.T, told.channels)])
-        shares = [abs(told.weights[told.channels == c]).sum() for c in (0, 1)]
-        assert min(shares) > 0.01
-        assert set(told.heaviest(20).channels) <= {0, 1}
-        spread = told.spread(colour.shape)
-        assert np.vdot(spread, colour) == pytest.approx(told.value)
-    with pytest.raises(InputError, match="channel must be below 2"):
-        inpainter.explain(colour, at, 2)
+def test_shrinkage_changes_the_fill():
+    truth, missing = stripes(40, 40), scattered((40, 40))
+    filled = zeroed(truth, missing) + 0.1 * np.random.default_rng(1).standard_normal(truth.shape)
+    done = [refined(filled, missing, 0.7, replace(QUICK, shrinkage=k)) for k in (0.2, 0)]
+    assert not np.array_equal(*done)

@@ -1,7 +1,7 @@
-"""The picture as its own feature prior: a fill refined by patches like each other."""
+"""Refinement of a fill by its own patches: the last fill is the feature prior."""
 
-from .options import Patches
-from .refinement import Refined, refine, trace
-from .selection import Refinement, refined
+from .options import PatchOptions
+from .refinement import Refined, attribution, refine
+from .selection import Refinement, refine_if_better
 
-__all__ = ["Patches", "Refined", "Refinement", "refine", "refined", "trace"]
+__all__ = ["PatchOptions", "Refined", "Refinement", "attribution", "refine", "refine_if_better"]

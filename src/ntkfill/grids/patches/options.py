@@ -1,137 +1,139 @@
-"""How a fill is refined: the size of the patches, and what is made of them."""
+"""Options of a refinement by patches, and the candidates of the automatic choice."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...errors import InputError, check_number
 
 # The time of a small solve grows with the cube of the channels.
-CHANNELS = 16
+MAX_CHANNELS = 16
 
-SHARES = ("narrow", "common", "first", "last", "trust")
-NONE = ("common", "trust", "inward")
+# Allowed values: (fields, whole numbers only, smallest, largest, in words).
+RANGES = (
+    ("width step search_radius n_neighbours passes", True, 1, math.inf, "a whole number >= 1"),
+    ("ring_passes", True, 0, math.inf, "a whole number >= 0"),
+    ("first_ridge last_ridge", False, np.nextafter(0, 1), math.inf, "a number > 0"),
+    ("imputed_weight", False, 0, math.inf, "a number >= 0"),
+    ("initial_scale", False, np.nextafter(0, 1), 1, "a number in (0, 1]"),
+    ("shrinkage", False, 0, 1, "a number in [0, 1]"),
+)
 
 
 @dataclass(frozen=True)
-class Patches:
-    """How a fill is refined.
+class PatchOptions:
+    """Options of a refinement by patches.
 
     Parameters
     ----------
     width : int
-        Of a patch of the last pass, in pixels.
-    narrow : float
-        The width of the first pass, relative to that: small details are alike more often.
+        Side of the patches of the last pass, in pixels.
+    initial_scale : float
+        Width of the patches of the first pass, relative to `width`; small patches find close
+        neighbours more often.
     step : int
-        Pixels between patches of the last pass, fewer where they are narrower. Patches overlap, and
-        begin elsewhere in each pass.
-    reach : int
-        How far away similar patches are looked for, in pixels.
-    count : int
-        How many of the most similar patches complete one.
-    common : float
-        What the mean over the kernels of a neighbourhood counts in each of them, in all passes but
-        the last, whose kernels also tell how sure a value is (those inward do both).
+        Distance between patches of the last pass, in pixels; shorter where patches are smaller.
+        Patches overlap, and their positions differ from pass to pass.
+    search_radius : int
+        Largest distance to a neighbour along each axis, in pixels.
+    n_neighbours : int
+        Number of nearest neighbours that complete a patch.
+    shrinkage : float
+        Shrinkage of each patch kernel towards the neighbourhood mean, in [0, 1], in all passes but
+        the last, whose kernels also make the standard deviations (ring-wise passes do both).
     passes : int
-    first, last : float
-        The ridge of the first and of the last pass, relative to the mean square error of the fill.
-    trust : float
-        What a missing pixel counts when patches are compared; a known one counts 1.
-    inward : int
-        How often holes deeper than a patch are completed from their rim inward, after the passes;
-        0 leaves what no patch reaches as it was.
+    first_ridge, last_ridge : float
+        Ridge of the first and of the last pass, relative to the mean square error of the fill.
+    imputed_weight : float
+        Weight of an imputed pixel in the distance between patches; that of a known one is 1.
+    ring_passes : int
+        How often holes deeper than a patch are completed ring by ring from their rim ("onion
+        peel"), after the other passes; 0 leaves what no patch reaches as it was.
 
     Raises
     ------
     InputError
-        If a number cannot be used.
+        If a value is out of range.
 
     Examples
     --------
-    >>> Patches(passes=3).ridges(100.0)
-    (100.0, 10.0, 1.0)
+    >>> for options, ridge in PatchOptions(passes=3).schedule(100.0):
+    ...     print(options.width, options.step, ridge)
+    5 3 100.0
+    6 3 10.0
+    8 4 1.0
     """
 
     width: int = 8
-    narrow: float = 0.6
+    initial_scale: float = 0.6
     step: int = 4
-    reach: int = 12
-    count: int = 50
-    common: float = 0.2
+    search_radius: int = 12
+    n_neighbours: int = 50
+    shrinkage: float = 0.2
     passes: int = 8
-    first: float = 1.0
-    last: float = 0.01
-    trust: float = 0.3
-    inward: int = 0
+    first_ridge: float = 1.0
+    last_ridge: float = 0.01
+    imputed_weight: float = 0.3
+    ring_passes: int = 0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            given = getattr(self, field.name)
-            value = check_number(f"the {field.name} of patches", given)
-            whole = field.name not in SHARES
-            none = field.name in NONE
-            if value < 0 or (value == 0 and not none) or (whole and value != int(value)):
-                least = "of at least zero" if none else "above zero"
-                raise InputError(
-                    f"the {field.name} of patches cannot be used",
-                    expected=f"a {'whole ' * whole}number {least}",
-                    got=repr(given),
-                )
-        for name in ("narrow", "common"):
-            if getattr(self, name) > 1:
-                raise InputError(
-                    f"the {name} of patches cannot be used",
-                    expected="a share, at most 1",
-                    got=repr(getattr(self, name)),
-                )
+        for names, whole, smallest, largest, expected in RANGES:
+            for name in names.split():
+                given = getattr(self, name)
+                value = check_number(f"{name} of the patches", given)
+                if not smallest <= value <= largest or (whole and value != int(value)):
+                    raise InputError(
+                        f"{name} of the patches cannot be used", expected=expected, got=repr(given)
+                    )
         if self.step > self.width:
             raise InputError(
-                "patches leave gaps between them",
-                expected=f"a step of at most {self.width}",
+                "step of the patches leaves gaps between them",
+                expected=f"at most their width, {self.width}",
                 got=repr(self.step),
             )
 
-    def growing(self) -> tuple[Patches, ...]:
-        """One for each pass.
+    def schedule(self, mse: float) -> list[tuple[PatchOptions, float]]:
+        """Options and ridge of each pass, for a fill with this mean square error.
 
-        >>> [patches.width for patches in Patches(passes=4).growing()]
-        [5, 6, 7, 8]
+        Patches grow and the ridge falls: the better the fill, the more of its detail is believed.
         """
-        widths = np.linspace(self.width, math.ceil(self.narrow * self.width), self.passes)[::-1]
-        grown = [
-            replace(self, width=w, narrow=1.0, step=math.ceil(self.step * w / self.width))
-            for w in widths.round().astype(int).tolist()
+        first = math.ceil(self.initial_scale * self.width)
+        widths = np.linspace(self.width, first, self.passes)[::-1].round().astype(int).tolist()
+        ridges = mse * np.geomspace(self.last_ridge, self.first_ridge, self.passes)[::-1]
+        passes = [
+            replace(self, width=w, initial_scale=1.0, step=math.ceil(self.step * w / self.width))
+            for w in widths
         ]
-        return (*grown[:-1], replace(grown[-1], common=0.0))
+        passes[-1] = replace(passes[-1], shrinkage=0.0)
+        return list(zip(passes, map(float, ridges), strict=True))
 
-    def ridges(self, error: float) -> tuple[float, ...]:
-        """One for each pass: the better the fill, the more of its detail is believed."""
-        return tuple(map(float, error * np.geomspace(self.last, self.first, self.passes)[::-1]))
+    def ringwise(self) -> PatchOptions:
+        """Options of ring-wise passes: rings a quarter of a patch wide, so that patches know most
+        of what they need, and a larger search radius, since what is near is missing."""
+        thickness = max(min(2, self.width // 2), math.ceil(self.width / 4))
+        return replace(self, step=thickness, search_radius=max(self.search_radius, 2 * self.width))
 
 
-def offered(axes: int, channels: int = 1) -> tuple[Patches, ...]:
-    """What there is to choose from, the usual one first.
+def candidates(axes: int, channels: int = 1) -> tuple[PatchOptions, ...]:
+    """The options to choose from on a grid with so many axes, the default first.
 
-    Examples
-    --------
-    >>> [patches.narrow for patches in offered(2)]
-    [0.6, 1]
+    >>> [options.n_neighbours for options in candidates(2)]
+    [50, 60]
     """
-    if channels > CHANNELS:
+    if channels > MAX_CHANNELS:
         raise InputError(
-            "patches of so many channels are too large to be compared",
-            expected=f"at most {CHANNELS} channels",
+            "too many channels to compare patches",
+            expected=f"at most {MAX_CHANNELS}",
             got=str(channels),
             hint="refine=None, or the channels in groups",
         )
     if axes == 1:
-        return (Patches(width=16, narrow=1, step=4, reach=256),)
+        return (PatchOptions(width=16, initial_scale=1, step=4, search_radius=256),)
     if axes > 2:
-        return (Patches(width=4, narrow=1, step=2, reach=4),)
+        return (PatchOptions(width=4, initial_scale=1, step=2, search_radius=4),)
     if channels > 1:
-        return (Patches(width=6, step=3, reach=10),)
-    return (Patches(), Patches(narrow=1, count=60))
+        return (PatchOptions(width=6, step=3, search_radius=10),)
+    return (PatchOptions(), PatchOptions(initial_scale=1, n_neighbours=60))

@@ -1,11 +1,15 @@
-"""One pass over the patches of a fill: each completed from patches like it, all averaged."""
+"""Passes over a fill: every patch is completed from its neighbours, and all patches are averaged.
+
+Ring-wise passes do so in deep holes, ring by ring from the rim ("onion peel").
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 
 from ...kernels import Blocks
 from ...kernels.table import Array, Index
@@ -13,254 +17,253 @@ from ...observed import Mask
 from ...runtime.progress import Progress
 from ...runtime.threads import parallel_for
 from ...solvers.blockwise import Blockwise, BlockwiseFactor
-from .neighbours import Alike, similar
-from .options import Patches
-from .tiling import Tile, corners, entries, places, rows, sums_by_place, tiles
+from ..holdout import holes
+from .options import PatchOptions
+from .prior import PatchPrior, nearest_patches
+from .tiling import Tile, extract_patches, flat_index, sum_at, tiles
 
-# Along one side of a tile on 1, 2 and 3 axes: so long that tiles share little of what they see.
-SIDE = {1: 512, 2: 32, 3: 8}
-# Bytes of the groups that are worked on at once, so that they stay in cache.
-BATCH = 1 << 19
-# Of a patch that is completed inward, at least this share is known, and its ridge is at least this
-# share of the square by which the patch most like it is off.
-LEAST, UNLIKE = 0.25, 0.1
-# Values count alike whose variances are well below this share of the fill's error.
-ALIKE = 0.1
+# Length of a tile by number of axes: so long that the parts that tiles look at overlap little.
+TILE_LENGTH = {1: 512, 2: 32, 3: 8}
+# Bytes of the neighbours of the patches that are solved together, so that they stay in cache.
+BATCH_BYTES = 1 << 19
+# In a ring, a patch is completed if at least this share of it is known, with a ridge of at least
+# this share of its mean square difference from the nearest neighbour.
+MIN_KNOWN, MISFIT_RIDGE = 0.25, 0.1
+# Aggregation weights are 1 / (variance + this share of the fill's mean square error).
+VARIANCE_FLOOR = 0.1
 
 
-def side(axes: int) -> int:
-    """How long tiles are on a grid of so many axes."""
-    return SIDE.get(axes, min(SIDE.values()))
+def tile_length(axes: int) -> int:
+    """Length of the tiles of a grid with so many axes."""
+    return TILE_LENGTH.get(axes, min(TILE_LENGTH.values()))
+
+
+def hole_depths(known: Mask, width: int) -> Index:
+    """Depth of every pixel (*grid) within holes in which patches of this width know nothing, in
+    steps to the rim, diagonal ones included; 0 elsewhere.
+
+    >>> known = np.ones((40, 40, 1), bool)
+    >>> known[2:6], known[10:18, 10:18] = False, False
+    >>> depth = hole_depths(known, 4)
+    >>> int(depth[4].max()), depth[14, 9:18].tolist()
+    (0, [0, 1, 2, 3, 4, 4, 3, 2, 1])
+    """
+    deep = holes(np.asarray(~known.any(axis=-1)), min_depth=width)
+    depth: Index = ndimage.distance_transform_cdt(deep, "chessboard")
+    return np.maximum(depth, 0)  # a hole without a rim has no depth
+
+
+def all_passes(
+    options: PatchOptions, known: Mask, depth: Index, mse: float, min_ridge: float
+) -> tuple[Pass, ...]:
+    """The passes over a fill with this mean square error: `options.passes` over all patches, then
+    ring-wise ones where holes are deep (*grid)."""
+    passes = [
+        Pass(one, known, number, max(ridge, min_ridge), mse)
+        for number, (one, ridge) in enumerate(options.schedule(mse))
+    ]
+    ridge, rings, depth = passes[-1].ridge, options.ringwise(), depth[..., None]
+    starts = range(0, int(depth.max(initial=0)), rings.step)
+    for repeat in range(options.ring_passes):
+        # The first time, what is not completed yet does not count in distances, since a first fill
+        # is far too smooth there; then it is what the time before made of it.
+        one = rings if repeat else replace(rings, imputed_weight=0)
+        for number, start in enumerate(starts, repeat * len(starts)):
+            reached = np.broadcast_to(depth <= start, known.shape)
+            targets = (depth > start) & (depth <= start + rings.step) & ~known
+            passes.append(Pass(one, reached, number, ridge, mse, targets))
+    return tuple(passes)
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
-    """A fill after a pass.
+class PassResult:
+    """A fill after a pass."""
 
-    Parameters
-    ----------
-    values : float32 array of shape (*grid, channels)
-    weights : float array of shape (*grid, channels)
-        Of what patches said of each entry, summed; zero where none said anything.
-    variance : float array of shape (*grid, channels)
-        Mean posterior variance of what they said; zero where there is nothing.
-    """
-
-    values: Array
-    weights: Array
-    variance: Array
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Some patches of a tile, ready to be completed.
-
-    Parameters
-    ----------
-    values, known, asked : arrays of shape (m, entries)
-        What stands there, what is known of it, and what is to be said.
-    corners : int array of shape (m,)
-        Where they begin in the flat box of the tile.
-    alike : int array of shape (m, count)
-        Where the patches like each of them begin.
-    inside : int array of shape (entries,)
-        Where the entries of a patch stand, from its corner.
-    mean : array of shape (m, entries)
-        Of the patches like each of them.
-    factor : BlockwiseFactor
-        Of the kernel of their prior, on the known entries.
-    """
-
-    values: Array
-    known: Mask
-    asked: Mask
-    corners: Index
-    alike: Index
-    inside: Index
-    mean: Array
-    factor: BlockwiseFactor
-
-    @property
-    def where(self) -> Index:
-        """Where the entries stand in the flat box: shape (m, entries)."""
-        return self.corners[:, None] + self.inside
-
-    def completed(self) -> Array:
-        """The patches filled in from what is known of them: shape (m, entries)."""
-        found = self.factor.predict(self.values - self.mean) + self.mean
-        return np.where(self.known, self.values, found)
-
-    def votes(self, variance: Array, floor: float) -> Array:
-        """What each value counts in the mean over patches; nothing where none is asked for."""
-        return np.where(self.asked, 1 / (variance + variance.dtype.type(floor)), 0)
-
-    def adjoint(self, gradient: Array, total: Array) -> None:
-        """Add what the entries of the flat box count where the completed ones count `gradient`."""
-        told = self.factor.adjoint(gradient)
-        total += sums_by_place(told, self.where, total.size)
-        # What is not regressed is the mean over the patches alike.
-        rest = (gradient - told)[:, None] / self.alike.shape[1]
-        stand = self.alike[:, :, None] + self.inside
-        total += sums_by_place(np.broadcast_to(rest, stand.shape), stand, total.size)
+    values: Array  # float32 (*grid, channels)
+    weight: Array  # (*grid, channels): sum of the aggregation weights; 0 where unchanged
+    variance: Array  # (*grid, channels): mean posterior variance of the patches; 0 where unchanged
 
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """How one pass goes over a grid.
+    """One pass over a grid.
 
     Parameters
     ----------
-    patches : Patches
+    options : PatchOptions
     known : bool array of shape (*grid, channels)
     number : int
-        The lattice of patches lies elsewhere in each pass.
+        Patches have other positions in each pass.
     ridge : float
         Added to the diagonal of every kernel, in squared units of the values.
-    square : float
-        The mean square error of the first fill, in the same units.
-    asked : bool array of shape (*grid, channels), optional
-        Complete these alone, by patches of which a good part is known, from patches like them of
-        which all is known. The default is to complete whatever is missing, from anything.
+    mse : float
+        Mean square error of the first fill, in the same units.
+    targets : bool array of shape (*grid, channels), optional
+        Ring-wise: complete these alone, by patches of which enough is known, from neighbours that
+        are known completely. The default is to complete whatever is missing, from any neighbours.
     """
 
-    patches: Patches
+    options: PatchOptions
     known: Mask
     number: int
     ridge: float
-    square: float
-    asked: Mask | None = None
+    mse: float
+    targets: Mask | None = None
 
-    def over(self, values: Array, told: Progress | None = None) -> Layer:
-        """Complete every patch of values (*grid, channels), and average what they say."""
-        sums = np.zeros((3, *values.shape))
+    def apply(self, values: Array, progress: Progress | None = None) -> PassResult:
+        """Complete every patch of values (*grid, channels), and average them."""
 
-        def work(tile: Tile) -> Array:
-            part = np.zeros((3, *values[tile.box].shape))
-            flat = part.reshape(3, -1)
+        def work(job: tuple[Tile, Array]) -> None:
+            tile, sums = job
             for batch in self._batches(values, tile):
-                variance = batch.factor.variance
-                votes = batch.votes(variance, ALIKE * self.square)
-                each = votes * batch.completed(), votes, votes * variance
-                for total, numbers in zip(flat, each, strict=True):
-                    total += sums_by_place(numbers, batch.where, total.size)
-            return part
+                weight, variance = batch.weight, batch.variance
+                terms = weight * batch.completed(), weight, weight * variance
+                for total, term in zip(sums.reshape(3, -1), terms, strict=True):
+                    total += sum_at(term, batch.places, total.size)
 
-        self._spread(work, sums, told)
-        weights = sums[1]
-        mean = np.divide(sums[::2], weights, out=np.zeros_like(sums[::2]), where=weights > 0)
-        filled = np.where(weights > 0, mean[0], values).astype(np.float32)
-        return Layer(filled, weights.copy(), mean[1])  # without the other sums
+        sums = self._sum_over_tiles(work, np.zeros((3, *values.shape)), progress)
+        weight = sums[1]
+        means = np.divide(sums[::2], weight, out=np.zeros_like(sums[::2]), where=weight > 0)
+        filled = np.where(weight > 0, means[0], values).astype(np.float32)
+        return PassResult(filled, weight.copy(), means[1])  # copied to free the other sums
 
-    def back(self, values: Array, weights: Array, gradient: Array) -> Array:
-        """What the fill before counts in a sum over the fill after.
+    def adjoint(self, values: Array, weight: Array, gradient: Array) -> Array:
+        """The gradient of a sum over the result with respect to `values`, the kernels held fixed:
+        the transpose of `apply`, given the aggregation weights that it found."""
+        reached = weight > 0
+        share = np.divide(gradient, weight, out=np.zeros(values.shape), where=reached)
 
-        The pass is linear, the kernels held: its transpose.
-
-        Parameters
-        ----------
-        values, weights : arrays of shape (*grid, channels)
-            The fill before, and the weights that `over` found.
-        gradient : float array of shape (*grid, channels)
-            What each entry after the pass counts in the sum.
-
-        Returns
-        -------
-        float array of shape (*grid, channels)
-        """
-        reached = weights > 0
-        share = np.divide(gradient, weights, out=np.zeros(values.shape), where=reached)
-        sums = np.zeros((1, *values.shape))
-
-        def work(tile: Tile) -> Array:
-            part = np.zeros(values[tile.box].size)
-            wanted = share[tile.box].ravel()
-            if wanted.any():
+        def work(job: tuple[Tile, Array]) -> None:
+            tile, sums = job
+            share_of_tile = share[tile.box].ravel()
+            if share_of_tile.any():
+                total = sums.reshape(-1)
                 for batch in self._batches(values, tile):
-                    votes = batch.votes(batch.factor.variance, ALIKE * self.square)
-                    batch.adjoint(votes * wanted[batch.where], part)
-            return part.reshape(1, *values[tile.box].shape)
+                    batch.add_adjoint(batch.weight * share_of_tile[batch.places], total)
 
-        self._spread(work, sums, None)
+        sums = self._sum_over_tiles(work, np.zeros((1, *values.shape)), None)
         return np.asarray(sums[0] + np.where(reached, 0, gradient))
 
-    def _spread(self, work: Callable[[Tile], Array], sums: Array, told: Progress | None) -> None:
-        """Do the work on every tile, and add up what it gives, always in the same order."""
-        grid, patches = self.known.shape[:-1], self.patches
-        offset = self.number * (2 * np.arange(len(grid)) + 1) % patches.step
-        long = side(len(grid))
-        bands = list(tiles(grid, self._width, patches.step, offset, long, patches.reach))
-        for k, band in enumerate(bands):
-            done: list[Array] = [sums] * len(band)
-
-            def put(t: int, band: list[Tile] = band, done: list[Array] = done) -> None:
-                done[t] = work(band[t])
-
-            parallel_for(put, range(len(band)))
-            for tile, part in zip(band, done, strict=True):
+    def _sum_over_tiles(
+        self,
+        work: Callable[[tuple[Tile, Array]], None],
+        sums: Array,
+        progress: Progress | None,
+    ) -> Array:
+        """What the work adds to the part (..., *grid, channels) of each tile, always added to the
+        sums in the same order, whatever the number of threads."""
+        grid, options = self.known.shape[:-1], self.options
+        offset = self.number * (2 * np.arange(len(grid)) + 1) % options.step
+        length = tile_length(len(grid))
+        bands = list(tiles(grid, self._width, options.step, offset, length, options.search_radius))
+        for number, band in enumerate(bands):
+            jobs = [(tile, np.zeros_like(sums[:, *tile.box], order="C")) for tile in band]
+            parallel_for(work, jobs)
+            for tile, part in jobs:
                 sums[:, *tile.box] += part
-            if told is not None:
-                told((k + 1) / len(bands))
+            if progress is not None:
+                progress((number + 1) / len(bands))
+        return sums
 
     def _batches(self, values: Array, tile: Tile) -> Iterator[Batch]:
-        """The patches of a tile that have something to complete and something to go by."""
-        part, width, patches = values[tile.box], self._width, self.patches
-        wanted = ~self.known[tile.box] if self.asked is None else self.asked[tile.box]
-        if not wanted[tile.covered(width)].any():
+        """The patches of a tile that have targets and enough known entries, some at a time."""
+        part, known, width = values[tile.box], self.known[tile.box], self._width
+        targets = ~known if self.targets is None else self.targets[tile.box]
+        if not targets[tile.covered].any():
             return
-        at = places(tile, part.shape, width)
-        seen, asked = rows(self.known[tile.box], width), rows(wanted, width)
-        counts = seen.sum(axis=1)
-        least = 1 if self.asked is None else LEAST * seen.shape[1]
-        at = at[(counts[at] >= least) & asked[at].any(axis=1)]
+        known, targets = extract_patches(known, width), extract_patches(targets, width)
+        n_known, at = known.sum(axis=1), tile.patches
+        min_known = 1 if self.targets is None else MIN_KNOWN * known.shape[1]
+        at = at[(n_known[at] >= min_known) & targets[at].any(axis=1)]
         if not len(at):
             return
-        # Those that know about as much are solved together.
-        at = at[np.argsort(counts[at], kind="stable")]
-        candidates = rows(part, width)
-        alike = self._alike(candidates, seen, at)
-        starts, inside = corners(part.shape, width), entries(part.shape, width)
-        prior = Alike(candidates[alike])
-        kernel = prior.kernel(patches.common).values
-        batch = max(1, BATCH // (candidates.itemsize * patches.count * candidates.shape[1]))
-        for first in range(0, len(at), batch):
-            some = slice(first, first + batch)
-            values, known = candidates[at[some]], seen[at[some]]
-            noise = self._noise(prior.groups[some], values, known)
-            factor = Blockwise(noise).factor(Blocks(kernel[some]), known.ravel())
+        # Those with similar numbers of known entries are solved together.
+        at = at[np.argsort(n_known[at], kind="stable")]
+        patches = extract_patches(part, width)
+        neighbours = self._neighbours(patches, known, at)
+        corners, offsets = flat_index(part.shape, width)
+        prior = PatchPrior(patches[neighbours])
+        kernel = prior.kernel(self.options.shrinkage).values
+        row_bytes = patches.itemsize * self.options.n_neighbours * patches.shape[1]
+        size = max(1, BATCH_BYTES // row_bytes)
+        for first in range(0, len(at), size):
+            some = slice(first, first + size)
+            chosen = at[some]
+            ridge = self._ridge(prior.neighbours[some], patches[chosen], known[chosen])
+            factor = Blockwise(ridge).factor(Blocks(kernel[some]), known[chosen].ravel())
+            variance = factor.variance
+            floor = variance.dtype.type(VARIANCE_FLOOR * self.mse)
             yield Batch(
-                values,
-                known,
-                asked[at[some]],
-                starts[at[some]],
-                starts[alike[some]],
-                inside,
+                patches[chosen],
+                known[chosen],
+                corners[chosen, None] + offsets,
+                corners[neighbours[some]],
+                offsets,
                 prior.mean[some],
                 factor,
+                variance,
+                np.where(targets[chosen], 1 / (variance + floor), 0),
             )
 
-    def _alike(self, candidates: Array, seen: Mask, at: Index) -> Index:
-        """Which candidates are most like some of them."""
-        count = self.patches.count
-        trust = np.where(seen[at], np.float32(1), np.float32(self.patches.trust))
-        if self.asked is None:
-            return similar(candidates[at], trust, candidates, count)
-        # Those of which all is known, or the fullest where these are too few.
-        known = seen.sum(axis=1)
-        whole = max(count, np.count_nonzero(known == seen.shape[1]))
-        fullest = np.argsort(-known, kind="stable")[:whole]
-        return fullest[similar(candidates[at], trust, candidates[fullest], count)]
+    def _neighbours(self, patches: Array, known: Mask, at: Index) -> Index:
+        """The rows of the nearest neighbours of the patches in rows `at`: (len(at), n_neighbours).
 
-    def _noise(self, groups: Array, values: Array, known: Mask) -> Array | float:
-        """The ridge of some patches, or of every entry of them."""
-        if self.asked is None:
+        Ring-wise, only patches that are known completely are candidates, or those that are known
+        best where these are too few.
+        """
+        count = self.options.n_neighbours
+        weight = np.where(known[at], np.float32(1), np.float32(self.options.imputed_weight))
+        if self.targets is None:
+            return nearest_patches(patches[at], weight, patches, count)
+        n_known = known.sum(axis=1)
+        n_candidates = max(count, np.count_nonzero(n_known == known.shape[1]))
+        candidates = np.argsort(-n_known, kind="stable")[:n_candidates]
+        return candidates[nearest_patches(patches[at], weight, patches[candidates], count)]
+
+    def _ridge(self, neighbours: Array, patches: Array, known: Mask) -> Array | float:
+        """The ridge of some patches (m, entries): ring-wise, larger for those unlike all their
+        neighbours (m, n_neighbours, entries).
+
+        Nearly flat neighbours would fit a textured patch by amplifying their small variance, and
+        the next ring would treat the result as known.
+        """
+        if self.targets is None:
             return self.ridge
-        # Flat patches would fit one that is not by making much of how little they differ, and what
-        # comes of it is known to the next ring.
-        off = np.square(groups - values[:, None]) * known[:, None]
-        least = off.sum(axis=2).min(axis=1) / known.sum(axis=1)
-        noise = np.maximum(values.dtype.type(self.ridge), values.dtype.type(UNLIKE) * least)
-        return np.broadcast_to(noise[:, None], values.shape)
+        squares = np.square(neighbours - patches[:, None]) * known[:, None]
+        misfit = squares.sum(axis=2).min(axis=1) / known.sum(axis=1)
+        number = patches.dtype.type
+        ridge = np.maximum(number(self.ridge), number(MISFIT_RIDGE) * misfit)
+        return np.broadcast_to(ridge[:, None], patches.shape)
 
     @property
     def _width(self) -> tuple[int, ...]:
-        return tuple(min(self.patches.width, side) for side in self.known.shape[:-1])
+        return tuple(min(self.options.width, side) for side in self.known.shape[:-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Patches of a tile that are completed together."""
+
+    values: Array  # (m, entries)
+    known: Mask  # (m, entries)
+    places: Index  # (m, entries): in the flat box of the tile
+    neighbours: Index  # (m, n_neighbours): where each begins in the flat box
+    offsets: Index  # (entries,): from the first entry of a patch
+    mean: Array  # (m, entries): of the prior
+    factor: BlockwiseFactor
+    variance: Array  # (m, entries): posterior
+    weight: Array  # (m, entries): aggregation weights, 0 where no target
+
+    def completed(self) -> Array:
+        """The patches with their missing entries predicted: (m, entries)."""
+        predicted = self.factor.predict(self.values - self.mean) + self.mean
+        return np.where(self.known, self.values, predicted)
+
+    def add_adjoint(self, gradient: Array, total: Array) -> None:
+        """Add the gradient in the flat box, for one of the completed patches (m, entries)."""
+        regressed = self.factor.adjoint(gradient)
+        total += sum_at(regressed, self.places, total.size)
+        # The rest is the mean over the neighbours.
+        rest = (gradient - regressed)[:, None] / self.neighbours.shape[1]
+        places = self.neighbours[:, :, None] + self.offsets
+        total += sum_at(np.broadcast_to(rest, places.shape), places, total.size)

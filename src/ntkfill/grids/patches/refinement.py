@@ -1,4 +1,4 @@
-"""A fill made better by itself: every patch is completed anew from patches like it, in passes."""
+"""A fill refined by its own patches: each is completed anew from patches like it, in passes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from ...observed import Mask
 from ...runtime.memory import require
 from ...runtime.progress import Progress, stage
 from ...runtime.threads import workers
-from .options import Patches, offered
-from .passes import BATCH, Layer, Pass, side
-from .ringwise import inward, reaching, rings, thickness
+from .options import PatchOptions, candidates
+from .passes import BATCH_BYTES, Pass, PassResult, all_passes, hole_depths, tile_length
 
-# Below this share of the variance single precision cannot tell a ridge, or a doubt, from nothing.
-TINY = 1e-6
-# Bytes for each value: fill, sums, weights, variances, and the answers of one band of tiles; the
-# masks of each pass inward; and what each pass leaves to be traced back through.
-BYTES, RING, TRACE = 80, 2, 16
+# Relative to the variance of the fill, ridges and variances below this vanish in single precision.
+MIN_VARIANCE = 1e-6
+# Bytes for each value: fill, sums, weights, variances and the sums of one band of tiles; the masks
+# of each ring-wise pass; what is kept of each pass for the attribution.
+VALUE_BYTES, RING_BYTES, KEPT_BYTES = 80, 2, 16
 # Bytes for each pair of entries of the patches that are solved together.
-SOLVES = 40
+SOLVE_BYTES = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,58 +36,38 @@ class Refined:
     values : float array of shape (*grid, channels)
         Known entries as they were; where no patch shows anything known, the fill as it was.
     std : float array of shape (*grid, channels), optional
-        Root of the mean posterior variance of what the patches of the last pass say, in deep holes
-        of the last one inward; zero at known entries, NaN where no patch shows anything known. None
-        where the fill was left as it was.
+        Root of the mean posterior variance of the patches of the last pass, in deep holes of the
+        last ring-wise one; 0 at known entries, NaN where no patch shows anything known. None where
+        the fill was left as it was.
     """
 
     values: Array
     std: Array | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class _Scaled:
-    """A fill in units in which single precision is enough, and the passes over it."""
-
-    start: Array
-    known: Mask
-    level: Array
-    scale: float
-    passes: tuple[Pass, ...]
-
-    def layers(self, told: Progress | None) -> Iterator[tuple[Pass, Array, Layer]]:
-        """Every pass with the fill before it and after it."""
-        values = self.start
-        for number, one in enumerate(self.passes):
-            with threadpool_limits(1):  # the order of sums must not depend on their number
-                layer = one.over(values, stage(told, number, len(self.passes)))
-            yield one, values, layer
-            values = layer.values
-
-
 def refine(
     filled: Array,
     missing: Mask,
     error: float,
-    patches: Patches | None = None,
-    told: Progress | None = None,
+    options: PatchOptions | None = None,
+    progress: Progress | None = None,
 ) -> Refined:
-    """Complete every patch of a fill anew from the patches most like it, in several passes.
+    """Complete every patch of a fill anew from its nearest neighbours, in several passes.
 
-    Within a patch, the kernel between two pixels is the inner product of what the similar patches
-    show there: the last fill is the feature prior. Patches overlap; each counts by how sure it is.
+    The kernel between two entries of a patch is their covariance over similar patches: the last
+    fill is the feature prior. Patches overlap and are averaged, weighted by their precision.
 
     Parameters
     ----------
     filled : float array of shape (*grid, channels)
-        A picture without gaps.
+        An image without gaps.
     missing : bool array of shape (*grid) or (*grid, channels)
-        What of it was filled in.
+        True where it was filled in.
     error : float
-        The root mean square error of the fill there, in units of the values.
-    patches : Patches, optional
-        The default is what suits most pictures with as many axes.
-    told : callable, optional
+        Root mean square error of the fill there, in units of the values.
+    options : PatchOptions, optional
+        The default depends on the number of axes and channels.
+    progress : callable, optional
         Called with the share of the work that is done.
 
     Returns
@@ -97,6 +76,8 @@ def refine(
 
     Raises
     ------
+    InputError
+        If the error is negative, or there are more than 16 channels.
     MemoryLimitError
         If it would not fit.
 
@@ -114,119 +95,144 @@ def refine(
     >>> bool(abs(better.values - stripes).max() < 0.1), bool(better.std.max() < 0.1)
     (True, True)
     """
-    scaled = _scaled(filled, missing, error, patches)
+    scaled = _scaled(filled, missing, error, options)
     if scaled is None:
         return Refined(filled.copy(), np.zeros(filled.shape))
     std = np.full(filled.shape, np.nan)
-    for one, _, layer in scaled.layers(told):
-        before = std if one.asked is not None else np.nan
-        std = np.where(layer.weights > 0, np.sqrt(layer.variance + TINY) * scaled.scale, before)
-    result = layer.values.astype(np.float64) * scaled.scale + scaled.level
-    values = np.where(layer.values == scaled.start, filled, result).astype(filled.dtype)
+    for one, _, result in scaled.run(progress):
+        before = np.nan if one.targets is None else std
+        new = np.sqrt(result.variance + MIN_VARIANCE) * scaled.scale
+        std = np.where(result.weight > 0, new, before)
+    values = result.values.astype(np.float64) * scaled.scale + scaled.level
+    values = np.where(result.values == scaled.values, filled, values).astype(filled.dtype)
     return Refined(values, np.where(scaled.known, 0, std))
 
 
-def trace(
+def attribution(
     filled: Array,
     missing: Mask,
     error: float,
-    patches: Patches,
+    options: PatchOptions,
     at: tuple[int, ...],
-    told: Progress | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Array, Array]:
-    """What a refined entry is made of: weights of the known entries, and of the first fill's.
+    """The weights of known entries, and of entries of the first fill, in a refined one.
 
-    Each pass is linear in the known entries and in the fill before it, the kernels held.
+    Each pass is linear in the known entries and in the fill before it, the kernels held fixed.
 
     Parameters
     ----------
-    filled, missing, error, patches
+    filled, missing, error, options
         As for `refine`.
     at : tuple of int
         Pixel and channel.
-    told : callable, optional
+    progress : callable, optional
 
     Returns
     -------
     known, first : float arrays of shape (*grid, channels)
-        With ``refined[at] == sum(known * filled) + sum(first * filled)``; the first is zero where
-        something is missing, the second where it is known. Together they sum to one.
+        With ``refined[at] == sum(known * filled) + sum(first * filled)``; `known` is zero where
+        something is missing, `first` where it is known. Together they sum to one.
 
     Examples
     --------
     >>> ramp = np.arange(40.0)[:, None]
     >>> missing = np.arange(40) % 3 == 1
-    >>> one = Patches(width=16, step=4, reach=64)
-    >>> known, first = trace(ramp, missing, 0.1, one, (22, 0))
+    >>> options = PatchOptions(width=16, step=4, search_radius=64)
+    >>> known, first = attribution(ramp, missing, 0.1, options, (22, 0))
     >>> round(float(known.sum() + first.sum()), 6), round(float(((known + first) * ramp).sum()), 3)
     (1.0, 22.0)
     """
     gradient = np.zeros(filled.shape)
     gradient[at] = 1.0
-    scaled = _scaled(filled, missing, error, patches, traced=True)
+    scaled = _scaled(filled, missing, error, options, keep_passes=True)
     if scaled is None:
         return np.where(known_entries(filled, missing), gradient, 0), gradient
     known = np.where(scaled.known, gradient, 0)
     gradient -= known
-    done = [(one, before, layer.weights) for one, before, layer in scaled.layers(told)]
+    kept = [(one, before, result.weight) for one, before, result in scaled.run(progress)]
     with threadpool_limits(1):
-        for one, before, weights in reversed(done):
-            gradient = one.back(before, weights, gradient)
+        for one, before, weight in reversed(kept):
+            gradient = one.adjoint(before, weight, gradient)
             known += np.where(scaled.known, gradient, 0)
             gradient = np.where(scaled.known, 0, gradient)
     return known, gradient
 
 
-def _scaled(
-    filled: Array, missing: Mask, error: float, patches: Patches | None, traced: bool = False
-) -> _Scaled | None:
-    """None where there is nothing to do."""
-    n = filled.ndim - 1
-    patches = offered(n, filled.shape[-1])[0] if patches is None else patches
-    if error < 0:
-        raise InputError("a fill has no negative error", got=repr(error))
-    known = known_entries(filled, missing)
-    require("the refinement", _bytes(known, patches, traced), hint="refine=None")
-    level = filled.mean(axis=tuple(range(n)), dtype=np.float64)
-    peak = float(np.abs(filled - level).max())
-    if known.all() or not 0 < peak < math.inf:
-        return None
-    start = ((filled - level) / peak).astype(np.float32)
-    scale = float(np.sqrt(np.mean(np.square(start), dtype=np.float64)))
-    start /= np.float32(scale)
-    scale *= peak
-    square = max((error / scale) ** 2, TINY)
-    passes = tuple(
-        Pass(one, known, number, max(ridge, TINY), square)
-        for number, (one, ridge) in enumerate(
-            zip(patches.growing(), patches.ridges(square), strict=True)
-        )
-    )
-    passes += inward(patches, known, passes[-1].ridge, square)
-    return _Scaled(start, known, level, scale, passes)
-
-
 def known_entries(filled: Array, missing: Mask) -> Mask:
-    """Of shape (*grid, channels), whether all channels miss the same or each its own."""
+    """Which entries of a fill (*grid, channels) are known, for a mask with or without channels."""
     gaps = missing if missing.ndim == filled.ndim else missing[..., None]
     return np.broadcast_to(~gaps, filled.shape)
 
 
-def _bytes(known: Mask, patches: Patches, traced: bool) -> int:
-    """Working memory: what each value takes, and what each thread takes for a tile."""
-    more = rings(patches, known)
-    each = BYTES + RING * more + traced * TRACE * (patches.passes + more)
-    n = known.ndim - 1
-    entries = patches.width**n * known.shape[-1]
-    together = max(1, BATCH // (4 * patches.count * entries))
-    solves = SOLVES * together * entries**2
-    reach, step = patches.reach, patches.step
-    if more:
-        reach, step = reaching(patches), thickness(patches)
-    # In single precision: the groups, their features, and the kernels; what is looked up, its
-    # squares, and what of it is known; and how far all of it is from the patches of the tile.
-    tile = max(side(n) // step, 1) ** n
-    kernels = 4 * tile * entries * (2 * patches.count + entries)
-    box = math.prod(min(side(n) + 2 * reach, whole) for whole in known.shape[:-1])
-    lookup = box * (14 * entries + 12 * tile)
-    return each * known.size + workers() * (solves + kernels + lookup)
+@dataclass(frozen=True, eq=False)
+class _Scaled:
+    """A fill in units in which single precision is enough, and the passes over it."""
+
+    values: Array  # float32 (*grid, channels)
+    known: Mask  # (*grid, channels)
+    level: Array  # (channels,)
+    scale: float
+    passes: tuple[Pass, ...]
+
+    def run(self, progress: Progress | None) -> Iterator[tuple[Pass, Array, PassResult]]:
+        """Every pass with the fill before it and its result."""
+        values = self.values
+        for number, one in enumerate(self.passes):
+            with threadpool_limits(1):  # the order of sums must not depend on their number
+                result = one.apply(values, stage(progress, number, len(self.passes)))
+            yield one, values, result
+            values = result.values
+
+
+def _scaled(
+    filled: Array,
+    missing: Mask,
+    error: float,
+    options: PatchOptions | None,
+    keep_passes: bool = False,
+) -> _Scaled | None:
+    """None where there is nothing to refine."""
+    n = filled.ndim - 1
+    options = candidates(n, filled.shape[-1])[0] if options is None else options
+    if error < 0:
+        raise InputError("error of the fill must be >= 0", got=repr(error))
+    known = known_entries(filled, missing)
+    deep = options.ring_passes > 0
+    depth = hole_depths(known, options.width) if deep else np.zeros((1,) * n, np.intp)
+    needed = working_memory(known.shape, options, int(depth.max(initial=0)), keep_passes)
+    require("the refinement", needed, hint="refine=None")
+    level = filled.mean(axis=tuple(range(n)), dtype=np.float64)
+    peak = float(np.abs(filled - level).max())
+    if known.all() or not 0 < peak < math.inf:
+        return None
+    values = ((filled - level) / peak).astype(np.float32)
+    scale = float(np.sqrt(np.mean(np.square(values), dtype=np.float64)))
+    values /= np.float32(scale)
+    scale *= peak
+    mse = max((error / scale) ** 2, MIN_VARIANCE)
+    passes = all_passes(options, known, depth, mse, MIN_VARIANCE)
+    return _Scaled(values, known, level, scale, passes)
+
+
+def working_memory(
+    shape: tuple[int, ...], options: PatchOptions, depth: int, keep_passes: bool
+) -> int:
+    """Bytes for a grid of this shape (*grid, channels) with holes of this depth: what each value
+    takes, and what each thread takes for a tile."""
+    n, channels = len(shape) - 1, shape[-1]
+    rings = options.ringwise()
+    n_rings = options.ring_passes * math.ceil(depth / rings.step)
+    per_value = VALUE_BYTES + RING_BYTES * n_rings
+    per_value += keep_passes * KEPT_BYTES * (options.passes + n_rings)
+    entries = options.width**n * channels
+    batch = max(1, BATCH_BYTES // (4 * options.n_neighbours * entries))
+    solves = SOLVE_BYTES * batch * entries**2
+    # In single precision: neighbours, features and kernels of a tile; all patches it is compared
+    # with, their squares and masks; the distances between both.
+    widest = rings if n_rings else options
+    patches = max(tile_length(n) // widest.step, 1) ** n
+    kernels = 4 * patches * entries * (2 * options.n_neighbours + entries)
+    box = math.prod(min(tile_length(n) + 2 * widest.search_radius, side) for side in shape[:-1])
+    lookup = box * (14 * entries + 12 * patches)
+    return per_value * math.prod(shape) + workers() * (solves + kernels + lookup)

@@ -1,0 +1,79 @@
+"""Whether held-out entries choose to refine, and how."""
+
+import numpy as np
+import pytest
+
+from ntkfill.grids.holdout import Holdout
+from ntkfill.grids.patches.selection import _Trial, select
+
+
+def scattered(shape, share=0.5, seed=0):
+    return np.random.default_rng(seed).random(shape) < share
+
+
+def stripes(*shape):
+    """Waves along the diagonal, (*shape, 1): patches repeat, neighbours differ."""
+    return np.sin(2.1 * sum(np.indices(shape)))[..., None]
+
+
+def zeroed(truth, missing):
+    return np.where(missing[..., None] if missing.ndim < truth.ndim else missing, 0.0, truth)
+
+
+def test_texture_is_refined_and_noise_is_not():
+    noise = np.random.default_rng(0).standard_normal((64, 64, 1))
+    missing = scattered((64, 64))
+    for truth, refined in ((stripes(64, 64), True), (noise, False)):
+        found = select(truth, missing, lambda gaps, truth=truth: zeroed(truth, gaps))
+        assert (found.patches is not None) is refined
+        assert (found.after < found.before) is refined
+    # Missing entries are never read.
+    again = select(
+        zeroed(noise, missing) + 9 * missing[..., None], missing, lambda gaps: zeroed(noise, gaps)
+    )
+    assert again == found
+    assert np.array_equal(again.held_out, found.held_out)
+    assert not (found.held_out & missing).any()
+    assert found.n_held_out == found.held_out.sum() >= 50
+    assert select(noise, missing, lambda gaps: zeroed(noise, gaps), force=True).patches is not None
+
+
+def test_ring_passes_are_selected_where_deep_holes_repeat():
+    rng = np.random.default_rng(0)
+    missing = np.zeros((96, 96), bool)
+    missing[10:34, 20:44] = True
+    for truth, gaps, deeper in (
+        (stripes(96, 96), missing, True),
+        (rng.standard_normal((96, 96, 1)), missing, False),
+        (stripes(96, 96), scattered((96, 96)), False),
+    ):
+        found = select(truth, gaps, lambda gaps, truth=truth: zeroed(truth, gaps))
+        assert bool(found.patches and found.patches.ring_passes) is deeper
+
+
+@pytest.mark.parametrize(
+    ("gains", "clear"),
+    [(np.ones(16), True), (-np.ones(16), False), (np.eye(16)[0] * 40 - 0.1, False)],
+)
+def test_ring_passes_must_gain_over_all_blocks(gains, clear):
+    """One block that gains much does not make up for fifteen that lose."""
+    mask = np.zeros((24, 24), bool)
+    mask[4:20, 4:20] = True
+    holdout = Holdout(mask, mask.astype(float))
+    trial = _Trial(np.zeros((24, 24, 1)), mask, holdout, np.ones((24, 24, 1)), [])
+    off = np.kron(gains.reshape(4, 4), np.ones((4, 4)))
+    better = np.ones((24, 24, 1))
+    better[4:20, 4:20, 0] = np.sqrt(np.maximum(50 - off, 0))
+    worse = np.full((24, 24, 1), np.sqrt(50))
+    assert trial.clearly_better(better, worse, width=8) is clear
+
+
+def test_the_error_of_refused_ring_passes_is_not_reported(monkeypatch):
+    truth, missing = stripes(96, 96), np.zeros((96, 96), bool)
+    missing[10:34, 20:44] = True
+    both = []
+    for clearly in (True, False):
+        monkeypatch.setattr(_Trial, "clearly_better", lambda *_, clearly=clearly: clearly)
+        both.append(select(truth, missing, lambda gaps: zeroed(truth, gaps)))
+    assert both[0].after < 0.5 * both[1].after
+    assert both[0].patches.ring_passes > both[1].patches.ring_passes == 0

@@ -1,0 +1,193 @@
+"""`inpaint(..., refine=...)`, and the same on the command line."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ntkfill import Inpainter, InputError, inpaint
+from ntkfill.cli import main
+from ntkfill.nn import hourglass
+
+
+def fill(image, mask=None, **options):
+    """Values and how the fill went."""
+    done = Inpainter(**options).fill(image, mask)
+    return done.values, done.info
+
+
+TEXTURE = 100 + 100 * np.sin(1.9 * sum(np.indices((48, 48)))) * np.cos(np.arange(48) / 9)
+MISSING = np.random.default_rng(0).random((48, 48)) < 0.5
+
+
+def error(filled, truth, missing):
+    return float(np.sqrt(np.mean((filled.astype(float) - truth)[missing] ** 2)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_a_texture_is_refined(dtype):
+    image = TEXTURE.astype(dtype)
+    plain = inpaint(image, MISSING)
+    filled, info = fill(image, MISSING, refine="auto")
+    assert filled.dtype == dtype
+    assert (filled[~MISSING] == image[~MISSING]).all()
+    assert error(filled, TEXTURE, MISSING) < 0.5 * error(plain, TEXTURE, MISSING)
+    assert info.refinement.patches is not None
+    assert info.refinement.after < info.refinement.before
+    # The guess of the error is about the error.
+    assert 0.5 < info.refinement.before / error(plain, TEXTURE, MISSING) < 2
+
+
+def test_noise_is_left_alone_unless_asked():
+    noise = np.random.default_rng(1).standard_normal((48, 48))
+    # With a ridge this large the fill is the mean, and there is nothing better.
+    plain = inpaint(noise, MISSING, ridge=1e3)
+    left, info = fill(noise, MISSING, ridge=1e3, refine="auto")
+    assert info.refinement.patches is None
+    assert left.tobytes() == plain.tobytes()
+    asked, info = fill(noise, MISSING, ridge=1e3, refine="patches")
+    assert info.refinement.patches is not None
+    assert asked.tobytes() != plain.tobytes()
+
+
+def test_unrefined_is_the_default():
+    filled, info = fill(TEXTURE, MISSING)
+    assert info.refinement is None
+    assert filled.tobytes() == inpaint(TEXTURE, MISSING, refine=None).tobytes()
+
+
+def test_too_little_to_hide():
+    few, gap = np.sin(np.arange(12.0)), np.arange(12) == 5
+    filled, info = fill(few, gap, refine="auto")
+    assert info.refinement is None
+    assert filled.tobytes() == inpaint(few, gap).tobytes()
+    _, info = fill(few, gap, refine="patches")
+    assert info.refinement.n_held_out == 0
+    assert "too few known pixels" in info.refinement.report()
+
+
+def test_channels_may_miss_different_pixels():
+    image = np.stack([TEXTURE, 200 - TEXTURE], axis=0)
+    image[0][MISSING] = np.nan
+    filled = inpaint(image, channel_axis=0, refine="patches")
+    truth = np.stack([TEXTURE, 200 - TEXTURE], axis=0)
+    where = np.isnan(image)
+    assert (filled[~where] == image[~where]).all()
+    assert error(filled, truth, where) < 0.5 * error(inpaint(image, channel_axis=0), truth, where)
+
+
+def test_one_mask_many_images(tmp_path):
+    inpainter = Inpainter(refine="patches").fit(TEXTURE, MISSING)
+    filled = inpaint(TEXTURE, MISSING, refine="patches")
+    np.testing.assert_allclose(inpainter.transform(TEXTURE), filled, atol=0.1)
+    inpainter.save(tmp_path / "one.npz")
+    again = Inpainter.load(tmp_path / "one.npz")
+    assert again.refine == "patches"
+    assert again.transform(TEXTURE).tobytes() == inpainter.transform(TEXTURE).tobytes()
+
+
+def test_no_other_word():
+    with pytest.raises(InputError, match="'patches' or 'auto'"):
+        inpaint(TEXTURE, MISSING, refine="patch")
+    with pytest.raises(InputError, match="'patches' or 'auto'"):
+        Inpainter(refine="patch").fit(mask=MISSING)
+
+
+def test_progress_rises_to_one():
+    shares = []
+    inpaint(TEXTURE, MISSING, refine="auto", progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_command_line(tmp_path, capsys):
+    image = TEXTURE.astype(np.uint8)
+    source, mask, target = (str(tmp_path / name) for name in ("in.png", "mask.png", "out.png"))
+    Image.fromarray(image).save(source)
+    Image.fromarray(MISSING).save(mask)
+    arguments = ["inpaint", source, "--mask", mask, "-o", target, "--refine", "auto", "--json"]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    told = json.loads(out)["files"][0]["refinement"]
+    assert told["after"] < told["before"]
+    assert told["patches"]["width"] in (6, 8)
+    assert "held-out known pixels" in err
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(target)), inpaint(image, MISSING, refine="auto")
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1e250])
+def test_any_range_of_values(scale):
+    filled, info = fill(scale * TEXTURE, MISSING, refine="patches")
+    assert error(filled / scale, TEXTURE, MISSING) < 20
+    assert 0 < info.refinement.after < info.refinement.before
+
+
+def test_standard_deviations_are_those_of_the_patches():
+    rng = np.random.default_rng(0)
+    image = TEXTURE + rng.normal(0, 1, TEXTURE.shape) * np.where(np.arange(48) < 24, 1.0, 20.0)
+    plain = Inpainter().fill(image, MISSING, return_std=True)
+    sure = Inpainter(refine="patches").fill(image, MISSING, interval=0.9)
+    assert (sure.std[MISSING] > 0).all()
+    assert not sure.std[~MISSING].any()
+    assert sure.info.relative_error == 0
+    # Narrower, since the texture is understood, and still as large as the errors.
+    assert sure.std[MISSING].mean() < 0.5 * plain.std[MISSING].mean()
+    z = (sure.values - image)[MISSING] / sure.std[MISSING]
+    assert 0.7 < np.sqrt(np.mean(z**2)) < 1.4
+    left, right = (sure.std[:, part][MISSING[:, part]] for part in (np.s_[:12], np.s_[36:]))
+    assert right.mean() > 1.5 * left.mean()
+    inpainter = Inpainter(refine="patches").fit(image, MISSING)
+    np.testing.assert_array_equal(inpainter.std(image), sure.std)
+    np.testing.assert_array_equal(
+        inpainter.std(image, at=[(0, 0), (3, 4)]), sure.std[[0, 3], [0, 4]]
+    )
+
+
+def test_deep_in_a_hole_the_network_says_how_sure_it_is():
+    holes = MISSING.copy()
+    holes[12:36, 12:36] = True
+    plain = Inpainter().fill(TEXTURE, holes, return_std=True)
+    sure = Inpainter(refine="patches").fill(TEXTURE, holes, return_std=True)
+    deep = (slice(22, 26),) * 2
+    np.testing.assert_array_equal(sure.values[deep], plain.values[deep])
+    np.testing.assert_array_equal(sure.std[deep], plain.std[deep])
+    assert sure.info.relative_error == plain.info.relative_error > 0
+
+
+@pytest.mark.parametrize("network", ["auto", hourglass(3)])
+@pytest.mark.parametrize("refine", ["patches", "auto"])
+def test_a_refined_pixel_is_explained(network, refine):
+    inpainter = Inpainter(network, refine=refine, rtol=1e-6).fit(TEXTURE, MISSING)
+    filled = inpainter.transform(TEXTURE)
+    for at in [tuple(map(int, at)) for at in np.argwhere(MISSING)[::400]]:
+        told = inpainter.explain(TEXTURE, at)
+        assert told.value == pytest.approx(filled[at], abs=0.02)
+        assert told.weights.sum() == pytest.approx(1, abs=1e-3)
+        np.testing.assert_array_equal(told.values, TEXTURE[~MISSING])
+    # It is not what the network alone makes of it.
+    plain = Inpainter(network, rtol=1e-6).fit(TEXTURE, MISSING).explain(TEXTURE, at)
+    assert abs(plain.weights - told.weights).max() > 0.01
+    assert abs(plain.weights @ told.values - filled[at]) > 0.05
+    with pytest.raises(InputError, match="depend on the image"):
+        inpainter.weights(at)
+
+
+def test_a_refined_colour_is_made_of_all_channels():
+    rng = np.random.default_rng(0)
+    colour = np.stack([TEXTURE, 200 - TEXTURE + rng.normal(0, 1, TEXTURE.shape)], axis=-1)
+    inpainter = Inpainter(refine="patches", channel_axis=-1, rtol=1e-6).fit(colour, MISSING)
+    filled, at = inpainter.transform(colour), tuple(np.argwhere(MISSING)[300])
+    for channel in (0, 1):
+        told = inpainter.explain(colour, at, channel)
+        assert told.value == pytest.approx(filled[(*at, channel)], abs=0.02)
+        np.testing.assert_array_equal(told.values, colour[(*told.places.T, told.channels)])
+        shares = [abs(told.weights[told.channels == c]).sum() for c in (0, 1)]
+        assert min(shares) > 0.01
+        assert set(told.heaviest(20).channels) <= {0, 1}
+        spread = told.spread(colour.shape)
+        assert np.vdot(spread, colour) == pytest.approx(told.value)
+    with pytest.raises(InputError, match="channel must be below 2"):
+        inpainter.explain(colour, at, 2)
