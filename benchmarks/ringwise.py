@@ -1,4 +1,4 @@
-"""Deep holes completed inward: refine="auto" against the first fill, the rim alone, biharmonic."""
+"""Deep holes, ring by ring: refine="auto" against the first fill, the rim alone, biharmonic."""
 
 import argparse
 from collections.abc import Iterator
@@ -67,11 +67,12 @@ def scored(truth: np.ndarray, missing: np.ndarray, where: np.ndarray) -> dict[st
     given = np.where(missing, 0.5, truth)
     first = inpaint(given, missing, cache=None)
     auto = Inpainter(refine="auto", cache=None).fill(given, missing)
-    how = auto.info.refinement
+    refinement = auto.info.refinement
     fills = {"auto": auto.values, "first": first, "biharmonic": inpaint_biharmonic(given, missing)}
-    rim = None if how.patches is None else replace(how.patches, inward=0)
-    fills["rim"] = refine(first[..., None], missing, how.before, rim).values[..., 0]
-    figures: dict[str, dict] = {"chosen": {"patches": repr(how.patches)}}
+    options = refinement.patches
+    rim = None if options is None else replace(options, ring_passes=0)
+    fills["rim"] = refine(first[..., None], missing, refinement.before, rim).values[..., 0]
+    figures: dict[str, dict] = {"chosen": {"patches": repr(options)}}
     for name, filled in fills.items():
         _, similar = structural_similarity(truth, filled, data_range=1.0, full=True)
         figures[name] = {
@@ -90,8 +91,10 @@ def group(crops: dict[str, tuple]) -> dict[str, dict]:
             for kind, missing, where in masks(SEED):
                 title = f"{name} from {y}, {x}, holes {SEED} of {kind}"
                 each[title] = scored(truth, missing, where)
-                told = (f"{k} {f['psnr_db']:.2f}" for k, f in each[title].items() if k != "chosen")
-                print(title, *told, each[title]["chosen"], flush=True)
+                scores = (
+                    f"{k} {f['psnr_db']:.2f}" for k, f in each[title].items() if k != "chosen"
+                )
+                print(title, *scores, each[title]["chosen"], flush=True)
     return {"mean": means(each), "holes": each}
 
 
@@ -130,7 +133,7 @@ def main() -> None:
     )
     figures = {"worse_than_the_first_fill_by_db": worse, "of": len(rows)}
     figures |= {"textures": textures, "others": others}
-    write("inward", CLAIM, figures, holds, quick)
+    write("ringwise", CLAIM, figures, holds, quick)
 
 
 if __name__ == "__main__":
