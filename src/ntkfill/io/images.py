@@ -1,4 +1,4 @@
-"""Read and write pictures without changing them: .png .jpg .tif .npy."""
+"""Read and write images without changing them: .png .jpg .tif .npy."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ PILLOW = (".png", ".jpg", ".jpeg")
 TIFF = (".tif", ".tiff")
 SUFFIXES = (*PILLOW, *TIFF, ".npy")
 
-# What a file says of a picture besides its pixels, and Pillow can write again.
-KEPT = ("icc_profile", "dpi", "exif")
+# The metadata that Pillow can read and write again.
+METADATA = ("icc_profile", "dpi", "exif")
 
-# Pixels that mean what their numbers say; the rest would come back with other colours.
+# Pixels whose numbers are their colours; other modes would come back with other colours.
 MODES = ("1", "L", "LA", "RGB", "RGBA", "P", "PA", "I", "I;16", "I;16B", "F")
 PHOTOMETRIC = ("MINISBLACK", "RGB")
 
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """A picture as a file holds it.
+    """An image as a file holds it.
 
     Parameters
     ----------
     array : array
-        Pixels as they are stored; a palette is looked up.
+        Pixels as they are stored; those of a palette are its colours.
     channel_axis : int or None
-        Where the file's format tells.
-    extra : dict
+        None where the format of the file does not say.
+    metadata : dict
         Colour profile, resolution and EXIF data, to be written again.
     """
 
     array: NDArray[Any]
     channel_axis: int | None
-    extra: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 def read(path: Path) -> Stored:
-    """Read a picture.
+    """Read an image.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, or of a kind that would be changed by reading it.
+        If the file is missing, damaged, or of a kind that reading would change.
     """
     files.check_source(path, SUFFIXES)
     suffix = path.suffix.lower()
@@ -67,36 +67,36 @@ def read(path: Path) -> Stored:
         raise InputError(f"{path} cannot be read", got=str(error), hint=hint) from error
 
 
-def write(path: Path, picture: Stored) -> None:
-    """Write a picture, whole or not at all.
+def write(path: Path, image: Stored) -> None:
+    """Write an image, whole or not at all.
 
     Raises
     ------
     InputError
-        If the format cannot hold the picture, or the file cannot be written.
+        If the format cannot hold the image, or the file cannot be written.
     """
-    check_target(path, picture.array)
+    check_target(path, image.array)
     suffix = path.suffix.lower()
     try:
-        with files.replacing(path) as place:
+        with files.replacing(path) as draft:
             if suffix == ".npy":
-                np.save(place, picture.array, allow_pickle=False)
+                np.save(draft, image.array, allow_pickle=False)
             elif suffix in TIFF:
-                _write_tiff(place, picture)
+                rgb = image.channel_axis == -1 and image.array.shape[-1] in (3, 4)
+                photometric = "rgb" if rgb else "minisblack"
+                tifffile.imwrite(draft, image.array, photometric=photometric)
             else:
-                _write_pillow(place, picture)
+                _write_pillow(draft, image)
     except OSError as error:
         raise InputError(f"{path} cannot be written", got=error.strerror or str(error)) from error
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"{path} cannot be written",
-            got=str(error),
-            hint=".tif or .npy, which hold any numbers",
+            f"{path} cannot be written", got=str(error), hint=".tif or .npy, which hold any numbers"
         ) from error
 
 
 def check_target(path: Path, array: NDArray[Any]) -> None:
-    """Refuse a place or a format that cannot hold a picture, before any work is done for it."""
+    """Refuse, before any work, a path or a format that an image cannot be written to."""
     files.check_target(path, SUFFIXES)
     suffix = path.suffix.lower()
     jpeg = suffix in (".jpg", ".jpeg")
@@ -117,13 +117,13 @@ def read_mask(path: Path, *, invert: bool = False) -> NDArray[np.bool_]:
     """Read a mask: True where missing.
 
     Anything but black (zero, in any channel) is missing; a JPEG, which cannot hold exact values,
-    is cut in half. A constant alpha channel does not count. Grey levels draw a warning.
+    is thresholded at 128. A constant alpha channel is ignored. Grey levels raise a warning.
     """
     stored = read(path)
     array = stored.array
     if array.dtype.kind not in "buif" or (array.dtype.kind == "f" and np.isnan(array).any()):
         raise InputError(
-            f"{path} is no mask",
+            f"{path} is not a mask",
             expected="0 = known, anything else = missing",
             got="NaN" if array.dtype.kind == "f" else f"dtype {array.dtype}",
         )
@@ -159,17 +159,17 @@ def _read_pillow(path: Path) -> Stored:
                 got=image.mode,
                 hint="the same image as RGB",
             )
-        kept = (*KEPT, "transparency") if image.mode in ("L", "RGB") else KEPT
-        extra = {key: image.info[key] for key in kept if image.info.get(key) is not None}
+        keys = (*METADATA, "transparency") if image.mode in ("L", "RGB") else METADATA
+        metadata = {key: image.info[key] for key in keys if image.info.get(key) is not None}
         if image.mode in ("P", "PA"):
             array = np.array(image.convert("RGBA" if "transparency" in image.info else "RGB"))
         else:
             array = np.array(image)
-    return Stored(array, -1 if array.ndim == 3 else None, extra)
+    return Stored(array, -1 if array.ndim == 3 else None, metadata)
 
 
 def _refuse_16_bit_colour(path: Path, image: Image.Image) -> None:
-    """Pillow would cut the pixels of such a PNG to 8 bits without a word."""
+    """Pillow would cut the pixels of such a PNG to 8 bits without a warning."""
     if image.format != "PNG":
         return
     with open(path, "rb") as file:
@@ -181,12 +181,12 @@ def _refuse_16_bit_colour(path: Path, image: Image.Image) -> None:
         )
 
 
-def _write_pillow(place: Path, picture: Stored) -> None:
-    jpeg = place.suffix.lower() != ".png"
-    extra = {k: v for k, v in picture.extra.items() if not (jpeg and k == "transparency")}
+def _write_pillow(draft: Path, image: Stored) -> None:
+    jpeg = draft.suffix.lower() != ".png"
+    metadata = {k: v for k, v in image.metadata.items() if not (jpeg and k == "transparency")}
     if jpeg:
-        extra["quality"] = 95
-    Image.fromarray(picture.array).save(place, **extra)
+        metadata["quality"] = 95
+    Image.fromarray(image.array).save(draft, **metadata)
 
 
 def _read_tiff(path: Path) -> Stored:
@@ -209,8 +209,3 @@ def _read_tiff(path: Path) -> Stored:
     if channel is not None and axes[channel] == "S":
         array, channel = np.moveaxis(array, channel, -1), -1
     return Stored(np.ascontiguousarray(array), channel)
-
-
-def _write_tiff(place: Path, picture: Stored) -> None:
-    rgb = picture.channel_axis == -1 and picture.array.shape[-1] in (3, 4)
-    tifffile.imwrite(place, picture.array, photometric="rgb" if rgb else "minisblack")
