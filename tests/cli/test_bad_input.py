@@ -92,7 +92,7 @@ def test_folders(name, capsys):
         ("inpaint in.png --mask mask.png -o out.png --rtol -1", "got -1.0"),
         ("inpaint in.png --mask mask.png -o out.png --ridge nan", "ridge"),
         ("heatmap in.png --mask mask.png -o out.png --at 0,99", "pixel"),
-        ("heatmap in.png --mask mask.png -o out.jpg --at 3,3", ".png"),
+        ("heatmap in.png --mask mask.png -o out.jpg --at 3,3", "cannot be written; expected .png"),
         ("impute t.csv -o out.csv --depth 0", "depth"),
         ("impute t.csv -o out.csv --ridge -1", "ridge"),
         ("impute t.csv -o out.csv --max-iter 0", "max_iter"),

@@ -52,23 +52,22 @@ def demo(options: argparse.Namespace) -> int:
     damaged = np.where(missing[..., None], np.uint8(255), image)
     inpainter = Inpainter(channel_axis=-1, progress=shows_progress(options))
     started = time.perf_counter()
-    done = inpainter.fill(damaged, missing)
-    filled, info = done.values, done.info
+    filled = inpainter.fill(damaged, missing)
     seconds = time.perf_counter() - started
     for name, array in (
         ("before", damaged),
-        ("after", filled),
+        ("after", filled.values),
         ("truth", image),
         ("heatmap", draw_heatmap(inpainter, damaged, AT)),
     ):
         images.write(folder / f"{name}.png", images.Stored(array, -1))
     figures = {
-        "psnr_scattered_db": psnr(filled, image, missing & ~hole),
-        "psnr_hole_db": psnr(filled, image, hole),
-        "psnr_picture_db": psnr(filled, image, np.ones_like(missing)),
+        "psnr_scattered_db": psnr(filled.values, image, missing & ~hole),
+        "psnr_hole_db": psnr(filled.values, image, hole),
+        "psnr_picture_db": psnr(filled.values, image, np.ones_like(missing)),
         "seconds": round(seconds, 2),
-        "steps": max(report.steps for report in info.reports),
-        "converged": info.converged,
+        "steps": max(report.steps for report in filled.info.reports),
+        "converged": filled.info.converged,
         "network": repr(inpainter.network_),
         "pictures": str(folder),
     }
@@ -82,7 +81,7 @@ def demo(options: argparse.Namespace) -> int:
             f"{figures['psnr_hole_db']} dB, whole picture {figures['psnr_picture_db']} dB\n"
             f"  pictures: {folder}/before.png, after.png, truth.png, heatmap.png"
         )
-    return DONE if info.converged else NOT_CONVERGED
+    return DONE if filled.info.converged else NOT_CONVERGED
 
 
 def psnr(image: NDArray[Any], truth: NDArray[Any], where: Mask) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, format_bytes
+from ..io.files import check_target
 from .common import (
     DONE,
     FAILED,
@@ -29,8 +30,10 @@ from .common import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..grids.image import ImageArray
     from ..grids.inpainter import Info, Inpainter
     from ..grids.plan import Plan
+    from ..io.images import Stored
     from ..kernels.table import Array
     from ..observed import Mask
     from ..result import Filled
@@ -130,30 +133,24 @@ def inpaint_file(
     """Fill one image, or plan to where there is no target; returns the figures."""
     import numpy as np
 
-    from ..grids.image import check_mask, read_image
     from ..io import images
 
-    stored = images.read(source)
-    axis = stored.channel_axis if options.channel_axis is None else options.channel_axis
-    parts = read_image(stored.array, axis)
-    missing = parts.missing(mask)
-    if mask is None and parts.nan is None:
+    stored, _, missing = read_input(options, source, mask)
+    if mask is None and not missing.any():
         raise InputError(f"{source} has no missing pixels: no NaN, no mask", hint="--mask MASK")
-    anywhere = missing.any(axis=-1) if missing.ndim > len(parts.grid) else missing
-    check_mask(missing)
-    inpainter.set_params(channel_axis=axis)
+    inpainter.set_params(channel_axis=stored.channel_axis)
     if target is None:
         return plan_figures(options, source, inpainter.plan(stored.array, mask))
     images.check_target(target, stored.array)
     if options.std is not None:
         images.check_target(options.std, np.zeros((1, *stored.array.shape)))
-    print_message(options, f"{source}: {anywhere.sum():,} of {anywhere.size:,} pixels are missing")
+    print_message(options, f"{source}: {missing.sum():,} of {missing.size:,} pixels are missing")
     started = time.perf_counter()
     filled = inpainter.fill(
         stored.array, mask, return_std=options.std is not None, interval=options.interval
     )
     uncertainty = {} if options.std is None else write_uncertainty(options, filled)
-    images.write(target, replace(stored, array=filled.values, channel_axis=axis))
+    images.write(target, replace(stored, array=filled.values))
     seconds = time.perf_counter() - started
     return fill_figures(options, source, target, filled.info, seconds) | uncertainty
 
@@ -268,22 +265,16 @@ def heatmap(options: argparse.Namespace) -> int:
     """Write kernel row and weights of one pixel, side by side."""
     import numpy as np
 
-    from ..grids.image import read_image
     from ..io import images
 
-    stored = images.read(options.input)
-    axis = stored.channel_axis if options.channel_axis is None else options.channel_axis
-    parts = read_image(stored.array, axis)
-    if len(parts.grid) != 2:
-        raise InputError("a heat map needs an image with two axes", got=f"grid {parts.grid}")
-    missing = parts.missing(read_mask(options))
-    missing = np.asarray(missing.any(axis=-1)) if missing.ndim > len(parts.grid) else missing
-    if options.output.suffix.lower() != ".png":
-        raise InputError("a heat map is written as .png", got=str(options.output))
+    mask = read_mask(options)
+    _, source, missing = read_input(options, options.input, mask)
+    if len(source.grid) != 2:
+        raise InputError("a heat map needs an image with two axes", got=f"grid {source.grid}")
     check_outputs([options.input, options.mask], [("-o OUT", options.output)])
-    images.check_target(options.output, np.zeros((1, 1, 3), np.uint8))
+    check_target(options.output, [".png"])
     inpainter = make_inpainter(options).fit(mask=missing)
-    shown = np.where(missing[..., None], np.nanmax(parts.values), parts.values)
+    shown = np.where(missing[..., None], np.nanmax(source.values), source.values)
     images.write(options.output, images.Stored(draw_heatmap(inpainter, shown, options.at), -1))
     print_message(options, f"{options.output}: kernel row and weights of the pixel {options.at}")
     if options.json:
@@ -396,6 +387,24 @@ def input_files(options: argparse.Namespace) -> list[Path]:
             raise InputError(f"no images in the folder {given}", expected=" ".join(images.SUFFIXES))
         files += found
     return files
+
+
+def read_input(
+    options: argparse.Namespace, path: Path, mask: Mask | None
+) -> tuple[Stored, ImageArray, Mask]:
+    """An image file, its array, and the pixels (*grid) that are missing in any channel."""
+    import numpy as np
+
+    from ..grids.image import check_mask, read_image
+    from ..io import images
+
+    stored = images.read(path)
+    if options.channel_axis is not None:
+        stored = replace(stored, channel_axis=options.channel_axis)
+    source = read_image(stored.array, stored.channel_axis)
+    missing = source.missing(mask)
+    check_mask(missing)
+    return stored, source, np.asarray(missing.reshape(*source.grid, -1).any(axis=-1))
 
 
 def read_mask(options: argparse.Namespace) -> Mask | None:
