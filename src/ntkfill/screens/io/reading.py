@@ -9,12 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, check_unique
+from ...errors import InputError
 from ...io import text_tables
 from ...io.files import check_source, naming
 from ...io.text_tables import Table
 from ...kernels.table import Array
-from ..screen import FIELDS, REPLICATES, Screen, averaged
+from ..features import encode
+from ..screen import FIELDS, REPLICATES, Screen, averaged, condition_name
 from . import gct
 
 # The column of a completed screen that marks predictions, which are not read as measurements.
@@ -110,18 +111,16 @@ def from_table(
     array([[1., 2.]])
     """
     found = match_columns(source.names, columns or {})
-    fields = [name for name in FIELDS if name in found]
-    labels = np.array([source.column(found[name]) for name in fields], dtype=str).T
+    meta = {name: source.column(name) for name in found.values()}
     if "gene" in found and "value" in found:
-        return _long(source, found, fields, labels, replicates)
-    rest = [name for name in source.names if name not in {SOURCE, *found.values()}]
-    if not rest:
+        return _long(source, meta, found, replicates)
+    genes = [name for name in source.names if name not in {SOURCE, *found.values()}]
+    if not genes:
         raise InputError("no column of genes", expected="labels, then one column per gene")
-    check_unique(rest, "column")
-    profiles = source.numbers(rest)
+    profiles = source.numbers(genes)
     if SOURCE in source.names:
         profiles[np.array(source.column(SOURCE)) == PREDICTED] = np.nan
-    return _make_screen(profiles, labels, rest, fields, replicates)
+    return from_columns(meta, profiles, genes, found, replicates)
 
 
 def from_columns(
@@ -135,7 +134,8 @@ def from_columns(
     found = match_columns(list(meta), columns or {})
     fields = [name for name in FIELDS if name in found]
     labels = np.array([[str(x) for x in meta[found[name]]] for name in fields], dtype=str).T
-    return _make_screen(values, labels, genes, fields, replicates)
+    make = averaged if replicates == "mean" else Screen
+    return make(values, labels, np.asarray(genes, dtype=str), fields)
 
 
 def from_anndata(
@@ -182,39 +182,29 @@ def match_columns(names: Sequence[str], columns: Mapping[str, str]) -> dict[str,
 
 def _long(
     source: Table,
+    meta: Mapping[str, list[str]],
     found: Mapping[str, str],
-    fields: list[str],
-    labels: NDArray[np.str_],
     replicates: Replicates,
 ) -> Screen:
-    names = source.column(found["gene"])
-    values = source.numbers([found["value"]])[:, 0]
-    conditions: dict[tuple[str, ...], int] = {}
-    genes: dict[str, int] = {}
-    row = [conditions.setdefault(tuple(x), len(conditions)) for x in labels.tolist()]
-    at = [genes.setdefault(str(name), len(genes)) for name in names]
-    flat = np.array(row) * len(genes) + np.array(at)
+    """A screen from one row per condition and gene; replicates are averaged gene by gene."""
+    fields = [name for name in FIELDS if name in found]
+    conditions = list(zip(*(meta[found[name]] for name in fields), strict=True))
+    names, values = meta[found["gene"]], source.numbers([found["value"]])[:, 0]
+    row, _, rows = encode(conditions, ())
+    gene, _, genes = encode(names, ())
+    flat = row * genes + gene
     ordered, first, counts = np.unique(flat, return_index=True, return_counts=True)
     if len(ordered) < len(flat) and replicates == "refuse":
         again = int(np.setdiff1d(np.arange(len(flat)), first)[0])
+        line = source.lines[again] if source.lines else again + 2
         raise InputError(
-            f"line {again + 2} repeats gene {names[again]!r} of ({', '.join(labels[again])})",
+            f"line {line} repeats gene {names[again]!r} of {condition_name(conditions[again])}",
             hint=REPLICATES,
         )
-    profiles = np.full(len(conditions) * len(genes), np.nan)
+    profiles = np.full(rows * genes, np.nan)
     profiles[ordered] = np.bincount(flat, values)[ordered] / counts
-    return Screen(profiles.reshape(len(conditions), -1), list(conditions), list(genes), fields)
-
-
-def _make_screen(
-    values: Array,
-    labels: NDArray[np.str_],
-    genes: Sequence[str],
-    fields: list[str],
-    replicates: Replicates,
-) -> Screen:
-    make = averaged if replicates == "mean" else Screen
-    return make(values, labels, np.asarray(genes, dtype=str), fields)
+    labels = list(dict.fromkeys(conditions))
+    return Screen(profiles.reshape(rows, genes), labels, list(dict.fromkeys(names)), fields)
 
 
 def _from_npz(path: Path, columns: Mapping[str, str], replicates: Replicates) -> Screen:
