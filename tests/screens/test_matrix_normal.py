@@ -45,7 +45,6 @@ def likelihood(found, scales):
 
 def textbook(found, scales):
     """Expectation over all conditions, seen or not, then maximisation, one variance at a time."""
-    every = np.arange(len(LABELS))
     observed = SEEN @ SEEN.T / GENES
     solved = np.linalg.inv(found.between(ROWS, ROWS) + found.noise * np.diag(scales))
 
@@ -55,30 +54,31 @@ def textbook(found, scales):
         gain = across @ solved
         return prior + gain @ observed @ gain.T - gain @ across.T
 
-    grid = np.empty((CELLS, DRUGS), dtype=int)
-    grid[found.context, found.drug] = every
-    grid = grid.ravel()
     product = np.kron(found.contexts, found.drugs)
-    at = found.context * DRUGS + found.drug
-    field = posterior((product, product[:, at[ROWS]])).reshape(CELLS, DRUGS, CELLS, DRUGS)
+    field = posterior((product, product[:, found.entries[ROWS]])).reshape(
+        CELLS, DRUGS, CELLS, DRUGS
+    )
     contexts = np.einsum("adbe,de->ab", field, np.linalg.inv(found.drugs)) / DRUGS
     drugs = np.einsum("adbe,ab->de", field, np.linalg.inv(found.contexts)) / CELLS
-    member = np.eye(CELLS)[found.context[ROWS]]
-    nugget = posterior((found.nuggets[0] * np.eye(CELLS), found.nuggets[0] * member.T))
+    member = np.eye(CELLS)[found.entries[ROWS] // DRUGS]
+    effect = found.kernel.effects[0]
+    effect = posterior((effect * np.eye(CELLS), effect * member.T))
     noise = np.diag(found.noise * scales)
     left = np.diagonal(posterior((noise, noise))) / scales
-    return contexts, drugs, np.trace(nugget) / CELLS, left.mean()
+    return contexts, drugs, np.trace(effect) / CELLS, left.mean()
 
 
 def test_an_iteration_is_that_of_the_textbook():
     scales = noise_scales(SEEN)
     found = START
     for _ in range(3):
-        contexts, drugs, nugget, noise = textbook(found, scales)
+        contexts, drugs, effect, noise = textbook(found, scales)
         found = found.em_step(ROWS, SEEN / np.sqrt(GENES), scales)
         np.testing.assert_allclose(found.contexts, contexts, atol=1e-9)
         np.testing.assert_allclose(found.drugs, drugs / np.diag(drugs).mean(), atol=1e-9)
-        np.testing.assert_allclose([found.nuggets[0], found.noise], [nugget, noise], atol=1e-9)
+        np.testing.assert_allclose(
+            [found.kernel.effects[0], found.noise], [effect, noise], atol=1e-9
+        )
     swapped = np.abs(found.contexts - drugs[:CELLS, :CELLS]).max()
     assert swapped > 0.05  # the sides are not alike, so the test would notice
 
@@ -88,7 +88,7 @@ def test_every_step_increases_the_likelihood():
     steps = [MatrixNormal(max_iter=k).fit(PROFILES[:KNOWN], LABELS) for k in range(8)]
     values = [likelihood(found, scales) for found in steps]
     assert (np.diff(values) > 0).all()
-    assert likelihood(replace(steps[-1], drugs=START.drugs), scales) < values[-1]
+    assert likelihood(replace(steps[-1], kernel=START.kernel), scales) < values[-1]
 
 
 def correlations(covariance):
@@ -97,12 +97,12 @@ def correlations(covariance):
 
 
 def test_planted_covariances_are_recovered():
-    found = MatrixNormal(drug_nugget=0.0).fit(PROFILES[:KNOWN], LABELS)
+    found = MatrixNormal(drug_effect=0.0).fit(PROFILES[:KNOWN], LABELS)
     for learned, truth in zip((found.contexts, found.drugs), TRUTH, strict=True):
         assert np.corrcoef(correlations(learned), correlations(truth))[0, 1] > 0.9
     shuffled = LABELS.copy()
     np.random.default_rng(0).shuffle(shuffled[:KNOWN])
-    wrong = MatrixNormal(drug_nugget=0.0).fit(PROFILES[:KNOWN], shuffled)
+    wrong = MatrixNormal(drug_effect=0.0).fit(PROFILES[:KNOWN], shuffled)
     assert np.corrcoef(correlations(wrong.drugs), correlations(TRUTH[1]))[0, 1] < 0.5
 
 

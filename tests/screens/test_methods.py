@@ -278,7 +278,7 @@ def test_an_imputation_as_prior_keeps_what_was_measured():
         (lambda: FaLRTC(max_iter=0), "cannot be run"),
         (lambda: MatrixNormal(noise=0.0), "cannot be learned"),
         (lambda: MatrixNormal(correlation=1.0), "cannot be learned"),
-        (lambda: MatrixNormal(drug_nugget=-0.1), "cannot be learned"),
+        (lambda: MatrixNormal(drug_effect=-0.1), "cannot be learned"),
         (lambda: NTK(centre="cell"), "'screen', 'context' or None"),
         (lambda: NTK(ridge="gcv"), "ridge must be"),
         (lambda: NTK(ridge=-1.0), "-1"),

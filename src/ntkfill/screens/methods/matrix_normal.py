@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 
 from ...errors import InputError
+from ...kernels import DenseKernel, Kronecker
 from ...kernels.table import Array
 from ...nn import Sequential
 from ...nn.pairs import of_gram
@@ -26,11 +27,11 @@ class MatrixNormal:
     """A prior whose covariances of contexts and of drugs are learned from the training profiles.
 
     Every gene is a sample of one Gaussian field over the conditions. The covariance of two
-    conditions is that of their contexts times that of their drugs, plus a nugget for the same
-    context and one for the same drug; the noise variance of a profile is in proportion to its mean
-    square. The parameters are fitted by expectation maximisation (the matrix normal model of
-    Dutilleul 1999, doi:10.1080/00949659908811970, with missing conditions), stopped early, which
-    regularises them.
+    conditions is that of their contexts times that of their drugs, plus the variance of an effect
+    of the context and of one of the drug (`kernels.Kronecker`); the noise variance of a profile is
+    in proportion to its mean square. The parameters are fitted by expectation maximisation (the
+    matrix normal model of Dutilleul 1999, doi:10.1080/00949659908811970, with missing conditions),
+    stopped early, which regularises them.
 
     Parameters
     ----------
@@ -38,11 +39,11 @@ class MatrixNormal:
         Iterations of expectation maximisation.
     correlation : float
         Initial correlation of two contexts, and of two drugs.
-    noise, context_nugget : float
+    noise, context_effect : float
         Initial variances, relative to the mean square of the profiles.
-    drug_nugget : float
-        Not fitted: the likelihood would move it into the covariance of the drugs, and predictions
-        would distinguish drugs less well.
+    drug_effect : float
+        A variance that is not fitted: the likelihood would move it into the covariance of the
+        drugs, and predictions would distinguish drugs less well.
     max_conditions : int
         Fit on a random subset of at most this many conditions; all of them enter the regression.
 
@@ -55,24 +56,24 @@ class MatrixNormal:
     --------
     >>> labels = np.array([["A", "x"], ["A", "y"], ["B", "x"], ["B", "y"], ["C", "x"]])
     >>> profiles = np.outer([1.0, 2.0, 1.0, 2.0, 1.0], [1.0, -1.0])
-    >>> fitted = MatrixNormal().fit(profiles, labels)
-    >>> bool(fitted.drugs[0, 1] > fitted.drugs[0, 0])  # y has twice the effect of x
+    >>> drugs = MatrixNormal().fit(profiles, labels).drugs
+    >>> bool(drugs[0, 1] > drugs[0, 0])  # y has twice the effect of x
     True
     """
 
     max_iter: int = 10
     correlation: float = 0.5
     noise: float = 0.1
-    context_nugget: float = 0.3
-    drug_nugget: float = 0.1
+    context_effect: float = 0.3
+    drug_effect: float = 0.1
     max_conditions: int = 1000
 
     def __post_init__(self) -> None:
-        least = min(self.max_iter, self.correlation, self.context_nugget, self.drug_nugget)
+        least = min(self.max_iter, self.correlation, self.context_effect, self.drug_effect)
         if least < 0 or not (self.correlation < 1 and self.noise > 0 and self.max_conditions > 0):
             raise InputError(
                 "the covariance cannot be learned with these parameters",
-                expected="max_iter and nuggets >= 0, 0 <= correlation < 1, noise > 0, "
+                expected="max_iter and effects >= 0, 0 <= correlation < 1, noise > 0, "
                 "max_conditions > 0",
                 got=repr(self),
             )
@@ -103,9 +104,12 @@ class MatrixNormal:
         rows = np.arange(len(profiles))
         if len(rows) > self.max_conditions:
             rows = np.random.default_rng(0).permutation(rows)[: self.max_conditions]
-        first, second = (np.where(np.eye(n, dtype=bool), 1.0, self.correlation) for n in sizes)
-        nuggets = self.context_nugget, self.drug_nugget
-        fitted = ConditionCovariance(context, drug, first, second, nuggets, self.noise)
+        of_contexts, of_drugs = (
+            DenseKernel(np.where(np.eye(n, dtype=bool), 1.0, self.correlation), (n,)) for n in sizes
+        )
+        effects = self.context_effect, self.drug_effect
+        kernel = Kronecker(of_contexts, of_drugs, effects=effects)
+        fitted = ConditionCovariance(context * sizes[1] + drug, kernel, self.noise)
         mean_square = float(np.mean(profiles[rows] ** 2)) or 1.0
         with single_blas_thread():
             # Only inner products of profiles are needed: n columns instead of one per gene.
@@ -118,39 +122,39 @@ class MatrixNormal:
 
 @dataclass(frozen=True, eq=False)
 class ConditionCovariance:
-    """Covariance of conditions: contexts[c, c'] drugs[d, d'] + nugget [c = c'] + nugget [d = d'].
+    """The covariance of conditions, each an entry of the table of contexts by drugs.
 
     Parameters
     ----------
-    context, drug : int array of shape (n,)
-        The row of every condition in the two matrices.
-    contexts, drugs : array of shape (contexts, contexts) and (drugs, drugs)
-    nuggets : tuple of float
-        Of the same context and of the same drug.
+    entries : int array of shape (n,)
+        The flat coordinate of every condition in the table.
+    kernel : Kronecker
+        The covariance of contexts times that of drugs, plus the variances of their effects.
     noise : float
         The noise variance of a profile of mean square 1.
     """
 
-    context: NDArray[np.intp]
-    drug: NDArray[np.intp]
-    contexts: Array
-    drugs: Array
-    nuggets: tuple[float, float]
+    entries: NDArray[np.intp]
+    kernel: Kronecker
     noise: float
+
+    @property
+    def contexts(self) -> Array:
+        """The covariance of the contexts."""
+        return self.kernel.left.values
+
+    @property
+    def drugs(self) -> Array:
+        """The covariance of the drugs."""
+        return self.kernel.right.values
 
     def between(self, rows: Rows, columns: Rows) -> Array:
         """The covariance of some conditions with others."""
-        context, other_context = self.context[rows][:, None], self.context[columns]
-        drug, other_drug = self.drug[rows][:, None], self.drug[columns]
-        result = self.contexts[context, other_context] * self.drugs[drug, other_drug]
-        result += self.nuggets[0] * (context == other_context)
-        result += self.nuggets[1] * (drug == other_drug)
-        return result  # (rows, columns)
+        return self.kernel.block(self.entries[rows], self.entries[columns])
 
     def variance(self, rows: Rows) -> Array:
         """The diagonal of `between(rows, rows)`, to the last bit."""
-        product = self.contexts.diagonal()[self.context[rows]]
-        return product * self.drugs.diagonal()[self.drug[rows]] + self.nuggets[0] + self.nuggets[1]
+        return self.kernel.diagonal().ravel()[self.entries[rows]]
 
     def em_step(self, rows: Rows, samples: Array, scales: Array) -> ConditionCovariance:
         """One iteration of expectation maximisation.
@@ -158,30 +162,34 @@ class ConditionCovariance:
         `samples` (n, m) are the profiles of `rows`: their inner products are the observed
         covariance. `scales` (n,) are the noise variances over `noise`.
         """
-        of_context = np.eye(len(self.contexts))[self.context[rows]]  # (n, contexts)
-        of_drug = np.eye(len(self.drugs))[self.drug[rows]]  # (n, drugs)
+        contexts, drugs = self.contexts, self.drugs
+        context, drug = np.divmod(self.entries[rows], len(drugs))
+        of_context, of_drug = np.eye(len(contexts))[context], np.eye(len(drugs))[drug]
         inverse = np.linalg.inv(self.between(rows, rows) + self.noise * np.diag(scales))
         solved = inverse @ samples
         # Twice the gradient of the log-likelihood with respect to the covariance, (n, n).
         gradient = solved @ solved.T - inverse
-        by_context = of_context.T @ (gradient * (of_drug @ self.drugs @ of_drug.T)) @ of_context
-        by_drug = of_drug.T @ (gradient * (of_context @ self.contexts @ of_context.T)) @ of_drug
-        contexts = self.contexts + self.contexts @ by_context @ self.contexts / len(self.drugs)
-        drugs = self.drugs + self.drugs @ by_drug @ self.drugs / len(self.contexts)
+        by_context = of_context.T @ (gradient * (of_drug @ drugs @ of_drug.T)) @ of_context
+        by_drug = of_drug.T @ (gradient * (of_context @ contexts @ of_context.T)) @ of_drug
+        new_contexts = contexts + contexts @ by_context @ contexts / len(drugs)
+        new_drugs = drugs + drugs @ by_drug @ drugs / len(contexts)
         shared = float(np.einsum("ij,ik,jk->", gradient, of_context, of_context, optimize=True))
         shared /= np.count_nonzero(of_context.any(axis=0))
-        nugget = self.nuggets[0] + self.nuggets[0] ** 2 * shared
-        return replace(
-            self,
-            contexts=(contexts + contexts.T) / 2,
+        effect, drug_effect = self.kernel.effects
+        kernel = Kronecker(
+            DenseKernel((new_contexts + new_contexts.T) / 2, self.kernel.left.shape),
             # Only the product has a scale; it is that of the contexts.
-            drugs=(drugs + drugs.T) / (2 * drugs.diagonal().mean()),
-            nuggets=(nugget, self.nuggets[1]),
-            noise=self.noise + self.noise**2 * float(np.mean(gradient.diagonal() * scales)),
+            DenseKernel(
+                (new_drugs + new_drugs.T) / (2 * new_drugs.diagonal().mean()),
+                self.kernel.right.shape,
+            ),
+            effects=(effect + effect**2 * shared, drug_effect),
         )
+        noise = self.noise + self.noise**2 * float(np.mean(gradient.diagonal() * scales))
+        return ConditionCovariance(self.entries, kernel, noise)
 
-    def kernel(self, network: Sequential, rows: slice, columns: slice) -> Array:
-        """The network's kernel of features with this covariance as inner products."""
+    def ntk(self, network: Sequential, rows: slice, columns: slice) -> Array:
+        """The network's NTK for features with this covariance as inner products."""
         variances = self.variance(rows), self.variance(columns)
         return of_gram(network.layers, self.between(rows, columns), *variances, overwrite=True)
 

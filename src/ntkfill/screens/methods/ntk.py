@@ -166,7 +166,7 @@ class NTK:
             covariance = self.prior.fit(residuals, labels)
             variance = float(covariance.variance(slice(0, len(train))).mean())
             ridge = Ridge(covariance.noise / variance, noise_scales(residuals))
-            return partial(covariance.kernel, self.network), ridge
+            return partial(covariance.ntk, self.network), ridge
         features = self.features(train, labels)
 
         def between(rows: slice, columns: slice) -> Array:
