@@ -13,7 +13,7 @@ from .methods.falrtc import FaLRTC
 from .methods.matrix_normal import MatrixNormal
 from .methods.ntk import NTK, network
 from .methods.presets import ByDrugCount, Imputation, means, paper_mixture
-from .ranking import Ranked, Ranking, rank, read_signature
+from .ranking import RankedDrug, Ranking, rank, read_signature
 from .screen import Screen, averaged
 from .simulate import Simulated, simulate
 
@@ -31,7 +31,7 @@ __all__ = [
     "LeaveOneOut",
     "MatrixNormal",
     "Method",
-    "Ranked",
+    "RankedDrug",
     "Ranking",
     "Screen",
     "Simulated",

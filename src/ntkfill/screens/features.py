@@ -117,8 +117,8 @@ class SideFeatures:
     def features(self, train_profiles: Array, train_labels: Labels, labels: Labels) -> Array:
         from ..tables.features import label_positions  # imports scikit-learn
 
-        wanted = column(labels, self.by).tolist()
-        return self._values[label_positions(self._names, wanted, self.by)]
+        names = column(labels, self.by).tolist()
+        return self._values[label_positions(self._names, names, self.by)]
 
 
 @dataclass(frozen=True)
@@ -187,14 +187,14 @@ class MeanOverOthers:
         profiles = _residuals(train_profiles, train_labels, self.residual)
         sums, counts = [], []
         for by in (_names(self.by), _names(self.by) + _names(self.excluding)):
-            train, all_, count = encode(_rows(train_labels, by), _rows(labels, by))
+            train, query, count = encode(_rows(train_labels, by), _rows(labels, by))
             total, number = group_sums(profiles, train, count)
             # A group without a training profile has the code -1.
-            sums.append(np.where((all_ >= 0)[:, None], total[all_], 0.0))
-            counts.append(np.where(all_ >= 0, number[all_], 0.0))
-        rest = (counts[0] - counts[1])[:, None]
-        means = (sums[0] - sums[1]) / np.where(rest > 0, rest, 1.0)
-        return np.where(rest > 0, means, profiles.mean(axis=0))
+            sums.append(np.where((query >= 0)[:, None], total[query], 0.0))
+            counts.append(np.where(query >= 0, number[query], 0.0))
+        others = (counts[0] - counts[1])[:, None]
+        means = (sums[0] - sums[1]) / np.where(others > 0, others, 1.0)
+        return np.where(others > 0, means, profiles.mean(axis=0))
 
 
 @dataclass(frozen=True)
@@ -232,14 +232,14 @@ class Reference:
         return False
 
     def features(self, train_profiles: Array, train_labels: Labels, labels: Labels) -> Array:
-        there = column(train_labels, self.at[0]) == self.at[1]
-        if not there.any():
+        rows = column(train_labels, self.at[0]) == self.at[1]
+        if not rows.any():
             raise InputError(
                 f"the reference {self.at[0]} {self.at[1]!r} has no training condition",
                 hint="another reference, or more training conditions",
             )
-        reference = {name: column(train_labels, name)[there] for name in _names(self.by)}
-        return GroupMean(self.by).features(train_profiles[there], reference, labels)
+        reference = {name: column(train_labels, name)[rows] for name in _names(self.by)}
+        return GroupMean(self.by).features(train_profiles[rows], reference, labels)
 
 
 @dataclass(frozen=True, init=False)
@@ -304,9 +304,9 @@ def unit_rows(rows: Array) -> Array:
 
 
 def encode(
-    known: Iterable[Hashable], wanted: Iterable[Hashable]
+    known: Iterable[Hashable], query: Iterable[Hashable]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
-    """Labels as numbers in order of first appearance, -1 for wanted ones that are not known, and
+    """Labels as numbers in order of first appearance, -1 for query ones that are not known, and
     how many there are.
 
     >>> encode(["y", "x", "y"], ["x", "z"])
@@ -314,8 +314,8 @@ def encode(
     """
     number: dict[Hashable, int] = {}
     codes = [number.setdefault(name, len(number)) for name in known]
-    wanted_codes = [number.get(name, -1) for name in wanted]
-    return np.array(codes, np.intp), np.array(wanted_codes, np.intp), len(number)
+    query_codes = [number.get(name, -1) for name in query]
+    return np.array(codes, np.intp), np.array(query_codes, np.intp), len(number)
 
 
 def group_sums(
@@ -327,9 +327,9 @@ def group_sums(
     return member @ profiles, np.bincount(codes, minlength=count)
 
 
-def group_means(profiles: Array, known: Iterable[Hashable], wanted: Iterable[Hashable]) -> Array:
-    """The mean profile of each wanted group; of an unknown one, the mean over all profiles."""
-    codes, at, count = encode(known, wanted)
+def group_means(profiles: Array, known: Iterable[Hashable], query: Iterable[Hashable]) -> Array:
+    """The mean profile of each query group; of an unknown one, the mean over all profiles."""
+    codes, at, count = encode(known, query)
     sums, sizes = group_sums(profiles, codes, count)
     return np.where((at >= 0)[:, None], (sums / sizes[:, None])[at], profiles.mean(axis=0))
 

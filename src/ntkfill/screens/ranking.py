@@ -22,7 +22,7 @@ By = Literal["cosine", "connectivity"]
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedDrug:
     """The rank of one drug.
 
     Parameters
@@ -51,7 +51,7 @@ class Ranked:
 class Ranking:
     """Drugs in order, and how many genes of the signature the screen has."""
 
-    drugs: tuple[Ranked, ...]
+    drugs: tuple[RankedDrug, ...]
     genes: int
     absent: int
 
@@ -202,7 +202,7 @@ def read_signature(path: Path) -> dict[str, float]:
 
 def as_table(ranking: Ranking) -> text_tables.Table:
     """The ranking as rows and columns."""
-    names = [field.name for field in fields(Ranked)]
+    names = [field.name for field in fields(RankedDrug)]
     return text_tables.Table(names, [[getattr(drug, n) for n in names] for drug in ranking.drugs])
 
 
@@ -225,16 +225,16 @@ def _shared_genes(
 
 def _sorted_drugs(
     drugs: NDArray[np.str_], measured: NDArray[np.bool_], scores: dict[str, Array], by: By
-) -> tuple[Ranked, ...]:
-    found = []
+) -> tuple[RankedDrug, ...]:
+    entries = []
     for drug in dict.fromkeys(drugs.tolist()):
         rows = drugs == drug
         counts = int(measured[rows].sum()), int(rows.sum())
         source = {0: "predicted", counts[1]: "measured"}.get(counts[0], "mixed")
         means = {name: float(values[rows].mean()) for name, values in scores.items()}
-        found.append((means[by], drug, means, source, counts))
-    found.sort(key=lambda entry: (entry[0], entry[1]))
+        entries.append((means[by], drug, means, source, counts))
+    entries.sort(key=lambda entry: (entry[0], entry[1]))
     return tuple(
-        Ranked(k, drug, means["cosine"], means["connectivity"], source, *counts)
-        for k, (_, drug, means, source, counts) in enumerate(found, start=1)
+        RankedDrug(k, drug, means["cosine"], means["connectivity"], source, *counts)
+        for k, (_, drug, means, source, counts) in enumerate(entries, start=1)
     )

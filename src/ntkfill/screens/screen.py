@@ -152,12 +152,11 @@ class Screen:
         >>> Screen([[1.0], [2.0]], [["A", "x"], ["B", "y"]], ["g"]).pairs().tolist()
         [['A', 'x'], ['B', 'y'], ['A', 'y'], ['B', 'x']]
         """
-        seen = {tuple(row) for row in self.labels.tolist()}
-        rest = dict.fromkeys(tuple(row[:1] + row[2:]) for row in self.labels.tolist())
-        drugs = list(dict.fromkeys(self.drugs.tolist()))
-        every = ((c[0], drug, *c[1:]) for c in rest for drug in drugs)
-        more = [row for row in every if row not in seen]
-        return np.array([*self.labels.tolist(), *more], dtype=str)
+        rows = [tuple(row) for row in self.labels.tolist()]
+        contexts = dict.fromkeys((cell, *others) for cell, _, *others in rows)
+        drugs = dict.fromkeys(self.drugs.tolist())
+        pairs = ((cell, drug, *others) for cell, *others in contexts for drug in drugs)
+        return np.array(list(dict.fromkeys([*rows, *pairs])), dtype=str)
 
     @classmethod
     def from_tensor(

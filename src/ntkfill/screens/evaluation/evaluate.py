@@ -15,7 +15,7 @@ from ..features import unit_rows
 from ..methods.baselines import CellMean, Method
 from ..methods.ntk import NTK
 from ..screen import Screen, check_trainable
-from .scores import SCORES, Paired, cosine, paired_test, pearson, r2, rank_among
+from .scores import SCORES, PairedTest, cosine, paired_test, pearson, r2, rank_among
 from .splits import KFold, Split, Splitting
 
 
@@ -54,7 +54,7 @@ class Evaluation:
         means = self.scores[self.methods.index(method)].mean(axis=0)
         return dict(zip(SCORES, map(float, means), strict=True))
 
-    def against(self, first: str, second: str) -> dict[str, Paired]:
+    def against(self, first: str, second: str) -> dict[str, PairedTest]:
         """A paired test of one method against another, for every score."""
         one, other = (self.scores[self.methods.index(name)] for name in (first, second))
         return {

@@ -43,10 +43,10 @@ def r2(predicted: Array, truth: Array) -> float:
     >>> r2(np.array([[1.0, 3.0], [2.0, 2.0]]), np.array([[1.0, 3.0], [1.0, 3.0]]))
     0.5
     """
-    rest = np.sum((predicted - truth) ** 2, axis=1)
+    residual = np.sum((predicted - truth) ** 2, axis=1)
     spread = np.sum((truth - truth.mean(axis=1, keepdims=True)) ** 2, axis=1)
     varied = spread > 0
-    return float(np.mean(1 - rest[varied] / spread[varied])) if varied.any() else 0.0
+    return float(np.mean(1 - residual[varied] / spread[varied])) if varied.any() else 0.0
 
 
 def cosine(predicted: Array, truth: Array) -> float:
@@ -75,7 +75,7 @@ def rank_among(cosines: Array, true: int) -> float:
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairedTest:
     """One method against another over the same folds.
 
     Parameters
@@ -94,7 +94,9 @@ class Paired:
     p: float
 
 
-def paired_test(first: Array, second: Array, overlap: float = 0.0, lower: bool = False) -> Paired:
+def paired_test(
+    first: Array, second: Array, overlap: float = 0.0, lower: bool = False
+) -> PairedTest:
     """Compare two methods fold by fold.
 
     Parameters
@@ -121,7 +123,7 @@ def paired_test(first: Array, second: Array, overlap: float = 0.0, lower: bool =
     if variance > 0:
         t = float(np.mean(differences)) / np.sqrt(variance * (1 / count + overlap))
         p = float(2 * stats.t.sf(abs(t), count - 1))
-    return Paired(float(np.mean(differences)), int(better.sum()), count, p)
+    return PairedTest(float(np.mean(differences)), int(better.sum()), count, p)
 
 
 def mean_interval(values: Array, overlap: float = 0.0, level: float = 0.95) -> tuple[float, float]:

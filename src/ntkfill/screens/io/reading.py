@@ -113,7 +113,7 @@ def from_table(
     found = match_columns(source.names, columns or {})
     meta = {name: source.column(name) for name in found.values()}
     if "gene" in found and "value" in found:
-        return _long(source, meta, found, replicates)
+        return _from_long_table(source, meta, found, replicates)
     genes = [name for name in source.names if name not in {SOURCE, *found.values()}]
     if not genes:
         raise InputError("no column of genes", expected="labels, then one column per gene")
@@ -180,7 +180,7 @@ def match_columns(names: Sequence[str], columns: Mapping[str, str]) -> dict[str,
     return found
 
 
-def _long(
+def _from_long_table(
     source: Table,
     meta: Mapping[str, list[str]],
     found: Mapping[str, str],

@@ -104,17 +104,17 @@ class DNPP:
             raise InputError("neighbours must be >= 1", got=repr(self.neighbours))
 
     def predict(self, train: Screen, conditions: Conditions) -> Array:
-        drug, wanted_drug, drugs = encode(train.drugs, conditions[:, 1])
-        wanted_context = contexts(conditions)
+        drug, query_drug, drugs = encode(train.drugs, conditions[:, 1])
+        query_context = contexts(conditions)
         correlation = drug_correlations(train.profiles, train.contexts, drug, drugs)
         result = CellMean().predict(train, conditions)
-        for context in np.unique(wanted_context):
+        for context in np.unique(query_context):
             rows = np.flatnonzero(train.contexts == context)
-            at = np.flatnonzero((wanted_context == context) & (wanted_drug >= 0))
+            at = np.flatnonzero((query_context == context) & (query_drug >= 0))
             if not len(rows) or not len(at):
                 continue
-            weights = np.maximum(correlation[np.ix_(wanted_drug[at], drug[rows])], 0.0)
-            weights[wanted_drug[at][:, None] == drug[rows]] = 0.0  # a drug is not its own neighbour
+            weights = np.maximum(correlation[np.ix_(query_drug[at], drug[rows])], 0.0)
+            weights[query_drug[at][:, None] == drug[rows]] = 0.0  # a drug is not its own neighbour
             weights = _largest(weights, self.neighbours)
             total = weights.sum(axis=1, keepdims=True)
             some = total[:, 0] > 0

@@ -109,8 +109,8 @@ class FaLRTC:
                 old = inverse_step
                 while True:
                     theta = old / (2 * inverse_step) * (1 + np.sqrt(1 + 4 * inverse_step * sums))
-                    share = theta / old / (sums + theta / old)
-                    w = share * z + (1 - share) * x
+                    fraction = theta / old / (sums + theta / old)
+                    w = fraction * z + (1 - fraction) * x
                     at = smoothed(w, weights, smooth, unknown)
                     goal = at.value - float(np.vdot(at.gradient, at.gradient)) / (2 * inverse_step)
                     if value_x <= goal:

@@ -145,13 +145,13 @@ class NTK:
         if isinstance(self.prior, MatrixNormal):
             raise InputError("a learned covariance has no features", got=repr(self.prior))
         labels = label_columns(conditions, train.fields)
-        found = np.ascontiguousarray(self.prior.features(train.profiles, train.columns, labels))
-        for row in np.flatnonzero(np.abs(found).sum(axis=1) == 0)[:1]:
+        features = np.ascontiguousarray(self.prior.features(train.profiles, train.columns, labels))
+        for row in np.flatnonzero(np.abs(features).sum(axis=1) == 0)[:1]:
             raise InputError(
                 f"all features of condition {', '.join(conditions[row])} are zero",
                 hint="stack the prior with OneHot('cell')",
             )
-        return found
+        return features
 
     def groups(self, labels: Conditions) -> NDArray[np.str_]:
         """The names of the groups of conditions whose means are subtracted."""

@@ -78,16 +78,16 @@ class Imputation:
         return False
 
     def features(self, train_profiles: Array, train_labels: Labels, labels: Labels) -> Array:
-        known, wanted = (
+        known, query = (
             np.stack([column(of, name).astype(str) for name in self.fields], axis=1)
             for of in (train_labels, labels)
         )
-        _, at, _ = encode(map(tuple, known.tolist()), map(tuple, wanted.tolist()))
+        _, at, _ = encode(map(tuple, known.tolist()), map(tuple, query.tolist()))
         result = train_profiles[at]
         if (at < 0).any():
             genes = np.arange(train_profiles.shape[1]).astype(str)
             train = Screen(train_profiles, known, genes, self.fields)
-            result[at < 0] = self.method.predict(train, wanted[at < 0])
+            result[at < 0] = self.method.predict(train, query[at < 0])
         return result
 
 
