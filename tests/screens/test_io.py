@@ -266,5 +266,13 @@ for name in ("s.gctx", "s.h5ad", "s.parquet"):
         assert "pip install" in str(error), error
     else:
         raise SystemExit(name)
+from pathlib import Path
+from ntkfill.screens.evaluation import report
+try:
+    report.check(Path("report.html"))
+except InputError as error:
+    assert "jinja2 and matplotlib" in str(error), error
+else:
+    raise SystemExit("report")
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
