@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from ntkfill.cli import main
-from ntkfill.cli.common import FAILED
 
 INPAINT = "inpaint in.png --mask mask.png --network hourglass(1)"
 IMPUTE = "impute t.csv --index row --row-features rows.csv --column-features columns.csv"
@@ -57,13 +56,6 @@ def scene(tmp_path, monkeypatch):
         monkeypatch.setattr(f"ntkfill.{place}", work)
 
 
-def refused(command, place, capsys):
-    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
-    assert main([*command.split(), str(place)]) == FAILED
-    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
-    return capsys.readouterr().err
-
-
 @pytest.mark.parametrize("name", WRITES)
 def test_a_good_place_is_worked_for(name):
     command, suffix, _ = WRITES[name]
@@ -73,51 +65,51 @@ def test_a_good_place_is_worked_for(name):
 
 @pytest.mark.parametrize("link", [Path.hardlink_to, Path.symlink_to])
 @pytest.mark.parametrize("name", WRITES)
-def test_nothing_that_is_read_is_written_over(name, link, capsys):
+def test_nothing_that_is_read_is_written_over(name, link, fails):
     command, suffix, inputs = WRITES[name]
     for k, source in enumerate(inputs.split()):
         place = Path(f"link{k}{suffix}")
         link(place, Path(source))
-        assert f"{place} would overwrite its own input" in refused(command, place, capsys)
+        assert f"{place} would overwrite its own input" in fails(*command.split(), place)
         if Path(source).suffix == suffix:
-            assert "its own input" in refused(command, Path().absolute() / source, capsys)
+            assert "its own input" in fails(*command.split(), Path().absolute() / source)
 
 
 @pytest.mark.parametrize("name", [name for name in WRITES if "--std" in name])
-def test_two_results_are_two_files(name, capsys):
+def test_two_results_are_two_files(name, fails):
     command, suffix, _ = WRITES[name]
     out = "out.npy" if suffix == ".npy" else "./out.csv"
-    said = refused(command.replace("-o out.png", f"-o {out}"), out, capsys)
+    said = fails(*command.replace("-o out.png", f"-o {out}").split(), out)
     assert "would overwrite another result. Try: another --std FILE" in said
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_places_that_no_file_can_be_written_to(name, capsys, monkeypatch):
+def test_places_that_no_file_can_be_written_to(name, fails, monkeypatch):
     command, suffix, _ = WRITES[name]
-    assert "there is no folder nope" in refused(command, f"nope/result{suffix}", capsys)
+    assert "there is no folder nope" in fails(*command.split(), f"nope/result{suffix}")
     Path(f"folder{suffix}").mkdir()
     if name != "inpaint":  # which writes into folders
-        assert "is a folder" in refused(command, f"folder{suffix}", capsys)
+        assert "is a folder" in fails(*command.split(), f"folder{suffix}")
     monkeypatch.setattr("os.access", lambda *_, **__: False)
-    assert "without permission" in refused(command, f"result{suffix}", capsys)
+    assert "without permission" in fails(*command.split(), f"result{suffix}")
 
 
 @pytest.mark.parametrize("command", ["demo -o", "screen demo -o"])
-def test_folders_of_demos(command, capsys, monkeypatch):
-    assert "in.png: File exists" in refused(command, "in.png", capsys)
+def test_folders_of_demos(command, fails, monkeypatch):
+    assert "in.png: File exists" in fails(*command.split(), "in.png")
     monkeypatch.setattr("os.access", lambda *_, **__: False)
-    assert "without permission" in refused(command, "folder", capsys)
+    assert "without permission" in fails(*command.split(), "folder")
 
 
-def test_a_cache_that_cannot_be_is_told_before_kernels_are_made(capsys, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_refused_before_any_work(fails, monkeypatch):
     monkeypatch.setenv("NTKFILL_CACHE", "in.png/kernels")
-    assert "NTKFILL_CACHE" in refused("kernel build --levels", "2", capsys)
+    assert "NTKFILL_CACHE" in fails("kernel", "build", "--levels", 2)
 
 
-def test_one_picture_is_not_written_over_by_the_fill_of_another(capsys):
+def test_one_image_is_not_written_over_by_the_fill_of_another(fails):
     Path("out").mkdir()
     for name in ("a.png", "b.png"):
         Path(name).write_bytes(Path("in.png").read_bytes())
     Path("out/a.png").symlink_to("../b.png")
-    said = refused("inpaint a.png b.png --mask mask.png -o", "out", capsys)
+    said = fails("inpaint", "a.png", "b.png", "--mask", "mask.png", "-o", "out")
     assert "out/a.png would overwrite its own input" in said

@@ -75,10 +75,10 @@ def test_other_ways_to_hold_out(hold_out, data, capsys):
 def test_complete_marks_what_is_predicted(data, tmp_path, capsys):
     target = tmp_path / "done.csv"
     assert main(["screen", "complete", str(data), "-o", str(target), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    figures = json.loads(capsys.readouterr().out)
     found = rows(target)
-    assert len(found) == told["conditions"] == 24
-    assert sum(row["source"] == "predicted" for row in found) == told["predicted"] > 0
+    assert len(found) == figures["conditions"] == 24
+    assert sum(row["source"] == "predicted" for row in found) == figures["predicted"] > 0
     for labels, profile in zip(MADE.screen.labels, MADE.screen.profiles, strict=True):
         (row,) = (r for r in found if [r["cell"], r["drug"]] == labels.tolist())
         if row["source"] == "measured":
@@ -96,8 +96,8 @@ def test_rank_writes_the_cures_first(data, tmp_path, capsys):
     assert {row["drug"] for row in found[:2]} == set(MADE.cures)
     assert [int(row["rank"]) for row in found] == [1, 2, 3, 4, 5, 6]
     assert main([*command, "--by", "connectivity", "--cells", "simulated-cell-4", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {drug["source"] for drug in told["drugs"]} == {"measured", "predicted"}
+    figures = json.loads(capsys.readouterr().out)
+    assert {drug["source"] for drug in figures["drugs"]} == {"measured", "predicted"}
     assert main([*command, "--quiet"]) == 0
     assert capsys.readouterr().out.startswith("rank\tdrug\tcosine")
 
@@ -106,11 +106,11 @@ def test_demo_says_that_it_is_simulated(tmp_path, capsys):
     folder = tmp_path / "demo"
     assert main(["screen", "demo", "-o", str(folder), "--json"]) == 0
     out, err = capsys.readouterr()
-    told = json.loads(out)
-    assert told["simulated"] is True
+    figures = json.loads(out)
+    assert figures["simulated"] is True
     assert "simulated" in err
-    assert set(told["first"]) == set(told["cures"])
-    assert told["scores"]["ntk"]["r"] > told["scores"]["cell-mean"]["r"]
+    assert set(figures["first"]) == set(figures["cures"])
+    assert figures["scores"]["ntk"]["r"] > figures["scores"]["cell-mean"]["r"]
     names = {"report.html", "report.json", "completed.csv", "signature.csv", "ranked.csv"}
     assert {path.name for path in folder.iterdir()} == names
     assert "Simulated data" in (folder / "report.html").read_text()
@@ -139,7 +139,7 @@ def test_demo_says_that_it_is_simulated(tmp_path, capsys):
         (["rank", "{data}", "--signature", "signature.csv", "--cells", "X"], "no cell line X"),
     ],
 )
-def test_failures_are_told_and_leave_nothing(arguments, message, data, monkeypatch, capsys):
+def test_failures_are_one_sentence_and_leave_nothing(arguments, message, data, monkeypatch, capsys):
     monkeypatch.chdir(data.parent)
     (data.parent / "wrong.csv").write_text("gene,change\nTP53,1\n")
     (data.parent / "text.csv").write_text("gene,change\nTP53,up\n")

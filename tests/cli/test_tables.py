@@ -79,7 +79,7 @@ def test_whole_rows_come_from_features(files, monkeypatch):
     assert main(command) == 1  # nothing to fill the row in from
 
 
-def test_columns_of_text_are_kept_and_told(files, capsys, monkeypatch):
+def test_columns_of_text_are_kept_and_listed(files, capsys, monkeypatch):
     monkeypatch.chdir(files)
     rows = read(files / "table.csv")
     for k, row in enumerate(rows):  # one name that reads as a number does not make it one
@@ -88,9 +88,9 @@ def test_columns_of_text_are_kept_and_told(files, capsys, monkeypatch):
     assert main(["impute", "table.csv", "-o", "plain.csv", "--index", "drug"]) == 0
     capsys.readouterr()
     assert main(["impute", "named.csv", "-o", "filled.csv", "--json"]) == 0
-    told = capsys.readouterr()
-    assert "named.csv: columns of text, kept as they are: drug, name" in told.err
-    assert json.loads(told.out)["text_columns"] == ["drug", "name"]
+    out, err = capsys.readouterr()
+    assert "named.csv: columns of text, kept as they are: drug, name" in err
+    assert json.loads(out)["text_columns"] == ["drug", "name"]
     filled, plain = read(files / "filled.csv"), read(files / "plain.csv")
     assert [row[2] for row in filled] == [row[2] for row in rows]
     assert [row[:2] + row[3:] for row in filled] == plain
@@ -165,9 +165,9 @@ def test_failures_name_the_place_and_write_nothing(files, capsys, monkeypatch, c
     (files / "table.csv").write_text(text(rows))
     command = ["impute", "table.csv", "-o", "filled.csv", "--index", "drug"]
     assert main([*command, "--row-features", "drugs.csv"]) == 1
-    told = capsys.readouterr()
-    assert re.search(message, told.err)
-    assert told.out == ""
+    out, err = capsys.readouterr()
+    assert re.search(message, err)
+    assert out == ""
     assert sorted(path.name for path in files.iterdir()) == [
         "columns.tsv",
         "drugs.csv",
@@ -192,9 +192,9 @@ def test_not_converged_is_written_and_flagged(files, capsys, monkeypatch):
     monkeypatch.chdir(files)
     command = ["impute", "table.csv", "-o", "filled.csv", "--index", "drug", "--max-iter", "1"]
     assert main([*command, "--tol", "1e-9"]) == 3
-    told = capsys.readouterr().err
-    assert told.count("warning:") == 1
-    assert "more than max_iter=1" in told
+    err = capsys.readouterr().err
+    assert err.count("warning:") == 1
+    assert "more than max_iter=1" in err
     assert (files / "filled.csv").exists()
 
 

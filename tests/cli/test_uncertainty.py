@@ -141,9 +141,9 @@ def test_endless_intervals_are_null_in_json(tmp_path, capsys):
     call += ["--network", "hourglass(1)", "--std", str(tmp_path / "s.npy"), "--interval", "0.99"]
     assert main([*call, "--json"]) == 0
     assert np.isinf(np.load(tmp_path / "s.npy")).any()
-    told = capsys.readouterr().out
-    assert "Infinity" not in told
-    assert json.loads(told)["files"][0]["mean_width"] is None
+    out = capsys.readouterr().out
+    assert "Infinity" not in out
+    assert json.loads(out)["files"][0]["mean_width"] is None
 
 
 def test_bits_without_a_gap(tmp_path, capsys):
