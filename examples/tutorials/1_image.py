@@ -95,7 +95,8 @@ show(
 
 info = result.info
 print(f"{info.missing} pixels filled in {info.seconds:.1f} s, converged: {info.converged}")
-print(info.network)
+for candidate in info.choice.candidates:
+    print(f"error {candidate.error:5.2f} on held-out pixels: {len(candidate.network.layers)} layers")
 
 # %%
 # 6. See what a value is made of
