@@ -96,7 +96,7 @@ show(
 info = result.info
 print(f"{info.missing} pixels filled in {info.seconds:.1f} s, converged: {info.converged}")
 for candidate in info.choice.candidates:
-    print(f"error {candidate.error:5.2f} on held-out pixels: {len(candidate.network.layers)} layers")
+    print(f"{len(candidate.network.layers)} layers: held-out error {candidate.error:.2f}")
 
 # %%
 # 6. See what a value is made of
