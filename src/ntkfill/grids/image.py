@@ -55,9 +55,18 @@ class ImageArray:
         return np.moveaxis(values, -1, self.channel_axis)
 
     def write_back(self, missing: Mask, values: Array) -> NDArray[Any]:
-        """A copy of the original with values (*grid, channels) in place of what is missing."""
-        result = self.original.copy()
-        channels_last(result, self.channel_axis)[missing] = as_type(values[missing], result.dtype)
+        """A copy of the original with values (*grid, channels) in place of what is missing, rounded
+        and clipped to the range of its type."""
+        result, new = self.original.copy(), values[missing]
+        dtype: np.dtype[Any] = result.dtype
+        if dtype.kind == "b":
+            new = new >= 0.5
+        elif dtype.kind in "ui":
+            info = np.iinfo(dtype)
+            # The largest 64-bit integers are not float64 numbers: stay below them.
+            top = float(info.max) if info.bits < 64 else float(np.nextafter(float(info.max), 0))
+            new = np.clip(np.rint(new.astype(np.float64)), float(info.min), top)
+        channels_last(result, self.channel_axis)[missing] = new.astype(dtype)
         return result
 
 
@@ -151,15 +160,3 @@ def check_mask(missing: Mask) -> None:
             "True (or white) must mean missing. Try: the inverted mask.",
             InvertedMaskWarning,
         )
-
-
-def as_type(values: Array, dtype: np.dtype) -> NDArray[np.generic]:
-    """Values in the type of an image: rounded and clipped to its range where it has one."""
-    if dtype.kind == "b":
-        return values >= 0.5
-    if dtype.kind in "ui":
-        info = np.iinfo(dtype)
-        # The largest 64-bit integers have no float64 of their own: stay below them.
-        top = float(info.max) if info.bits < 64 else float(np.nextafter(float(info.max), 0))
-        return np.clip(np.rint(values.astype(np.float64)), float(info.min), top).astype(dtype)
-    return values.astype(dtype)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ConvergenceWarning, InputError, warn
+from ..errors import InputError
 from ..explanation import Explanation
 from ..io.cache import Cache, MemoryCache, resolve_cache
 from ..kernels.table import Array
@@ -28,7 +28,7 @@ from ..uncertainty.conformal import check_level
 from . import serialization
 from .explain import explain
 from .image import ImageArray, check_mask, read_image, read_mask
-from .model import GridModel, make_components
+from .model import Component, GridModel
 from .options import Boundary, GridOptions, Network, Refine
 from .patches import Refinement
 from .plan import Plan, make_plans, outside_receptive_field
@@ -328,9 +328,8 @@ class Inpainter:
             If the image has another grid than the mask, or NaN where the mask says known.
         """
         options, source, pixels = self._read_fitted(image)
-        progress = reporter(options.progress, "filling", 0.3, 1.0)
+        progress = reporter(options.progress, "filling", 0.3, 1.0) if options.progress else None
         done = self.model_.complete_and_refine(pixels, options.refine, progress)
-        _warn_unless_converged(done.reports)
         return source.write_back(self.missing_, done.refined.values)
 
     def fill(
@@ -383,7 +382,6 @@ class Inpainter:
         (True, 0.9)
         """
         options = GridOptions(**self.get_params())
-        wanted = _check_uncertainty(uncertainty)
         if interval is not None:
             check_level(interval)
             return_std = True
@@ -396,38 +394,45 @@ class Inpainter:
         model, choice = self._fit(source, missing, options, cache)
 
         started = time.perf_counter()
-        progress = reporter(options.progress, "filling", 0.3, 1.0)
+        progress = reporter(options.progress, "filling", 0.3, 1.0) if options.progress else None
         stages = 1 + return_std + (interval is not None)
         pixels = source.known_values(missing)
-        done = model.complete_and_refine(pixels, options.refine, stage(progress, 0, stages))
+        done = model.complete_and_refine(
+            pixels, options.refine, progress and stage(progress, 0, stages)
+        )
         values = source.write_back(missing, done.refined.values)
-        _warn_unless_converged(done.reports)
         seconds = time.perf_counter() - started
 
+        separate = missing.ndim > len(source.grid)
+        anywhere = np.asarray(missing.any(axis=-1)) if separate else missing
         std, bounds, distance, relative_error = None, None, None, 0.0
         if return_std:
+            wanted = _check_uncertainty(uncertainty)
             unsure = GridUncertainty(model, pixels, wanted, cache)
-            deviation = unsure.std(done.refined, done.refinement, stage(progress, 1, stages))
-            std, distance = source.with_axes(deviation), distances(model.missing_anywhere)
+            deviation = unsure.std(
+                done.refined, done.refinement, progress and stage(progress, 1, stages)
+            )
+            std, distance = source.with_axes(deviation), distances(anywhere)
             if done.refined.std is None or np.isnan(done.refined.std).any():
                 relative_error = float(1 / np.sqrt(2 * wanted.samples))
             if interval is not None:
                 multiplier, count = unsure.multiplier(
-                    interval, choice, done.refinement, stage(progress, 2, stages)
+                    interval, choice, done.refinement, progress and stage(progress, 2, stages)
                 )
                 half = np.where(deviation > 0, multiplier, 0.0) * deviation
                 lower, upper = (
                     source.with_axes(done.refined.values + sign * half) for sign in (-1.0, 1.0)
                 )
                 bounds = Interval(lower, upper, interval, count)
+        radius = max(x.plan.network.receptive_radius for x in model.components)
         info = Info(
-            network=_network(options, model, choice),
+            network=model.network,
             plan=model.components[0].plan,
             choice=choice,
             refinement=done.refinement,
             reports=done.reports,
-            missing=int(model.missing_anywhere.sum()),
-            outside_receptive_field=outside_receptive_field(missing, model.reach, len(source.grid)),
+            missing=int(anywhere.sum()),
+            outside_receptive_field=outside_receptive_field(missing, radius, len(source.grid)),
             distance=distance,
             relative_error=relative_error,
             seconds=seconds,
@@ -602,7 +607,9 @@ class Inpainter:
         selected = None
         if source is not None:
             channels = source.values.shape[-1]
-            progress = reporter(options.progress, "choosing", 0.0, 0.2)
+            progress = (
+                reporter(options.progress, "choosing", 0.0, 0.2) if options.progress else None
+            )
             selected = select(source.values, missing, options, cache, progress)
         grid = missing.shape if source is None else source.grid
         if selected is None:
@@ -618,12 +625,18 @@ class Inpainter:
         ):
             self.choice_ = choice
             return model, choice
-        components = make_components(plans, cache, reporter(options.progress, "kernel", 0.2, 0.3))
+        network = options.network if choice is None else choice.network
+        if isinstance(network, str):
+            network = plans[0].network
+        progress = reporter(options.progress, "kernel", 0.2, 0.3) if options.progress else None
+        components = tuple(
+            Component(plan, plan.kernel(cache, progress and stage(progress, k, len(plans))))
+            for k, plan in enumerate(plans)
+        )
         centre = options.shift_average if options.centre is None else options.centre
-        model = GridModel.fit(missing, components, centre)
+        model = GridModel.fit(missing, network, components, centre)
         if missing.ndim == len(grid):
-            self.model_, self.choice_ = model, choice
-            self.network_ = _network(options, model, choice)
+            self.model_, self.choice_, self.network_ = model, choice, network
             self.missing_, self._options = missing, options
         return model, choice
 
@@ -656,14 +669,6 @@ class Inpainter:
         return options, source, source.known_values(self.missing_)
 
 
-def _network(options: GridOptions, model: GridModel, choice: Choice | None) -> Sequential | Mixture:
-    """What fills, as `network=` takes it to do the same again."""
-    if choice is not None:
-        return choice.network
-    given = options.network
-    return model.components[0].plan.network if isinstance(given, str) else given
-
-
 def _check_uncertainty(uncertainty: Uncertainty | None) -> Uncertainty:
     if not isinstance(uncertainty, Uncertainty | None):
         raise InputError(
@@ -672,15 +677,6 @@ def _check_uncertainty(uncertainty: Uncertainty | None) -> Uncertainty:
             hint=f"ntkfill.{Uncertainty()!r}",
         )
     return uncertainty or Uncertainty()
-
-
-def _warn_unless_converged(reports: tuple[Report, ...]) -> None:
-    if not all(report.converged for report in reports):
-        worst = max(report.residual for report in reports)
-        warn(
-            f"the solve stopped at a residual of {worst:.2g}. Try: a larger ridge.",
-            ConvergenceWarning,
-        )
 
 
 def _unchanged(source: ImageArray, return_std: bool, level: float | None) -> Filled[Info]:

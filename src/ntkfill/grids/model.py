@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from ..completion import adjoint, fit, weights
-from ..io.cache import MemoryCache
+from ..errors import ConvergenceWarning, warn
 from ..kernels import Kernel
 from ..kernels.table import Array, Index
+from ..nn.networks import Mixture, Sequential
 from ..observed import Mask, Observed
 from ..runtime.progress import Progress, stage
 from ..solvers.base import Factor, Report
@@ -52,6 +52,8 @@ class GridModel:
 
     Parameters
     ----------
+    network : Sequential or Mixture
+        What `Inpainter` takes as `network` to do the same again.
     components : tuple of Component
         The largest weight comes first.
     missing : bool array of shape (*grid) or (*grid, channels)
@@ -64,6 +66,7 @@ class GridModel:
         For each component and group; empty where there are many groups.
     """
 
+    network: Sequential | Mixture
     components: tuple[Component, ...]
     missing: Mask
     centre: bool
@@ -71,7 +74,13 @@ class GridModel:
     factors: tuple[tuple[Factor, ...], ...]
 
     @classmethod
-    def fit(cls, missing: Mask, components: tuple[Component, ...], centre: bool) -> GridModel:
+    def fit(
+        cls,
+        missing: Mask,
+        network: Sequential | Mixture,
+        components: tuple[Component, ...],
+        centre: bool,
+    ) -> GridModel:
         """Factor the kernels on the known pixels; no values are needed."""
         grid = components[0].plan.grid
         groups: list[tuple[Index | slice, Mask]] = [(slice(None), ~missing)]
@@ -83,26 +92,15 @@ class GridModel:
         factors = tuple(
             tuple(component.factor(known) for _, known in kept) for component in components
         )
-        return cls(components, missing, centre, tuple(groups), factors)
+        return cls(network, components, missing, centre, tuple(groups), factors)
 
     def refit(self, missing: Mask) -> GridModel:
         """The same networks for another mask."""
-        return GridModel.fit(missing, self.components, self.centre)
+        return GridModel.fit(missing, self.network, self.components, self.centre)
 
     @property
     def grid(self) -> tuple[int, ...]:
         return self.components[0].plan.grid
-
-    @property
-    def reach(self) -> int:
-        """The radius of the receptive field of the network that looks farthest."""
-        return max(component.plan.network.receptive_radius for component in self.components)
-
-    @cached_property
-    def missing_anywhere(self) -> Mask:
-        """The pixels (*grid) that miss at least one channel."""
-        separate = self.missing.ndim > len(self.grid)
-        return np.asarray(self.missing.any(axis=-1)) if separate else self.missing
 
     def factor(self, component: int, group: int) -> Factor:
         """The factor of a component on the known pixels of a group."""
@@ -122,10 +120,12 @@ class GridModel:
             y = np.ascontiguousarray(pixels[known][:, channels])  # (n_known, m)
             total = np.zeros(1, pixels.dtype)
             for c, component in enumerate(self.components):
-                share = stage(progress, len(reports), count)
+                share = progress and stage(progress, len(reports), count)
                 done = fit(self.factor(c, g), y, centre=self.centre, progress=share)
                 reports.append(done.report)
-                predicted = done.predict(component.plan.indices(~known)).astype(pixels.dtype)
+                predicted = done.predict(np.flatnonzero(component.plan.embed(~known))).astype(
+                    pixels.dtype
+                )
                 total = total + pixels.dtype.type(component.plan.weight) * predicted
             whole = result[~known]  # (n_missing, channels)
             whole[:, channels] = total
@@ -135,11 +135,18 @@ class GridModel:
     def complete_and_refine(
         self, pixels: Array, refine: Refine, progress: Progress | None = None
     ) -> CompletedImage:
-        """The same, refined by its own patches where that is asked for and helps."""
+        """The same, refined by its own patches where that is asked for and helps; warns of a solve
+        that stopped early."""
+        share = progress if progress is None or refine is None else stage(progress, 0, STAGES)
+        values, reports = self.complete(pixels, share)
+        if not all(report.converged for report in reports):
+            residual = max(report.residual for report in reports)
+            warn(
+                f"the solve stopped at a residual of {residual:.2g}. Try: a larger ridge.",
+                ConvergenceWarning,
+            )
         if refine is None:
-            values, reports = self.complete(pixels, progress)
             return CompletedImage(values, reports, Refined(values), None)
-        values, reports = self.complete(pixels, stage(progress, 0, STAGES))
         rest = None if progress is None else (lambda x: progress((1 + (STAGES - 1) * x) / STAGES))
         better, refinement = refine_if_better(
             pixels,
@@ -180,16 +187,6 @@ class GridModel:
     def kernel_row(self, at: tuple[int, ...]) -> Array:
         """The kernel (*grid) between a pixel and all others, of the largest component."""
         plan, kernel = self.components[0].plan, self.components[0].kernel
-        every = plan.indices(np.ones(plan.grid, bool))
+        every = np.flatnonzero(plan.embed(np.ones(plan.grid, bool)))
         row = kernel.block(np.array([plan.index(at)]), every)
         return row.astype(np.float64).reshape(plan.grid)
-
-
-def make_components(
-    plans: tuple[Plan, ...], cache: MemoryCache | None, progress: Progress | None = None
-) -> tuple[Component, ...]:
-    """The kernels of all networks, computed or read from the cache."""
-    return tuple(
-        Component(plan, plan.kernel(cache, stage(progress, k, len(plans))))
-        for k, plan in enumerate(plans)
-    )

@@ -13,7 +13,7 @@ from scipy import fft, ndimage
 from ..errors import InputError, MemoryLimitError
 from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel
-from ..kernels.table import Array, Axis, Index
+from ..kernels.table import Array, Axis
 from ..nn.evaluate import Kind
 from ..nn.networks import Member, Mixture, Sequential, as_kernel, hourglass
 from ..observed import Mask
@@ -65,7 +65,14 @@ class Plan:
     @property
     def memory(self) -> int:
         """Bytes of working memory for one fill, about."""
-        return self._bytes(self.channels)
+        size = math.prod(self.torus)
+        if not isinstance(self.solver, CG):
+            return 5 * 8 * size**2
+        fixed = 6 * 8 * size
+        if not self.shift_average:
+            blocks = self.network.period ** (2 * len(self.grid))
+            fixed += 4 * blocks * (3 ** len(self.grid) + 1)
+        return fixed + self.solver.column_bytes(self.torus) * self.channels
 
     @property
     def seconds(self) -> float:
@@ -83,7 +90,7 @@ class Plan:
     def check_memory(self, memory_limit: float | None) -> Plan:
         """The same, if one channel fits into memory."""
         limit = available() if memory_limit is None else int(memory_limit)
-        needed = self._bytes(1)
+        needed = replace(self, channels=1).memory
         if needed > limit:
             raise MemoryLimitError(
                 "this fill",
@@ -95,17 +102,12 @@ class Plan:
 
     def embed(self, array: NDArray[Any]) -> NDArray[Any]:
         """An array over the image, (*grid, ...), as the first corner of the torus; zero around."""
-        result = np.zeros(self.torus + array.shape[len(self.grid) :], dtype=array.dtype)
-        self.window(result)[...] = array
-        return result
+        around = [(0, whole - side) for whole, side in zip(self.torus, self.grid, strict=True)]
+        return np.pad(array, around + [(0, 0)] * (array.ndim - len(self.grid)))
 
     def window(self, torus: NDArray[Any]) -> NDArray[Any]:
         """The part of an array over the torus, (*torus, ...), that is the image."""
         return torus[tuple(slice(side) for side in self.grid)]
-
-    def indices(self, mask: Mask) -> Index:
-        """The flat indices, on the torus, of the pixels of a mask (*grid)."""
-        return np.ravel_multi_index(np.nonzero(mask), self.torus)
 
     def index(self, at: tuple[int, ...]) -> int:
         """The flat index, on the torus, of a pixel of the image."""
@@ -155,16 +157,6 @@ class Plan:
         torus = padded(sides, self.network, self.shift_average)
         solver = CG(self.solver.ridge, rtol, memory_limit=self.solver.memory_limit)
         return replace(self, grid=sides, torus=torus, solver=solver)
-
-    def _bytes(self, channels: int) -> int:
-        size = math.prod(self.torus)
-        if not isinstance(self.solver, CG):
-            return 5 * 8 * size**2
-        fixed = 6 * 8 * size
-        if not self.shift_average:
-            blocks = self.network.period ** (2 * len(self.grid))
-            fixed += 4 * blocks * (3 ** len(self.grid) + 1)
-        return fixed + self.solver.column_bytes(self.torus) * channels
 
 
 def make_plans(

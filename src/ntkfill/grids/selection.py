@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from dataclasses import replace
@@ -64,8 +65,11 @@ def select(
     if not gaps.any() or gaps.all():
         return None
     members = family(gaps.shape, depth(gaps), options.boundary, options.ridge)
-    plans = [make_plan(options, member, gaps.shape, pixels.shape[-1]) for member in members]
-    plans = plans[:1] + [plan for plan in plans[1:] if _fits(plan, options.memory_limit)]
+    plans = [make_plan(options, members[0], gaps.shape, pixels.shape[-1])]
+    for member in members[1:]:
+        plan = make_plan(options, member, gaps.shape, pixels.shape[-1])
+        with contextlib.suppress(MemoryLimitError):
+            plans.append(plan.check_memory(options.memory_limit))
     holdout = hold_out_like(gaps, share=HELD_OUT_SHARE)
     with np.errstate(over="ignore", invalid="ignore"):
         level = float(np.mean(values[~gaps], dtype=np.float64))
@@ -88,7 +92,10 @@ def select(
         network, part = job
         window = windows[part]
         held_out = holdout.mask[window]
-        model = GridModel.fit(gaps[window] | held_out, (components[network],), centre=True)
+        component = components[network]
+        model = GridModel.fit(
+            gaps[window] | held_out, component.plan.network, (component,), centre=True
+        )
         filled, _ = model.complete(values[window][..., None])
         first = sum(counts[:part])
         errors[network, first : first + counts[part]] = (filled[..., 0] - values[window])[held_out]
@@ -108,7 +115,7 @@ def select(
     weight = np.concatenate(weights)
     gram = (errors * weight) @ errors.T / weight.sum()
     shares = stacked(gram, independent, MAX_STACKED if pixels.size <= MAX_MIXED_SIZE else 1)
-    order = sorted(np.flatnonzero(shares), key=lambda k: (-abs(shares[k]), k))
+    order = np.argsort(-np.abs(shares), kind="stable")[: np.count_nonzero(shares)]
     selected = tuple(
         replace(plans[k], weight=float(shares[k])).check_memory(options.memory_limit) for k in order
     )
@@ -162,11 +169,3 @@ def family(
         if network == default or (fits and network.receptive_radius > deepest):
             found.setdefault(repr(made), made)
     return tuple(found.values())
-
-
-def _fits(plan: Plan, memory_limit: float | None) -> bool:
-    try:
-        plan.check_memory(memory_limit)
-    except MemoryLimitError:
-        return False
-    return True

@@ -71,7 +71,10 @@ class GridUncertainty:
             posterior = self._posterior(g)
             share = stage(progress, g, len(groups))
             found = posterior.sample(
-                plan.indices(~known), self.options.samples, self.options.random_state, share
+                np.flatnonzero(plan.embed(~known)),
+                self.options.samples,
+                self.options.random_state,
+                share,
             )
             unscaled = np.zeros((*known.shape, 1))
             unscaled[~known, 0] = np.sqrt(found.variance)
