@@ -163,14 +163,19 @@ def predict(factor: Factor, coefficients: Array, at: NDArray[np.intp]) -> Array:
     return product.reshape(len(spread), -1)[:, at].T
 
 
+def kernel_weights(factor: Factor, cross: Array, *, centred: bool) -> Array:
+    """Weights of the known entries in predictions, in double precision, from the kernel between
+    known entries and what is predicted: (K[known, known] + ridge)^-1 cross."""
+    result = factor.solve(cross).coefficients.astype(np.float64)
+    if centred:  # the mean is a prediction too: its weights make the sum one
+        result += (1.0 - result.sum(axis=0)) / len(result)
+    return result  # (n_known, k)
+
+
 def weight_matrix(factor: Factor, at: NDArray[np.intp], *, centred: bool) -> Array:
-    """(K[known, known] + ridge)^-1 K[known, at], shape (n_known, len(at)), in double precision;
-    where the mean is taken out first, what these lack to a sum of one is spread evenly."""
-    rows = np.flatnonzero(factor.known)
-    found = factor.solve(factor.kernel.block(rows, at)).coefficients.astype(np.float64)
-    if centred:
-        found += (1.0 - found.sum(axis=0)) / len(rows)
-    return found
+    """Weights of the known entries in the predictions at these coordinates."""
+    cross = factor.kernel.block(np.flatnonzero(factor.known), at)
+    return kernel_weights(factor, cross, centred=centred)  # (n_known, len(at))
 
 
 def weights(factor: Factor, at: int, *, centred: bool) -> Array:

@@ -13,10 +13,10 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from ntkfill import InputError, NTKImputer
 from ntkfill.cli import main
 from ntkfill.nn import Dense, ReLU, Sequential
-from ntkfill.tables.calibration import calibrate, hide_rows
-from ntkfill.tables.result import Doubt
-from ntkfill.tables.uncertainty import deviations
-from ntkfill.uncertainty import two_way_scale
+from ntkfill.tables import holdout, imputer
+from ntkfill.tables.holdout import calibrate, hold_out_rows
+from ntkfill.tables.uncertainty import standard_deviations, uncertainties
+from ntkfill.uncertainty import Uncertainty, two_way_scale
 
 NET = Sequential(Dense(), ReLU(), Dense())
 
@@ -35,24 +35,27 @@ def simulated(seed, rows=120, columns=6, share=0.25, noise=0.3):
 # --- Columns on features of rows: an ordinary Gaussian process regression.
 
 
-def of_rows(under, seed=0):
+def of_rows(posterior, seed=0):
     truth, gaps, features = simulated(seed, columns=3)
     table = np.where(gaps, np.nan, truth)
     fitted = NTKImputer(row_features=features, ridge=0.1).fit(table)
-    return fitted.model_, table, deviations(fitted.model_, table, under)
+    std = standard_deviations(fitted.model_, table, Uncertainty(posterior))
+    return fitted.model_, table, std
 
 
-@pytest.mark.parametrize("under", ["ntk", "nngp", "ensemble"])
-def test_unit_variance_is_the_closed_form(under):
+@pytest.mark.parametrize("posterior", ["ntk", "nngp", "ensemble"])
+def test_unit_variance_is_the_closed_form(posterior):
     """Up to the scale of rows and columns: the matrices of the papers for the first column."""
-    model, table, std = of_rows(under)
-    theta, sigma = (NET.between(model.side.vectors, kind=kind) for kind in ("ntk", "nngp"))
-    drawn, fits = {"ntk": (theta, theta), "nngp": (sigma, sigma), "ensemble": (sigma, theta)}[under]
+    model, table, std = of_rows(posterior)
+    theta, sigma = (NET.between(model.features.vectors, kind=kind) for kind in ("ntk", "nngp"))
+    drawn, fits = {"ntk": (theta, theta), "nngp": (sigma, sigma), "ensemble": (sigma, theta)}[
+        posterior
+    ]
     known, squares, expected, variance = ~np.isnan(table), [], [], []
     for j in range(3):
         k = known[:, j]
         ridge = 0.1 * np.diag(fits)[k].mean()
-        noise = ridge if under != "ensemble" else 0.0
+        noise = ridge if posterior != "ensemble" else 0.0
         inverse = np.linalg.inv(fits[np.ix_(k, k)] + ridge * np.eye(k.sum()))
         w = inverse @ fits[k]
         w += (1 - w.sum(axis=0)) / k.sum()  # the mean is taken out
@@ -68,7 +71,7 @@ def test_unit_variance_is_the_closed_form(under):
     scale = of_row[:, None] * of_column
     wanted = np.sqrt(np.transpose(variance)) * scale * np.nanstd(table, axis=0)
     np.testing.assert_allclose(std, wanted, rtol=1e-6)
-    other = of_rows("nngp" if under != "nngp" else "ntk")[2]
+    other = of_rows("nngp" if posterior != "nngp" else "ntk")[2]
     assert abs(other / np.where(std > 0, std, 1.0) - 1)[std > 0].max() > 0.05
 
 
@@ -79,18 +82,13 @@ def test_features_on_both_sides():
     table = np.tanh(rows @ columns.T)
     table[rng.random(table.shape) < 0.3] = np.nan
     fitted = NTKImputer(row_features=rows, column_features=columns, ridge=0.1).fit(table)
-    std = deviations(fitted.model_, table)
-    solved = fitted.model_.fitted
-    left, right = (
-        side + own * np.eye(len(side))
-        for side, own in zip((solved.rows, solved.columns), solved.own, strict=True)
-    )
-    gram, k = np.kron(left, right), ~np.isnan(table).ravel()
-    inverse = np.linalg.inv(gram[np.ix_(k, k)] + solved.ridge * np.eye(k.sum()))
+    std = standard_deviations(fitted.model_, table, Uncertainty())
+    gram, k = np.kron(*fitted.model_.kernel.factors), ~np.isnan(table).ravel()
+    inverse = np.linalg.inv(gram[np.ix_(k, k)] + 0.1 * np.eye(k.sum()))
     w = inverse @ gram[k]
     w += (1 - w.sum(axis=0)) / k.sum()
-    prior = gram[np.ix_(k, k)] + solved.ridge * np.eye(k.sum())
-    error = np.diag(gram) + np.sum(w * (prior @ w - 2 * gram[k]), axis=0) + solved.ridge
+    prior = gram[np.ix_(k, k)] + 0.1 * np.eye(k.sum())
+    error = np.diag(gram) + np.sum(w * (prior @ w - 2 * gram[k]), axis=0) + 0.1
     squares, expected = np.full(table.size, np.nan), np.zeros(table.size)
     squares[k] = (inverse @ (table.ravel()[k] - table.ravel()[k].mean())) ** 2
     expected[k] = np.diag(inverse)
@@ -98,8 +96,8 @@ def test_features_on_both_sides():
     scale = np.outer(*factors).ravel()
     off = (std.ravel()[~k] / (scale * np.sqrt(error))[~k] - 1) * np.sqrt(2 * 32)
     assert 0.5 < np.sqrt(np.mean(off**2)) < 1.6
-    with pytest.raises(InputError, match="one posterior"):
-        deviations(fitted.model_, table, "ensemble")
+    with pytest.raises(InputError, match="posterior must be 'ntk'"):
+        standard_deviations(fitted.model_, table, Uncertainty("ensemble"))
 
 
 def test_the_scale_of_rows_and_columns_is_found():
@@ -125,7 +123,7 @@ def test_wrong_deviations_are_set_right():
     def completed(given):
         return np.where(np.isnan(given), 0.0, given), np.full(given.shape, [1 / 3, 30.0, 100.0])
 
-    found = calibrate(completed, table, sided=True)
+    found = calibrate(completed, table, Uncertainty(), whole_rows=True)
     np.testing.assert_allclose(found.factor, [3, 1 / 3, 1], rtol=0.15)
     # The 90 % quantile of |normal| is 1.64; of uncorrected scores it would be 4.
     assert found.scores.quantile(0.9) == pytest.approx(1.645, rel=0.1)
@@ -134,7 +132,9 @@ def test_wrong_deviations_are_set_right():
 def test_exact_predictions_are_certain():
     rng = np.random.default_rng(2)
     table = np.where(rng.random((50, 3)) < 0.2, np.nan, 1.0)
-    found = calibrate(lambda x: (np.ones(x.shape), np.zeros(x.shape)), table, sided=True)
+    found = calibrate(
+        lambda x: (np.ones(x.shape), np.zeros(x.shape)), table, Uncertainty(), whole_rows=True
+    )
     assert found.scores.quantile(0.9) == 0.0
     assert np.isfinite(found.factor).all()
 
@@ -149,7 +149,7 @@ PATTERNS = {"block": BLOCK, "whole rows": WHOLE, "scattered": SCATTERED}
 
 @pytest.mark.parametrize("missing", PATTERNS.values(), ids=PATTERNS)
 def test_what_is_hidden_looks_like_what_is_missing(missing):
-    hidden = hide_rows(missing, 0.1, np.random.default_rng(0), sided=True)
+    hidden = hold_out_rows(missing, 0.1, np.random.default_rng(0), whole_rows=True)
     assert not (hidden & missing).any()
     assert 0.05 < hidden.sum() / (~missing).sum() < 0.15
     rows = hidden.any(axis=1)
@@ -162,8 +162,32 @@ def test_what_is_hidden_looks_like_what_is_missing(missing):
     assert ((missing | hidden).sum(axis=0) < 0.75 * len(missing)).all()
 
 
+def test_selection_sees_nothing_that_calibrates(monkeypatch):
+    """With "auto", every round of the calibration selects again, without the held-out entries."""
+    seen, select = [], imputer.select_network
+
+    def watched(values, *rest):
+        seen.append(np.isnan(values))
+        return select(values, *rest)
+
+    monkeypatch.setattr(imputer, "select_network", watched)
+    held_out, hold_out = [], holdout.hold_out_rows
+
+    def chosen(*given, **options):
+        held_out.append(hold_out(*given, **options))
+        return held_out[-1]
+
+    monkeypatch.setattr(holdout, "hold_out_rows", chosen)
+    imputer.NTKImputer(network="auto").impute(TABLE, interval=0.9)
+    assert len(held_out) == 5
+    assert len(seen) == 6
+    for hidden, missing in zip(held_out, seen[1:], strict=True):
+        assert hidden.any()
+        assert not (hidden & ~missing).any()
+
+
 def test_no_row_is_emptied_without_features():
-    hidden = hide_rows(WHOLE | SCATTERED, 0.1, np.random.default_rng(0), sided=False)
+    hidden = hold_out_rows(WHOLE | SCATTERED, 0.1, np.random.default_rng(0), whole_rows=False)
     lost = hidden.any(axis=1)
     assert lost.any()
     assert not (WHOLE | SCATTERED | hidden)[lost].all(axis=1).any()
@@ -302,7 +326,7 @@ def test_the_command(tmp_path):
     assert main([*call, "--std", str(tmp_path / "s.png")]) == 1
 
 
-@pytest.mark.parametrize("wrong", [{"under": "x"}, {"under": ["ntk"]}, {"seed": -1}])
+@pytest.mark.parametrize("wrong", [{"uncertainty": "ntk"}, {"interval": 2}])
 @pytest.mark.parametrize("return_std", [False, True])
 def test_what_makes_no_sense_is_refused_before_the_fit(wrong, return_std):
     imputer = NTKImputer()
@@ -320,7 +344,7 @@ def test_endless_quantiles_of_what_is_certain():
     values[0, 0] = values[1, 1] = np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        std, interval = Doubt(0.999, "ntk", 0).weigh(completed, values, sided=True)
+        std, interval = uncertainties(completed, values, Uncertainty(), 0.999, whole_rows=True)
     width = interval.upper - interval.lower
     assert std[0, 0] == width[0, 0] == 0
     assert np.isinf(width[1, 1])

@@ -25,7 +25,8 @@ from .common import (
 if TYPE_CHECKING:
     from ..io.text_tables import Table
     from ..kernels.table import Array
-    from ..tables.result import Imputed
+    from ..result import Filled
+    from ..tables import Info
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +214,7 @@ def write_filled(path: Path, given: NumericTable, filled: Array) -> None:
     text_tables.write(path, text_tables.Table(given.table.header, rows))
 
 
-def write_uncertainty(path: Path, given: NumericTable, done: Imputed) -> None:
+def write_uncertainty(path: Path, given: NumericTable, done: Filled[Info]) -> None:
     """Write standard deviations under the names of the table, and bounds in further columns."""
     import numpy as np
 

@@ -2,7 +2,7 @@
 
 from .activations import GELU, Abs, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
 from .layers import Conv, Dense, Downsample, Upsample
-from .networks import Member, Mixture, Sequential, hourglass
+from .networks import Member, Mixture, Sequential, fully_connected, hourglass
 from .parsing import parse, parse_prior
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Sin",
     "TwoSlope",
     "Upsample",
+    "fully_connected",
     "hourglass",
     "parse",
     "parse_prior",

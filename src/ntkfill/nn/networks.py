@@ -15,7 +15,7 @@ from ..kernels.table import Array, Axis
 from ..priors import IID, Prior
 from ..runtime.memory import require
 from ..runtime.progress import Progress
-from .activations import GELU, Activation, Erf, LeakyReLU, Sin, TwoSlope
+from .activations import GELU, Activation, Erf, LeakyReLU, ReLU, Sin, TwoSlope
 from .evaluate import Kind, Layer, exact, footprint, shift_averaged
 from .layers import Conv, Dense, Downsample, Upsample
 from .pairs import of_vectors
@@ -319,6 +319,32 @@ def hourglass(
     layers += step * convs_down
     layers += [Upsample(upsample), *(step * convs_up)] * levels
     return Sequential(*layers[:-1])
+
+
+def fully_connected(depth: int = 1) -> Sequential:
+    """Dense layers with ReLU between them: a network of feature vectors.
+
+    Parameters
+    ----------
+    depth : int
+        Hidden layers.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    InputError
+        If the depth is not 1 to 1,000.
+
+    Examples
+    --------
+    >>> fully_connected(1)
+    Sequential(Dense(), TwoSlope(slope=0.0), Dense())
+    """
+    depth = check_integer("depth", depth, 1, 1000)
+    return Sequential(*[layer for _ in range(depth) for layer in (Dense(), ReLU())], Dense())
 
 
 RIDGE = 1e-3

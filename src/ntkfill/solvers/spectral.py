@@ -1,4 +1,4 @@
-"""Kernel ridge regression whose ridge is chosen by leave-one-out, all from one factorisation."""
+"""Kernel ridge regression and its errors of entries left out, from one eigendecomposition."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from ..errors import InputError
+from ..kernels import Kronecker, two_sided
 from ..kernels.table import Array
-from . import linalg
 
 # Relative to the mean diagonal: from interpolation to almost the mean.
 RIDGES = tuple(float(10.0**k) for k in np.arange(-4.0, 2.25, 0.25))
@@ -63,21 +62,21 @@ class Spectrum:
         return total / y.size
 
 
-def cholesky(block: Array, ridge: float) -> Array:
-    """The lower factor of K + ridge (relative to the mean diagonal); spends `block`.
+def kronecker_left_out(kernel: Kronecker, y: Array, ridge: float) -> Array:
+    """The error of each entry when left out of a table y (n, m) that is known whole, under a
+    Kronecker kernel without effects and an absolute ridge.
 
-    Raises
-    ------
-    InputError
-        If the block is singular and the ridge too small to help.
+    Examples
+    --------
+    >>> from ntkfill.kernels import DenseKernel
+    >>> kernel = Kronecker(DenseKernel(np.eye(1), (1,)), DenseKernel(np.eye(2), (2,)))
+    >>> kronecker_left_out(kernel, np.array([[3.0, 4.0]]), 0.5)
+    array([[3., 4.]])
     """
-    block[np.diag_indices(len(block))] += ridge * mean_diagonal(block)
-    try:
-        return linalg.cholesky(block)
-    except np.linalg.LinAlgError:
-        raise InputError(
-            "the kernel of the rows is singular", got=f"ridge {ridge:g}", hint="a larger ridge"
-        ) from None
+    (a, left), (b, right) = kernel.eigen
+    inverse = 1.0 / (np.outer(np.maximum(a, 0.0), np.maximum(b, 0.0)) + ridge)
+    coefficients = two_sided(left, two_sided(left.T, y, right) * inverse, right.T)
+    return coefficients / two_sided(np.square(left), inverse, np.square(right).T)
 
 
 def mean_diagonal(block: Array) -> float:

@@ -1,5 +1,5 @@
-"""Tables with gaps: the imputer, and how columns are regressed."""
+"""Tables with gaps: the imputer, what it returns, and what it fits."""
 
-from .imputer import NTKImputer
+from .imputer import Info, NTKImputer
 
-__all__ = ["NTKImputer"]
+__all__ = ["Info", "NTKImputer"]

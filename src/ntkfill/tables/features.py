@@ -10,35 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, check_unique
+from ..kernels import DenseKernel
 from ..kernels.table import Array
-from ..nn.networks import Sequential
+from ..nn import Sequential
+from ..nn.evaluate import Kind
 from .frames import kind, numbers, row_labels
 
 
-def matched(features: Any, labels: NDArray[Any] | None, count: int, what: str) -> Array:
-    """The feature vectors of rows with these labels, or in their own order where there are none.
+def read_features(features: Any, labels: NDArray[Any] | None, count: int, what: str) -> Array:
+    """The feature vectors (count, k) of rows or columns (`what`) with these labels; in their own
+    order where there are none.
 
-    Parameters
-    ----------
-    features : array of shape (count, k), or data frame
-        The index of a pandas frame is matched with the labels.
-    labels : array of shape (count,), optional
-    count : int
-    what : str
-        "row" or "column", for messages.
-
-    Returns
-    -------
-    array of shape (count, k)
-
-    Raises
-    ------
-    InputError
-        If a label has no features or several, or a feature is not finite.
-
-    Examples
-    --------
-    >>> matched([[1.0], [2.0]], None, 2, "row")
+    >>> read_features([[1.0], [2.0]], None, 2, "row")
     array([[1.],
            [2.]])
     """
@@ -46,10 +29,10 @@ def matched(features: Any, labels: NDArray[Any] | None, count: int, what: str) -
     values = numbers(features) if frame else np.asarray(features, dtype=np.float64)
     if values.ndim != 2:
         raise InputError(f"the {what} features need two axes", got=f"shape {values.shape}")
-    named = labels is not None and kind(features) == "pandas"
-    names = np.asarray(features.index, dtype=object) if named else np.arange(len(values))
-    if named and labels is not None:
-        values, names = values[label_positions(names.tolist(), labels.tolist(), what)], labels
+    names: Sequence[Any] = range(len(values))
+    if labels is not None and kind(features) == "pandas":
+        names = labels.tolist()
+        values = values[label_positions(list(features.index), names, what)]
     elif len(values) != count:
         raise InputError(
             f"the {what} features do not fit the table",
@@ -59,8 +42,7 @@ def matched(features: Any, labels: NDArray[Any] | None, count: int, what: str) -
         )
     for k, j in np.argwhere(~np.isfinite(values))[:1]:
         raise InputError(
-            f"the {what} features hold NaN or infinity",
-            got=f"{what} {names.tolist()[k]!r}, feature {j}",
+            f"the {what} features hold NaN or infinity", got=f"{what} {names[k]!r}, feature {j}"
         )
     return values
 
@@ -87,36 +69,28 @@ def of_new_rows(given: Any, fitted: Any, table: Any, count: int, same: bool) -> 
     were fitted, or (where the table is the very `same`) those that were fitted."""
     labels = row_labels(table)
     if given is not None:
-        return matched(given, labels, count, "row")
+        return read_features(given, labels, count, "row")
     if same or (labels is not None and kind(fitted) == "pandas"):
-        return matched(fitted, labels, count, "row")
+        return read_features(fitted, labels, count, "row")
     raise InputError(
-        "nothing says which features belong to these rows",
+        "row_features are needed for these rows",
         hint="transform(X, row_features=...), or data frames with labels for both",
     )
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
-    """One side of a table: its features, standardised, and the network that compares them.
-
-    Parameters
-    ----------
-    network : Sequential
-    level, scale : array of shape (k,)
-    vectors : array of shape (n, k + 1)
-        Of unit variance in all, with a constant appended.
-    """
+class Features:
+    """The features of rows or columns, standardised, and the network that compares them."""
 
     network: Sequential
-    level: Array
-    scale: Array
-    vectors: Array
+    level: Array  # (k,)
+    scale: Array  # (k,)
+    vectors: Array  # (n, k + 1): of unit variance in all, with a constant appended
 
     @classmethod
-    def of(cls, features: Array, network: Sequential, feature_scale: float = 1.0) -> Side:
-        """Standardise features of shape (n, k), and let them count so much beside the constant;
-        constant ones drop out."""
+    def of(cls, features: Array, network: Sequential, feature_scale: float = 1.0) -> Features:
+        """Standardise features (n, k) and scale them relative to the constant; constant ones drop
+        out."""
         level, spread = features.mean(axis=0), features.std(axis=0)
         varies = spread > 1e-12 * np.max(np.abs(features), axis=0, initial=1.0)
         count = max(1, int(varies.sum()))
@@ -124,13 +98,15 @@ class Side:
         scale = feature_scale * scale
         return cls(network, level, scale, _vectors(features, level, scale))
 
-    def kernel(self, features: Array | None = None) -> Array:
-        """Between these features (the default is its own) and its own."""
-        if features is None:
-            return self.network.between(self.vectors)
+    def kernel(self, kind: Kind = "ntk") -> DenseKernel:
+        """Between all of them."""
+        return DenseKernel(self.network.between(self.vectors, kind=kind), (len(self.vectors),))
+
+    def cross_kernel(self, features: Array) -> Array:
+        """Between others (k, features) and all of them: (k, n)."""
         if features.shape[1] != len(self.level):
             raise InputError(
-                "new rows have other features than those that were fitted",
+                "new rows must have the features that were fitted",
                 expected=f"{len(self.level)} features",
                 got=str(features.shape[1]),
             )

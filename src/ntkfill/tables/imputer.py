@@ -1,9 +1,8 @@
-"""The door for tables: a scikit-learn transformer that fills in what is missing."""
+"""The imputer of tables: a scikit-learn transformer that fills in what is missing."""
 
 from __future__ import annotations
 
-from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -12,39 +11,46 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.impute import MissingIndicator
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from ..errors import InputError
+from ..errors import ConvergenceWarning, InputError, warn
 from ..explanation import Explanation
 from ..kernels.table import Array
 from ..nn import Sequential
-from ..uncertainty.posterior import PosteriorModel
-from .checks import (
-    checked_auto,
-    checked_network,
-    checked_ridge,
-    checked_scale,
-    checked_sweeps,
-    position,
-    refuse_infinity,
-    refuse_nothing,
-    refuse_text,
-    refuse_twins,
-    relu,
-    warn_of_empty,
-    warn_of_shortfall,
-)
-from .features import Side, matched, of_new_rows
-from .frames import kind, labelled, like, numbers, row_labels, unstored_missing
-from .kernel_row import alike
-from .models import Columns, Model, fitted
-from .result import Doubt, Imputed
-from .selection import Choice, chosen
-from .uncertainty import deviations
+from ..result import Filled
+from ..selection import Choice
+from ..uncertainty import Uncertainty
+from ..uncertainty.conformal import check_level
+from .explain import explanation
+from .features import of_new_rows, read_features
+from .frames import kind, labelled, like, position, read, row_labels
+from .models import Columns, TableModel, fit_table
+from .options import TableOptions
+from .selection import select_network
+from .uncertainty import standard_deviations, uncertainties
+
+
+@dataclass(frozen=True)
+class Info:
+    """How a table was filled.
+
+    Parameters
+    ----------
+    n_missing : int
+    n_iter : int
+        Rounds over all columns; 1 with features and where nothing was missing.
+    converged : bool
+    message : str
+        What did not converge, and what to try; empty where all did.
+    choice : Choice, optional
+        What was tried, where ``network="auto"``, and how each did.
+    """
+
+    n_missing: int
+    n_iter: int
+    converged: bool
+    message: str = ""
+    choice: Choice | None = None
 
 
 class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -91,13 +97,14 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     n_iter_ : int
-        Sweeps that were made; 1 with features and where nothing was missing.
+        Rounds over all columns; 1 with features and where nothing was missing.
     converged_ : bool
-        Whether the last sweep changed less than `tol`, or with both kinds of features the solve
+        Whether the last round changed less than `tol`, or with both kinds of features the solve
         ended with the residual that was asked for; else there is a `ConvergenceWarning`.
     choice_ : Choice or None
         What was tried, where ``network="auto"``, and how each did.
-    model_ : what was fitted, factors included
+    model_ : TableModel
+        What was fitted, factors included.
     statistics_ : array of shape (n_columns,)
         The mean of the known entries; NaN where there are none.
 
@@ -154,6 +161,11 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         NTKImputer
+
+        Raises
+        ------
+        InputError
+            If an option is out of range, or the table or its features cannot be used.
         """
         self._fit(X)
         return self
@@ -161,13 +173,18 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit_transform(self, X: Any, y: None = None, **params: Any) -> Any:  # noqa: N803
         """Learn from a table and fill it in.
 
+        Parameters
+        ----------
+        X : array, data frame or sparse matrix of shape (n_rows, n_columns)
+        y : None
+
         Returns
         -------
         array or data frame of shape (n_rows, n_columns)
             A frame of the same library, labels and types where a frame was given.
         """
         values = self._fit(X)
-        return self._finished(X, values, self.model_.filled if self._columns.any() else None)
+        return self._write(X, values, self.model_.filled if self._used.any() else None)
 
     def impute(
         self,
@@ -175,34 +192,35 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         *,
         return_std: bool = False,
         interval: float | None = None,
-        under: PosteriorModel = "ntk",
-        seed: int = 0,
-    ) -> Imputed:
-        """Learn from a table, fill it in, and say how sure every filled entry is.
+        uncertainty: Uncertainty | None = None,
+    ) -> Filled[Info]:
+        """Learn from a table, fill it in, and estimate the uncertainty of every filled entry.
 
-        Standard deviations and intervals are calibrated on known entries that are hidden in the
-        pattern of the missing ones, which takes five more fits.
+        Standard deviations and intervals are calibrated on known entries that are held out in the
+        pattern of the missing ones, which takes five more fits, with all that `fit` selects.
 
         Parameters
         ----------
         X : array, data frame or sparse matrix of shape (n_rows, n_columns)
         return_std : bool
         interval : float, optional
-            The share of missing entries that intervals should hold, e.g. 0.9.
-        under : {"ntk", "nngp", "ensemble"}
-            What the truth is taken for, as in `ntkfill.Confidence`; here the ridge is noise, so
-            the default is the posterior that knows noise and fits with the tangent kernel.
-        seed : int
-            Says which entries are hidden.
+            The share of missing entries that intervals should hold, e.g. 0.9; also returns standard
+            deviations.
+        uncertainty : Uncertainty, optional
+            How standard deviations and intervals are made. The default posterior is "ntk", which
+            takes the ridge for noise and fits with the tangent kernel; `samples` counts where rows
+            and columns have features.
 
         Returns
         -------
-        Imputed
+        Filled
+            The table as `fit_transform` returns it; standard deviations, zero where known and NaN
+            in columns without any entry, and intervals, where asked for; and `Info`.
 
         Raises
         ------
         InputError
-            If too little is known to hide some of it.
+            If too little is known to hold some of it out, or an argument cannot be used.
 
         Examples
         --------
@@ -213,27 +231,36 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> bool(0.05 < done.std[::4, 1].mean() < 0.2), bool(done.std[1::4].any())
         (True, False)
         """
-        doubt = Doubt(interval, under, seed)
+        if interval is not None:
+            check_level(interval)
+        uncertainty = Uncertainty() if uncertainty is None else uncertainty
+        if not isinstance(uncertainty, Uncertainty):
+            raise InputError("uncertainty must be an Uncertainty", got=repr(uncertainty))
         values = self._fit(X)
-        some, kept = self._columns, self._kept
-        inner, found = values[:, some], self.model_.filled if some.any() else None
-        filled = self._finished(X, values, found)
+        used, some = self._used, self._used.any()
+        filled = self._write(X, values, self.model_.filled if some else None)
+        message = self.model_.message if some else ""
+        count = int(np.isnan(values).sum())
+        info = Info(count, self.n_iter_, self.converged_, message, self.choice_)
         if not (return_std or interval is not None):
-            return Imputed(filled)
+            return Filled(filled, info)
+        table = values[:, used]
 
-        def completed(table: Array) -> tuple[Array, Array]:
-            model = self.model_ if table is inner else copy(self)._model(table)
-            return model.filled, deviations(model, table, under, seed)
+        def completed(holed: Array) -> tuple[Array, Array]:
+            model = self.model_ if holed is table else self._fit_model(holed)[0]
+            return model.filled, standard_deviations(model, holed, uncertainty)
 
-        def formed(numbers: Array) -> Any:
+        def in_form(numbers: Array) -> Any:
             whole = np.full(values.shape, np.nan)
-            whole[:, some] = numbers
-            return labelled(X, whole[:, kept], getattr(filled, "columns", [])[: kept.sum()])
+            whole[:, used] = numbers
+            kept = whole[:, self._kept]
+            return labelled(X, kept, getattr(filled, "columns", [])[: kept.shape[1]])
 
-        std, bounds = doubt.weigh(completed, inner, sided=self.row_features is not None)
+        whole_rows = self.row_features is not None
+        std, bounds = uncertainties(completed, table, uncertainty, interval, whole_rows=whole_rows)
         if bounds is not None:
-            bounds = replace(bounds, lower=formed(bounds.lower), upper=formed(bounds.upper))
-        return Imputed(filled, formed(std), bounds)
+            bounds = replace(bounds, lower=in_form(bounds.lower), upper=in_form(bounds.upper))
+        return Filled(filled, info, in_form(std), bounds)
 
     def transform(self, X: Any, row_features: Any = None) -> Any:  # noqa: N803
         """Fill in a table: that of `fit` or new rows.
@@ -249,11 +276,14 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         array or data frame of shape (n, n_columns)
         """
         check_is_fitted(self)
-        values = self._read(X, reset=False)
-        if not self._columns.any():
-            return self._finished(X, values, None)
-        features = self._features(X, values, row_features)
-        return self._finished(X, values, self.model_.transform(values[:, self._columns], features))
+        values = read(self, X, self.missing_values, reset=False)
+        if not self._used.any():
+            return self._write(X, values, None)
+        features = self._features_of(X, values, row_features)
+        filled, message = self.model_.transform(values[:, self._used], features)
+        if message:
+            warn(message, ConvergenceWarning)
+        return self._write(X, values, filled)
 
     def explain(
         self,
@@ -285,30 +315,22 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If there is no such row or column, or nothing to explain the value with.
         """
         check_is_fitted(self)
-        values = self._values if X is None else self._read(X, reset=False)
+        values = self._values if X is None else read(self, X, self.missing_values, reset=False)
         labels = self._labels if X is None else row_labels(X)
         i = position(row, labels, values.shape[0], "row")
         j = position(column, self._names, values.shape[1], "column")
-        kernel = None
-        if not np.isnan(values[i, j]):
-            at, weights = np.array([i * values.shape[1] + j]), np.ones(1)
-        elif not self._columns[j]:
-            raise InputError(f"nothing is known of the column {column!r}")
-        else:
-            used = np.flatnonzero(self._columns)
+        entry, used = None, np.flatnonzero(self._used)
+        if np.isnan(values[i, j]):
+            if not self._used[j]:
+                raise InputError(f"nothing is known of the column {column!r}")
             place = int(np.searchsorted(used, j))
             if X is None:
-                flat, weights = self.model_.weights(i, place)
-                kernel = alike(self.model_, i, place, np.transpose(np.divmod(flat, len(used))))
+                entry = self.model_.entry(i, place)
             else:
-                features = self._features(X, values, row_features)
-                flat, weights = self.model_.weights_of_new(values[:, used], features, i, place)
+                features = self._features_of(X, values, row_features)
+                entry = self.model_.entry(i, place, values[:, used], features)
                 values = values if isinstance(self.model_, Columns) else self._values
-            rows, columns = np.divmod(flat, len(used))
-            at = rows * values.shape[1] + used[columns]
-        places = np.transpose(np.divmod(at, values.shape[1]))
-        shares = values[tuple(places.T)]
-        return Explanation((i, j), places, shares, weights, float(weights @ shares), kernel)
+        return explanation(entry, values, used, i, j)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """The names of the columns that `transform` gives back."""
@@ -323,101 +345,84 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _names(self) -> NDArray[Any] | None:
         return getattr(self, "feature_names_in_", None)
 
-    def _features(self, table: Any, values: Array, given: Any) -> Array | None:
+    def _fit(self, table: Any) -> Array:
+        """Read the table, fit the model to it and remember both; returns the values."""
+        random_state = 0 if self.random_state is None else self.random_state
+        self._options = TableOptions(
+            self.network, self.depth, self.feature_scale, self.ridge, self.max_iter, self.tol,
+            int(check_random_state(random_state).randint(2**31)),
+        )  # fmt: skip
+        values = read(self, table, self.missing_values, reset=True)
+        self._labels, self._values = row_labels(table), values
+        known = ~np.isnan(values)
+        filled_in = np.asarray(known.any(axis=0))
+        self.statistics_ = np.full(values.shape[1], np.nan)
+        self.statistics_[filled_in] = np.nanmean(values[:, filled_in], axis=0)
+        # A column with features of its own needs no entry, as long as there are any at all.
+        self._used = filled_in
+        if self.column_features is not None:
+            self._used = np.full(len(filled_in), filled_in.any())
+        self._kept = self._used | self.keep_empty_features
+        empty = np.flatnonzero(~self._used)
+        if len(empty):
+            names = ", ".join(str(j if self._names is None else self._names[j]) for j in empty[:5])
+            done = "filled with zeros" if self.keep_empty_features else "dropped"
+            warn(f"no known entry in {len(empty)} columns, which are {done}: {names}", UserWarning)
+        if self.add_indicator:
+            self.indicator_ = MissingIndicator(error_on_new=False).fit(values)
+        self._sides: list[Array | None] = [
+            None if features is None else read_features(features, labels, count, what)
+            for features, labels, count, what in (
+                (self.row_features, self._labels, values.shape[0], "row"),
+                (self.column_features, self._names, values.shape[1], "column"),
+            )
+        ]
+        self.n_iter_, self.converged_ = 1, True
+        self.choice_: Choice | None = None
+        if self._used.any():
+            self.model_, self.choice_ = self._fit_model(values[:, self._used])
+            message = self.model_.message
+            self.n_iter_, self.converged_ = self.model_.n_iter, not message
+            if message:
+                warn(message, ConvergenceWarning)
+        return values
+
+    def _fit_model(self, values: Array) -> tuple[TableModel, Choice | None]:
+        """Select the network, where asked for, and fit the model."""
+        options, (rows, columns) = self._options, self._sides
+        if isinstance(options.network, Sequential):
+            network, scale = options.network, options.feature_scale
+            return fit_table(values, rows, columns, network, scale, options), None
+
+        def fill(holed: Array, network: Sequential, scale: float) -> Array:
+            return fit_table(holed, rows, columns, network, scale, options).filled
+
+        choice = select_network(values, rows, columns, options, fill)
+        assert isinstance(choice.network, Sequential)
+        assert choice.feature_scale is not None
+        network, scale = choice.network, choice.feature_scale
+        return fit_table(values, rows, columns, network, scale, options), choice
+
+    def _features_of(self, table: Any, values: Array, given: Any) -> Array | None:
         """Those of the rows of a table to transform, where rows have features."""
         if self.row_features is None:
             return None
         same = np.array_equal(values, self._values, equal_nan=True)
         return of_new_rows(given, self.row_features, table, len(values), same)
 
-    def _fit(self, table: Any) -> Array:
-        values = self._read(table, reset=True)
-        self._labels, self._values = row_labels(table), values
-        known = ~np.isnan(values)
-        some = np.asarray(known.any(axis=0))
-        self.statistics_ = np.full(values.shape[1], np.nan)
-        self.statistics_[some] = np.nanmean(values[:, some], axis=0)
-        # A column with features of its own needs no entry, as long as there are any at all.
-        self._columns = some if self.column_features is None else np.full(len(some), some.any())
-        self._kept = self._columns | self.keep_empty_features
-        warn_of_empty(
-            ~self._columns,
-            self._names,
-            "filled with zeros" if self.keep_empty_features else "dropped",
-        )
-        if self.add_indicator:
-            self.indicator_ = MissingIndicator(error_on_new=False).fit(values)
-        self.n_iter_, self.converged_ = 1, True
-        self.choice_: Choice | None = None
-        if self._columns.any():
-            self.model_: Model = self._model(values[:, self._columns])
-            self.n_iter_, self.converged_ = max(self.model_.sweeps, 1), not self.model_.shortfall
-            warn_of_shortfall(self.model_.shortfall)
-        return values
-
-    def _model(self, values: Array) -> Model:
-        checked_sweeps(self.max_iter, self.tol)
-        ridge, scale = checked_ridge(self.ridge), checked_scale(self.feature_scale)
-        rows = columns = None
-        if self.row_features is not None:
-            rows = matched(self.row_features, self._labels, len(values), "row")
-        if self.column_features is not None:
-            columns = matched(self.column_features, self._names, values.shape[1], "column")
-        state = 0 if self.random_state is None else self.random_state
-        seed = int(check_random_state(state).randint(2**31))
-
-        def fit(values: Array, network: Sequential, scale: float) -> Model:
-            left = None if rows is None else Side.of(rows, network, scale)
-            right = None if columns is None else Side.of(columns, network, scale)
-            return fitted(values, network, left, right, ridge, self.max_iter, self.tol, seed)
-
-        if isinstance(self.network, str):
-            checked_auto(self.network)
-            choice = chosen(values, rows, columns, scale, ridge, seed, fit)
-            network, scale = choice.network, choice.feature_scale
-            self.choice_ = choice
-        else:
-            network = relu(self.depth) if self.network is None else checked_network(self.network)
-        return fit(values, network, scale)
-
-    def _read(self, table: Any, *, reset: bool) -> Array:
-        """The table as floats, NaN where missing; checks and remembers names and shape."""
-        if kind(table) in ("pandas", "polars"):
-            # Names first, so that messages may use them; scikit-learn would not say which column
-            # holds text.
-            refuse_twins(list(table.columns))
-            validate_data(self, table, reset=reset, skip_check_array=True)
-            values = numbers(table)
-            refuse_nothing(values)
-        else:
-            refuse_text(table)
-            values = validate_data(
-                self, table, reset=reset, dtype=(np.float64, np.float32), accept_sparse=True,
-                ensure_all_finite=False,
-            )  # fmt: skip
-            if kind(values) == "sparse":
-                values = unstored_missing(values)
-        values = values.astype(np.float64)
-        if isinstance(self.missing_values, int | float) and not np.isnan(self.missing_values):
-            values[values == self.missing_values] = np.nan
-        refuse_infinity(values, row_labels(table), self._names)
-        return values
-
-    def _finished(self, table: Any, values: Array, found: Array | None) -> Any:
+    def _write(self, table: Any, values: Array, found: Array | None) -> Any:
         """Known entries as they were, the others as they were found, in the form of the input."""
         filled = np.zeros_like(values)
         if found is not None:
-            filled[:, self._columns] = found
+            filled[:, self._used] = found
         filled = np.where(np.isnan(values), filled, values)[:, self._kept]
         if self.add_indicator:
             filled = np.hstack([filled, self.indicator_.transform(values)])
         asked = getattr(self, "_sklearn_output_config", {}).get("transform")
         asked = asked or get_config()["transform_output"]
         if kind(table) in ("pandas", "polars") and asked in ("default", kind(table)):
-            names = list(table.columns)
-            return like(
-                table, filled, list(self.get_feature_names_out(np.array(names, dtype=object)))
-            )
+            names = self.get_feature_names_out(np.array(list(table.columns), dtype=object))
+            return like(table, filled, list(names))
         dtype = getattr(table, "dtype", np.float64)
         return filled.astype(np.float32) if dtype == np.float32 else filled
 

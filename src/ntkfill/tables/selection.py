@@ -1,165 +1,191 @@
-"""The network that a table asks for: by entries left out in closed form, or by hidden ones."""
+"""Ridges, networks and nuggets, selected by entries left out in closed form or held out."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..kernels import DenseKernel, Kronecker
 from ..kernels.table import Array
-from ..nn.networks import Sequential
-from . import featured as sided
-from .checks import relu
-from .features import Side
-from .models import Model
+from ..nn import Sequential, fully_connected
+from ..observed import Mask, Observed
+from ..runtime.threads import parallel_for, single_blas_thread
+from ..selection import Candidate, Choice, hold_out
+from ..solvers import CG
+from ..solvers.spectral import RIDGES, Spectrum, kronecker_left_out
+from .features import Features
+from .options import TableOptions
+
+Pattern = tuple[NDArray[np.intp], Mask]
+"""Columns with the same known rows, and those."""
 
 DEPTHS = (1, 2, 3)
-# How much features count beside the constant: less is smoother.
+# Factors of the feature scale: less is smoother.
 SCALES = (0.5, 1.0, 2.0)
-# Another than the first candidate must be better by this share of the mean square.
+# Another candidate than the default must lower the mean square by this share.
 GAIN = 0.01
-# Where nothing can be left out in closed form, so many of the known entries are hidden, once.
-HIDDEN = 0.1
+# The share of the known entries that is held out where nothing can be left out in closed form.
+HELD_OUT = 0.1
+# A pattern selects its ridge by its own entries and as many as this of all patterns' together: few
+# entries alone select badly.
+SHRINKAGE = 100
+# For Kronecker kernels: on at most so many rows and columns.
+SAMPLE = 300
+MAX_STEPS = 2000
+PRODUCT_RIDGES = tuple(float(10.0**k) for k in np.arange(-4.0, 1.5, 0.5))
+NUGGETS = (0.0, 0.03, 0.1, 0.3, 1.0)
 
 
-@dataclass(frozen=True)
-class Tried:
-    """One network and how it did.
-
-    Parameters
-    ----------
-    network : Sequential
-    feature_scale : float
-    error : float
-        Root mean square error of entries left out or hidden, in standard deviations of their
-        column.
-    """
-
-    network: Sequential
-    feature_scale: float
-    error: float
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What was chosen, and from what.
-
-    Parameters
-    ----------
-    network : Sequential
-    feature_scale : float
-        Together what `NTKImputer` takes to do the same again.
-    tried : tuple of Tried
-    """
-
-    network: Sequential
-    feature_scale: float
-    tried: tuple[Tried, ...]
-
-
-def chosen(
-    values: Array,
-    rows: Array | None,
-    columns: Array | None,
-    feature_scale: float,
-    ridge: float | None,
-    seed: int,
-    fit: Callable[[Array, Sequential, float], Model],
-) -> Choice:
-    """What "auto" chooses for a table with features (n, k) and (m, l) of its sides, or of none."""
-    if rows is not None and columns is None:
-        return by_leaving_out(values, rows, feature_scale, ridge)
-    if columns is not None and rows is None:
-        some = ~np.isnan(values).all(axis=1)
-        return by_leaving_out(values[some].T, columns, feature_scale, ridge)
-    scales = (feature_scale,) if rows is None else tuple(feature_scale * x for x in SCALES)
-    return by_hiding(values, lambda *given: fit(*given).filled, scales, seed)
-
-
-def by_leaving_out(
-    values: Array, features: Array, feature_scale: float, ridge: float | None
-) -> Choice:
-    """Choose for columns regressed on features of the rows: one factorisation a candidate.
-
-    Parameters
-    ----------
-    values : array of shape (n, m)
-        NaN where missing.
-    features : array of shape (n, k)
-    feature_scale : float
-        What the candidates' scales are relative to.
-    ridge : float, optional
-        None takes each candidate's best.
-
-    Returns
-    -------
-    Choice
-    """
-
-    def error(network: Sequential, scale: float) -> float:
-        kernel = Side.of(features, network, scale).kernel()
-        return float(sided.left_out(values, kernel, ridge).min())
-
-    return _best(error, [feature_scale * scale for scale in SCALES])
-
-
-def by_hiding(
-    values: Array,
+def select_network(
+    values: Array,  # (n, m), NaN where missing
+    rows: Array | None,  # (n, k)
+    columns: Array | None,  # (m, l)
+    options: TableOptions,
     fill: Callable[[Array, Sequential, float], Array],
-    scales: tuple[float, ...],
-    seed: int = 0,
 ) -> Choice:
-    """Choose for any model: a tenth of the known entries is hidden, and every candidate fills in.
+    """What "auto" stands for: by leaving entries out where one side has features, else by holding
+    some out and filling them with every candidate."""
+    scales = [options.feature_scale * scale for scale in SCALES]
+    if (rows is None) != (columns is None):
+        features = rows
+        if rows is None:
+            features, values = columns, values[~np.isnan(values).all(axis=1)].T
+        ridges = RIDGES if options.ridge == "loo" else (float(options.ridge),)
 
-    Parameters
-    ----------
-    values : array of shape (n, m)
-        NaN where missing.
-    fill : callable
-        From a table with gaps, a network and a scale of features to a table without.
-    scales : tuple of float
-    seed : int
+        def error(network: Sequential, scale: float) -> float:
+            kernel = Features.of(np.asarray(features), network, scale).kernel()
+            return float(left_out(values, kernel, ridges).min())
 
-    Returns
-    -------
-    Choice
-
-    Raises
-    ------
-    InputError
-        If too little is known to hide any of it.
-    """
+        return _best(error, scales, None)
     known = ~np.isnan(values)
-    hidden = known & (np.random.default_rng(seed).random(values.shape) < HIDDEN)
+    held_out = hold_out(known, HELD_OUT, np.random.default_rng(options.random_state))
     # Every column keeps what the means and spreads need.
-    hidden &= (known & ~hidden).sum(axis=0) >= 2
-    if not hidden.any():
+    held_out &= (known & ~held_out).sum(axis=0) >= 2
+    if not held_out.any():
         raise InputError(
-            "too little is known to choose a network by", hint="network=None, which takes one"
+            "too few entries are known to select a network", hint="network=None, the default one"
         )
     spread = np.nanstd(values, axis=0)
     unit = np.where(spread > 0, spread, 1.0)
-    left = np.where(hidden, np.nan, values)
+    left = np.where(held_out, np.nan, values)
 
-    def error(network: Sequential, scale: float) -> float:
-        return float(np.mean(np.square((fill(left, network, scale) - values) / unit)[hidden]))
+    def held_out_error(network: Sequential, scale: float) -> float:
+        errors = (fill(left, network, scale) - values) / unit
+        return float(np.mean(np.square(errors)[held_out]))
 
-    return _best(error, list(scales))
+    return _best(held_out_error, scales if rows is not None else scales[1:2], held_out)
 
 
-def _best(error: Callable[[Sequential, float], float], scales: list[float]) -> Choice:
-    """The candidate with the least mean square error; the usual one unless another gains."""
-    candidates = [(relu(depth), scale) for depth in DEPTHS for scale in scales]
-    usual = len(scales) // 2
-    candidates.insert(0, candidates.pop(usual))
-    squares = [error(*candidate) for candidate in candidates]
+def _best(
+    error: Callable[[Sequential, float], float], scales: list[float], held_out: Mask | None
+) -> Choice:
+    """The candidate with the smallest mean square error; the default unless another gains."""
+    tried = [(fully_connected(depth), scale) for depth in DEPTHS for scale in scales]
+    tried.insert(0, tried.pop(len(scales) // 2))
+    squares = [error(*candidate) for candidate in tried]
     best = int(np.argmin(squares))
-    if squares[best] > (1 - GAIN) * squares[0]:
-        best = 0
-    tried = tuple(
-        Tried(network, scale, float(np.sqrt(square)))
-        for (network, scale), square in zip(candidates, squares, strict=True)
+    best = best if squares[best] <= (1 - GAIN) * squares[0] else 0
+    candidates = tuple(
+        Candidate(network, float(np.sqrt(square)), feature_scale=scale)
+        for (network, scale), square in zip(tried, squares, strict=True)
     )
-    return Choice(*candidates[best], tried)
+    chosen = candidates[best]
+    return Choice(chosen.network, chosen.error, candidates, held_out, chosen.feature_scale)
+
+
+def select_ridges(
+    kernel: DenseKernel, centred: Array, patterns: list[Pattern], curve: Array | None
+) -> tuple[list[float], Array]:
+    """For every pattern the ridge with the smallest error of entries left out, and the curve of
+    errors over all patterns (or that of an earlier fit, if given)."""
+    errors, counts = _left_out(kernel, centred, patterns, RIDGES)
+    if curve is None:
+        curve = counts @ errors / counts.sum()
+    best = np.argmin(counts[:, None] * errors + SHRINKAGE * curve, axis=1)
+    return [RIDGES[k] for k in best], curve
+
+
+def left_out(values: Array, kernel: DenseKernel, ridges: tuple[float, ...]) -> Array:
+    """Mean squared errors of entries left out, in units of each column's variance, by ridge."""
+    observed = ~np.isnan(values)
+    centred = np.where(observed, values - np.nanmean(values, axis=0), 0.0)
+    patterns = list(Observed(values, observed).patterns())
+    errors, counts = _left_out(kernel, centred, patterns, ridges)
+    return np.asarray(counts @ errors / counts.sum())
+
+
+def _left_out(
+    kernel: DenseKernel, centred: Array, patterns: list[Pattern], ridges: tuple[float, ...]
+) -> tuple[Array, Array]:
+    """The same by pattern, (patterns, ridges), and how many entries each has; all columns have the
+    same weight."""
+    errors, counts = np.zeros((len(patterns), len(ridges))), np.zeros(len(patterns))
+
+    def work(k: int) -> None:
+        columns, rows = patterns[k]
+        y = centred[np.ix_(rows, columns)]
+        size = np.sqrt(np.mean(np.square(y), axis=0))
+        block = kernel.values[np.ix_(rows, rows)].astype(np.float64)
+        errors[k] = Spectrum.of(block).errors(y / np.where(size > 0, size, 1.0), ridges)
+        counts[k] = y.size
+
+    with single_blas_thread():
+        parallel_for(work, range(len(patterns)))
+    return errors, counts
+
+
+Trial = tuple[float, float, float]
+"""Nuggets of rows and columns, and the ridge."""
+
+
+def select_nuggets(y: Array, kernel: Kronecker, known: Mask, random_state: int) -> Trial:
+    """The nuggets and the ridge (absolute) of a Kronecker kernel: one after the other, twice.
+
+    By leaving entries out where whole rows by whole columns are known, otherwise by holding some
+    out; `y` (n, m) is centred and zero where missing.
+    """
+    rng = np.random.default_rng(random_state)
+    kept = [np.sort(rng.permutation(side)[:SAMPLE]) for side in known.shape]
+    masks = [np.isin(np.arange(side), at) for side, at in zip(known.shape, kept, strict=True)]
+    if known[np.ix_(*masks)].any():
+        y, known, kernel = y[np.ix_(*masks)], known[np.ix_(*masks)], kernel.restricted(*masks)
+    inner = np.ix_(known.any(axis=1), known.any(axis=0))
+    whole, train = bool(known[inner].all()), known
+    held_out = hold_out(known, HELD_OUT, rng)
+    if not held_out.any():
+        held_out = known
+    elif not whole:
+        train = known & ~held_out
+    # All trials share the eigenvectors of the rows and columns that are trained on.
+    rows, columns = (np.asarray(train.any(axis=axis)) for axis in (1, 0))
+    trained, inside = np.ix_(rows, columns), kernel.restricted(rows, columns)
+    scores: dict[Trial, float] = {}
+
+    def score(trial: Trial) -> None:
+        product = replace(inside, nuggets=trial[:2])
+        if whole:
+            errors = kronecker_left_out(product, y[inner], trial[2])
+        else:
+            relative = trial[2] / float(product.diagonal().mean())
+            solver = CG(relative, rtol=1e-2, max_steps=MAX_STEPS, dtype=np.float64)
+            factor = solver.factor(product, train[trained].ravel())
+            spread = np.zeros(known.shape)
+            spread[train] = factor.solve(y[train][:, None]).coefficients[:, 0]
+            errors = (replace(kernel, nuggets=trial[:2]).matvec(spread) - y)[held_out]
+        scores[trial] = float(np.mean(np.square(errors)))
+
+    parallel_for(lambda side: side.eigen and None, (inside.left, inside.right))
+    best: Trial = (0.1, 0.1, 10**-1.0)
+    for _, place in itertools.product(range(2), (2, 0, 1)):
+        near = [ridge for ridge in PRODUCT_RIDGES if 0.03 < ridge / best[2] < 30]
+        trials = [best]
+        for option in near if place == 2 else NUGGETS:
+            trials.append((*best[:place], option, *best[place + 1 :]))  # type: ignore[arg-type]
+        parallel_for(score, dict.fromkeys(trial for trial in trials if trial not in scores))
+        best = min(trials, key=scores.__getitem__)
+    return best

@@ -1,48 +1,35 @@
-"""How sure a filled table is: the posterior of every regression, and its scale by entry."""
+"""Standard deviations and intervals of a filled table: the posterior of every regression, from the
+factor that filled it, its scale by row and column, and a calibration on held-out entries."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..completion import fit
 from ..errors import InputError
 from ..kernels import DenseKernel
-from ..kernels.table import Array, Index
+from ..kernels.table import Array
 from ..nn.evaluate import Kind
 from ..observed import Mask
-from ..solvers.base import absolute_ridge
-from ..solvers.cholesky import Cholesky
-from ..solvers.spectral import mean_diagonal
-from ..uncertainty import Posterior, two_way_scale
+from ..uncertainty import Interval, Posterior, Uncertainty, two_way_scale
 from ..uncertainty.posterior import MODELS, PosteriorModel
-from ..uncertainty.sampling import root
-from . import product
-from .models import Both, Columns, Model, Plain, Rows
+from .holdout import Completed, calibrate
+from .models import Chained, Columns, Group, Regression, Rows, TableModel, TwoSided
 
-# Draws from the prior where both sides have features: 1 / sqrt(2 * 32) is an error of 12.5 %.
-SAMPLES = 32
+# Of the solves of draws from the prior, with features of both sides.
 RTOL = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """What regressions say of their errors, in units of their kernels.
+    """The errors that regressions expect, (n, m) each, in units of their kernels."""
 
-    Parameters
-    ----------
-    variance : array of shape (n, m)
-        Of entries that are missing; zero where known.
-    squares : array of shape (n, m)
-        Of the coefficients of known entries; NaN where missing.
-    expected : array of shape (n, m)
-        Means of those over draws from the prior.
-    """
-
-    variance: Array
-    squares: Array
-    expected: Array
+    variance: Array  # of missing entries, zero where known
+    squares: Array  # of the coefficients of known entries, NaN where missing
+    expected: Array  # means of those over draws from the prior
 
     @classmethod
     def empty(cls, known: Mask) -> Spread:
@@ -57,117 +44,122 @@ class Spread:
         return np.sqrt(self.variance) * rows[:, None] * columns
 
 
-def deviations(model: Model, values: Array, under: PosteriorModel = "ntk", seed: int = 0) -> Array:
-    """The standard deviation of every missing entry of the table that a model was fitted to.
+def uncertainties(
+    completed: Completed,
+    values: Array,  # (n, m), NaN where missing
+    uncertainty: Uncertainty,
+    level: float | None,
+    *,
+    whole_rows: bool,
+) -> tuple[Array, Interval | None]:
+    """Calibrated standard deviations of a table, zero where known, and intervals of this level."""
+    missing = np.isnan(values)
+    if not missing.any():
+        exact = None if level is None else Interval(values.copy(), values.copy(), level, 0)
+        return np.zeros(values.shape), exact
+    filled, std = completed(values)
+    calibration = calibrate(completed, values, uncertainty, whole_rows=whole_rows)
+    std = np.where(missing, std * calibration.factor, 0.0)
+    if level is None:
+        return std, None
+    # Where std is 0 the half-width is 0, also where the quantile is infinite.
+    half = np.where(std > 0, calibration.scores.quantile(level), 0.0) * std
+    middle = np.where(missing, filled, values)
+    count = len(calibration.scores.values)
+    return std, Interval(middle - half, middle + half, level, count)
 
-    Parameters
-    ----------
-    model : Model
-    values : array of shape (n, m)
-        The table, NaN where missing.
-    under : {"ntk", "nngp", "ensemble"}
-        See `ntkfill.Confidence`.
-    seed : int
-        Of the draws where rows and columns have features; elsewhere nothing is drawn.
 
-    Returns
-    -------
-    array of shape (n, m), 0 where known
-    """
-    if isinstance(model, Plain):
-        return _plain(model, values, under)
+def standard_deviations(model: TableModel, values: Array, uncertainty: Uncertainty) -> Array:
+    """Before calibration, for the table (n, m) that a model was fitted to; zero where known."""
+    posterior = uncertainty.posterior or "ntk"
+    if isinstance(model, TwoSided):
+        return _two_sided(model, posterior, uncertainty)
+    if isinstance(model, Columns):
+        result = np.zeros(values.shape)
+        result[model.rows] = _featured(model, values[model.rows].T, posterior).std.T
+        # A row without any entry got the mean of each column: as far off as rows are apart.
+        lost = np.setdiff1d(np.arange(len(values)), model.rows)
+        result[lost] = np.nanstd(values, axis=0, where=~np.isnan(values))
+        return result
     if isinstance(model, Rows):
         # Columns of different units tell nothing of each other's scale.
         spread = np.nanstd(values, axis=0)
         units = np.where(spread > 0, spread, 1.0)
-        return _sided(model, values / units, under).std * units
-    if isinstance(model, Columns):
-        result = np.zeros(values.shape)
-        result[model.index] = _sided(model, values[model.index].T, under).std.T
-        # A row without any entry got the mean of each column: as far off as rows are apart.
-        lost = np.setdiff1d(np.arange(len(values)), model.index)
-        result[lost] = np.nanstd(values, axis=0, where=~np.isnan(values))
-        return result
-    if isinstance(model, Both):
-        return _both(model.fitted, under, seed)
-    raise InputError("no posterior is known of this model", got=type(model).__name__)
+        return _featured(model, values / units, posterior, units).std * units
+    assert isinstance(model, Chained)
+    return _chained(model, values, posterior)
 
 
-def _plain(model: Plain, values: Array, under: PosteriorModel) -> Array:
+def _chained(model: Chained, values: Array, posterior: PosteriorModel) -> Array:
     """Each column given the others as they were filled in.
 
     Those fills saw the very entries that are regressed on them, so coefficients do not tell how
-    large errors are, only in which rows: the mean variance of a column is put to one, for hidden
-    entries to correct (`ntkfill.tables.calibration`).
+    large errors are, only in which rows: the mean variance of a column is set to one, for held-out
+    entries to correct.
     """
-    chain, known = model.chain, ~np.isnan(values)
-    spread, y = Spread.empty(known), (values - model.level) / model.scale
-    for group in chain.groups:
-        if not group.known.all():
-            others = np.delete(chain.fill, group.columns, axis=1)
-            vectors = np.hstack([others, np.ones((len(others), 1))])
-            kernels = {kind: chain.network.between(vectors, kind=kind) for kind in MODELS[under]}
-            _regress(spread, y, group.columns, group.known, kernels, group.ridge, under)
-    missing = ~known
-    usual = spread.variance.sum(axis=0) / np.maximum(missing.sum(axis=0), 1)
+    gappy = (group for group in model.groups if not group.known.all())
+    y = (values - model.level) / model.scale
+    spread = _spread(gappy, y, model.kernel, posterior, np.ones(len(model.level)))
+    usual = spread.variance.sum(axis=0) / np.maximum(np.isnan(values).sum(axis=0), 1)
     relative = np.sqrt(spread.variance / np.where(usual > 0, usual, 1.0))
     rows = two_way_scale(spread.squares, spread.expected)[0]
     return relative * rows[:, None] * model.scale
 
 
-def _sided(model: Rows | Columns, values: Array, under: PosteriorModel) -> Spread:
-    """Columns on the features of rows; a pattern of gaps at a time."""
-    side, fitted, known = model.side, model.fitted, ~np.isnan(values)
-    kernels = {kind: side.network.between(side.vectors, kind=kind) for kind in MODELS[under]}
-    spread = Spread.empty(known)
-    for k, pattern in enumerate(fitted.patterns):
-        columns = np.flatnonzero(fitted.which == k)
-        _regress(spread, values, columns, pattern.known, kernels, pattern.ridge, under)
+def _featured(
+    model: Rows | Columns, values: Array, posterior: PosteriorModel, units: Array | None = None
+) -> Spread:
+    """Columns on the features of rows, their values and coefficients over these units."""
+    regression: Regression = model.regression
+    kernels: dict[Kind, DenseKernel] = {"ntk": regression.kernel}
+    if "nngp" in MODELS[posterior]:
+        kernels["nngp"] = model.features.kernel("nngp")
+    units = np.ones(values.shape[1]) if units is None else units
+    return _spread(regression.groups, values, lambda _, kind: kernels[kind], posterior, units)
+
+
+def _spread(
+    groups: Iterable[Group],
+    values: Array,
+    kernel: Callable[[Group, Kind], DenseKernel],
+    posterior: PosteriorModel,
+    units: Array,
+) -> Spread:
+    """The posterior of groups of columns, each from the factor that filled it; the values are those
+    of the regressions over these units."""
+    spread = Spread.empty(~np.isnan(values))
+    for group in groups:
+        columns, rows, missing = group.columns, group.known, np.flatnonzero(~group.known)
+        kinds = MODELS[posterior]
+        fitted = kernel(group, kinds[1])
+        prior = fitted if kinds[0] == kinds[1] else kernel(group, kinds[0])
+        coefficients = group.coefficients / units[columns]
+        factor = group.factor(fitted)
+        if kinds[1] != "ntk":  # another kernel than the one that filled the columns
+            factor = replace(group, lower=None).factor(fitted)
+            found = fit(factor, values[np.ix_(rows, columns)], centre=True)
+            coefficients = found.coefficients * found.scale
+        noise = factor.ridge if prior is fitted else 0.0
+        errors = Posterior(prior, factor, noise, centred=True)
+        spread.variance[np.ix_(missing, columns)] = errors.variances(missing)[:, None]
+        spread.squares[np.ix_(rows, columns)] = np.square(coefficients)
+        spread.expected[np.ix_(rows, columns)] = errors.expected_squares()[:, None]
     return spread
 
 
-def _regress(
-    spread: Spread,
-    values: Array,
-    columns: Index,
-    rows: Mask,
-    kernels: dict[Kind, Array],
-    ridge: float,
-    under: PosteriorModel,
-) -> None:
-    """The posterior of columns that are known in the same rows, written into `spread`; the ridge
-    is relative to the mean diagonal over those rows."""
-    drawn, fitted = (DenseKernel(kernels[kind], (len(rows),)) for kind in MODELS[under])
-    share = mean_diagonal(fitted.values[np.ix_(rows, rows)]) / mean_diagonal(fitted.values)
-    noise = absolute_ridge(share * ridge, drawn) if drawn.values is fitted.values else 0.0
-    factor = Cholesky(share * ridge).factor(fitted, rows)
-    posterior = Posterior(drawn, factor, noise, centred=True)
-    found = fit(factor, values[np.ix_(rows, columns)], centre=True)
-    missing = np.flatnonzero(~rows)
-    spread.variance[np.ix_(missing, columns)] = posterior.variances(missing)[:, None]
-    spread.squares[np.ix_(rows, columns)] = np.square(found.coefficients * found.scale)
-    spread.expected[np.ix_(rows, columns)] = posterior.expected_squares()[:, None]
-
-
-def _both(fitted: product.Product, under: PosteriorModel, seed: int) -> Array:
+def _two_sided(model: TwoSided, posterior: PosteriorModel, uncertainty: Uncertainty) -> Array:
     """A kernel of entries, by draws: there are too many entries for anything else."""
-    if under != "ntk":
+    if posterior != "ntk":
         raise InputError(
-            "with features of rows and columns there is one posterior", expected='under="ntk"'
+            "posterior must be 'ntk' with features of rows and columns", got=repr(posterior)
         )
-    known, rng = fitted.known, np.random.default_rng(seed)
-    system = product.System(fitted.rows, fitted.columns, fitted.own, known)
-    sides = zip((fitted.rows, fitted.columns), fitted.own, strict=True)
-    left, right = (DenseKernel(side + own * np.eye(len(side)), (len(side),)) for side, own in sides)
-    half_left, half_right = root(left), root(right)
-    errors, expected = np.zeros(known.shape), np.zeros(known.shape)
-    for _ in range(SAMPLES):
-        truth = half_right(half_left(rng.standard_normal(known.shape).T).T)
-        y = truth + np.sqrt(fitted.ridge) * rng.standard_normal(known.shape)
-        level = y[known].mean()
-        a = system.solve(np.where(known, y - level, 0.0), fitted.ridge, RTOL)[0]
-        errors += np.square(left.matvec(right.matvec(a).T).T + level - truth)
-        expected += np.square(a)
-    variance = np.where(known, 0.0, errors / SAMPLES + fitted.ridge)
-    squares = np.where(known, np.square(fitted.coefficients), np.nan)
-    return Spread(variance, squares, expected / SAMPLES).std
+    factor, shape = model.factor(RTOL), model.coefficients.shape
+    known = factor.known
+    missing = np.flatnonzero(~known)
+    errors = Posterior(model.kernel, factor, factor.ridge, centred=True)
+    sampled = errors.sample(missing, uncertainty.samples, uncertainty.random_state)
+    spread = Spread.empty(known)
+    spread.variance[missing] = sampled.variance
+    spread.squares[known] = np.square(model.coefficients.ravel()[known])
+    spread.expected[known] = sampled.expected_squares
+    return Spread(*(part.reshape(shape) for part in vars(spread).values())).std

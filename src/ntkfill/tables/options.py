@@ -1,0 +1,67 @@
+"""The options of a table: checked once, on construction, and passed whole."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import numpy as np
+
+from ..errors import InputError
+from ..nn import Sequential, fully_connected
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How a table is filled; see `NTKImputer` for what each option means.
+
+    Raises
+    ------
+    InputError
+        If an option is out of range, or the network does not compare feature vectors.
+
+    Examples
+    --------
+    >>> TableOptions(ridge=-1)
+    Traceback (most recent call last):
+        ...
+    ntkfill.errors.InputError: ridge must be >= 0 or 'loo'; got -1.
+    """
+
+    network: Sequential | Literal["auto"] | None = None
+    depth: int = 1
+    feature_scale: float = 1.0
+    ridge: float | Literal["loo"] = "loo"
+    max_iter: int = 10
+    tol: float = 1e-3
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        def number(value: Any) -> float:
+            return float(value) if isinstance(value, Real) and math.isfinite(value) else np.nan
+
+        def whole(value: Any) -> float:
+            return float(value) if isinstance(value, Integral) else np.nan
+
+        network = self.network is None or isinstance(self.network, Sequential | str)
+        auto = isinstance(self.network, str)
+        for name, valid, expected in (
+            (
+                "network",
+                network and (not auto or self.network == "auto"),
+                "None, 'auto' or a Sequential",
+            ),
+            ("depth", whole(self.depth) >= 1, "an integer >= 1"),
+            ("feature_scale", number(self.feature_scale) > 0, "a number > 0"),
+            ("ridge", self.ridge == "loo" or number(self.ridge) >= 0, ">= 0 or 'loo'"),
+            ("max_iter", whole(self.max_iter) >= 1, "an integer >= 1"),
+            ("tol", number(self.tol) >= 0, "a number >= 0"),
+        ):
+            if not valid:
+                raise InputError(f"{name} must be {expected}", got=repr(getattr(self, name)))
+        if self.network is None:
+            object.__setattr__(self, "network", fully_connected(int(self.depth)))
+        elif isinstance(self.network, Sequential):
+            self.network.between(np.ones((1, 1)))  # refuses layers that need a grid
