@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,11 +56,8 @@ class OneHot:
            [1., 0.]])
     """
 
+    fixed: ClassVar[bool] = True
     by: str | tuple[str, ...]
-
-    @property
-    def fixed(self) -> bool:
-        return True
 
     def features(self, train_profiles: Array, train_labels: Labels, labels: Labels) -> Array:
         rows = _rows(labels, self.by)
@@ -91,6 +88,7 @@ class SideFeatures:
            [1., 0.]])
     """
 
+    fixed: ClassVar[bool] = True
     rows: Any
     by: str
     _values: Array = field(init=False, repr=False)
@@ -109,10 +107,6 @@ class SideFeatures:
             raise InputError(f"the features of {names[k]!r} hold NaN or infinity")
         object.__setattr__(self, "_values", values)
         object.__setattr__(self, "_names", names)
-
-    @property
-    def fixed(self) -> bool:
-        return True
 
     def features(self, train_profiles: Array, train_labels: Labels, labels: Labels) -> Array:
         from ..tables.features import label_positions  # imports scikit-learn
@@ -141,12 +135,9 @@ class GroupMean:
            [2.]])
     """
 
+    fixed: ClassVar[bool] = False
     by: str | tuple[str, ...]
     residual: str | tuple[str, ...] | None = None
-
-    @property
-    def fixed(self) -> bool:
-        return False
 
     def features(self, train_profiles: Array, train_labels: Labels, labels: Labels) -> Array:
         profiles = _residuals(train_profiles, train_labels, self.residual)
@@ -175,13 +166,10 @@ class MeanOverOthers:
     array([5.5, 4.5, 2. ])
     """
 
+    fixed: ClassVar[bool] = False
     by: str | tuple[str, ...] = "drug"
     excluding: str | tuple[str, ...] = "cell"
     residual: str | tuple[str, ...] | None = None
-
-    @property
-    def fixed(self) -> bool:
-        return False
 
     def features(self, train_profiles: Array, train_labels: Labels, labels: Labels) -> Array:
         profiles = _residuals(train_profiles, train_labels, self.residual)
@@ -224,12 +212,9 @@ class Reference:
            [1.]])
     """
 
+    fixed: ClassVar[bool] = False
     at: tuple[str, Any]
     by: str | tuple[str, ...] = "drug"
-
-    @property
-    def fixed(self) -> bool:
-        return False
 
     def features(self, train_profiles: Array, train_labels: Labels, labels: Labels) -> Array:
         rows = column(train_labels, self.at[0]) == self.at[1]

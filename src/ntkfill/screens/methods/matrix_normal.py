@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,7 @@ class MatrixNormal:
     True
     """
 
+    fixed: ClassVar[bool] = False
     max_iter: int = 10
     correlation: float = 0.5
     noise: float = 0.1
@@ -77,10 +79,6 @@ class MatrixNormal:
                 "max_conditions > 0",
                 got=repr(self),
             )
-
-    @property
-    def fixed(self) -> bool:
-        return False
 
     def fit(self, profiles: Array, labels: Conditions) -> ConditionCovariance:
         """Fit the covariance of all conditions to the profiles of the first of them.

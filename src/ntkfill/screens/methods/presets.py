@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -70,12 +71,9 @@ class Imputation:
            [2.]])
     """
 
+    fixed: ClassVar[bool] = False
     method: Method
     fields: tuple[str, ...] = ("cell", "drug")
-
-    @property
-    def fixed(self) -> bool:
-        return False
 
     def features(self, train_profiles: Array, train_labels: Labels, labels: Labels) -> Array:
         known, query = (
