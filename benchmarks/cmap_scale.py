@@ -11,7 +11,7 @@ from harness import timed, write
 from scipy.linalg import cho_factor, cho_solve
 from screens import load
 
-from ntkfill.screens import NTK, CellMean, KFold, Screen, network
+from ntkfill.screens import NTK, CellMean, KFold, Screen
 from ntkfill.screens.evaluation import scores
 from ntkfill.screens.features import OneHot, SideFeatures, Stack
 from ntkfill.screens.methods.ntk import HeldOutPredictor
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="2,000 conditions; writes nothing")
     quick = parser.parse_args().quick
     screen, prior = simulated(2_000 if quick else 10_000)
-    method = NTK(prior, network(1), ridge=0.1)
+    method = NTK(prior, ridge=0.1)
     folds = KFold(10, 5, random_state=0).assigned(screen)
 
     features, prepared = timed(method.features, screen, screen.labels)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from ntkfill.screens import NTK, Additive, CellMean, KFold, MatrixNormal, Screen, evaluate, network
+from ntkfill.nn import fully_connected
+from ntkfill.screens import NTK, Additive, CellMean, KFold, MatrixNormal, Screen, evaluate
 from ntkfill.screens.methods.matrix_normal import noise_scales
 from ntkfill.screens.methods.ntk import loo_ridge
 
@@ -112,7 +113,7 @@ def test_predictions_are_kernel_regression_on_features_with_these_inner_products
     found = MatrixNormal().fit(rest, LABELS)
     every = np.arange(len(LABELS))
     features = np.linalg.cholesky(found.between(every, every))
-    kernel = network(1).between(features)
+    kernel = fully_connected(1).between(features)
     known = kernel[:KNOWN, :KNOWN]
     ridge = found.noise / found.variance(ROWS).mean() * np.diag(known).mean()
     solved = np.linalg.solve(known + ridge * np.diag(noise_scales(rest)), rest)
@@ -153,7 +154,7 @@ def test_the_fit_is_the_same_for_any_number_of_threads():
 def test_leave_one_out_in_closed_form_is_leaving_one_out(even):
     random = np.random.default_rng(1)
     points = random.normal(size=(12, 3))
-    kernel, y = network(1).between(points), points @ random.normal(size=(3, 4))
+    kernel, y = fully_connected(1).between(points), points @ random.normal(size=(3, 4))
     y += 0.5 * random.normal(size=y.shape)
     scales = np.ones(12) if even else random.uniform(0.2, 3.0, size=12)
     ridges = 10.0 ** np.arange(-4.0, 2.25, 0.25)

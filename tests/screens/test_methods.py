@@ -7,6 +7,7 @@ import pytest
 from sklearn.kernel_ridge import KernelRidge
 
 from ntkfill import InputError
+from ntkfill.nn import fully_connected
 from ntkfill.screens import (
     DNPP,
     NTK,
@@ -20,7 +21,6 @@ from ntkfill.screens import (
     MatrixNormal,
     Screen,
     means,
-    network,
     paper_mixture,
     simulate,
 )
@@ -45,9 +45,9 @@ METHODS = {
     "falrtc": FaLRTC(),
     "ntk": NTK(),
     "ntk, ridge by leave-one-out": NTK(ridge="loo"),
-    "ntk of means": NTK(means(SCREEN.fields), network(3), centre="context"),
+    "ntk of means": NTK(means(SCREEN.fields), fully_connected(3), centre="context"),
     "ntk fixed": NTK(FIXED),
-    "ntk sparse": NTK(SPARSE, network(1), 0.1),
+    "ntk sparse": NTK(SPARSE, fully_connected(1), 0.1),
     "ntk on dnpp": NTK(Imputation(DNPP())),
     "paper": paper_mixture(REFERENCE, FaLRTC(), threshold=5),
 }
@@ -124,7 +124,7 @@ def test_features_made_of_all_profiles_are_a_leak():
 @pytest.mark.parametrize("panel", [1024, 7])
 def test_all_folds_of_a_fixed_prior_are_what_refitting_gives(centre, depth, panel, monkeypatch):
     monkeypatch.setattr("ntkfill.screens.methods.ntk.PANEL", panel)
-    method = NTK(FIXED, network(depth), 0.07, centre)
+    method = NTK(FIXED, fully_connected(depth), 0.07, centre)
     folds = KFold(4, rounds=3, random_state=1).assigned(SCREEN)
     at_once = method.predict_folds(SCREEN, folds)
     for number, fold in itertools.product(range(3), range(4)):
@@ -142,7 +142,7 @@ def test_a_prior_that_depends_on_the_profiles_has_no_closed_form():
 def test_ntk_is_kernel_ridge_regression():
     fold = split()
     train, test = SCREEN.take(fold.train), SCREEN.labels[fold.test]
-    method = NTK(FIXED, network(2), ridge=0.2, centre=None)
+    method = NTK(FIXED, fully_connected(2), ridge=0.2, centre=None)
     features = method.features(train, np.vstack([train.labels, test]))
     kernel, n = method.network.between(features), len(train)
     alpha = 0.2 * np.diagonal(kernel)[:n].mean()
@@ -282,7 +282,7 @@ def test_an_imputation_as_prior_keeps_what_was_measured():
         (lambda: NTK(centre="cell"), "'screen', 'context' or None"),
         (lambda: NTK(ridge="gcv"), "ridge must be"),
         (lambda: NTK(ridge=-1.0), "-1"),
-        (lambda: network(0), "hidden layer"),
+        (lambda: fully_connected(0), "depth"),
     ],
 )
 def test_options_out_of_range(make, message):

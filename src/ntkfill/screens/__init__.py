@@ -11,7 +11,7 @@ from .io.reading import from_anndata, read
 from .methods.baselines import DNPP, Additive, CellMean, Method
 from .methods.falrtc import FaLRTC
 from .methods.matrix_normal import MatrixNormal
-from .methods.ntk import NTK, network
+from .methods.ntk import NTK
 from .methods.presets import ByDrugCount, Imputation, means, paper_mixture
 from .ranking import RankedDrug, Ranking, rank, read_signature
 from .screen import Screen, averaged
@@ -43,7 +43,6 @@ __all__ = [
     "evaluate",
     "from_anndata",
     "means",
-    "network",
     "paper_mixture",
     "rank",
     "read",

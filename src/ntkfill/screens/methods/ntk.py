@@ -13,7 +13,7 @@ from scipy.linalg import LinAlgError, cho_solve, lapack
 
 from ...errors import InputError
 from ...kernels.table import Array
-from ...nn import Dense, ReLU, Sequential
+from ...nn import Sequential, fully_connected
 from ...runtime.memory import require
 from ...runtime.threads import parallel_for, single_blas_thread
 from ...solvers.linalg import cholesky, inverse, product, solve
@@ -27,19 +27,6 @@ BLOCK = 4096
 PANEL = 1024
 # For features, where no noise is learned.
 DEFAULT_RIDGE = 0.05
-
-
-def network(depth: int = 1) -> Sequential:
-    """The fully connected ReLU network with this many hidden layers.
-
-    Examples
-    --------
-    >>> network(1)
-    Sequential(Dense(), TwoSlope(slope=0.0), Dense())
-    """
-    if depth < 1:
-        raise InputError("a network needs a hidden layer", got=f"depth {depth}")
-    return Sequential(*(layer for _ in range(depth) for layer in (Dense(), ReLU())), Dense())
 
 
 class Ridge(NamedTuple):
@@ -59,7 +46,7 @@ class NTK:
         `MatrixNormal` gives each training profile a noise variance of its own; with features all
         have the same.
     network : Sequential
-        Dense layers and activations.
+        Dense layers and activations; the default is `nn.fully_connected()`.
     ridge : float or "loo", optional
         Added to the kernel's diagonal, relative to its mean. The default is the noise that
         `MatrixNormal` learned, and 0.05 for features. "loo" chooses it by closed-form leave-one-out
@@ -82,7 +69,7 @@ class NTK:
     """
 
     prior: MatrixNormal | ConditionPrior = field(default_factory=MatrixNormal)
-    network: Sequential = field(default_factory=network)
+    network: Sequential = field(default_factory=fully_connected)
     ridge: float | Literal["loo"] | None = None
     centre: Literal["screen", "context"] | None = "screen"
 
