@@ -35,11 +35,13 @@ assert filled.dtype == photo.dtype
 assert (filled[~missing] == photo[~missing]).all()
 
 
-def show(images, titles):
+def show(images, titles, colours="gray"):
     """Draw images side by side."""
-    figure, axes = plt.subplots(1, len(images), figsize=(3 * len(images), 3.2), squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(images), figsize=(3 * len(images), 3.2), squeeze=False
+    )
     for axis, image, title in zip(axes[0], images, titles, strict=True):
-        axis.imshow(image, cmap="magma")
+        axis.imshow(image, cmap=colours)
         axis.set_title(title)
         axis.axis("off")
     figure.tight_layout()
@@ -51,7 +53,10 @@ def psnr(image):
     return 20 * np.log10(255) - 10 * np.log10(np.mean(error**2))
 
 
-show([damaged, filled, photo], ["known", f"filled, {psnr(filled):.1f} dB", "truth"])
+show(
+    [damaged, filled, photo],
+    ["known", f"filled, {psnr(filled):.1f} dB", "truth"],
+)
 
 # %%
 # 3. Let the image be its own prior
@@ -64,7 +69,11 @@ refined = ntkfill.inpaint(damaged, missing, channel_axis=-1, refine="auto")
 crop = np.s_[40:120, 20:100]
 show(
     [filled[crop], refined[crop], photo[crop]],
-    [f"first fill, {psnr(filled):.1f} dB", f"refined, {psnr(refined):.1f} dB", "truth"],
+    [
+        f"first fill, {psnr(filled):.1f} dB",
+        f"refined, {psnr(refined):.1f} dB",
+        "truth",
+    ],
 )
 
 # %%
@@ -81,8 +90,9 @@ covered = ((lower <= grey) & (grey <= upper))[missing].mean()
 print(f"{covered:.0%} of the missing pixels lie within their interval")
 
 show(
-    [result.values, result.std, np.abs(result.values - grey)],
-    ["filled", "standard deviation", "error"],
+    [result.std, np.abs(result.values - grey)],
+    ["standard deviation", "error"],
+    "magma",
 )
 
 # %%
@@ -94,9 +104,13 @@ show(
 # ``network=`` to get the same result again.
 
 info = result.info
-print(f"{info.missing} pixels filled in {info.seconds:.1f} s, converged: {info.converged}")
+print(
+    f"{info.missing} pixels filled in {info.seconds:.1f} s, converged: {info.converged}"
+)
 for candidate in info.choice.candidates:
-    print(f"{len(candidate.network.layers)} layers: held-out error {candidate.error:.2f}")
+    print(
+        f"{len(candidate.network.layers)} layers: held-out error {candidate.error:.2f}"
+    )
 
 # %%
 # 6. See what a value is made of
@@ -112,7 +126,9 @@ print(f"the weights sum to {weights.sum():.3f}")
 around = np.s_[70:130, 20:80]
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.4))
 plots.heatmap(kernel_row[around], axes[0], at=(30, 30)).set_title("kernel row")
-plots.heatmap(weights[around], axes[1], at=(30, 30), signed=True).set_title("weights")
+plots.heatmap(weights[around], axes[1], at=(30, 30), signed=True).set_title(
+    "weights"
+)
 figure.tight_layout()
 
 # %%
@@ -123,7 +139,10 @@ figure.tight_layout()
 
 flipped = np.where(missing, 0.0, grey[::-1])
 show(
-    [inpainter.transform(np.where(missing, 0.0, grey)), inpainter.transform(flipped)],
+    [
+        inpainter.transform(np.where(missing, 0.0, grey)),
+        inpainter.transform(flipped),
+    ],
     ["first image", "second image"],
 )
 

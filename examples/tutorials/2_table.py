@@ -62,19 +62,39 @@ figure.tight_layout()
 # ``interval=0.9`` about nine in ten of the missing entries lie within.
 
 result = ntkfill.NTKImputer().impute(table, return_std=True, interval=0.9)
-lower, upper = np.asarray(result.interval.lower), np.asarray(result.interval.upper)
+lower, upper = (
+    np.asarray(result.interval.lower),
+    np.asarray(result.interval.upper),
+)
 inside = (lower <= truth) & (truth <= upper)
-print(f"{inside.to_numpy()[gaps].mean():.0%} of the missing entries lie within their interval")
+print(
+    f"{inside.to_numpy()[gaps].mean():.0%} of the missing entries lie within their interval"
+)
 
 column = list(truth.columns).index("flavanoids")
 rows = np.flatnonzero(gaps[:, column])
 rows = rows[np.argsort(truth.iloc[rows, column])]
 figure, axis = plt.subplots(figsize=(8, 3.5))
 places = np.arange(len(rows))
-axis.vlines(places, lower[rows, column], upper[rows, column], color="tab:blue", alpha=0.4, lw=3)
-axis.plot(places, np.asarray(result.values)[rows, column], ".", color="tab:blue", label="filled")
+axis.vlines(
+    places,
+    lower[rows, column],
+    upper[rows, column],
+    color="tab:blue",
+    alpha=0.4,
+    lw=3,
+)
+axis.plot(
+    places,
+    np.asarray(result.values)[rows, column],
+    ".",
+    color="tab:blue",
+    label="filled",
+)
 axis.plot(places, truth.iloc[rows, column], "k_", label="truth")
-axis.set(xlabel="wines whose flavanoids are missing, in order", ylabel="flavanoids")
+axis.set(
+    xlabel="wines whose flavanoids are missing, in order", ylabel="flavanoids"
+)
 axis.legend()
 figure.tight_layout()
 
@@ -83,7 +103,9 @@ figure.tight_layout()
 # -----------------------
 # Cross-validation fits the imputer on the training rows only, and fills new rows from them.
 
-pipeline = make_pipeline(ntkfill.NTKImputer(), StandardScaler(), LogisticRegression())
+pipeline = make_pipeline(
+    ntkfill.NTKImputer(), StandardScaler(), LogisticRegression()
+)
 accuracy = cross_val_score(pipeline, table, kind, cv=3)
 print(f"the kind of wine is found for {accuracy.mean():.0%} of the wines")
 
@@ -95,7 +117,9 @@ print(f"the kind of wine is found for {accuracy.mean():.0%} of the wines")
 
 features, targets = truth.iloc[:, :6], truth.iloc[:, 6:].copy()
 targets.iloc[[3, 80, 150]] = np.nan
-from_features = ntkfill.NTKImputer(row_features=features).fit_transform(targets)
+from_features = ntkfill.NTKImputer(row_features=features).fit_transform(
+    targets
+)
 from_features.iloc[[3, 80, 150]].round(2)
 
 # %%
@@ -106,7 +130,10 @@ from_features.iloc[[3, 80, 150]].round(2)
 imputer = ntkfill.NTKImputer(row_features=features).fit(targets)
 explanation = imputer.explain(80, 0)
 strongest = explanation.rows[np.argsort(-np.abs(explanation.weights))[:10]]
-print("kinds of the ten wines that count most:", kind.to_numpy()[strongest].tolist())
+print(
+    "kinds of the ten wines that count most:",
+    kind.to_numpy()[strongest].tolist(),
+)
 print("kind of the wine that was filled:", int(kind.iloc[80]))
 
 # %%

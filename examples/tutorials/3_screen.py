@@ -25,7 +25,11 @@ cells, drugs = np.unique(screen.cells), np.unique(screen.drugs)
 measured = screen.measured.reshape(len(cells), len(drugs))
 figure, axis = plt.subplots(figsize=(7, 2.8))
 axis.pcolormesh(measured, cmap="Greys", vmin=-0.3, vmax=1.3, edgecolors="w")
-axis.set(title="measured (dark) and not (light)", xlabel="drugs", ylabel="cell lines")
+axis.set(
+    title="measured (dark) and not (light)",
+    xlabel="drugs",
+    ylabel="cell lines",
+)
 figure.tight_layout()
 
 # %%
@@ -46,7 +50,9 @@ for axis, score, title in (
     (axes[0], "r", "correlation"),
     (axes[1], "r_centred", "correlation, cell mean removed"),
 ):
-    axis.barh(list(methods), [evaluation.mean(name)[score] for name in methods])
+    axis.barh(
+        list(methods), [evaluation.mean(name)[score] for name in methods]
+    )
     axis.set(title=title, xlim=(0, 1))
 figure.tight_layout()
 
@@ -63,7 +69,9 @@ print(completed)
 lower, upper = result.interval.lower, result.interval.upper
 predicted = ~screen.measured
 inside = (lower <= truth.profiles) & (truth.profiles <= upper)
-print(f"{inside[predicted].mean():.0%} of the predicted values lie within their interval")
+print(
+    f"{inside[predicted].mean():.0%} of the predicted values lie within their interval"
+)
 
 # %%
 # One profile that was never measured, against the truth:
@@ -72,10 +80,21 @@ condition = np.flatnonzero(predicted)[0]
 order = np.argsort(truth.profiles[condition])
 genes = np.arange(len(screen.genes))
 figure, axis = plt.subplots(figsize=(8, 3.2))
-axis.vlines(genes, lower[condition][order], upper[condition][order], alpha=0.4, lw=3)
-axis.plot(genes, completed.profiles[condition][order], ".", label="predicted, 90 % interval")
+axis.vlines(
+    genes, lower[condition][order], upper[condition][order], alpha=0.4, lw=3
+)
+axis.plot(
+    genes,
+    completed.profiles[condition][order],
+    ".",
+    label="predicted, 90 % interval",
+)
 axis.plot(genes, truth.profiles[condition][order], "k_", label="truth")
-axis.set(title=", ".join(completed.labels[condition]), xlabel="genes, in order", ylabel="change")
+axis.set(
+    title=", ".join(completed.labels[condition]),
+    xlabel="genes, in order",
+    ylabel="change",
+)
 axis.legend()
 figure.tight_layout()
 
@@ -88,8 +107,15 @@ ranking = screens.rank(result, simulated.signature)
 best = ranking.drugs[:12]
 figure, axis = plt.subplots(figsize=(8, 3.4))
 for drug in reversed(best):
-    axis.barh(drug.drug, -drug.cosine, color="tab:green" if drug.drug in simulated.cures else "0.7")
-axis.set(title="the twelve best drugs; the cures in green", xlabel="reversal (minus the cosine)")
+    axis.barh(
+        drug.drug,
+        -drug.cosine,
+        color="tab:green" if drug.drug in simulated.cures else "0.7",
+    )
+axis.set(
+    title="the twelve best drugs; the cures in green",
+    xlabel="reversal (minus the cosine)",
+)
 figure.tight_layout()
 
 # %%

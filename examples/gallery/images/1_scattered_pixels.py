@@ -19,7 +19,10 @@ missing = np.random.default_rng(0).random(photo.shape[:2]) < 0.9
 damaged = np.where(missing[..., None], np.uint8(0), photo)
 
 started = time.perf_counter()
-panels = {"known": damaged, "ntkfill": ntkfill.inpaint(damaged, missing, channel_axis=-1)}
+panels = {
+    "known": damaged,
+    "ntkfill": ntkfill.inpaint(damaged, missing, channel_axis=-1),
+}
 seconds = {"ntkfill": time.perf_counter() - started}
 try:
     from skimage.restoration import inpaint_biharmonic

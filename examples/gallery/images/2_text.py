@@ -16,7 +16,12 @@ photo = np.array(load_sample_image("flower.jpg"))[70:262, 190:446]
 page = Image.new("1", photo.shape[1::-1])
 pen = ImageDraw.Draw(page)
 for line in range(6):
-    pen.text((4, 32 * line), "fill in what is missing", fill=1, font=ImageFont.load_default(24))
+    pen.text(
+        (4, 32 * line),
+        "fill in what is missing",
+        fill=1,
+        font=ImageFont.load_default(24),
+    )
 missing = np.array(page)
 damaged = np.where(missing[..., None], np.uint8(255), photo)
 filled = ntkfill.inpaint(damaged, missing, channel_axis=-1)

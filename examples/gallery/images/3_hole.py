@@ -30,7 +30,9 @@ def fill(truth):
     panels = {
         "known": known,
         "ntkfill": ntkfill.inpaint(known, missing, channel_axis=-1),
-        'refine="auto"': ntkfill.inpaint(known, missing, channel_axis=-1, refine="auto"),
+        'refine="auto"': ntkfill.inpaint(
+            known, missing, channel_axis=-1, refine="auto"
+        ),
     }
     if inpaint_biharmonic:
         smooth = inpaint_biharmonic(known / 255, missing, channel_axis=-1)
@@ -38,7 +40,10 @@ def fill(truth):
     return panels | {"truth": truth}
 
 
-rows = [fill(photo[top : top + 128, left : left + 128]) for top, left in ((250, 150), (230, 300))]
+rows = [
+    fill(photo[top : top + 128, left : left + 128])
+    for top, left in ((250, 150), (230, 300))
+]
 figure, axes = plt.subplots(2, len(rows[0]), figsize=(2.2 * len(rows[0]), 4.9))
 for row, panels in zip(axes, rows, strict=True):
     for axis, (name, image) in zip(row, panels.items(), strict=True):
@@ -46,5 +51,8 @@ for row, panels in zip(axes, rows, strict=True):
         axis.axis("off")
         error = image[missing].astype(float) - panels["truth"][missing]
         psnr = 20 * np.log10(255) - 10 * np.log10(max(np.mean(error**2), 1e-9))
-        axis.set_title(name if name in ("known", "truth") else f"{name}, {psnr:.1f} dB", fontsize=9)
+        axis.set_title(
+            name if name in ("known", "truth") else f"{name}, {psnr:.1f} dB",
+            fontsize=9,
+        )
 figure.tight_layout()

@@ -12,7 +12,9 @@ import numpy as np
 import ntkfill
 
 rows, columns = np.indices((96, 96))
-texture = np.sin(1.3 * rows + 0.5 * columns) + np.sin(0.4 * rows - 1.1 * columns)
+texture = np.sin(1.3 * rows + 0.5 * columns) + np.sin(
+    0.4 * rows - 1.1 * columns
+)
 missing = np.random.default_rng(0).random(texture.shape) < 0.6
 
 known = np.where(missing, np.nan, texture)
@@ -27,5 +29,7 @@ for axis, (name, image) in zip(axes.flat, panels.items(), strict=True):
     axis.imshow(image, cmap="gray", vmin=-2, vmax=2)
     axis.axis("off")
     error = np.sqrt(np.mean((image - texture)[missing] ** 2))
-    axis.set_title(name if name in ("known", "truth") else f"{name}, RMSE {error:.2f}")
+    axis.set_title(
+        name if name in ("known", "truth") else f"{name}, RMSE {error:.2f}"
+    )
 figure.tight_layout()

@@ -23,7 +23,11 @@ print(f"{result.info.missing} values filled, RMSE {error:.3f}")
 
 figure, axis = plt.subplots(figsize=(9, 3))
 axis.fill_between(
-    time, result.interval.lower, result.interval.upper, alpha=0.4, label="90 % interval"
+    time,
+    result.interval.lower,
+    result.interval.upper,
+    alpha=0.4,
+    label="90 % interval",
 )
 axis.plot(time, truth, "k", lw=0.8, label="truth")
 axis.plot(time, signal, ".", ms=3, label="known")

@@ -11,7 +11,10 @@ import numpy as np
 import ntkfill
 
 rows, columns = np.indices((48, 64))
-frames = [np.uint8(127 + 100 * np.sin((columns + 6 * t) / 9) * np.cos(rows / 7)) for t in range(4)]
+frames = [
+    np.uint8(127 + 100 * np.sin((columns + 6 * t) / 9) * np.cos(rows / 7))
+    for t in range(4)
+]
 scratch = np.zeros((48, 64), bool)
 scratch[10:14] = True
 scratch[:, 40:43] = True

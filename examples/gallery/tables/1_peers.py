@@ -10,7 +10,12 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_iris,
+    load_wine,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
@@ -44,5 +49,7 @@ places = np.arange(len(tables))
 for k, (name, values) in enumerate(errors.items()):
     axis.bar(places + 0.2 * (k - 1.5), values, 0.18, label=name)
 axis.set(xticks=places, xticklabels=list(tables), ylabel="RMSE")
-axis.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.1), frameon=False)
+axis.legend(
+    ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.1), frameon=False
+)
 figure.tight_layout()
