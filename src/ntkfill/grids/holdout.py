@@ -128,8 +128,11 @@ def pattern_period(missing: Mask, axes: int) -> int:
     return 0
 
 
-def crops(missing: Mask, weight: NDArray[np.float64]) -> list[Crop]:
-    """Crops of one size that represent a large grid: those with the most held-out weight."""
+def crops(missing: Mask, weight: NDArray[np.float64], axes: int | None = None) -> list[Crop]:
+    """Crops of one size that represent a large grid: those with the most held-out weight. A mask
+    may have one axis more than the grid (`axes`), for channels."""
+    if axes is not None and missing.ndim > axes:
+        missing, weight = np.asarray(missing.any(axis=-1)), weight.sum(axis=-1)
     n, size = missing.ndim, CROPPED_SIZE.get(missing.ndim, CROPPED_SIZE[3])
     if missing.size <= 1.5 * size:
         return [(slice(None),) * n]

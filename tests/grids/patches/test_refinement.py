@@ -162,6 +162,7 @@ def test_ring_passes_with_the_smallest_patches(width):
     assert np.isfinite(done.std[missing]).all() == (width > 1)  # of one pixel nothing is known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ring_passes", [0, 1])
 @pytest.mark.parametrize("work", [refine, lambda *given: attribution(*given, (25, 25, 0))])
 def test_memory_stays_within_the_estimate(monkeypatch, work, ring_passes):

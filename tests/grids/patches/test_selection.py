@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkfill.grids.holdout import Holdout
+from ntkfill.grids.holdout import CROPPED_SIZE, Holdout, hold_out_like
 from ntkfill.grids.patches.selection import _Trial, select
 
 
@@ -68,6 +68,7 @@ def test_ring_passes_must_gain_over_all_blocks(gains, clear):
     assert trial.clearly_better(better, worse, width=8) is clear
 
 
+@pytest.mark.slow
 def test_the_error_of_refused_ring_passes_is_not_reported(monkeypatch):
     truth, missing = stripes(96, 96), np.zeros((96, 96), bool)
     missing[10:34, 20:44] = True
@@ -77,3 +78,13 @@ def test_the_error_of_refused_ring_passes_is_not_reported(monkeypatch):
         both.append(select(truth, missing, lambda gaps: zeroed(truth, gaps)))
     assert both[0].after < 0.5 * both[1].after
     assert both[0].patches.ring_passes > both[1].patches.ring_passes == 0
+
+
+def test_only_pixels_of_the_crops_are_held_out(monkeypatch):
+    """On a large grid a few crops stand for all of it, and calibration may use the rest."""
+    truth, missing = stripes(64, 64), scattered((64, 64))
+    whole = hold_out_like(missing).mask
+    monkeypatch.setitem(CROPPED_SIZE, 2, 1 << 10)
+    found = select(truth, missing, lambda gaps: zeroed(truth, gaps))
+    assert not (found.held_out & ~whole).any()
+    assert 0 < found.n_held_out < 0.5 * whole.sum()

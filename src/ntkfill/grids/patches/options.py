@@ -98,7 +98,7 @@ class PatchOptions:
     def schedule(self, mse: float) -> list[tuple[PatchOptions, float]]:
         """Options and ridge of each pass, for a fill with this mean square error.
 
-        Patches grow and the ridge falls: the better the fill, the more of its detail is believed.
+        Patches grow, and the ridge falls as the fill becomes better.
         """
         first = math.ceil(self.initial_scale * self.width)
         widths = np.linspace(self.width, first, self.passes)[::-1].round().astype(int).tolist()
@@ -111,8 +111,8 @@ class PatchOptions:
         return list(zip(passes, map(float, ridges), strict=True))
 
     def ringwise(self) -> PatchOptions:
-        """Options of ring-wise passes: rings a quarter of a patch wide, so that patches know most
-        of what they need, and a larger search radius, since what is near is missing."""
+        """Options of ring-wise passes: rings a quarter of a patch wide, so that most of each
+        patch is known, and a larger search radius, since near patches are missing."""
         thickness = max(min(2, self.width // 2), math.ceil(self.width / 4))
         return replace(self, step=thickness, search_radius=max(self.search_radius, 2 * self.width))
 

@@ -39,8 +39,8 @@ def tile_length(axes: int) -> int:
 
 
 def hole_depths(known: Mask, width: int) -> Index:
-    """Depth of every pixel (*grid) within holes in which patches of this width know nothing, in
-    steps to the rim, diagonal ones included; 0 elsewhere.
+    """Chessboard distance of every pixel (*grid) to the rim of a hole whose middle no patch of this
+    width reaches from the rim; 0 outside of such holes.
 
     >>> known = np.ones((40, 40, 1), bool)
     >>> known[2:6], known[10:18, 10:18] = False, False
@@ -65,8 +65,8 @@ def all_passes(
     ridge, rings, depth = passes[-1].ridge, options.ringwise(), depth[..., None]
     starts = range(0, int(depth.max(initial=0)), rings.step)
     for repeat in range(options.ring_passes):
-        # The first time, what is not completed yet does not count in distances, since a first fill
-        # is far too smooth there; then it is what the time before made of it.
+        # In the first round, pixels that are not completed yet have no weight, since a first fill
+        # is far too smooth there; in later rounds they are those of the round before.
         one = rings if repeat else replace(rings, imputed_weight=0)
         for number, start in enumerate(starts, repeat * len(starts)):
             reached = np.broadcast_to(depth <= start, known.shape)
@@ -100,7 +100,7 @@ class Pass:
         Mean square error of the first fill, in the same units.
     targets : bool array of shape (*grid, channels), optional
         Ring-wise: complete these alone, by patches of which enough is known, from neighbours that
-        are known completely. The default is to complete whatever is missing, from any neighbours.
+        are known completely. The default is to complete all missing entries, from any neighbours.
     """
 
     options: PatchOptions

@@ -49,7 +49,7 @@ class Refinement:
         patches take the fill around them for certain.
     period : int
         Period of gaps that cannot be held out like the missing ones
-        (`ntkfill.grids.holdout.pattern_period`); 0 where there is none, or it was not asked.
+        (`ntkfill.grids.holdout.pattern_period`); 0 where there is none, or refinement is forced.
     held_out : bool array of shape (*grid) or (*grid, channels), or None
         The entries by which options were selected and `scale` was found: no other estimate should
         use them.
@@ -81,7 +81,8 @@ class Refinement:
         """
         done = "refined" if self.patches else "not refined"
         if self.period:
-            return f"{done}: gaps repeat every {self.period} pixels and cannot be held out alike"
+            repeat = f"gaps repeat every {self.period} pixels"
+            return f"{done}: {repeat}, so that no held-out pixel is like the missing ones"
         if self.after is None:
             return f"{done}: too few known pixels to hold some out"
         return (
@@ -154,14 +155,17 @@ def select(
     if len(holdout) < MIN_HELD_OUT:
         return None
     gaps = missing | holdout.mask
-    trial = _Trial(values, gaps, holdout, fill(gaps), _crops(missing, holdout, axes))
+    trial = _Trial(values, gaps, holdout, fill(gaps), crops(missing, holdout.weight, axes))
+    held_out = np.zeros_like(holdout.mask)
+    for crop in trial.crops:
+        held_out[crop] = holdout.mask[crop]
     tried = list(candidates(axes, values.shape[-1]))
     # Ring-wise passes are tried last, if patches leave held-out entries in the middle of holes.
     known = known_entries(trial.first, gaps)
     deep = hole_depths(known, tried[0].width)[..., None] > 0
     ringwise = bool((deep & ~known_entries(trial.first, holdout.mask)).any())
     n_trials = len(tried) + ringwise
-    found = Refinement(None, trial.before, None, held_out=holdout.mask)
+    found = Refinement(None, trial.before, None, held_out=held_out)
     best, lowest = trial.first, math.inf if force else trial.before
     for number in range(n_trials):
         rings = number == len(tried)
@@ -176,13 +180,6 @@ def select(
             found = replace(found, patches=options, scale=trial.std_scale(refined))
             best, lowest = refined.values, error
     return found
-
-
-def _crops(missing: Mask, holdout: Holdout, axes: int) -> list[Crop]:
-    """The crops on which fills are compared."""
-    if missing.ndim == axes:
-        return crops(missing, holdout.weight)
-    return crops(np.asarray(missing.any(axis=-1)), holdout.weight.sum(axis=-1))
 
 
 @dataclass(frozen=True, eq=False)
