@@ -5,7 +5,8 @@ import pytest
 
 from ntkfill import Filled, Inpainter, InputError, PatternWarning, Uncertainty, inpaint
 from ntkfill.grids.model import GridModel
-from ntkfill.grids.uncertainty import depth_strata
+from ntkfill.grids.patches import Refinement
+from ntkfill.grids.uncertainty import calibration_mask, depth_strata
 from ntkfill.nn import Member, Mixture, hourglass
 from ntkfill.priors import MeshGrid
 from ntkfill.uncertainty import local_scale
@@ -252,6 +253,17 @@ def test_intervals_are_calibrated_on_no_pixel_that_selected_the_network(most, mo
     assert held_out.sum() == filled.interval.scores >= 200
     assert selected_by[..., most].sum() == selected_by.sum() > 200
     assert not (held_out & selected_by).any()
+
+
+def test_intervals_are_calibrated_on_no_pixel_that_selected_the_refinement():
+    missing = RNG.random((96, 96)) < 0.3
+    selected_by = ~missing & (RNG.random(missing.shape) < 0.5)
+    refinement = Refinement(None, 1.0, None, held_out=selected_by)
+    every, rest = (
+        calibration_mask(missing, 2, Uncertainty(), None, one) for one in (None, refinement)
+    )
+    assert (every & selected_by).any()
+    assert np.array_equal(rest, every & ~selected_by)
 
 
 def test_strata_grow_with_depth():
