@@ -19,7 +19,7 @@ HOLES = np.random.default_rng(0).random((18, 15)) < 0.3
 
 
 def of_type(dtype):
-    """The smooth picture over most of a type's range, and what it is worth in that type."""
+    """The smooth image over most of a type's range, and what it is worth in that type."""
     dtype = np.dtype(dtype)
     low, high = (np.iinfo(dtype).min, np.iinfo(dtype).max) if dtype.kind in "ui" else (0, 1)
     span = float(high) - float(low)

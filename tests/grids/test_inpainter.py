@@ -1,4 +1,4 @@
-"""One mask, many images: the same as the door, and what a fill is made of."""
+"""One mask, many images: fits, the same values as `inpaint`, kernel rows and weights."""
 
 import inspect
 

@@ -86,7 +86,7 @@ NO_ALARM = {
     "a large hole": square(False, True, 1, 11),
     "scattered": HOLES,
     "most missing, scattered": np.random.default_rng(5).random(IMAGE.shape) < 0.9,
-    "half of the picture": np.arange(16)[:, None] + np.zeros(12) > 8,
+    "half of the image": np.arange(16)[:, None] + np.zeros(12) > 8,
     "known frame": np.pad(np.ones((14, 10), bool), 1),
     "missing frame": np.pad(np.zeros((14, 10), bool), 1, constant_values=True),
     "every fourth known": ~((np.arange(16)[:, None] % 4 == 0) & (np.arange(12) % 4 == 0)),

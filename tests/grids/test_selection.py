@@ -1,4 +1,4 @@
-"""Choosing networks by hidden known entries, and filling with a mixture of them."""
+"""Selection of networks by held-out pixels, and fills with a mixture of them."""
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ def test_few_errors_do_not_move_the_choice():
 @pytest.mark.parametrize("shape", [(900,), (64, 64), (20, 20, 20)])
 @pytest.mark.parametrize("deepest", [1, 3, 9])
 @pytest.mark.parametrize("boundary", ["pad", "wrap"])
-def test_family_starts_with_the_rule_and_sees_across_the_hole(shape, deepest, boundary):
+def test_family_starts_with_the_default_and_sees_across_the_hole(shape, deepest, boundary):
     members = family(shape, deepest, boundary)
     assert members[0].network == default_architecture(shape, deepest, boundary, True)
     assert len(set(members)) == len(members)
@@ -120,20 +120,20 @@ def test_the_unit_of_the_values_does_not_matter():
 
 
 @pytest.mark.parametrize("image", [SMOOTH, ROUGH, SMOOTH + ROUGH], ids=["smooth", "rough", "both"])
-def test_the_choice_is_no_worse_than_the_rule(image):
+def test_the_choice_is_no_worse_than_the_default(image):
     chosen, info = fill(image, GAPS)
-    by_rule = inpaint(image, GAPS, network=default_architecture(GAPS.shape, 3, "pad", True))
-    better = np.square(chosen - image).sum() / np.square(by_rule - image).sum()
+    by_default = inpaint(image, GAPS, network=default_architecture(GAPS.shape, 3, "pad", True))
+    better = np.square(chosen - image).sum() / np.square(by_default - image).sum()
     assert better < 1.02
-    # The error that was seen on hidden entries is about the one on those that are missing.
+    # The error that was seen on held-out pixels is about the one on those that are missing.
     seen = np.sqrt(np.square(chosen - image)[GAPS].mean())
     assert 0.7 * seen < info.choice.error < 2 * seen
 
 
-def test_a_smooth_picture_takes_a_smooth_network():
+def test_a_smooth_image_takes_a_smooth_network():
     chosen = choose(SMOOTH, GAPS)
-    rule = chosen.candidates[0]
-    assert chosen.error < 0.5 * rule.error
+    default = chosen.candidates[0]
+    assert chosen.error < 0.5 * default.error
     assert "bilinear" in repr(chosen.network)
     assert len(chosen.candidates) >= 5
     assert chosen.n_held_out == np.ceil(0.2 * (~GAPS).sum())
@@ -214,7 +214,7 @@ def test_members_that_are_none(fields):
         Member(**{"network": hourglass(2)} | fields)
 
 
-def test_a_prior_or_kernel_that_has_no_choice_goes_by_the_rule():
+def test_a_prior_or_kernel_that_has_no_choice_goes_by_the_mask():
     for options in ({"shift_average": False, "boundary": "wrap"}, {"network": hourglass(3)}):
         assert fill(SMOOTH, GAPS, **options)[1].choice is None
 

@@ -1,4 +1,4 @@
-"""What a filled pixel is made of: back through patches and networks to the known pixels."""
+"""Attribution of a filled pixel, through patches and networks, to the known pixels."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .patches import attribution
 def explain(
     model: GridModel, pixels: Array, refine: Refine, at: tuple[int, ...], channel: int
 ) -> Explanation:
-    """The known pixels with their weights and the kernel; for a mask (*grid). A refined pixel is
-    made of all channels."""
+    """Weights and kernel of the known pixels, for a mask (*grid); of all channels where the fill is
+    refined."""
     channels = pixels.shape[-1]
     if not -channels <= channel < channels:
         raise InputError(f"channel must be below {channels}", got=str(channel))

@@ -43,7 +43,7 @@ class Info:
     Parameters
     ----------
     network : Sequential or Mixture or None
-        What filled; its repr is what ``network=`` and ``--network`` take. None where nothing was
+        The network used; ``network=`` and ``--network`` take its repr. None where nothing was
         missing.
     plan : Plan or None
         Torus and solver of the network with the largest weight.
@@ -57,8 +57,8 @@ class Info:
     missing : int
         Pixels that were filled.
     outside_receptive_field : bool array of shape (*grid)
-        Missing pixels so deep in a hole that no network sees a known pixel from there; they are
-        filled with one constant.
+        Missing pixels without a known one in the receptive field of any network; they are filled
+        with a constant.
     distance : float array of shape (*grid) or None
         From each pixel to the nearest that is known in all channels, in pixels, 0 where known; with
         standard deviations only.
@@ -115,14 +115,14 @@ def inpaint(image: ArrayLike, mask: ArrayLike | None = None, **options: Any) -> 
     Raises
     ------
     InputError
-        If image, mask and options do not go together; the message says what to try.
+        If image, mask or options are invalid; the message says what to try.
     MemoryLimitError
-        If the fill would not fit; nothing was allocated.
+        If the fill does not fit into memory; nothing has been allocated.
 
     Warns
     -----
     InvertedMaskWarning
-        If the mask seems to mark what is known.
+        If the mask seems to mark the known pixels.
     ConvergenceWarning
         If the solve stopped early.
 
@@ -153,10 +153,9 @@ class Inpainter:
     Parameters
     ----------
     network : "auto", Sequential or Mixture
-        "auto" holds out some known pixels in the pattern of the missing ones, and takes the
-        network, or the mixture of up to three, that predicts them best
-        (`ntkfill.grids.selection`). Without an image to select by, and for the paper's exact
-        kernel, it takes as many levels as the largest hole needs.
+        "auto" holds out known pixels in the pattern of the missing ones, and selects the network,
+        or the mixture of up to three, that predicts them best. Without an image, and for the
+        paper's exact kernel, it takes as many levels as the largest hole needs.
     channel_axis : int, optional
         The axis that holds channels, e.g. -1 for RGB; None if every axis belongs to the grid.
     prior : Prior, optional
@@ -166,7 +165,7 @@ class Inpainter:
         The mean over all placements of the sampling grid: without block artefacts, and ten times
         faster. False is the exact kernel of the paper.
     boundary : {"pad", "wrap"}
-        Surround the image with unknown pixels, or take it for a torus.
+        Pad the image with unknown pixels, or treat it as periodic.
     ridge : float, optional
         Added to the kernel's diagonal, relative to its mean. The default is 0.001, or what "auto"
         selects, or what a mixture says.
@@ -174,9 +173,9 @@ class Inpainter:
         Subtract the mean of the known values before the solve and add it after. The default is
         `shift_average`: not for the paper's exact kernel.
     refine : {None, "patches", "auto"}
-        Complete every patch of the fill anew from the patches most like it, in several passes: much
-        better on what repeats, textures and edges, and a hundred times as much work. "auto" does so
-        where it predicts held-out pixels better; None is one exact solve.
+        Complete every patch of the fill again from the most similar patches, in several passes:
+        much better on textures and edges, and about a hundred times slower. "auto" does so where
+        it predicts held-out pixels better; None is one exact solve.
     rtol : float
         Tolerance of the solve: the residual relative to the spread of the known values.
     memory_limit : int, optional
@@ -189,7 +188,7 @@ class Inpainter:
     Attributes
     ----------
     network_ : Sequential or Mixture
-        What fills.
+        The network of the fill.
     choice_ : Choice or None
         The candidates and their errors, where the network was selected by an image.
     model_ : GridModel
@@ -289,7 +288,7 @@ class Inpainter:
             If everything is missing, channels miss different pixels, or the mask does not suit the
             options.
         MemoryLimitError
-            If the fill would not fit.
+            If the fill does not fit into memory.
         """
         options = GridOptions(**self.get_params())
         if image is None and mask is None:
@@ -355,8 +354,8 @@ class Inpainter:
         return_std : bool
             Also return the standard deviation of every pixel.
         interval : float, optional
-            Also return the standard deviations, and for every pixel an interval: so that this share
-            of the missing pixels, e.g. 0.9, lies within, calibrated on held-out pixels.
+            Also return standard deviations and an interval for every pixel, calibrated on held-out
+            pixels so that this share of the missing ones, e.g. 0.9, lies within.
         uncertainty : Uncertainty, optional
             How standard deviations and intervals are made.
 
@@ -509,7 +508,7 @@ class Inpainter:
         return self.model_.kernel_row(at)
 
     def weights(self, at: tuple[int, ...]) -> Array:
-        """What a filled pixel is made of: weights w with filled value = sum(w * known values).
+        """Weights w of the known pixels in a filled one: filled value = sum(w * known values).
 
         The sum agrees with `transform` to within the tolerance `rtol` of the two solves.
 
@@ -536,7 +535,7 @@ class Inpainter:
         return self.model_.weights(at)
 
     def explain(self, image: ArrayLike, at: tuple[int, ...], channel: int = 0) -> Explanation:
-        """The known pixels that a filled one is made of, with their weights and the kernel.
+        """Weights and kernel of the known pixels in a filled one.
 
         A refined pixel is traced back through its patches, whose neighbours are held fixed; that
         takes as long as a fill.

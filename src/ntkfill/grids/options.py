@@ -26,10 +26,10 @@ HINTS = {
 
 @dataclass(frozen=True)
 class GridOptions:
-    """The parameters of `Inpainter`; values that suit no mask are refused."""
+    """The parameters of `Inpainter`, validated; InputError names the first that is invalid."""
 
     network: Network = "auto"
-    # The model is the same whichever axis holds channels.
+    # Not compared, as cache and progress: the fitted model does not depend on it.
     channel_axis: int | None = field(default=None, compare=False)
     prior: Prior | None = None
     shift_average: bool = True
@@ -39,7 +39,6 @@ class GridOptions:
     refine: Refine = None
     rtol: float = 1e-3
     memory_limit: int | None = None
-    # Neither of these changes it, either.
     cache: Cache | Literal["user"] | None = field(default="user", compare=False)
     progress: bool | Callable[[float], None] | None = field(default=None, compare=False)
 
@@ -84,7 +83,7 @@ class GridOptions:
                 raise InputError(f"{name} must be {expected}", got=got, hint=HINTS.get(name, ""))
         if not (prior is None or prior.stationary) and (boundary == "pad" or self.shift_average):
             raise InputError(
-                "prior must be stationary, as IID() is, unless the image is taken for a torus",
+                "prior must be stationary, as IID() is, unless the image is treated as periodic",
                 got=f"boundary={boundary!r}, shift_average={self.shift_average}",
                 hint="boundary='wrap', shift_average=False",
             )

@@ -1,4 +1,4 @@
-"""From a mask to the way it will be filled: network, torus, solver, and what they will cost."""
+"""The plan of a fill: network, torus and solver for a mask, with estimates of memory and time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Plan:
     grid : tuple of int
         The image.
     torus : tuple of int
-        The grid on which the kernel lives; the image is its first corner.
+        The grid of the kernel; the image is its first corner.
     solver : CG or Cholesky
     weight : float
         Of the network in its mixture.
@@ -162,8 +162,8 @@ class Plan:
 def make_plans(
     options: GridOptions, missing: Mask, grid: tuple[int, ...], channels: int = 1
 ) -> tuple[Plan, ...]:
-    """A plan for each network of a mixture, the largest weight first; `network="auto"` goes by the
-    mask (*grid) or (*grid, channels) alone. Fills that do not fit into memory are refused.
+    """A plan for each network of a mixture, the largest weight first; `network="auto"` is resolved
+    by the mask, (*grid) or (*grid, channels), alone. Raises MemoryLimitError.
 
     >>> missing = np.zeros((40, 40), bool)
     >>> missing[5:37, 5:37] = True
@@ -205,8 +205,8 @@ def make_plan(
 
 
 def depth(missing: Mask, axes: int | None = None) -> int:
-    """How far, by rows or columns, the deepest missing coordinate is from a known one; of a mask
-    with one axis more than the grid has (`axes`), over all channels."""
+    """The largest Chebyshev distance of a missing pixel to a known one, over all channels where the
+    mask has one axis more than the grid (`axes`)."""
     if axes is not None and missing.ndim > axes:
         return max(depth(missing[..., channel]) for channel in range(missing.shape[-1]))
     if not missing.any():
@@ -217,10 +217,9 @@ def depth(missing: Mask, axes: int | None = None) -> int:
 def default_architecture(
     shape: tuple[int, ...], deepest: int, boundary: Boundary, shift_average: bool
 ) -> Sequential:
-    """As many levels as the largest hole needs, and one to spare where its kernel takes seconds.
+    """As many levels as the largest hole needs, and one more where its kernel takes only seconds.
 
-    A pixel farther than 2**levels from everything known would be filled with one constant, so the
-    largest hole, measured by its inscribed square, decides.
+    A pixel farther than 2**levels from all known ones would be filled with a constant.
     """
     n = len(shape)
     quick = max(min(MAX_LOG4_PAIRS // n, 12), 1)
@@ -228,7 +227,7 @@ def default_architecture(
     # The last of `quick` + 1 levels is only interpolated, so that its kernel takes seconds too.
     levels = min(max(needed, min(needed + 1, quick), MIN_LEVELS.get(n, 3)), quick + 1)
     if boundary == "wrap":
-        # One level more would end in a single coordinate, which all others share: a constant.
+        # One level more would end in a single coordinate: a constant kernel.
         allowed = int(math.log2(min(shape))) - 1
         if not shift_average:
             divisor = math.gcd(*shape)
@@ -255,25 +254,24 @@ def build_kernel(levels: int, n: int, cache: Cache) -> None:
 
 
 def padded(shape: tuple[int, ...], network: Sequential, shift_average: bool) -> tuple[int, ...]:
-    """The torus for an image: wide enough that its far sides do not see each other around it,
-    divisible by what the network asks for, and of a size that Fourier transforms like."""
+    """The torus for an image: padded so that opposite sides do not interact, with sides that the
+    stride divides and that suit fast Fourier transforms."""
     divisor = network.stride
     if shift_average and network.axis.tail_period == 1 and network.mirrored:
         divisor = 1
-    reach = network.receptive_radius
+    radius = network.receptive_radius
     return tuple(
-        divisor * fft.next_fast_len(math.ceil(max(side + reach, 2 * reach) / divisor), real=True)
+        divisor * fft.next_fast_len(math.ceil(max(side + radius, 2 * radius) / divisor), real=True)
         for side in shape
     )
 
 
-def outside_receptive_field(missing: Mask, reach: int, axes: int) -> Mask:
-    """Pixels (*grid) at least `reach` from everything known in some channel: filled with a
-    constant."""
+def outside_receptive_field(missing: Mask, radius: int, axes: int) -> Mask:
+    """Pixels (*grid) at least `radius` from all known ones in some channel."""
     if missing.ndim > axes:
         channels = range(missing.shape[-1])
-        each = [outside_receptive_field(missing[..., k], reach, axes) for k in channels]
+        each = [outside_receptive_field(missing[..., k], radius, axes) for k in channels]
         return np.any(each, axis=0)
     if not missing.any():
         return missing
-    return np.asarray(ndimage.distance_transform_cdt(missing, "chessboard") >= reach)
+    return np.asarray(ndimage.distance_transform_cdt(missing, "chessboard") >= radius)

@@ -1,4 +1,4 @@
-"""The networks that an image asks for: known pixels are held out, and networks predict them."""
+"""Selection of networks for an image, by how well they predict held-out known pixels."""
 
 from __future__ import annotations
 
@@ -137,10 +137,10 @@ def select(
 def family(
     shape: tuple[int, ...], deepest: int, boundary: Boundary, ridge: float | None = None
 ) -> tuple[Member, ...]:
-    """The networks to try on a grid whose deepest hole is this deep.
+    """The candidate networks for a grid and the depth of its largest hole.
 
-    The default one first, then rougher and smoother ones, as far as they see across the hole, fit
-    the torus where there is no padding, and have kernels that are computed in milliseconds.
+    The default first, then rougher and smoother ones whose receptive field covers the hole, that
+    fit the torus where there is no padding, and whose kernels are computed in milliseconds.
     """
     n = len(shape)
     default = default_architecture(shape, deepest, boundary, shift_average=True)

@@ -1,4 +1,4 @@
-"""The door for grids against a dense solve: every number of axes, hole and boundary."""
+"""Fills against a dense solve: every number of axes, hole and boundary."""
 
 import itertools
 
@@ -27,7 +27,7 @@ def inpaint(image, mask=None, **options):
 
 
 def smooth(*shape):
-    """A smooth picture of any number of axes, between about 0 and 1."""
+    """A smooth image of any number of axes, between about 0 and 1."""
     grid = np.meshgrid(*(np.linspace(0, 1, side) for side in shape), indexing="ij", sparse=True)
     return 0.5 + sum(np.sin(3 * x + k) for k, x in enumerate(grid)) / (2 * len(shape))
 
@@ -234,7 +234,7 @@ def test_wrap_on_odd_sides(shape, network, shift_average):
 
 @averages
 def test_pixels_of_other_periods_are_alike(shift_average):
-    """Moving a picture on its torus by the period moves the fill, and by one if averaged."""
+    """Moving an image on its torus by the period moves the fill, and by one if averaged."""
     image, missing = np.random.default_rng(0).random((8, 8)), scattered(8, 8)
     options = {"network": NET, "boundary": "wrap", "shift_average": shift_average, "rtol": RTOL}
     filled = inpaint(image, missing, **options)
