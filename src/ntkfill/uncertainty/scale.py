@@ -19,7 +19,7 @@ from ..observed import Mask
 from ..runtime.threads import workers
 
 # Weights fall like (c^2 + distance^2)^-(n + 1/2), c this many times the spacing of known entries.
-# Wider averages miss edges, narrower ones are noise (docs/decisions/0010-confidence.md).
+# Wider averages miss edges, narrower ones are noise (docs/decisions/0010-uncertainty.md).
 WIDTH = 2.0
 # What is known of a column's and of a row's scale before, worth so many entries. Columns may be of
 # different units; rows are alike until many entries say otherwise.
