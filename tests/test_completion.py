@@ -138,17 +138,17 @@ WHERE_1 = np.array([[False, True, True], [True, False, True]]).T
 @pytest.mark.parametrize(
     ("values", "known", "message"),
     [
-        (np.ones(3), np.ones(3, bool), "do not fit"),
-        (np.ones((3, 2, 1)), np.ones(3, bool), "do not fit"),
-        (ONE, np.ones(2, bool), "do not fit"),
-        (ONE, np.ones((2, 3), bool), "do not fit"),
-        (ONE, np.ones((3, 1), bool), "do not fit"),
-        (ONE, np.ones((3, 2, 1), bool), "do not fit"),
-        (ONE, np.zeros(3, bool), "nothing is known"),
-        (ONE, np.array([[1, 0]] * 3, bool), "nothing is known"),
-        (np.where(WHERE_1, np.nan, 1.0), np.ones(3, bool), "not finite"),
-        (np.where(WHERE_1, np.inf, 1.0), WHERE_1, "not finite"),
-        (np.where(WHERE_1, -np.inf, 1.0), WHERE_1, "not finite"),
+        (np.ones(3), np.ones(3, bool), "values must have shape"),
+        (np.ones((3, 2, 1)), np.ones(3, bool), "values must have shape"),
+        (ONE, np.ones(2, bool), "values must have shape"),
+        (ONE, np.ones((2, 3), bool), "values must have shape"),
+        (ONE, np.ones((3, 1), bool), "values must have shape"),
+        (ONE, np.ones((3, 2, 1), bool), "values must have shape"),
+        (ONE, np.zeros(3, bool), "must have a known entry"),
+        (ONE, np.array([[1, 0]] * 3, bool), "must have a known entry"),
+        (np.where(WHERE_1, np.nan, 1.0), np.ones(3, bool), "must be finite"),
+        (np.where(WHERE_1, np.inf, 1.0), WHERE_1, "must be finite"),
+        (np.where(WHERE_1, -np.inf, 1.0), WHERE_1, "must be finite"),
     ],
 )
 def test_observed_refuses(values, known, message):
@@ -171,7 +171,7 @@ def test_integers_are_filled_in_whole():
 
 def test_known_as_zero_and_one(values):
     """Whole numbers would be taken for indices."""
-    with pytest.raises(InputError, match="no mask; expected bool"):
+    with pytest.raises(InputError, match="known must be a bool array"):
         Observed(values, np.ones(48, int))
 
 

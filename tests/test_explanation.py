@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntkfill import Inpainter, InputError, NTKImputer
-from ntkfill.explanation import Explanation, neighbourhood, reached
+from ntkfill.explanation import Explanation, mass_radius, neighbourhood
 from ntkfill.nn import Conv, ReLU, Sequential, hourglass
 from ntkfill.priors import IID, MeshGrid
 
@@ -17,14 +17,14 @@ AT = tuple(map(int, np.argwhere(HOLES)[60]))
 @pytest.mark.parametrize("network", ["auto", hourglass(2)])
 def test_a_pixel(network):
     inpainter = Inpainter(network, rtol=1e-7).fit(IMAGE, HOLES)
-    told = inpainter.explain(IMAGE, AT)
-    assert told.value == pytest.approx(inpainter.transform(IMAGE)[AT], abs=1e-4)
-    assert told.value == pytest.approx(np.vdot(told.weights, told.values))
-    np.testing.assert_array_equal(told.values, IMAGE[told.rows, told.columns])
-    assert not HOLES[told.rows, told.columns].any()
-    np.testing.assert_array_equal(told.spread(HOLES.shape), inpainter.weights(AT))
+    explained = inpainter.explain(IMAGE, AT)
+    assert explained.value == pytest.approx(inpainter.transform(IMAGE)[AT], abs=1e-4)
+    assert explained.value == pytest.approx(np.vdot(explained.weights, explained.values))
+    np.testing.assert_array_equal(explained.values, IMAGE[explained.rows, explained.columns])
+    assert not HOLES[explained.rows, explained.columns].any()
+    np.testing.assert_array_equal(explained.as_array(HOLES.shape), inpainter.weights(AT))
     row = inpainter.kernel_row(AT)
-    np.testing.assert_array_equal(told.spread(HOLES.shape, kernel=True), np.where(HOLES, 0, row))
+    np.testing.assert_array_equal(explained.as_array(HOLES.shape, kernel=True), np.where(HOLES, 0, row))
     assert inpainter.explain(IMAGE, (AT[0] - 24, AT[1] - 20)).at == AT
 
 
@@ -37,16 +37,16 @@ def test_channels():
     np.testing.assert_array_equal(first.weights, second.weights)
 
 
-def test_the_heaviest_and_the_radius():
+def test_largest_weights_and_radius():
     inpainter = Inpainter(hourglass(2)).fit(mask=HOLES)
-    told = inpainter.explain(IMAGE, AT)
-    few = told.heaviest(5)
+    explained = inpainter.explain(IMAGE, AT)
+    few = explained.largest(5)
     assert len(few.weights) == len(few.kernel) == 5
-    assert abs(few.weights).min() >= np.sort(abs(told.weights))[-6]
-    assert told.radius(0.5) < told.radius(0.9) < 24
+    assert abs(few.weights).min() >= np.sort(abs(explained.weights))[-6]
+    assert explained.radius(0.5) < explained.radius(0.9) < 24
     # Most of the weight lies beside the pixel, as a count of what is known there would not.
-    flat = Explanation(told.at, told.places, told.values, np.ones(len(told.values)), 0.0)
-    assert told.radius(0.5) < flat.radius(0.5) / 2
+    flat = Explanation(explained.at, explained.coordinates, explained.values, np.ones(len(explained.values)), 0.0)
+    assert explained.radius(0.5) < flat.radius(0.5) / 2
 
 
 def test_neighbourhoods():
@@ -80,35 +80,35 @@ def test_an_entry_of_a_table(sides):
     imputer = NTKImputer(**sides, ridge=1.0).fit(table)
     filled = imputer.fit_transform(table)
     at = tuple(map(int, np.argwhere(np.isnan(table))[7]))
-    told = imputer.explain(*at)
-    assert (told.at, told.places.shape) == (at, (len(told.weights), 2))
-    assert told.value == pytest.approx(filled[at], abs=1e-4)
-    np.testing.assert_array_equal(told.values, table[told.rows, told.columns])
-    assert told.kernel.shape == told.weights.shape
-    assert np.corrcoef(told.kernel, told.weights)[0, 1] > 0.3
-    assert told.spread(table.shape)[told.rows[0], told.columns[0]] == told.weights[0]
+    explained = imputer.explain(*at)
+    assert (explained.at, explained.coordinates.shape) == (at, (len(explained.weights), 2))
+    assert explained.value == pytest.approx(filled[at], abs=1e-4)
+    np.testing.assert_array_equal(explained.values, table[explained.rows, explained.columns])
+    assert explained.kernel.shape == explained.weights.shape
+    assert np.corrcoef(explained.kernel, explained.weights)[0, 1] > 0.3
+    assert explained.as_array(table.shape)[explained.rows[0], explained.columns[0]] == explained.weights[0]
     known = imputer.explain(*map(int, np.argwhere(~np.isnan(table))[0]))
     assert (known.kernel, known.weights.tolist()) == (None, [1.0])
     # The kernel and the ridge make the weights.
     if "row_features" in sides and "column_features" not in sides:
         model = imputer.model_
-        gram = model.fitted.kernel[np.ix_(told.rows, told.rows)]
-        share = np.linalg.solve(gram + np.diag(gram).mean() * np.eye(len(gram)), told.kernel)
-        np.testing.assert_allclose(told.weights, share + (1 - share.sum()) / len(share))
+        gram = model.fitted.kernel[np.ix_(explained.rows, explained.rows)]
+        share = np.linalg.solve(gram + np.diag(gram).mean() * np.eye(len(gram)), explained.kernel)
+        np.testing.assert_allclose(explained.weights, share + (1 - share.sum()) / len(share))
 
 
 @pytest.mark.parametrize("share", [0, 1, -1, 2])
-def test_shares_that_cannot_be_reached(share):
-    with pytest.raises(InputError, match="share cannot be reached"):
-        reached(np.arange(3.0), np.ones(3), share)
+def test_shares_out_of_range(share):
+    with pytest.raises(InputError, match="share must be between 0 and 1"):
+        mass_radius(np.arange(3.0), np.ones(3), share)
 
 
-def test_what_is_equally_far_is_reached_together():
-    assert reached(np.array([1.0, 1.0, 3.0]), np.array([1.0, 3.0, 1.0]), 0.5) == 1.0
+def test_equal_distances_count_together():
+    assert mass_radius(np.array([1.0, 1.0, 3.0]), np.array([1.0, 3.0, 1.0]), 0.5) == 1.0
 
 
-def test_no_kernel():
-    told = Inpainter(hourglass(2)).fit(mask=HOLES).explain(IMAGE, AT)
-    bare = Explanation(told.at, told.places, told.values, told.weights, told.value)
-    with pytest.raises(InputError, match="no kernel"):
-        bare.spread(HOLES.shape, kernel=True)
+def test_without_a_kernel():
+    explained = Inpainter(hourglass(2)).fit(mask=HOLES).explain(IMAGE, AT)
+    bare = Explanation(explained.at, explained.coordinates, explained.values, explained.weights, explained.value)
+    with pytest.raises(InputError, match="needs an explanation with a kernel"):
+        bare.as_array(HOLES.shape, kernel=True)

@@ -1,4 +1,4 @@
-"""The whole method: solve on the known entries, read off at the missing ones."""
+"""Completion: kernel regression on the known entries predicts the missing ones."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from .solvers.base import Factor, Report, Solver
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """The known values of columns with one pattern of known entries, solved for.
+    """Kernel regression on the known entries of columns with one missingness pattern.
 
     Parameters
     ----------
     factor : Factor
+        Of the kernel on the known entries.
     columns : int array of shape (m,)
-        Which columns of the values they are.
+        Indices of these columns in the values.
     coefficients : array of shape (n_known, m)
-        Of the values minus `level`, divided by `scale`.
+        (K[known, known] + ridge)^-1 (values - level) / scale.
     level, scale : array of shape (m,)
     report : Report
+        How the solve ended.
     """
 
     factor: Factor
@@ -39,22 +41,36 @@ class Fit:
     report: Report
 
     def predict(self, at: NDArray[np.intp]) -> Array:
-        """What the columns are at other coordinates: shape (len(at), m)."""
-        return predict(self.factor, self.coefficients, at) * self.scale + self.level
+        """Predict the columns at these coordinates.
+
+        Parameters
+        ----------
+        at : int array of shape (k,)
+            Flat coordinates of the kernel's grid.
+
+        Returns
+        -------
+        array of shape (k, m)
+        """
+        kernel, known = self.factor.kernel, self.factor.known
+        spread = np.zeros((len(self.columns), known.size), dtype=self.coefficients.dtype)
+        spread[:, known] = self.coefficients.T
+        product = kernel.matvec(spread.reshape(-1, *kernel.shape)).reshape(spread.shape)
+        return product[:, at].T * self.scale + self.level
 
 
 @dataclass(frozen=True, eq=False)
 class Completion:
-    """The answer.
+    """Completed values and the fits that they come from.
 
     Parameters
     ----------
     values : array of shape (n, m)
-        Known entries as they were, missing ones filled in.
+        Known entries unchanged, missing ones predicted.
     fits : tuple of Fit
-        One per pattern of known entries.
+        One per missingness pattern.
     centred : bool
-        Whether the mean of the known entries was taken out first.
+        Whether the mean of each column's known entries was subtracted first.
     """
 
     values: Array
@@ -63,6 +79,7 @@ class Completion:
 
     @property
     def factors(self) -> tuple[Factor, ...]:
+        """The factor of each missingness pattern."""
         return tuple(fit.factor for fit in self.fits)
 
     @property
@@ -71,11 +88,19 @@ class Completion:
         return tuple(fit.report for fit in self.fits)
 
     def weights(self, at: int, pattern: int = 0) -> Array:
-        """What the entry `at` is made of: weights w with value = sum(w * known values).
+        """Weights of the known entries in a prediction: value = sum(weights * values).
+
+        Parameters
+        ----------
+        at : int
+            Flat coordinate of the entry.
+        pattern : int
+            Index of the missingness pattern of its column.
 
         Returns
         -------
-        array of shape (n,), zero where nothing is known
+        array of shape (n,)
+            Zero where missing.
         """
         return weights(self.factors[pattern], at, centred=self.centred)
 
@@ -88,8 +113,8 @@ def complete(
     centre: bool = False,
     progress: Progress | None = None,
 ) -> Completion:
-    """Fill in what is missing: values[missing] = K[missing, known] (K[known, known] + ridge)^-1
-    values[known].
+    """Complete values by kernel regression: values[missing] = K[missing, known]
+    (K[known, known] + ridge)^-1 values[known].
 
     Parameters
     ----------
@@ -97,8 +122,9 @@ def complete(
         Values over the kernel's coordinates, flat.
     kernel : Kernel
     solver : Solver
+        Holds the ridge.
     centre : bool
-        Take the mean of each column's known entries out before, and put it back after.
+        Subtract the mean of each column's known entries first, and add it to the predictions.
     progress : callable, optional
         Called with the share of the work that is done.
 
@@ -106,34 +132,32 @@ def complete(
     -------
     Completion
 
+    Raises
+    ------
+    InputError
+        If the values have another number of rows than the kernel has coordinates.
+
     Examples
     --------
     >>> import numpy as np
     >>> from ntkfill.kernels import DenseKernel
     >>> from ntkfill.solvers import Cholesky
     >>> kernel = DenseKernel(np.array([[1.0, 0.5], [0.5, 1.0]]), (2,))
-    >>> seen = Observed(np.array([[4.0], [np.nan]]), np.array([True, False]))
-    >>> complete(seen, kernel, Cholesky()).values.ravel()
+    >>> observed = Observed(np.array([[4.0], [np.nan]]), np.array([True, False]))
+    >>> complete(observed, kernel, Cholesky()).values.ravel()
     array([4., 2.])
     """
-    size = math.prod(kernel.shape)
-    if len(observed.values) != size:
-        raise InputError(
-            "the kernel is of other coordinates than the values",
-            expected=f"{size} rows",
-            got=str(len(observed.values)),
-        )
+    size, rows = math.prod(kernel.shape), len(observed.values)
+    if rows != size:
+        raise InputError(f"values must have {size} rows, as the kernel has", got=str(rows))
     values = observed.values.astype(np.result_type(observed.values, np.float32))
     fits: list[Fit] = []
     patterns = list(observed.patterns())
     for columns, known in patterns:
-        factor = solver.factor(kernel, known)
-        y = (
-            observed.values[known]
-            if len(columns) == values.shape[1]
-            else (observed.values[np.ix_(known, columns)])
-        )
+        whole = len(columns) == values.shape[1]
+        y = observed.values[known] if whole else observed.values[np.ix_(known, columns)]
         part = stage(progress, len(fits), len(patterns))
+        factor = solver.factor(kernel, known)
         fits.append(fit(factor, y, centre=centre, columns=columns, progress=part))
         missing = np.flatnonzero(~known)
         values[np.ix_(missing, columns)] = fits[-1].predict(missing)
@@ -142,25 +166,19 @@ def complete(
 
 def fit(
     factor: Factor,
-    y: Array,
+    y: Array,  # (n_known, m)
     *,
     centre: bool,
     columns: NDArray[np.intp] | None = None,
     progress: Progress | None = None,
 ) -> Fit:
-    """Solve for known values y of shape (n_known, m)."""
-    level, scale = _level_and_scale(y, centre)
+    """Fit columns with one missingness pattern, scaled so that single precision is enough."""
+    level = np.mean(y, axis=0, dtype=np.float64) if centre else np.zeros(y.shape[1])
+    spread = np.max(np.abs(y - level), axis=0, initial=0.0)
+    level, scale = level.astype(y.dtype), np.where(spread > 0, spread, 1.0).astype(y.dtype)
     solution = factor.solve((y - level) / scale, progress)
     columns = np.arange(y.shape[1]) if columns is None else columns
     return Fit(factor, columns, solution.coefficients, level, scale, solution.report)
-
-
-def predict(factor: Factor, coefficients: Array, at: NDArray[np.intp]) -> Array:
-    """K[at, known] a, for a of shape (n_known, m): shape (len(at), m)."""
-    spread = np.zeros((coefficients.shape[1], factor.known.size), dtype=coefficients.dtype)
-    spread[:, factor.known] = coefficients.T
-    product = factor.kernel.matvec(spread.reshape(-1, *factor.kernel.shape))
-    return product.reshape(len(spread), -1)[:, at].T
 
 
 def kernel_weights(factor: Factor, cross: Array, *, centred: bool) -> Array:
@@ -179,27 +197,20 @@ def weight_matrix(factor: Factor, at: NDArray[np.intp], *, centred: bool) -> Arr
 
 
 def weights(factor: Factor, at: int, *, centred: bool) -> Array:
-    """The shares of all known entries in one, spread over all coordinates."""
-    result = np.zeros(factor.known.size)
+    """Weights of all entries in the prediction of one, zero where missing."""
+    result = np.zeros(factor.known.size)  # (n,)
     result[factor.known] = weight_matrix(factor, np.array([at]), centred=centred)[:, 0]
     return result
 
 
 def adjoint(factor: Factor, gradient: Array, *, centred: bool) -> Array:
-    """The same for sums over predictions, in which each coordinate counts gradient (n, m):
-    shape (n, m), zero where nothing is known."""
-    spread = factor.kernel.matvec(gradient.T.reshape(-1, *factor.kernel.shape))
-    wanted = spread.reshape(gradient.shape[1], -1)[:, factor.known].T
-    found = factor.solve(wanted).coefficients.astype(np.float64)
+    """Weights of all entries in sum(gradient * predictions): the adjoint of the prediction."""
+    kernel, known = factor.kernel, factor.known
+    product = kernel.matvec(gradient.T.reshape(-1, *kernel.shape))  # gradient: (n, m)
+    right = product.reshape(gradient.shape[1], -1)[:, known].T
+    found = factor.solve(right).coefficients.astype(np.float64)
     if centred:
         found += (gradient.sum(axis=0) - found.sum(axis=0)) / len(found)
-    result = np.zeros(gradient.shape)
-    result[factor.known] = found
+    result = np.zeros(gradient.shape)  # (n, m)
+    result[known] = found
     return result
-
-
-def _level_and_scale(y: Array, centre: bool) -> tuple[Array, Array]:
-    """Per column what to subtract and to divide by, so that single precision is enough."""
-    level = np.mean(y, axis=0, dtype=np.float64) if centre else np.zeros(y.shape[1])
-    spread = np.max(np.abs(y - level), axis=0, initial=0.0)
-    return level.astype(y.dtype), np.where(spread > 0, spread, 1.0).astype(y.dtype)

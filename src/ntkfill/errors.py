@@ -1,4 +1,4 @@
-"""What goes wrong, said as a sentence to a person: what, expected, got, try."""
+"""Errors, warnings and checks of single arguments; messages say what to try."""
 
 from __future__ import annotations
 
@@ -16,46 +16,78 @@ class InputError(ValueError):
     Parameters
     ----------
     what : str
-        What is wrong.
+        What is required: "ridge must be >= 0 or 'loo'".
     expected, got : str, optional
-        What would have been right, and what was there instead.
+        What would be valid, and what was passed.
     hint : str, optional
         What to try next.
 
     Examples
     --------
-    >>> print(InputError("the mask has another size than the image",
-    ...                  expected="(4, 4)", got="(4, 5)", hint="crop the mask"))
-    the mask has another size than the image; expected (4, 4); got (4, 5). Try: crop the mask.
+    >>> print(InputError("ridge must be >= 0 or 'loo'", got="-1", hint="ridge=1e-3"))
+    ridge must be >= 0 or 'loo'; got -1. Try: ridge=1e-3.
     """
 
     def __init__(self, what: str, *, expected: str = "", got: str = "", hint: str = "") -> None:
         super().__init__(sentence(what, expected, got, hint))
 
 
-def check_number(name: str, value: object) -> float:
-    """A finite real number as a float, so that its repr can be read back.
+class MemoryLimitError(MemoryError):
+    """The work would take more memory than it may; nothing was allocated."""
 
-    >>> check_number("the slope", 1)
-    1.0
+    def __init__(self, what: str, *, needed: int, limit: int, hint: str = "") -> None:
+        needs = f"{what} needs {format_bytes(needed)}"
+        super().__init__(sentence(needs, f"at most {format_bytes(limit)}", "", hint))
+        self.needed = needed
+        self.limit = limit
+
+
+class InvertedMaskWarning(UserWarning):
+    """The mask looks as if it marked the known entries instead of the missing ones."""
+
+
+class ConvergenceWarning(UserWarning):
+    """A solve stopped before it reached the requested accuracy."""
+
+
+class PatternWarning(UserWarning):
+    """The missingness pattern cannot be reproduced on known entries; calibration may be invalid."""
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    minimum: float = -math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> float:
+    """A finite number within bounds, as a float, so that its repr can be read back.
+
+    >>> check_number("holdout", 1, above=0, below=1)
+    Traceback (most recent call last):
+        ...
+    ntkfill.errors.InputError: holdout must be a number > 0 and < 1; got 1.
     """
-    if not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise InputError(f"{name} cannot be used", expected="a finite number", got=repr(value))
-    return float(value)
+    number = float(value) if isinstance(value, numbers.Real) else math.nan
+    if not (math.isfinite(number) and number >= minimum and above < number < below):
+        given = ((">=", minimum), (">", above), ("<", below))
+        bounds = " and ".join(f"{sign} {bound:g}" for sign, bound in given if math.isfinite(bound))
+        valid = f"a number {bounds}" if bounds else "a finite number"
+        raise InputError(f"{name} must be {valid}", got=repr(value))
+    return number
 
 
 def check_integer(name: str, value: object, minimum: int, maximum: int) -> int:
-    """A whole number between two others.
+    """An integer within bounds.
 
-    >>> check_integer("levels", 3, 0, 30)
-    3
+    >>> check_integer("levels", 40, 0, 32)
+    Traceback (most recent call last):
+        ...
+    ntkfill.errors.InputError: levels must be an integer from 0 to 32; got 40.
     """
     if not isinstance(value, numbers.Integral) or not minimum <= int(value) <= maximum:
-        raise InputError(
-            f"{name} cannot be used",
-            expected=f"a whole number from {minimum} to {maximum}",
-            got=repr(value),
-        )
+        raise InputError(f"{name} must be an integer from {minimum} to {maximum}", got=repr(value))
     return int(value)
 
 
@@ -74,31 +106,6 @@ def check_unique(names: Iterable[Hashable], what: str) -> None:
         seen.add(name)
 
 
-class MemoryLimitError(MemoryError):
-    """The work would take more memory than it may; nothing was allocated."""
-
-    def __init__(self, what: str, *, needed: int, limit: int, hint: str = "") -> None:
-        super().__init__(
-            sentence(
-                f"{what} needs {format_bytes(needed)}", f"at most {format_bytes(limit)}", "", hint
-            )
-        )
-        self.needed = needed
-        self.limit = limit
-
-
-class InvertedMaskWarning(UserWarning):
-    """The mask looks as if it marked the known entries instead of the missing ones."""
-
-
-class ConvergenceWarning(UserWarning):
-    """A solve stopped before it reached the accuracy that was asked for."""
-
-
-class PatternWarning(UserWarning):
-    """Nothing that could be hidden is like what is missing, so what is calibrated may be wrong."""
-
-
 def warn(message: str, category: type[Warning]) -> None:
     """Warn at the line that called into this package."""
     level = 1
@@ -109,14 +116,14 @@ def warn(message: str, category: type[Warning]) -> None:
 
 
 def sentence(what: str, expected: str, got: str, hint: str) -> str:
-    """Put the parts of a message together, leaving out those that are empty."""
+    """The parts of a message put together, without those that are empty."""
     parts = [what, expected and f"expected {expected}", got and f"got {got}"]
     text = "; ".join(part for part in parts if part)
     return f"{text}. Try: {hint}." if hint else f"{text}."
 
 
 def format_bytes(size: float) -> str:
-    """Bytes as a person reads them.
+    """A number of bytes in decimal units.
 
     >>> format_bytes(3_500_000)
     '3.5 MB'

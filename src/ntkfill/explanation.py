@@ -1,4 +1,4 @@
-"""What a filled value is made of, and how far a network looks."""
+"""Explanations of filled values, and the size of a network's neighbourhood."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from .priors import IID, Prior
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What a filled value is made of: ``value == sum(weights * values)``.
+    """A filled value as a weighted sum of known ones: ``value == sum(weights * values)``.
 
-    The same for grids (`Inpainter.explain`) and tables (`NTKImputer.explain`).
+    Made by `Inpainter.explain` and `NTKImputer.explain`.
 
     Parameters
     ----------
     at : tuple of int
         The entry: a pixel, or row and column.
-    places : int array of shape (k, n)
-        Where the known entries stand, n axes each.
+    coordinates : int array of shape (k, n)
+        Of the k known entries, on n axes.
     values, weights : arrays of shape (k,)
     value : float
+        The filled value.
     kernel : array of shape (k,), optional
-        How much alike the network takes each of them and the entry to be.
+        The kernel between the entry and each known entry.
     channels : int array of shape (k,), optional
-        Of which channel each of them is, where an entry is made of several.
+        The channel of each known entry, where the value depends on several.
 
     Examples
     --------
-    >>> places, values, weights = np.array([[0], [2]]), np.array([4.0, 8.0]), np.array([0.5, 0.5])
-    >>> explained = Explanation((1,), places, values, weights, value=6.0)
-    >>> explained.radius(0.9), explained.heaviest(1).places.tolist()
+    >>> known, values, weights = np.array([[0], [2]]), np.array([4.0, 8.0]), np.array([0.5, 0.5])
+    >>> explanation = Explanation((1,), known, values, weights, value=6.0)
+    >>> explanation.radius(0.9), explanation.largest(1).coordinates.tolist()
     (1.0, [[0]])
     """
 
     at: tuple[int, ...]
-    places: NDArray[np.intp]
+    coordinates: NDArray[np.intp]
     values: Array
     weights: Array
     value: float
@@ -53,35 +54,56 @@ class Explanation:
     @property
     def rows(self) -> NDArray[np.intp]:
         """The first coordinate of every known entry."""
-        return self.places[:, 0]
+        return self.coordinates[:, 0]
 
     @property
     def columns(self) -> NDArray[np.intp]:
         """The second coordinate of every known entry."""
-        return self.places[:, 1]
+        return self.coordinates[:, 1]
 
-    def heaviest(self, count: int = 10) -> Explanation:
-        """The known entries that weigh most, in that order."""
+    def largest(self, count: int = 10) -> Explanation:
+        """The known entries with the largest absolute weights, in that order."""
         order = np.argsort(-np.abs(self.weights), kind="stable")[:count]
-        arrays = (self.places, self.values, self.weights)
-        others = (self.kernel, self.channels)
-        places, values, weights = (array[order] for array in arrays)
-        kernel, channels = (None if array is None else array[order] for array in others)
-        return Explanation(self.at, places, values, weights, self.value, kernel, channels)
+        return Explanation(
+            self.at,
+            self.coordinates[order],
+            self.values[order],
+            self.weights[order],
+            self.value,
+            None if self.kernel is None else self.kernel[order],
+            None if self.channels is None else self.channels[order],
+        )
 
     def radius(self, share: float = 0.5) -> float:
-        """How far from the entry this share of the weight, in size, is reached; for grids."""
-        distance = np.linalg.norm(self.places - np.array(self.at), axis=1)
-        return reached(distance, np.abs(self.weights), share)
+        """The distance from the entry within which this share of the absolute weight lies."""
+        distance = np.linalg.norm(self.coordinates - np.array(self.at), axis=1)
+        return mass_radius(distance, np.abs(self.weights), share)
 
-    def spread(self, shape: tuple[int, ...], *, kernel: bool = False) -> Array:
-        """Weights (or the kernel) as an array of the grid or table, zero elsewhere; where entries
-        are of several channels, of shape (*grid, channels)."""
+    def as_array(self, shape: tuple[int, ...], *, kernel: bool = False) -> Array:
+        """The weights (or the kernel) as an array of this shape, zero elsewhere.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the grid or table; with `channels`, (*grid, channels).
+        kernel : bool
+            Take the kernel in place of the weights.
+
+        Returns
+        -------
+        array of this shape
+
+        Raises
+        ------
+        InputError
+            If the kernel is asked for and there is none.
+        """
+        filling = self.kernel if kernel else self.weights
+        if filling is None:
+            raise InputError("kernel=True needs an explanation with a kernel", got="kernel=None")
         result = np.zeros(shape)
-        if kernel and self.kernel is None:
-            raise InputError("this explanation holds no kernel")
-        at = tuple(self.places.T) + (() if self.channels is None else (self.channels,))
-        result[at] = self.kernel if kernel else self.weights
+        at = tuple(self.coordinates.T) + (() if self.channels is None else (self.channels,))
+        result[at] = filling
         return result
 
 
@@ -93,28 +115,28 @@ def neighbourhood(
     prior: Prior | None = None,
     kind: Kind = "ntk",
 ) -> float:
-    """The radius within which a network takes coordinates for alike.
+    """The radius within which most of a network's kernel lies.
 
     Parameters
     ----------
     network : Sequential
     share : float
-        Of the kernel's mass above its constant tail, summed over all offsets; between 0 and 1.
+        Of the kernel minus its minimum, summed over all offsets; between 0 and 1.
     axes : int
         Of the grid: 1 for signals, 2 for images, 3 for volumes.
     prior : Prior, optional
-        The default is `IID()`.
+        Stationary. The default is `IID()`.
     kind : {"ntk", "nngp"}
 
     Returns
     -------
     float
-        In coordinates. At `network.receptive_radius` all of the mass is reached.
+        In coordinates; at most `network.receptive_radius` along each axis.
 
     Raises
     ------
     InputError
-        If the share is not between 0 and 1, or the prior tells coordinates apart.
+        If the share is not between 0 and 1, or the prior is not stationary.
 
     Examples
     --------
@@ -124,23 +146,22 @@ def neighbourhood(
     """
     side = 2 * network.stride * -(-network.receptive_radius // network.stride)
     kernel = network.kernel((side,) * axes, prior or IID(), kind=kind, shift_average=True)
-    if not isinstance(kernel, Stationary):
-        raise InputError("this prior has no one neighbourhood", got=repr(prior))
+    assert isinstance(kernel, Stationary)
     every = np.indices(kernel.shape).reshape(axes, -1)
-    offset = np.minimum(every, side - every)
+    distance = np.linalg.norm(np.minimum(every, side - every), axis=0)
     mass = kernel.block(np.array([0]), np.arange(side**axes))[0]
-    return reached(np.linalg.norm(offset, axis=0), mass - mass.min(), share)
+    return mass_radius(distance, mass - mass.min(), share)
 
 
-def reached(distance: Array, amount: Array, share: float) -> float:
-    """The least distance within which this share of an amount lies.
+def mass_radius(distance: Array, mass: Array, share: float) -> float:
+    """The smallest distance within which this share of the total mass lies.
 
-    >>> reached(np.array([0.0, 1.0, 2.0]), np.array([1.0, 2.0, 1.0]), 0.5)
+    >>> mass_radius(np.array([0.0, 1.0, 2.0]), np.array([1.0, 2.0, 1.0]), 0.5)
     1.0
     """
     if not 0 < share < 1:
-        raise InputError("this share cannot be reached", expected="0 to 1", got=repr(share))
+        raise InputError("share must be between 0 and 1", got=repr(share))
     order = np.argsort(distance, kind="stable")
-    # What lies equally far is reached together.
-    total = np.cumsum(amount[order])
+    total = np.cumsum(mass[order])
+    # Rounding of the sum must not cost a distance.
     return float(distance[order][np.searchsorted(total, share * total[-1] * (1 - 1e-12))])

@@ -1,4 +1,4 @@
-"""What we have: values, and which of them are known."""
+"""Partially observed data: values, and a mask of the known ones."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """Several columns of values over the same coordinates, known in part.
+    """Columns of values over the same coordinates, each known in part.
 
     Parameters
     ----------
     values : array of shape (n, m)
-        One row per coordinate, one column per channel. What stands at unknown entries is never
-        read.
+        One row per coordinate, one column per channel. Values of unknown entries are never read.
     known : bool array of shape (n, m) or (n,)
-        One mask for all columns, or one each.
+        One mask per column, or one for all of them.
 
     Raises
     ------
@@ -48,32 +47,22 @@ class Observed:
             self.values.shape[:1],
         ):
             raise InputError(
-                "values and mask do not fit",
-                expected="shapes (n, m) and (n, m) or (n,)",
+                "values must have shape (n, m), known (n, m) or (n,)",
                 got=f"{self.values.shape} and {self.known.shape}",
             )
         if self.known.dtype != np.bool_:
-            raise InputError(
-                "known is no mask",
-                expected="bool",
-                got=f"dtype {self.known.dtype}",
-                hint="known != 0",
-            )
+            dtype = f"dtype {self.known.dtype}"
+            raise InputError("known must be a bool array", got=dtype, hint="known != 0")
         for columns, known in self.patterns():
             if not known.any():
-                raise InputError(
-                    "nothing is known, so there is nothing to fill in from",
-                    expected="at least one known entry",
-                )
+                raise InputError("every column must have a known entry", got="an empty column")
             for column in columns:
                 if not np.isfinite(self.values[known, column]).all():
-                    raise InputError(
-                        "a known value is not finite",
-                        hint="mark NaN and infinity as missing in the mask",
-                    )
+                    hint = "mark NaN and infinity as missing in the mask"
+                    raise InputError("known values must be finite", hint=hint)
 
     def patterns(self) -> Iterator[tuple[NDArray[np.intp], Mask]]:
-        """Groups of columns whose known entries are the same: (columns, known rows)."""
+        """Missingness patterns: (indices of the columns, mask of their known rows)."""
         count = self.values.shape[1]
         if self.known.ndim == 1:
             yield np.arange(count), self.known

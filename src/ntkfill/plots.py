@@ -136,13 +136,13 @@ def explanation(
             got=f"entry {explained.at} and shape {tuple(shape)}",
         )
     if explained.channels is None:
-        spread = explained.spread(tuple(shape), kernel=kernel)
+        spread = explained.as_array(tuple(shape), kernel=kernel)
     else:
         channels = (*shape, int(explained.channels.max()) + 1)
-        spread = explained.spread(channels, kernel=kernel)
+        spread = explained.as_array(channels, kernel=kernel)
         spread = spread.max(axis=-1) if kernel else spread.sum(axis=-1)
     known = np.zeros(shape, dtype=bool)
-    known[tuple(explained.places.T)] = True
+    known[tuple(explained.coordinates.T)] = True
     spread = np.where(known, spread, np.nan)
     row, column = explained.at
     ax = heatmap(spread, ax, at=(row, column), signed=not kernel)

@@ -558,7 +558,7 @@ class Inpainter:
         --------
         >>> import numpy as np
         >>> found = Inpainter().fit(mask=np.arange(20) % 4 == 1).explain(np.arange(20.0), (5,))
-        >>> round(found.value, 1), sorted(found.heaviest(2).rows.tolist())
+        >>> round(found.value, 1), sorted(found.largest(2).rows.tolist())
         (5.0, [4, 6])
         """
         options, _, pixels = self._read_fitted(image)
