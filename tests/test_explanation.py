@@ -17,14 +17,14 @@ AT = tuple(map(int, np.argwhere(HOLES)[60]))
 @pytest.mark.parametrize("network", ["auto", hourglass(2)])
 def test_a_pixel(network):
     inpainter = Inpainter(network, rtol=1e-7).fit(IMAGE, HOLES)
-    explained = inpainter.explain(IMAGE, AT)
-    assert explained.value == pytest.approx(inpainter.transform(IMAGE)[AT], abs=1e-4)
-    assert explained.value == pytest.approx(np.vdot(explained.weights, explained.values))
-    np.testing.assert_array_equal(explained.values, IMAGE[explained.rows, explained.columns])
-    assert not HOLES[explained.rows, explained.columns].any()
-    np.testing.assert_array_equal(explained.as_array(HOLES.shape), inpainter.weights(AT))
+    found = inpainter.explain(IMAGE, AT)
+    assert found.value == pytest.approx(inpainter.transform(IMAGE)[AT], abs=1e-4)
+    assert found.value == pytest.approx(np.vdot(found.weights, found.values))
+    np.testing.assert_array_equal(found.values, IMAGE[found.rows, found.columns])
+    assert not HOLES[found.rows, found.columns].any()
+    np.testing.assert_array_equal(found.as_array(HOLES.shape), inpainter.weights(AT))
     row = inpainter.kernel_row(AT)
-    np.testing.assert_array_equal(explained.as_array(HOLES.shape, kernel=True), np.where(HOLES, 0, row))
+    np.testing.assert_array_equal(found.as_array(HOLES.shape, kernel=True), np.where(HOLES, 0, row))
     assert inpainter.explain(IMAGE, (AT[0] - 24, AT[1] - 20)).at == AT
 
 
@@ -39,14 +39,14 @@ def test_channels():
 
 def test_largest_weights_and_radius():
     inpainter = Inpainter(hourglass(2)).fit(mask=HOLES)
-    explained = inpainter.explain(IMAGE, AT)
-    few = explained.largest(5)
+    found = inpainter.explain(IMAGE, AT)
+    few = found.largest(5)
     assert len(few.weights) == len(few.kernel) == 5
-    assert abs(few.weights).min() >= np.sort(abs(explained.weights))[-6]
-    assert explained.radius(0.5) < explained.radius(0.9) < 24
+    assert abs(few.weights).min() >= np.sort(abs(found.weights))[-6]
+    assert found.radius(0.5) < found.radius(0.9) < 24
     # Most of the weight lies beside the pixel, as a count of what is known there would not.
-    flat = Explanation(explained.at, explained.coordinates, explained.values, np.ones(len(explained.values)), 0.0)
-    assert explained.radius(0.5) < flat.radius(0.5) / 2
+    flat = Explanation(found.at, found.coordinates, found.values, np.ones(len(found.values)), 0.0)
+    assert found.radius(0.5) < flat.radius(0.5) / 2
 
 
 def test_neighbourhoods():
@@ -80,21 +80,21 @@ def test_an_entry_of_a_table(sides):
     imputer = NTKImputer(**sides, ridge=1.0).fit(table)
     filled = imputer.fit_transform(table)
     at = tuple(map(int, np.argwhere(np.isnan(table))[7]))
-    explained = imputer.explain(*at)
-    assert (explained.at, explained.coordinates.shape) == (at, (len(explained.weights), 2))
-    assert explained.value == pytest.approx(filled[at], abs=1e-4)
-    np.testing.assert_array_equal(explained.values, table[explained.rows, explained.columns])
-    assert explained.kernel.shape == explained.weights.shape
-    assert np.corrcoef(explained.kernel, explained.weights)[0, 1] > 0.3
-    assert explained.as_array(table.shape)[explained.rows[0], explained.columns[0]] == explained.weights[0]
+    found = imputer.explain(*at)
+    assert (found.at, found.coordinates.shape) == (at, (len(found.weights), 2))
+    assert found.value == pytest.approx(filled[at], abs=1e-4)
+    np.testing.assert_array_equal(found.values, table[found.rows, found.columns])
+    assert found.kernel.shape == found.weights.shape
+    assert np.corrcoef(found.kernel, found.weights)[0, 1] > 0.3
+    assert found.as_array(table.shape)[found.rows[0], found.columns[0]] == found.weights[0]
     known = imputer.explain(*map(int, np.argwhere(~np.isnan(table))[0]))
     assert (known.kernel, known.weights.tolist()) == (None, [1.0])
     # The kernel and the ridge make the weights.
     if "row_features" in sides and "column_features" not in sides:
         model = imputer.model_
-        gram = model.fitted.kernel[np.ix_(explained.rows, explained.rows)]
-        share = np.linalg.solve(gram + np.diag(gram).mean() * np.eye(len(gram)), explained.kernel)
-        np.testing.assert_allclose(explained.weights, share + (1 - share.sum()) / len(share))
+        gram = model.fitted.kernel[np.ix_(found.rows, found.rows)]
+        share = np.linalg.solve(gram + np.diag(gram).mean() * np.eye(len(gram)), found.kernel)
+        np.testing.assert_allclose(found.weights, share + (1 - share.sum()) / len(share))
 
 
 @pytest.mark.parametrize("share", [0, 1, -1, 2])
@@ -108,7 +108,7 @@ def test_equal_distances_count_together():
 
 
 def test_without_a_kernel():
-    explained = Inpainter(hourglass(2)).fit(mask=HOLES).explain(IMAGE, AT)
-    bare = Explanation(explained.at, explained.coordinates, explained.values, explained.weights, explained.value)
+    found = Inpainter(hourglass(2)).fit(mask=HOLES).explain(IMAGE, AT)
+    bare = Explanation(found.at, found.coordinates, found.values, found.weights, found.value)
     with pytest.raises(InputError, match="needs an explanation with a kernel"):
         bare.as_array(HOLES.shape, kernel=True)

@@ -1,7 +1,4 @@
-"""Feature priors: what the coordinates of a grid look like before the network sees them.
-
-A prior is a covariance of coordinates and nothing else. It never sees a target.
-"""
+"""Feature priors: the covariance of a grid's coordinates at the input of the network."""
 
 from __future__ import annotations
 
@@ -14,16 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .errors import InputError, check_number
-from .kernels.table import Array, Axis
+from .kernels.table import Array, Axis, neighbours
 from .runtime.memory import require
 
 
 class Prior(Protocol):
-    """Anything with a covariance over the coordinates of a grid."""
+    """A covariance over the coordinates of a grid."""
 
     @property
     def stationary(self) -> bool:
-        """Whether all coordinates are alike, so that the grid may be endless."""
+        """Whether the covariance depends on the offset alone, so that the grid may be endless."""
 
     def table(self, shape: tuple[int, ...] | None, ndim: int) -> tuple[Array, tuple[Axis, ...]]:
         """Sigma0 as a table ``T[r, d]`` on a torus of this shape, or on the endless grid (None)."""
@@ -31,15 +28,20 @@ class Prior(Protocol):
 
 @dataclass(frozen=True)
 class IID:
-    """Channels drawn independently for every coordinate.
+    """Independent and identically distributed channels at every coordinate.
 
     The covariance is mean**2 + variance where two coordinates are the same, mean**2 elsewhere.
 
     Parameters
     ----------
     mean, variance : float
-        Of the entries. The default is the uniform distribution on [0, 0.1] of Radhakrishnan et al.,
-        PNAS 2022, doi:10.1073/pnas.2115064119.
+        Of the channels. The default is the uniform distribution on [0, 0.1] of Radhakrishnan
+        et al., PNAS 2022, doi:10.1073/pnas.2115064119.
+
+    Raises
+    ------
+    InputError
+        If the variance is not above zero.
 
     Examples
     --------
@@ -51,16 +53,9 @@ class IID:
     variance: float = 1 / 1200
 
     def __post_init__(self) -> None:
+        variance = check_number("the variance of the prior", self.variance, above=0)
         object.__setattr__(self, "mean", check_number("the mean of the prior", self.mean))
-        object.__setattr__(
-            self, "variance", check_number("the variance of the prior", self.variance)
-        )
-        if self.variance <= 0:
-            raise InputError(
-                "the variance of the prior cannot be used",
-                expected="a number above zero",
-                got=repr(self.variance),
-            )
+        object.__setattr__(self, "variance", variance)
 
     @property
     def stationary(self) -> bool:
@@ -75,9 +70,7 @@ class IID:
 
 @dataclass(frozen=True)
 class Identity:
-    """Every coordinate has a channel of its own: the covariance is the identity.
-
-    On a network of convolutions this is the i.i.d. prior with mean 0 and variance 1.
+    """One channel per coordinate: the covariance is the identity, as of `IID(0.0, 1.0)`.
 
     Examples
     --------
@@ -117,12 +110,17 @@ class MeshGrid:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Features:
-    """Any array of features: the covariance is the sum over channels of their products.
+    """Given features: the covariance is their inner product.
 
     Parameters
     ----------
     values : array of shape (channels, *grid)
         One feature vector per coordinate.
+
+    Raises
+    ------
+    InputError
+        If the values have fewer than two axes, or are not finite.
 
     Examples
     --------
@@ -138,12 +136,11 @@ class Features:
         array = np.array(values, dtype=np.float64)
         if array.ndim < 2 or array.size == 0:
             raise InputError(
-                "the features cannot be used",
-                expected="an array of shape (channels, *grid)",
+                "features must be an array of shape (channels, *grid)",
                 got=f"shape {array.shape}",
             )
         if not np.isfinite(array).all():
-            raise InputError("the features hold NaN or infinity", expected="finite numbers")
+            raise InputError("features must be finite", got="NaN or infinity")
         array.flags.writeable = False
         object.__setattr__(self, "values", array)
         digest = hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()[:16]
@@ -160,8 +157,7 @@ class Features:
         sides = _sides(shape)
         if sides != self.values.shape[1:]:
             raise InputError(
-                "the feature prior has another grid than the image",
-                expected=f"features of shape (channels, {', '.join(map(str, sides))})",
+                f"features must have shape (channels, {', '.join(map(str, sides))})",
                 got=f"shape {self.values.shape}",
                 hint="boundary='wrap' with features for exactly the image's pixels",
             )
@@ -171,21 +167,14 @@ class Features:
             4 * 8 * math.prod(sides) ** 2,
             hint="a smaller grid, or the prior IID()",
         )
-        flat = self.values.reshape(len(self.values), -1)
-        dense = (flat.T @ flat).reshape(sides + sides)
-        rows = np.indices(sides, sparse=True)
-        index = []
-        for k, side in enumerate(sides):
-            r = rows[k].reshape(rows[k].shape + (1,) * ndim)
-            d = np.arange(side).reshape([-1 if j == k else 1 for j in range(ndim)])
-            index.append((r, (r + d) % side))
-        return dense[tuple(r for r, _ in index) + tuple(c for _, c in index)], axes
+        flat = self.values.reshape(len(self.values), -1)  # (channels, n)
+        every = np.arange(flat.shape[1])
+        first = every.reshape(sides + (1,) * ndim)
+        return (flat.T @ flat)[first, neighbours(every, axes)], axes
 
 
 def _sides(shape: tuple[int, ...] | None) -> tuple[int, ...]:
     if shape is None:
-        raise InputError(
-            "this prior tells coordinates apart, so it needs a grid of a given size",
-            hint="pass the shape of the image",
-        )
+        hint = "the shape of the image"
+        raise InputError("a prior that is not stationary needs the sides of the grid", hint=hint)
     return tuple(shape)

@@ -19,7 +19,7 @@ from ntkfill.nn import (
     hourglass,
 )
 from ntkfill.nn.evaluate import run
-from ntkfill.nn.layers import of_pairs
+from ntkfill.nn.layers import Covariance
 from ntkfill.priors import Features, Identity, MeshGrid
 from ntkfill.solvers import CG, Cholesky
 
@@ -120,7 +120,7 @@ def test_neural_tangents_dense(name, hidden):
     gram = golden["features"] @ golden["features"].T / golden["features"].shape[1]
     own = np.diagonal(gram)
     net = Sequential(*[Dense(), phi] * hidden, Dense())
-    state = run(net.layers, of_pairs(gram, own[:, None], own[None, :]))
+    state = run(net.layers, Covariance.of_pairs(gram, own[:, None], own[None, :]))
     gain = 2 / (1 + phi.slope**2) if isinstance(phi, TwoSlope) else 1.0  # theirs is not normalised
     for kind in ("nngp", "ntk"):
         expected = golden[f"{name}_hidden{hidden}_{kind}"] * gain**hidden

@@ -191,12 +191,12 @@ def test_a_refined_colour_is_made_of_all_channels():
         explained = inpainter.explain(colour, at, channel)
         assert explained.value == pytest.approx(filled[(*at, channel)], abs=0.02)
         np.testing.assert_array_equal(
-            explained.values, colour[(*explained.places.T, explained.channels)]
+            explained.values, colour[(*explained.coordinates.T, explained.channels)]
         )
         shares = [abs(explained.weights[explained.channels == c]).sum() for c in (0, 1)]
         assert min(shares) > 0.01
-        assert set(explained.heaviest(20).channels) <= {0, 1}
-        spread = explained.spread(colour.shape)
+        assert set(explained.largest(20).channels) <= {0, 1}
+        spread = explained.as_array(colour.shape)
         assert np.vdot(spread, colour) == pytest.approx(explained.value)
     with pytest.raises(InputError, match="channel must be below 2"):
         inpainter.explain(colour, at, 2)

@@ -359,14 +359,14 @@ def test_nothing_is_written_to_the_prior(net, grid, average):
         (lambda: hourglass(1, upsample="lanczos"), "'nearest' or 'bilinear'"),
         (lambda: hourglass(-1), "levels"),
         (lambda: hourglass(1, convs_up=0), "convs_up"),
-        (lambda: Sequential("Conv"), "made of layers.*got 'Conv'"),
+        (lambda: Sequential("Conv"), "layers must be of .*got 'Conv'"),
         (lambda: hourglass(3).kernel((12,)), r"divisible by 8; got \(12,\)"),
         (lambda: hourglass(2).ntk((8, 6)), r"divisible by 4; got \(8, 6\)"),
         (lambda: hourglass(2).kernel((21,)), "multiple of 4|divisible by 4"),
         (lambda: Sequential(Conv(3), Upsample()).kernel((8,)), "as many Upsample as Downsample"),
         (lambda: Sequential(Conv(3), Downsample()).ntk((8,)), "got 0 and 1"),
         (lambda: hourglass(1).kernel((8,), MeshGrid(), shift_average=True), "shift_average=False"),
-        (lambda: hourglass(1).kernel((8,), Features(np.ones((2, 6)))), "another grid"),
+        (lambda: hourglass(1).kernel((8,), Features(np.ones((2, 6)))), r"must have shape \(channels, 8\)"),
     ],
 )
 def test_refused(make, message):

@@ -7,7 +7,7 @@ from scipy import special
 from ntkfill import InputError
 from ntkfill.nn import GELU, Abs, Dense, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
 from ntkfill.nn.evaluate import run
-from ntkfill.nn.layers import Covariance, of_pairs
+from ntkfill.nn.layers import Covariance
 
 RHO = np.concatenate([[-1.0], np.linspace(-0.999, 0.999, 29), [1.0]])
 VARIANCES = [(1.0, 1.0), (0.3, 2.0), (4.0, 0.01), (2.5, 2.5)]
@@ -158,7 +158,7 @@ def test_relu_of_equal_inputs_is_one_to_the_last_bit():
 def test_equal_coordinates_stay_equal_to_the_last_bit(phi):
     """Or acos, through many layers, would lose half of the digits at correlation one."""
     variance = np.geomspace(1e-3, 1e3, 41)
-    state = of_pairs(variance, variance.copy(), variance.copy())
+    state = Covariance.of_pairs(variance, variance.copy(), variance.copy())
     for _ in range(5):
         state = phi(state)
         np.testing.assert_array_equal(state.nngp, state.left)
@@ -183,7 +183,7 @@ def test_correlation_rounded_beyond_one_is_one(beyond):
 
 @pytest.mark.parametrize("slope", [np.nan, np.inf, -np.inf])
 def test_slope_must_be_finite(slope):
-    with pytest.raises(InputError, match="the slope cannot be used; expected a finite number"):
+    with pytest.raises(InputError, match="slope must be a finite number"):
         TwoSlope(slope)
 
 
@@ -208,6 +208,6 @@ def test_state_after_an_activation(phi):
 def test_one_hidden_layer_is_the_table_kernel():
     """kappa(rho) = k1(rho) + rho k0(rho), the kernel of the paper for tables."""
     one = np.ones(1)
-    ntk = run([Dense(), ReLU(), Dense()], of_pairs(RHO, one, one)).ntk
+    ntk = run([Dense(), ReLU(), Dense()], Covariance.of_pairs(RHO, one, one)).ntk
     k0 = 1 - np.arccos(RHO) / np.pi
     np.testing.assert_allclose(ntk, 2 * RHO * k0 + np.sqrt(1 - RHO**2) / np.pi, atol=1e-15)

@@ -5,7 +5,7 @@ import pytest
 
 from ntkfill.nn import Dense, Erf, LeakyReLU, ReLU, Sequential, TwoSlope, pairs
 from ntkfill.nn.evaluate import run
-from ntkfill.nn.layers import of_pairs
+from ntkfill.nn.layers import Covariance
 from ntkfill.nn.pairs import of_gram, of_vectors
 
 RNG = np.random.default_rng(0)
@@ -23,7 +23,7 @@ def plain(net, left, right, kind="ntk"):
     first, second = (np.square(x).sum(axis=1) for x in (left, right))
     if left is right:
         np.fill_diagonal(gram, first)
-    return getattr(run(net.layers, of_pairs(gram, first[:, None], second[None])), kind)
+    return getattr(run(net.layers, Covariance.of_pairs(gram, first[:, None], second[None])), kind)
 
 
 @pytest.mark.parametrize("kind", ["ntk", "nngp"])
@@ -33,7 +33,7 @@ def test_tiles_are_the_whole(name, kind, sides, monkeypatch):
     net = NETS[name]
     if sides is not None:
         monkeypatch.setattr(pairs, "STRIP", sides[0])
-        monkeypatch.setattr(pairs, "PIECE", sides[1])
+        monkeypatch.setattr(pairs, "TILE", sides[1])
     for right in (LEFT, RIGHT):
         ours = net.between(LEFT, right, kind=kind)
         np.testing.assert_allclose(ours, plain(net, LEFT, right, kind), rtol=1e-12, atol=1e-12)

@@ -257,7 +257,7 @@ def padded(shape: tuple[int, ...], network: Sequential, shift_average: bool) -> 
     """The torus for an image: padded so that opposite sides do not interact, with sides that the
     stride divides and that suit fast Fourier transforms."""
     divisor = network.stride
-    if shift_average and network.axis.tail_period == 1 and network.mirrored:
+    if shift_average and network.axis.tail_period == 1 and network.mirror_symmetric:
         divisor = 1
     radius = network.receptive_radius
     return tuple(

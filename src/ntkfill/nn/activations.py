@@ -1,4 +1,4 @@
-"""Activations: what an elementwise function does to the covariance of its two Gaussian inputs.
+"""Activations: the covariance after an elementwise function of two Gaussian variables.
 
 For (u, v) centred Gaussian with covariance [[left, nngp], [nngp, right]], an activation phi needs
 E[phi(u) phi(v)], its *dual*, and E[phi'(u) phi'(v)], the dual of its derivative (Daniely, Frostig
@@ -21,7 +21,7 @@ PI = float(np.pi)
 
 @dataclass(frozen=True)
 class TwoSlope:
-    """max(x, 0) + slope * min(x, 0), scaled so that the variance stays what it is.
+    """max(x, 0) + slope * min(x, 0), scaled so that it preserves the variance.
 
     Arc-cosine kernels of Cho and Saul, NeurIPS 2009, for two slopes: with ReLU's normalised duals
     k0 and k1, the dual is ((1 - slope)^2 k1 + 2 slope rho) / (1 + slope^2), and that of the
@@ -44,16 +44,16 @@ class TwoSlope:
     slope: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slope", check_number("the slope", self.slope))
+        object.__setattr__(self, "slope", check_number("slope", self.slope))
 
     def __call__(self, state: Covariance) -> Covariance:
-        return _through(self.dual, state)
+        return _propagate(self.dual, state)
 
     def dual(self, nngp: Array, left: Array, right: Array) -> tuple[Array, Array]:
         """E[phi(u) phi(v)] and E[phi'(u) phi'(v)]."""
         if self.slope == 1.0:
             return nngp.copy(), np.ones_like(nngp)
-        # In place wherever it can be: the passes over the pairs are all that this costs.
+        # In place wherever possible: the cost is the passes over the pairs.
         scale = np.sqrt(left * right)
         if np.min(left, initial=1.0) > 0 and np.min(right, initial=1.0) > 0:
             rho = nngp / scale
@@ -136,7 +136,7 @@ class Erf:
     """
 
     def __call__(self, state: Covariance) -> Covariance:
-        return _through(self.dual, state)
+        return _propagate(self.dual, state)
 
     def dual(self, nngp: Array, left: Array, right: Array) -> tuple[Array, Array]:
         product = (1 + 2 * left) * (1 + 2 * right)
@@ -159,7 +159,7 @@ class GELU:
     """
 
     def __call__(self, state: Covariance) -> Covariance:
-        return _through(self.dual, state)
+        return _propagate(self.dual, state)
 
     def dual(self, nngp: Array, left: Array, right: Array) -> tuple[Array, Array]:
         product = (1 + left) * (1 + right)
@@ -184,7 +184,7 @@ class Sin:
     """
 
     def __call__(self, state: Covariance) -> Covariance:
-        return _through(self.dual, state)
+        return _propagate(self.dual, state)
 
     def dual(self, nngp: Array, left: Array, right: Array) -> tuple[Array, Array]:
         # exp(-(N + N') / 2) sinh(S), written so that neither factor overflows.
@@ -198,9 +198,9 @@ Activation = TwoSlope | Erf | GELU | Sin
 Dual = Callable[[Array, Array, Array], tuple[Array, Array]]
 
 
-def _through(dual: Dual, state: Covariance) -> Covariance:
-    """The variances go through the very same arithmetic as the covariances: where two coordinates
-    are equal the next correlation is then exactly 1, and acos loses nothing."""
+def _propagate(dual: Dual, state: Covariance) -> Covariance:
+    """The state after an activation. Variances go through the same arithmetic as covariances, so
+    that the correlation of equal coordinates stays exactly 1, where acos is ill-conditioned."""
     nngp, derivative = dual(state.nngp, state.left, state.right)
     derivative *= state.ntk
     left = dual(state.left, state.left, state.left)[0]

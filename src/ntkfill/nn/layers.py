@@ -1,8 +1,8 @@
 """The state that flows through an infinitely wide network, and the linear layers that act on it.
 
-The state is two arrays, nngp and ntk, and the variances of the former.
-A linear map of the grid acts alike on nngp and ntk; a layer with weights also adds the nngp to the
-ntk, because the gradient by a layer's own weights is its input.
+The state is a pair of covariances: nngp, of a layer's outputs, and ntk, of their gradients. A
+linear layer acts on both alike. A layer with weights also adds the nngp to the ntk, because the
+gradient with respect to its weights is its input.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Axes = tuple[Axis, ...]
 
 @dataclass(frozen=True)
 class Covariance:
-    """What a layer's outputs share, for pairs of coordinates.
+    """Covariances of a layer's outputs and of their gradients, for pairs of coordinates.
 
     Parameters
     ----------
@@ -41,31 +41,30 @@ class Covariance:
     ntk: Array
     left: Array
     right: Array
-    axes: tuple[Axis, ...] = ()
+    axes: Axes = ()
+
+    @classmethod
+    def of_pairs(cls, gram: Array, left: Array, right: Array) -> Covariance:
+        """The input of feature vectors, e.g. inner products (n, m), (n, 1) and (1, m)."""
+        # One zero stands for the ntk of all pairs: every pass over them costs time.
+        return cls(gram, np.zeros((1,) * gram.ndim, gram.dtype), left, right)
+
+    @classmethod
+    def of_grid(cls, table: Array, axes: Axes) -> Covariance:
+        """The input of a grid, from the prior's table."""
+        return cls(table, np.zeros_like(table), *variances(table, axes), axes)
 
 
-def of_pairs(nngp: Array, left: Array, right: Array) -> Covariance:
-    """The start for pairs of feature vectors, e.g. an (n, m) Gram matrix, (n, 1) and (1, m)."""
-    # One zero stands for all: passes over the pairs are what a kernel of vectors costs.
-    return Covariance(nngp, np.zeros((1,) * nngp.ndim, nngp.dtype), left, right)
-
-
-def of_grid(nngp: Array, axes: tuple[Axis, ...]) -> Covariance:
-    """The start on a grid."""
-    left, right = variances(nngp, axes)
-    return Covariance(nngp, np.zeros_like(nngp), left, right, axes)
-
-
-def variances(nngp: Array, axes: tuple[Axis, ...]) -> tuple[Array, Array]:
-    """Variance at both coordinates, from the entries with offset zero."""
+def variances(nngp: Array, axes: Axes) -> tuple[Array, Array]:
+    """Variance at both coordinates of each pair, from the entries of offset zero."""
     n = len(axes)
     variance = nngp[(slice(None),) * n + (0,) * n]
     left = variance.reshape(variance.shape + (1,) * n)
-    return left, second(left, axes)
+    return left, right_variance(left, axes)
 
 
-def second(left: Array, axes: tuple[Axis, ...]) -> Array:
-    """Variance at the second coordinate, from that at the first; one number where all agree."""
+def right_variance(left: Array, axes: Axes) -> Array:
+    """Variance at the second coordinate of each pair; one number where all are equal."""
     if np.all(left == left.flat[0]):
         return left[(slice(0, 1),) * left.ndim]
     return neighbours(left, axes)
@@ -73,7 +72,7 @@ def second(left: Array, axes: tuple[Axis, ...]) -> Array:
 
 @dataclass(frozen=True)
 class Dense:
-    """A fully connected layer, applied to every coordinate on its own.
+    """A fully connected layer, applied to each coordinate separately.
 
     Examples
     --------
@@ -89,7 +88,7 @@ class Dense:
     def apply(self, table: Array, axes: Axes) -> Array:
         return table
 
-    def on(self, axis: Axis) -> Axis:
+    def out_axis(self, axis: Axis) -> Axis:
         return axis
 
 
@@ -97,7 +96,7 @@ class Dense:
 class Conv:
     """A circular convolution with `size` taps along every axis.
 
-    Shifts both coordinates of a pair together, and takes the mean over the window.
+    The covariance of its outputs is the mean over shifts of both coordinates together.
 
     Parameters
     ----------
@@ -119,11 +118,7 @@ class Conv:
 
     def __post_init__(self) -> None:
         if not isinstance(self.size, Integral) or self.size < 1 or self.size % 2 == 0:
-            raise InputError(
-                "the window of a convolution must have a middle",
-                expected="an odd size such as 3",
-                got=repr(self.size),
-            )
+            raise InputError("size must be an odd integer, such as 3", got=repr(self.size))
         object.__setattr__(self, "size", int(self.size))
 
     def __call__(self, state: Covariance) -> Covariance:
@@ -141,7 +136,7 @@ class Conv:
                 taps *= self.size
         return table * table.dtype.type(1 / taps)
 
-    def on(self, axis: Axis) -> Axis:
+    def out_axis(self, axis: Axis) -> Axis:
         return axis
 
 
@@ -151,12 +146,12 @@ class Downsample:
 
     Examples
     --------
-    >>> Downsample().on(Axis(period=4, side=8))
+    >>> Downsample().out_axis(Axis(period=4, side=8))
     Axis(period=2, side=4, radius=1, tail_period=1)
     """
 
     def __call__(self, state: Covariance) -> Covariance:
-        axes = tuple(self.on(axis) for axis in state.axes)
+        axes = tuple(self.out_axis(axis) for axis in state.axes)
         nngp, ntk = (self.apply(table, state.axes) for table in (state.nngp, state.ntk))
         return Covariance(nngp, ntk, *variances(nngp, axes), axes)
 
@@ -165,17 +160,16 @@ class Downsample:
         for k, axis in enumerate(axes):
             if axis.side is not None and axis.side % 2:
                 raise InputError(
-                    "every second coordinate is kept, but the axis has an odd number of them",
-                    expected="a side divisible by 2 at every downsampling",
+                    "Downsample needs sides divisible by 2 at every level",
                     got=f"side {axis.side}",
                     hint="boundary='pad', which takes any size",
                 )
-            offsets = axis.positions(2 * np.arange(self.on(axis).count))
+            offsets = axis.positions(2 * np.arange(self.out_axis(axis).count))
             table = table[(slice(None),) * k + (slice(None, None, 2),)]
             table = np.take(table, offsets, axis=n + k)
         return table
 
-    def on(self, axis: Axis) -> Axis:
+    def out_axis(self, axis: Axis) -> Axis:
         return axis.downsampled()
 
 
@@ -187,11 +181,11 @@ class Upsample:
     ----------
     mode : {"nearest", "bilinear"}
         Repeat each coordinate, or interpolate linearly: circular, with half-pixel centres, so that
-        new coordinates are 3/4 of the nearer and 1/4 of the farther old one.
+        a fine coordinate is 3/4 of the nearer and 1/4 of the farther coarse one.
 
     Examples
     --------
-    >>> Upsample().on(Axis())
+    >>> Upsample().out_axis(Axis())
     Axis(period=2, side=None, radius=2, tail_period=1)
     """
 
@@ -199,36 +193,28 @@ class Upsample:
 
     def __post_init__(self) -> None:
         if self.mode not in ("nearest", "bilinear"):
-            raise InputError(
-                "no such upsampling", expected="'nearest' or 'bilinear'", got=repr(self.mode)
-            )
+            raise InputError("mode must be 'nearest' or 'bilinear'", got=repr(self.mode))
 
-    def __call__(
-        self, state: Covariance, offsets: Sequence[Index | None] | None = None
-    ) -> Covariance:
-        axes = tuple(self.on(axis) for axis in state.axes)
+    def __call__(self, state: Covariance, offsets: Sequence[Index] | None = None) -> Covariance:
+        axes = tuple(self.out_axis(axis) for axis in state.axes)
         nngp, ntk = (self.apply(table, state.axes, offsets) for table in (state.nngp, state.ntk))
         zero = [np.zeros(1, dtype=np.intp)] * len(axes)
         left = self.apply(state.nngp, state.axes, zero)
-        right = second(left, axes)
+        right = right_variance(left, axes)
         if offsets is not None and right.size > 1:
             for k, chosen in enumerate(offsets):
-                if chosen is not None:
-                    right = np.take(right, chosen, axis=len(axes) + k)
+                right = np.take(right, chosen, axis=len(axes) + k)
         return Covariance(nngp, ntk, left, right, axes)
 
-    def apply(
-        self, table: Array, axes: Axes, offsets: Sequence[Index | None] | None = None
-    ) -> Array:
-        """The table of the finer grid, at all its offsets or at chosen ones per axis."""
-        step = _nearest if self.mode == "nearest" else _bilinear
+    def apply(self, table: Array, axes: Axes, offsets: Sequence[Index] | None = None) -> Array:
+        """The table of the finer grid, at all offsets or at some of each axis."""
+        interpolate = _nearest if self.mode == "nearest" else _bilinear
         for k, axis in enumerate(axes):
-            chosen = offsets[k] if offsets is not None else None
-            fine = self.on(axis).offsets if chosen is None else chosen
-            table = step(table, axes, k, fine)
+            fine = self.out_axis(axis).offsets if offsets is None else offsets[k]
+            table = interpolate(table, axes, k, fine)
         return table
 
-    def on(self, axis: Axis) -> Axis:
+    def out_axis(self, axis: Axis) -> Axis:
         return axis.upsampled(self.mode)
 
 
@@ -237,18 +223,15 @@ Linear = Dense | Conv | Downsample | Upsample
 
 def _window_sum(table: Array, dimension: int, size: int) -> Array:
     """Sum over a circular window of this many entries around each one."""
-    period = table.shape[dimension]
-    half = size // 2
-    index = np.arange(-half, period + half) % period
-    padded = np.take(table, index, axis=dimension)
+    period, half = table.shape[dimension], size // 2
+    padded = np.take(table, np.arange(-half, period + half) % period, axis=dimension)
     before = (slice(None),) * dimension
-    total = (
-        padded[before + (slice(0, period),)] + padded[before + (slice(1, period + 1),)]
-        if size > 1
-        else padded
-    )
-    for shift in range(2, size):
-        total += padded[before + (slice(shift, shift + period),)]
+    shifted = [padded[before + (slice(shift, shift + period),)] for shift in range(size)]
+    if size == 1:
+        return padded
+    total = shifted[0] + shifted[1]
+    for part in shifted[2:]:
+        total += part
     return total
 
 
@@ -280,7 +263,7 @@ def _bilinear(table: Array, axes: Axes, k: int, fine: Index) -> Array:
 
 
 def _gather(table: Array, axis: Axis, k: int, n: int, remainders: Index, offsets: Index) -> Array:
-    """Entries at these remainders and offsets of axis k, the negative offsets by mirroring."""
+    """Entries at these remainders and offsets of axis k; negative offsets by mirror symmetry."""
     taken = np.take(table, remainders, axis=k)
     places = axis.locate(np.zeros(1, dtype=np.intp), offsets)[1]
     result = np.take(taken, places, axis=n + k)

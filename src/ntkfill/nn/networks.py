@@ -1,7 +1,8 @@
-"""A network: layers one after the other, and the kernels that it is in the limit of width."""
+"""Infinitely wide networks: sequences and mixtures of them, and their kernels."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,16 +60,16 @@ class Sequential:
 
     @property
     def axis(self) -> Axis:
-        """The endless axis that the network makes of one without structure."""
+        """The endless axis of the network's kernel under an i.i.d. prior."""
         axis = Axis()
         for layer in self.layers:
             if isinstance(layer, Downsample | Upsample):
-                axis = layer.on(axis)
+                axis = layer.out_axis(axis)
         return axis
 
     @property
     def period(self) -> int:
-        """Coordinates this many apart are alike to the network."""
+        """The kernel repeats after this many coordinates along every axis."""
         return self.axis.period
 
     @property
@@ -78,17 +79,14 @@ class Sequential:
 
     @property
     def stride(self) -> int:
-        """A torus that the network can run on has sides divisible by this."""
-        level = deepest = 0
-        for layer in self.layers:
-            level += isinstance(layer, Downsample) - isinstance(layer, Upsample)
-            deepest = max(deepest, level)
-        return int(2**deepest)
+        """The sides of a torus that the network runs on are divisible by this."""
+        steps = (isinstance(x, Downsample) - isinstance(x, Upsample) for x in self.layers)
+        return int(2 ** max(itertools.accumulate(steps, initial=0)))
 
     @property
-    def mirrored(self) -> bool:
-        """Whether the network treats both directions of an axis alike (given i.i.d. features):
-        no downsampling, which keeps the even coordinates, after an upsampling."""
+    def mirror_symmetric(self) -> bool:
+        """Whether the kernel is symmetric under reflections of an axis, given i.i.d. features: no
+        downsampling, which keeps the even coordinates, after an upsampling."""
         kinds = [type(x) for x in self.layers if isinstance(x, Downsample | Upsample)]
         return kinds == sorted(kinds, key=lambda kind: kind is Upsample)
 
@@ -118,7 +116,7 @@ class Sequential:
 
         Returns
         -------
-        Stationary, Periodic or (priors that tell all coordinates apart) DenseKernel
+        Stationary, Periodic or (of priors that are not stationary) DenseKernel
 
         Raises
         ------
@@ -134,7 +132,7 @@ class Sequential:
         Periodic(shape=(8, 8), period=(2, 2), dtype=float32)
         """
         prior = IID() if prior is None else prior
-        shape = checked(shape)
+        shape = check_shape(shape)
         table, axes = self.table(shape, prior, kind=kind, shift_average=shift_average, dtype=dtype)
         return as_kernel(table, axes, shape)
 
@@ -148,15 +146,15 @@ class Sequential:
         dtype: type = np.float32,
         progress: Progress | None = None,
     ) -> tuple[Array, tuple[Axis, ...]]:
-        """The array that `kernel` wraps, and what it holds along each axis."""
-        shape = checked(shape)
+        """The array that `kernel` wraps, and its axes."""
+        shape = check_shape(shape)
         if kind not in ("ntk", "nngp"):
-            raise InputError("no such kernel", expected="'ntk' or 'nngp'", got=repr(kind))
+            raise InputError("kind must be 'ntk' or 'nngp'", got=repr(kind))
         if np.dtype(dtype).kind != "f":
-            raise InputError("a kernel is made of floats", got=repr(dtype))
+            raise InputError("dtype must be a floating-point type", got=repr(dtype))
         if shift_average and not prior.stationary:
             raise InputError(
-                "a prior that tells coordinates apart has no shift average",
+                "shift_average=True needs a stationary prior",
                 got=repr(prior),
                 hint="shift_average=False",
             )
@@ -173,9 +171,9 @@ class Sequential:
         return exact(self.layers, start, axes, kind, dtype, progress)
 
     def table_grid(self, shape: tuple[int, ...], prior: Prior) -> tuple[int, ...] | None:
-        """The torus on which the table has to be made; None where the endless grid's will do."""
-        roomy = all(side >= 2 * self.receptive_radius for side in shape)
-        return None if prior.stationary and self.mirrored and roomy else tuple(shape)
+        """The torus on which the table is computed; None where that of the endless grid serves."""
+        large = all(side >= 2 * self.receptive_radius for side in shape)
+        return None if prior.stationary and self.mirror_symmetric and large else tuple(shape)
 
     def ntk(self, shape: tuple[int, ...], prior: Prior | None = None) -> Array:
         """The neural tangent kernel as one array, shape (*shape, *shape), float64.
@@ -226,18 +224,20 @@ class Sequential:
                [0.3183, 2.    ]])
         """
         if any(isinstance(layer, Conv | Downsample | Upsample) for layer in self.layers):
-            raise InputError("this network needs a grid", expected="Dense layers and activations")
+            raise InputError(
+                "a network of feature vectors must have Dense layers and activations only",
+                got=repr(self),
+            )
         right = left if right is None else right
         if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
             raise InputError(
-                "the feature vectors do not fit",
-                expected="shapes (n, features) and (m, features)",
+                "feature vectors must have shapes (n, features) and (m, features)",
                 got=f"{left.shape} and {right.shape}",
             )
         return of_vectors(self.layers, left, None if right is left else right, kind)
 
     def _full(self, shape: tuple[int, ...], prior: Prior | None, kind: Kind) -> Array:
-        shape = checked(shape)
+        shape = check_shape(shape)
         size = math.prod(shape)
         require(
             f"the dense kernel of a grid {shape}",
@@ -253,21 +253,19 @@ class Sequential:
         ups = sum(isinstance(layer, Upsample) for layer in self.layers)
         if downs != ups:
             raise InputError(
-                "the network ends at another resolution than it began",
-                expected="as many Upsample as Downsample layers",
+                "a network of grids must have as many Upsample as Downsample layers",
                 got=f"{ups} and {downs}",
             )
         if grid is not None and any(side % self.stride for side in grid):
             raise InputError(
-                "the network cannot run on a torus of this shape",
-                expected=f"sides divisible by {self.stride}",
+                f"the sides of the torus must be divisible by {self.stride}",
                 got=str(grid),
                 hint="boundary='pad', which takes any size",
             )
 
 
-# No grid that fits into a computer has use for more.
-MOST = 32
+# No grid that fits into memory needs more levels, or more convolutions per level.
+MAX_LEVELS = 32
 
 
 def hourglass(
@@ -278,15 +276,15 @@ def hourglass(
     upsample: Literal["nearest", "bilinear"] = "nearest",
     activation: Activation | None = None,
 ) -> Sequential:
-    """Down and up again: the family of networks of Radhakrishnan et al., PNAS 2022.
+    """An encoder and decoder, the family of networks of Radhakrishnan et al., PNAS 2022.
 
     Parameters
     ----------
     levels : int
-        How often the grid is halved. The network looks 2**levels coordinates far.
+        How often the grid is halved. With nearest upsampling the receptive radius is 2**levels.
     convs_down, convs_up : int
-        Convolutions, each with an activation, per level on the way down (and at the bottom), and
-        on the way up. There is no activation after the last one.
+        Convolutions, each followed by an activation, per level of the encoder (and at the coarsest
+        level) and of the decoder. There is no activation after the last one.
     size : int
         Taps of each convolution along every axis, odd.
     upsample : {"nearest", "bilinear"}
@@ -310,9 +308,9 @@ def hourglass(
     >>> hourglass(3).receptive_radius
     8
     """
-    levels = check_integer("levels", levels, 0, MOST)
-    convs_down = check_integer("convs_down", convs_down, 1, MOST)
-    convs_up = check_integer("convs_up", convs_up, 1, MOST)
+    levels = check_integer("levels", levels, 0, MAX_LEVELS)
+    convs_down = check_integer("convs_down", convs_down, 1, MAX_LEVELS)
+    convs_up = check_integer("convs_up", convs_up, 1, MAX_LEVELS)
     phi = LeakyReLU() if activation is None else activation
     step: list[Layer] = [Conv(size), phi]
     layers: list[Layer] = [*(step * convs_down), Downsample()] * levels
@@ -348,7 +346,7 @@ def fully_connected(depth: int = 1) -> Sequential:
 
 
 RIDGE = 1e-3
-"""What is added to a kernel's diagonal, relative to its mean, where nobody says otherwise."""
+"""The default ridge of grids, relative to the mean of the kernel's diagonal."""
 
 
 @dataclass(frozen=True)
@@ -359,9 +357,14 @@ class Member:
     ----------
     network : Sequential
     ridge : float
-        Added to its kernel's diagonal, relative to the mean.
+        Added to its kernel's diagonal, relative to the mean; at least 0.
     weight : float
-        What its answer counts.
+        Of its predictions.
+
+    Raises
+    ------
+    InputError
+        If the network is not a Sequential, or the ridge negative.
     """
 
     network: Sequential
@@ -370,28 +373,22 @@ class Member:
 
     def __post_init__(self) -> None:
         if not isinstance(self.network, Sequential):
-            raise InputError(
-                "a member of a mixture is a network",
-                expected="Sequential(...)",
-                got=repr(self.network),
-            )
-        if check_number("the ridge", self.ridge) < 0:
-            raise InputError("the ridge cannot be used", expected="0 or more", got=repr(self.ridge))
+            raise InputError("network must be a Sequential", got=repr(self.network))
         # Plain floats, so that the repr can be read back.
-        object.__setattr__(self, "ridge", check_number("the ridge", self.ridge))
-        object.__setattr__(self, "weight", check_number("the weight", self.weight))
+        object.__setattr__(self, "ridge", check_number("ridge", self.ridge, minimum=0))
+        object.__setattr__(self, "weight", check_number("weight", self.weight))
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Networks whose answers are added up, with weights that sum to one.
+    """A weighted sum of networks' predictions, with weights that sum to one.
 
-    Weights may be negative: what two networks disagree about can say where the truth lies.
+    Weights may be negative: a linear combination can be better than any average.
 
     Parameters
     ----------
     members : tuple of Member
-        The one that counts most comes first.
+        The one of the largest weight comes first.
 
     Raises
     ------
@@ -413,19 +410,16 @@ class Mixture:
             isinstance(member, Member) for member in self.members
         ):
             raise InputError(
-                "a mixture is made of members",
-                expected="a tuple of Member(network, ridge, weight)",
+                "members must be a tuple of Member(network, ridge, weight)",
                 got=repr(self.members)[:200],
             )
         total = math.fsum(member.weight for member in self.members)
         if not abs(total - 1) < 1e-6:
-            raise InputError(
-                "the weights of a mixture do not sum to one", expected="1", got=f"{total:g}"
-            )
+            raise InputError("the weights of a mixture must sum to one", got=f"{total:g}")
 
     @property
     def receptive_radius(self) -> int:
-        """How far the network that looks farthest sees, in coordinates."""
+        """The largest of its networks."""
         return max(member.network.receptive_radius for member in self.members)
 
 
@@ -441,26 +435,20 @@ def as_kernel(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> k
     return kernels.DenseKernel(periodic.block(every, every), shape)
 
 
-def checked(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The sides of a grid, each a whole number above zero.
-
-    >>> checked([8, 4])
-    (8, 4)
-    """
+def check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The sides of a grid, each an integer above zero."""
     if not np.iterable(shape) or not tuple(shape):
-        raise InputError("this is no shape", expected="sides such as (64, 64)", got=repr(shape))
+        raise InputError("shape must be a tuple of sides, such as (64, 64)", got=repr(shape))
     return tuple(check_integer("a side of the grid", side, 1, 2**40) for side in shape)
 
 
 def _flattened(layers: tuple[object, ...]) -> Iterator[Layer]:
+    """The layers, those of nested networks in their place."""
     for layer in layers:
         if isinstance(layer, Sequential):
             yield from layer.layers
         elif isinstance(layer, LAYERS):
             yield layer
         else:
-            raise InputError(
-                "a network is made of layers",
-                expected=", ".join(layer.__name__ for layer in LAYERS),
-                got=repr(layer),
-            )
+            names = ", ".join(layer.__name__ for layer in LAYERS)
+            raise InputError(f"layers must be of {names}", got=repr(layer))

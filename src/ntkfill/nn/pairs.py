@@ -1,8 +1,8 @@
-"""A network of Dense layers between feature vectors, from their inner products.
+"""The kernel of a network of Dense layers between feature vectors, from their inner products.
 
-The layers act on every pair alone. The products are made in strips, large enough for them to run
-at full speed, and each strip goes through the layers in pieces: everything that an activation needs
-in between stays in a core's cache. The variances go through the layers once, not once a piece.
+Each pair goes through the layers independently. The inner products are computed in strips, large
+enough for full speed, and each strip goes through the layers in tiles that stay in a core's cache.
+The variances go through the layers once, not once per tile.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .activations import Activation
 from .evaluate import Kind, Layer
 from .layers import Dense
 
-# Rows and columns of a strip, and of a piece.
+# Rows and columns of a strip, and of a tile.
 STRIP = 512, 4096
-PIECE = 64, 512
+TILE = 64, 512
 
 
 def of_gram(
@@ -36,35 +36,20 @@ def of_gram(
 ) -> Array:
     """The kernel for inner products (n, m) and squared lengths (n,) and (m,), on one core.
 
-    Parameters
-    ----------
-    layers : sequence of Dense and activations
-    gram : float array of shape (n, m)
-    left, right : float array of shape (n,) and (m,)
-    kind : {"ntk", "nngp"}
-    overwrite : bool
-        Whether the result may take the place of `gram`.
-    symmetric : bool
-        Whether `gram` is, and `left` is `right`: half is mirrored.
+    With `symmetric` (gram is, and left is right) half is mirrored; with `overwrite` the result may
+    take the place of gram.
 
-    Returns
-    -------
-    array of shape (n, m)
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> from ntkfill.nn import Dense, ReLU
     >>> of_gram([Dense(), ReLU(), Dense()], np.zeros((1, 1)), np.ones(1), np.ones(1)).round(4)
     array([[0.3183]])
     """
     result = gram if overwrite else np.empty_like(gram)
     first = _variances(layers, left)
-    sides = (first, first if symmetric else _variances(layers, right))
+    variances = (first, first if symmetric else _variances(layers, right))
     every = slice(0, len(left)), slice(0, len(right))
-    piece = _piece(len(right))
-    for place in _triangle(len(left), piece) if symmetric else _pieces(*every, piece):
-        result[place] = _through(layers, gram[place], sides, place, kind)
+    size = _tile_size(len(right))
+    for place in _triangle(len(left), size) if symmetric else _tiles(*every, size):
+        result[place] = _propagate(layers, gram[place], variances, place, kind)
         if symmetric and place[0] != place[1]:
             result[place[::-1]] = result[place].T
     return result
@@ -73,70 +58,65 @@ def of_gram(
 def of_vectors(
     layers: Sequence[Layer], left: Array, right: Array | None = None, kind: Kind = "ntk"
 ) -> Array:
-    """The kernel between rows of features, (n, k) and (m, k); of one set, half is mirrored.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ntkfill.nn import Dense, ReLU
-    >>> of_vectors([Dense(), ReLU(), Dense()], np.eye(2)).round(4)
-    array([[2.    , 0.3183],
-           [0.3183, 2.    ]])
-    """
+    """The kernel between rows of features, (n, k) and (m, k), on all cores; of one set, half is
+    mirrored."""
     other = left if right is None else right
     result = np.empty((len(left), len(other)), dtype=np.result_type(left, other))
-    own = _lengths(left)
-    first = _variances(layers, own)
-    sides = (first, first if right is None else _variances(layers, _lengths(other)))
+    lengths = np.einsum("ij,ij->i", left, left)
+    first = _variances(layers, lengths)
+    variances = (
+        first,
+        first if right is None else _variances(layers, np.einsum("ij,ij->i", right, right)),
+    )
 
     def work(strip: tuple[slice, slice]) -> None:
         rows, columns = strip
         np.matmul(left[rows], other[columns].T, out=result[strip])
         if right is None and rows == columns:
-            # The very numbers of the variances: correlations with itself are then exactly 1.
-            np.fill_diagonal(result[strip], own[rows])
-        for place in _pieces(rows, columns, _piece(columns.stop - columns.start)):
-            result[place] = _through(layers, result[place], sides, place, kind)
+            # The same numbers as the variances: the correlation with itself is then exactly 1.
+            np.fill_diagonal(result[strip], lengths[rows])
+        for place in _tiles(rows, columns, _tile_size(columns.stop - columns.start)):
+            result[place] = _propagate(layers, result[place], variances, place, kind)
             if right is None and rows != columns:
                 result[place[::-1]] = result[place].T
 
     every = slice(0, len(left)), slice(0, len(other))
     with threadpool_limits(1):
-        parallel_for(work, _triangle(len(left), STRIP) if right is None else _pieces(*every, STRIP))
+        parallel_for(work, _triangle(len(left), STRIP) if right is None else _tiles(*every, STRIP))
     return result
 
 
-def _piece(columns: int) -> tuple[int, int]:
-    """As many rows as fit, the fewer columns there are the more."""
-    wide = max(1, min(PIECE[1], columns))
-    return max(1, PIECE[0] * PIECE[1] // wide), wide
+def _tile_size(columns: int) -> tuple[int, int]:
+    """Rows and columns of a tile; the fewer columns there are, the more rows."""
+    width = max(1, min(TILE[1], columns))
+    return max(1, TILE[0] * TILE[1] // width), width
 
 
-def _pieces(rows: slice, columns: slice, sides: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Rectangles of at most these sides."""
-    for i in range(rows.start, rows.stop, sides[0]):
-        for j in range(columns.start, columns.stop, sides[1]):
-            yield slice(i, min(i + sides[0], rows.stop)), slice(j, min(j + sides[1], columns.stop))
+def _tiles(rows: slice, columns: slice, size: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Rectangles of at most this size."""
+    for i in range(rows.start, rows.stop, size[0]):
+        for j in range(columns.start, columns.stop, size[1]):
+            yield slice(i, min(i + size[0], rows.stop)), slice(j, min(j + size[1], columns.stop))
 
 
-def _triangle(count: int, sides: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """The diagonal in squares, and what is right of it in strips."""
-    for i in range(0, count, sides[0]):
-        rows = slice(i, min(i + sides[0], count))
+def _triangle(count: int, size: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Squares along the diagonal, and rectangles of the rest of the upper triangle."""
+    for i in range(0, count, size[0]):
+        rows = slice(i, min(i + size[0], count))
         yield rows, rows
-        yield from _pieces(rows, slice(rows.stop, count), sides)
+        yield from _tiles(rows, slice(rows.stop, count), size)
 
 
-def _through(
+def _propagate(
     layers: Sequence[Layer],
     tile: Array,
-    sides: tuple[list[Array], list[Array]],
+    variances: tuple[list[Array], list[Array]],
     place: tuple[slice, slice],
     kind: Kind,
 ) -> Array:
-    """One piece through the layers, with the variances before each of them."""
+    """One tile through the layers, given the variances before each of them."""
     nngp, ntk = tile, None
-    for layer, left, right in zip(layers, *sides, strict=True):
+    for layer, left, right in zip(layers, *variances, strict=True):
         if isinstance(layer, Dense):
             ntk = nngp if ntk is None else ntk + nngp
         else:
@@ -149,15 +129,11 @@ def _through(
 
 
 def _variances(layers: Sequence[Layer], lengths: Array) -> list[Array]:
-    """Before every layer, as far as an activation needs them."""
+    """The variances before every layer, as far as an activation needs them."""
     last = max((k for k, layer in enumerate(layers) if not isinstance(layer, Dense)), default=0)
     found = [lengths]
     for layer in layers[:last]:
         before = found[-1]
-        same = isinstance(layer, Dense)
-        found.append(before if same else cast(Activation, layer).dual(before, before, before)[0])
+        dense = isinstance(layer, Dense)
+        found.append(before if dense else cast(Activation, layer).dual(before, before, before)[0])
     return (found + found[-1:] * len(layers))[: len(layers)]
-
-
-def _lengths(rows: Array) -> Array:
-    return np.einsum("ij,ij->i", rows, rows)
