@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .errors import InputError, check_number
-from .kernels.table import Array, Axis, neighbours
+from .kernels.table import Array, Axis, at_second
 from .runtime.memory import require
 
 
@@ -170,7 +170,7 @@ class Features:
         flat = self.values.reshape(len(self.values), -1)  # (channels, n)
         every = np.arange(flat.shape[1])
         first = every.reshape(sides + (1,) * ndim)
-        return (flat.T @ flat)[first, neighbours(every, axes)], axes
+        return (flat.T @ flat)[first, at_second(every, axes)], axes
 
 
 def _sides(shape: tuple[int, ...] | None) -> tuple[int, ...]:

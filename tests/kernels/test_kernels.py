@@ -222,17 +222,17 @@ ENDLESS, CIRCLE = Axis(4, None, 4), Axis(4, 8)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: DenseKernel(np.eye(5), (2, 3)), r"expected shape \(6, 6\); got shape \(5, 5\)"),
-        (lambda: DenseKernel(np.ones((4, 6)), (2, 2)), "does not fit its grid"),
+        (lambda: DenseKernel(np.eye(5), (2, 3)), r"must have shape \(6, 6\); got shape \(5, 5\)"),
+        (lambda: DenseKernel(np.ones((4, 6)), (2, 2)), r"must have shape \(4, 4\)"),
         (lambda: Kronecker(dense(2, 2), dense(6)), "one axis each"),
         (lambda: kronecker(2, 2, nuggets=(-1.0, 0.0)), ">= 0; got Kronecker"),
         (lambda: kronecker(2, 2, effects=(0.0, float("nan"))), ">= 0"),
         (lambda: Periodic(np.ones((4, 5)), (ENDLESS,), (10,)), "multiple of 4, at least 7; got 10"),
         (lambda: Periodic(np.ones((4, 5)), (ENDLESS,), (4,)), "at least 7; got 4"),
-        (lambda: Periodic(np.ones((4, 8)), (CIRCLE,), (16,)), "expected 8; got 16"),
+        (lambda: Periodic(np.ones((4, 8)), (CIRCLE,), (16,)), "must be 8; got 16"),
         (lambda: Periodic(np.ones((2, 8)), (Axis(2, None, 4, 4),), (10,)), "multiple of 4.*got 10"),
         (lambda: Stationary(np.ones(5), (Axis(1, None, 4),), (6,)), "at least 7; got 6"),
-        (lambda: Stationary(np.ones(8), (Axis(1, 8),), (7,)), "expected 8; got 7"),
+        (lambda: Stationary(np.ones(8), (Axis(1, 8),), (7,)), "must be 8; got 7"),
         (lambda: Stationary(np.ones((5, 5)), (Axis(1, None, 4),) * 2, (7, 6)), "at least 7; got 6"),
     ],
 )

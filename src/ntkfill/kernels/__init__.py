@@ -1,9 +1,9 @@
-"""Kernels: positive semi-definite functions of two coordinates of a grid, held compactly.
+"""Kernels: positive semi-definite functions of two coordinates of a grid.
 
-Five ways to hold one: every entry (`DenseKernel`), many small ones side by side (`Blocks`), the
-product of one of rows and one of columns (`Kronecker`), a table ``T[r, d]`` that repeats with the
-network's period (`Periodic`), or one number per offset (`Stationary`). All answer the same
-questions: ``shape``, ``diagonal()``, ``block(rows, cols)``, ``matvec(x)``.
+`DenseKernel` holds every entry, `Blocks` many small kernels, `Kronecker` the factors of a product of
+one kernel of rows and one of columns, `Periodic` a table ``T[r, d]`` that repeats with the network's
+period, `Stationary` one number per offset. All have ``shape``, ``diagonal()``,
+``block(rows, cols)`` and ``matvec(x)``.
 """
 
 from .base import Coordinates, Kernel

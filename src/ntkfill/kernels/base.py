@@ -1,4 +1,4 @@
-"""What every kernel can be asked: a positive semi-definite function of two coordinates."""
+"""The protocol of kernels: positive semi-definite functions of two coordinates of a grid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Coordinates = NDArray[np.integer]
 
 
 class Kernel(Protocol):
-    """What a solver may ask of a kernel on a grid of coordinates."""
+    """A positive semi-definite function of two coordinates of a grid."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -31,10 +31,8 @@ class Kernel(Protocol):
 
 
 def check_vector(x: Array, shape: tuple[int, ...]) -> None:
-    """Refuse a vector over another grid than the kernel's."""
+    """Refuse a vector over a grid of another shape."""
     if x.shape[x.ndim - len(shape) :] != shape or x.ndim < len(shape):
         raise InputError(
-            "this vector has another grid than the kernel",
-            expected=f"shape (..., {', '.join(map(str, shape))})",
-            got=str(x.shape),
+            f"x must have shape (..., {', '.join(map(str, shape))})", got=f"shape {x.shape}"
         )

@@ -23,7 +23,12 @@ class DenseKernel:
     ----------
     values : array of shape (n, n)
     shape : tuple of int
-        The grid, n coordinates in all.
+        Of the grid, n coordinates in all.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not match.
 
     Examples
     --------
@@ -39,9 +44,7 @@ class DenseKernel:
         size = math.prod(self.shape)
         if self.values.shape != (size, size):
             raise InputError(
-                "the kernel does not fit its grid",
-                expected=f"shape {(size, size)}",
-                got=f"shape {self.values.shape}",
+                f"values must have shape {(size, size)}", got=f"shape {self.values.shape}"
             )
 
     def __repr__(self) -> str:

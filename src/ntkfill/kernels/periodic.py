@@ -34,9 +34,14 @@ class Periodic:
     ----------
     table : array of shape (*periods, *counts)
     axes : tuple of Axis
-        What the table holds along each axis of the grid.
+        The offsets that the table holds along each axis of the grid.
     shape : tuple of int
         Sides of the torus, each divisible by the axis' period.
+
+    Raises
+    ------
+    InputError
+        If the table, the axes and the torus do not match.
 
     Examples
     --------
@@ -77,53 +82,50 @@ class Periodic:
 
     @cached_property
     def operator(self) -> Operator:
-        """The fastest exact way to multiply by this kernel that memory allows."""
+        """The faster exact way to multiply by this kernel."""
         return banded(self.table, self.axes, self.shape) or fourier(
             self.table, self.axes, self.shape
         )
 
     def shift_averaged(self) -> Stationary:
         """The mean over the remainders: the kernel of an ensemble of networks, one for each
-        placement of the sampling grid."""
+        alignment of the downsampled grid."""
         n = len(self.axes)
         mean = self.table.mean(axis=tuple(range(n)), dtype=np.float64)
         return Stationary(mean, tuple(replace(axis, period=1) for axis in self.axes), self.shape)
 
 
 def banded(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Operator | None:
-    """The product through the 3^n blocks of tiles that touch, the constant tail as one number.
-
-    None where the kernel does not end at its neighbouring tiles.
-    """
+    """The product by the 3^n blocks of adjacent tiles plus the constant tail; None where the kernel
+    varies beyond adjacent tiles."""
     n = len(axes)
     if any(
         axis.side is not None or axis.tail_period != 1 or axis.radius > axis.period for axis in axes
     ):
         return None
     period = tuple(axis.period for axis in axes)
-    far = table[(0,) * n + (-1,) * n]
-    near = list(itertools.product((-1, 0, 1), repeat=n))
-    half = near[len(near) // 2 :]  # the others are transposes
+    tail = table[(0,) * n + (-1,) * n]
+    adjacent = list(itertools.product((-1, 0, 1), repeat=n))
+    half = adjacent[len(adjacent) // 2 :]  # the others are transposes
     size = math.prod(period)
     require(
         "the kernel's blocks",
         len(half) * size**2 * table.itemsize,
         hint="a network with fewer levels",
     )
-    compact = table - far
+    compact = table - tail
     blocks = {step: _block(compact, axes, step) for step in half}
 
     def multiply(x: Array) -> Array:
         tiles = _split(x, shape, period)
         lead = tuple(range(1, 1 + n))
         result = np.zeros_like(tiles)
-        for step in near:
+        for step in adjacent:
             block = blocks[step] if step in blocks else blocks[tuple(-s for s in step)].T
-            # The tile at a + step, seen from the tile at a.
             moved = np.roll(tiles, [-s for s in step], lead) if any(step) else tiles
-            # One large product: the block is read once for all tiles and channels.
+            # One large product: the block is read once for all tiles and right-hand sides.
             result += (moved.reshape(-1, size) @ block.T).reshape(tiles.shape)
-        sums = x.reshape(x.shape[: x.ndim - n] + (-1,)).sum(axis=-1, dtype=np.float64) * float(far)
+        sums = x.reshape(x.shape[: x.ndim - n] + (-1,)).sum(axis=-1, dtype=np.float64) * float(tail)
         result += sums.reshape((-1,) + (1,) * (n + 1)).astype(x.dtype)
         return _join(result, x.shape, shape, period)
 
@@ -133,10 +135,8 @@ def banded(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Oper
 def fourier(
     table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...], *, root: bool = False
 ) -> Operator:
-    """The product through one block per frequency of the grid of tiles; for any tail.
-
-    With `root`, that of the symmetric square root of the kernel.
-    """
+    """The product by one block per frequency of the grid of tiles, for any tail; with `root`, the
+    product with the symmetric square root of the kernel."""
     n = len(axes)
     period = tuple(axis.period for axis in axes)
     count = [side // p for side, p in zip(shape, period, strict=True)]
@@ -147,10 +147,10 @@ def fourier(
         hint="a network with fewer levels",
     )
     steps = itertools.product(*(range(c) for c in count))
-    near = [
+    nearest = [
         tuple((s + c // 2) % c - c // 2 for s, c in zip(step, count, strict=True)) for step in steps
     ]
-    blocks = np.stack([_block(table, axes, step, shape) for step in near])
+    blocks = np.stack([_block(table, axes, step, shape) for step in nearest])
     blocks = blocks.reshape(*count, size, size)
     lead = tuple(range(n))
     waves = fft.rfftn(blocks, axes=lead, workers=workers())
@@ -176,7 +176,7 @@ def _block(
     step: tuple[int, ...],
     shape: tuple[int, ...] | None = None,
 ) -> Array:
-    """Kernel between the coordinates of a tile and those of the tile `step` away."""
+    """The kernel between the coordinates of a tile and those of the tile `step` away."""
     n = len(axes)
     remainders, places = [], []
     for k, axis in enumerate(axes):
@@ -193,7 +193,7 @@ def _block(
 
 
 def _split(x: Array, shape: tuple[int, ...], period: tuple[int, ...]) -> Array:
-    """(..., *shape) to (channels, *tiles, p^n)."""
+    """Reshape (..., *shape) to (channels, *tiles, p^n)."""
     n = len(shape)
     pairs = [k for s, p in zip(shape, period, strict=True) for k in (s // p, p)]
     tiles = x.reshape(-1, *pairs)

@@ -1,4 +1,4 @@
-"""A kernel of the offset alone, on a torus: a convolution."""
+"""Kernels of the offset alone, on a torus: a product with one is a convolution."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .table import Array, Axis, block, check_torus
 
 @dataclass(frozen=True, eq=False)
 class Stationary:
-    """A kernel of the offset alone, on a torus.
+    """A kernel of the offset alone, on a torus, by one number per offset.
 
     Parameters
     ----------
@@ -25,6 +25,11 @@ class Stationary:
         Of period one.
     shape : tuple of int
         Sides of the torus.
+
+    Raises
+    ------
+    InputError
+        If the values, the axes and the torus do not match.
 
     Examples
     --------
@@ -57,17 +62,15 @@ class Stationary:
     @cached_property
     def spectrum(self) -> Array:
         """Eigenvalues, in the layout of a real FFT: shape (*shape[:-1], shape[-1] // 2 + 1)."""
-        places = []
-        for axis, side in zip(self.axes, self.shape, strict=True):
-            offset = np.arange(side)
-            places.append(axis.positions(np.minimum(offset, side - offset)))
-        spectrum = fft.rfftn(self.values[np.ix_(*places)], workers=workers()).real
-        # A covariance has no negative eigenvalues; what is below zero is rounding.
+        sides = zip(self.axes, map(np.arange, self.shape), self.shape, strict=True)
+        offsets = [axis.positions(np.minimum(each, side - each)) for axis, each, side in sides]
+        spectrum = fft.rfftn(self.values[np.ix_(*offsets)], workers=workers()).real
+        # A covariance has no negative eigenvalues; those below zero are rounding errors.
         return np.maximum(spectrum, 0.0)
 
 
 def convolve(x: Array, spectrum: Array) -> Array:
-    """Circular convolution of x (..., *shape) with the kernel that has this (real) spectrum."""
+    """Circular convolution of x (..., *shape) with the kernel of this (real) spectrum."""
     axes = tuple(range(x.ndim - spectrum.ndim, x.ndim))
     shape = [x.shape[k] for k in axes]
     waves = fft.rfftn(x, axes=axes, workers=workers())

@@ -1,8 +1,9 @@
-"""The axes of a grid, and the arrays ``T[r, d]`` that hold what two of its coordinates share.
+"""Tables ``T[r, d]``: functions of two coordinates of a grid that repeat with a period.
 
-A network on a grid treats coordinates i and i + period alike, so whatever it says of a pair (i, i')
-depends on r = i mod period and on the offset d = i' - i. Every array of a kernel computation is a
-*table* with one dimension for r and one for d per axis: shape ``(*periods, *offset counts)``.
+The kernel of a network on a grid is unchanged if both coordinates move by the network's period, so
+K[i, i'] depends on r = i mod period and on the offset d = i' - i. Every array of a kernel
+computation is a *table* with one dimension for r and one for d per axis: shape
+``(*periods, *offset counts)``.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ Index = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a grid, and which offsets a table holds along it.
+    """One axis of a grid, and the offsets that a table holds along it.
 
     Parameters
     ----------
     period : int
-        Coordinates this many apart are alike.
+        The kernel repeats after this many coordinates.
     side : int or None
         The number of coordinates of a circular axis: offsets 0 .. side - 1 are held, modulo side.
         ``None`` for an endless line: offsets 0 .. radius + tail_period - 1 are held, those
@@ -52,7 +53,7 @@ class Axis:
 
     @property
     def count(self) -> int:
-        """How many offsets are held."""
+        """The number of offsets held."""
         return self.side if self.side is not None else self.radius + self.tail_period
 
     @property
@@ -60,100 +61,64 @@ class Axis:
         return np.arange(self.count)
 
     def positions(self, offsets: Index) -> Index:
-        """Where non-negative offsets stand in the table."""
+        """Indices of non-negative offsets in the table."""
         if self.side is not None:
             return offsets % self.side
         beyond = self.radius + (offsets - self.radius) % self.tail_period
         return np.where(offsets < self.count, offsets, beyond)
 
     def locate(self, remainder: Index, offset: Index) -> tuple[Index, Index]:
-        """Where a pair stands in the table, for offsets of either sign."""
+        """Indices of pairs in the table, for offsets of either sign."""
         if self.side is not None:
             return remainder % self.period, offset % self.side
         mirrored = np.where(offset < 0, self.period - 1 - remainder, remainder)
         return mirrored, self.positions(np.abs(offset))
 
     def downsampled(self) -> Axis:
-        """The axis that is left when every second coordinate is kept."""
+        """The axis of every second coordinate."""
         if self.side is not None:
             return Axis(max(self.period // 2, 1), self.side // 2)
         tail = self.tail_period if self.tail_period % 2 else self.tail_period // 2
         return Axis(max(self.period // 2, 1), None, math.ceil(self.radius / 2), tail)
 
     def upsampled(self, mode: str) -> Axis:
-        """The axis with two coordinates for each one, interpolated by nearest or bilinear."""
+        """The axis with twice as many coordinates, by nearest or bilinear interpolation."""
         period = 2 * self.period
         if self.side is not None:
             return Axis(period, 2 * self.side)
         if mode == "nearest":
-            return Axis(
-                period, None, 2 * self.radius, 2 * self.tail_period if self.tail_period > 1 else 1
-            )
+            tail = 2 * self.tail_period if self.tail_period > 1 else 1
+            return Axis(period, None, 2 * self.radius, tail)
         return Axis(period, None, 2 * self.radius + 2, max(period, 2 * self.tail_period))
 
 
-def along(index: Index, dimension: int, ndim: int) -> Index:
-    """A one-dimensional index, reshaped to broadcast along one dimension of many."""
-    return index.reshape([-1 if k == dimension else 1 for k in range(ndim)])
-
-
-def neighbours(values: Array, axes: tuple[Axis, ...]) -> Array:
-    """What each pair's second coordinate carries: ``values[(r + d) mod period]``, as a table."""
-    n = len(axes)
-    index = []
-    for k, axis in enumerate(axes):
-        r = along(np.arange(axis.period), k, 2 * n)
-        d = along(axis.offsets, n + k, 2 * n)
-        index.append((r + d) % axis.period)
-    return values.reshape([axis.period for axis in axes])[tuple(index)]
-
-
-def entries(table: Array, axes: tuple[Axis, ...], rows: Index, offsets: Index) -> Array:
-    """Read a table at pairs (i, i + offset).
-
-    Parameters
-    ----------
-    table : array of shape (*periods, *counts)
-    axes : tuple of n Axis
-    rows, offsets : integer arrays of shape (n, ...), broadcast against each other
-        Coordinates i, and offsets of either sign.
-
-    Returns
-    -------
-    array of shape (...)
-    """
-    places = [axis.locate(rows[k] % axis.period, offsets[k]) for k, axis in enumerate(axes)]
-    return table[tuple(r for r, _ in places) + tuple(d for _, d in places)]
+def at_second(values: Array, axes: tuple[Axis, ...]) -> Array:
+    """Values of each pair's second coordinate, ``values[(r + d) mod period]``, as a table."""
+    n, periods = len(axes), [axis.period for axis in axes]
+    mesh = np.ix_(*map(np.arange, periods), *(axis.offsets for axis in axes))
+    index = [(r + d) % p for r, d, p in zip(mesh[:n], mesh[n:], periods, strict=True)]
+    return values.reshape(periods)[tuple(index)]
 
 
 def check_torus(table: tuple[int, ...], axes: tuple[Axis, ...], shape: tuple[int, ...]) -> None:
-    """Refuse a table of another shape than its axes say, and a torus that it does not cover."""
+    """Refuse a table that does not match its axes, and a torus that does not match either."""
     expected = tuple(axis.period for axis in axes) + tuple(axis.count for axis in axes)
     if table != expected or len(shape) != len(axes):
         raise InputError(
-            "the table does not fit its axes",
-            expected=f"shape {expected} for a grid of {len(axes)} axes",
+            f"table must have shape {expected} for a grid of {len(axes)} axes",
             got=f"shape {table} for {shape}",
         )
     for axis, side in zip(axes, shape, strict=True):
-        _check_side(axis, side)
-
-
-def _check_side(axis: Axis, side: int) -> None:
-    whole = axis.period if axis.side is not None else math.lcm(axis.period, axis.tail_period)
-    if (
-        axis.side not in (None, side)
-        or side % whole
-        or (axis.side is None and side < 2 * axis.radius - 1)
-    ):
-        raise InputError(
-            "the kernel does not fit a torus of this side",
-            expected=f"a multiple of {whole}, at least {2 * axis.radius - 1}"
-            if axis.side is None
-            else str(axis.side),
-            got=str(side),
-            hint="boundary='pad', which takes any size",
-        )
+        if axis.side is not None:
+            valid = side == axis.side and side % axis.period == 0
+            required = str(axis.side)
+        else:
+            whole, smallest = math.lcm(axis.period, axis.tail_period), 2 * axis.radius - 1
+            valid = side % whole == 0 and side >= smallest
+            required = f"a multiple of {whole}, at least {smallest}"
+        if not valid:
+            hint = "boundary='pad', which takes any size"
+            raise InputError(f"a side of the torus must be {required}", got=str(side), hint=hint)
 
 
 def block(
@@ -163,13 +128,15 @@ def block(
     rows: NDArray[np.integer],
     cols: NDArray[np.integer],
 ) -> Array:
-    """K[rows, cols], some rows at a time so that the index arrays stay small."""
+    """K[rows, cols] for flat coordinates, some rows at a time to bound the index arrays."""
     result = np.empty((len(rows), len(cols)), dtype=table.dtype)
     columns = np.stack(np.unravel_index(cols, shape))[:, None, :]
     sides = np.array(shape)[:, None, None]
     step = max(1, (1 << 20) // max(1, len(cols)))
     for first in range(0, len(rows), step):
         part = np.stack(np.unravel_index(rows[first : first + step], shape))[:, :, None]
-        offsets = (columns - part + sides // 2) % sides - sides // 2
-        result[first : first + step] = entries(table, axes, part, offsets)
+        offsets = (columns - part + sides // 2) % sides - sides // 2  # (n, rows, cols)
+        places = [axis.locate(part[k] % axis.period, offsets[k]) for k, axis in enumerate(axes)]
+        index = tuple(r for r, _ in places) + tuple(d for _, d in places)
+        result[first : first + step] = table[index]
     return result

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from ..errors import InputError
-from ..kernels.table import Array, Axis, Index, neighbours
+from ..kernels.table import Array, Axis, Index, at_second
 
 Axes = tuple[Axis, ...]
 
@@ -67,7 +67,7 @@ def right_variance(left: Array, axes: Axes) -> Array:
     """Variance at the second coordinate of each pair; one number where all are equal."""
     if np.all(left == left.flat[0]):
         return left[(slice(0, 1),) * left.ndim]
-    return neighbours(left, axes)
+    return at_second(left, axes)
 
 
 @dataclass(frozen=True)
