@@ -60,7 +60,7 @@ def test_neighbourhoods():
     # The nngp falls off more slowly than the ntk, which counts the last layers most.
     assert neighbourhood(hourglass(4), kind="nngp") > neighbourhood(hourglass(4))
     assert neighbourhood(hourglass(2, upsample="bilinear")) > neighbourhood(hourglass(2))
-    with pytest.raises(InputError, match="has no shift average"):
+    with pytest.raises(InputError, match="needs a stationary prior"):
         neighbourhood(hourglass(2), prior=MeshGrid())
 
 

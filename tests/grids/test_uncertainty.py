@@ -197,8 +197,8 @@ def test_nothing_missing():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"interval": 1.5}, "level of the interval"),
-        ({"interval": 90}, "level of the interval"),
+        ({"interval": 1.5}, "interval must be a number"),
+        ({"interval": 90}, "interval must be a number"),
         ({"return_std": True, "network": "resnet"}, "network must be"),
     ],
 )

@@ -74,7 +74,7 @@ LONE = Screen([[1.0, 2.0], [3.0, 5.0]], [["A", "x"], ["B", "y"]], ["g", "h"])
     ("screen", "options", "message"),
     [
         (LONE, {"return_std": True}, "folds|held out"),
-        (MADE.screen, {"interval": 2}, "level of the interval|interval"),
+        (MADE.screen, {"interval": 2}, "interval must be a number|interval"),
         (MADE.screen, {"conditions": np.array([["A"]])}, "other labels"),
         (MADE.screen, {"conditions": MADE.screen.labels[[0, 0]]}, "duplicate condition"),
     ],

@@ -296,7 +296,7 @@ def test_nothing_missing():
 
 @pytest.mark.parametrize("level", [0, 1, 90, "high"])
 def test_levels_that_make_no_sense(level):
-    with pytest.raises(InputError, match="level of the interval"):
+    with pytest.raises(InputError, match="interval must be a number"):
         NTKImputer().impute(TABLE, interval=level)
 
 

@@ -16,7 +16,7 @@ from ntkfill.uncertainty import (
     likelihood_ratio_weights,
     local_scale,
 )
-from ntkfill.uncertainty.sampling import root
+from ntkfill.uncertainty.sampling import square_root
 
 RNG = np.random.default_rng(0)
 SHAPE = (12, 16)
@@ -114,15 +114,15 @@ def test_the_same_draws_again():
 @pytest.mark.parametrize("options", KERNELS.values(), ids=KERNELS)
 def test_root_twice_is_the_kernel(options):
     kernel = NET.kernel(SHAPE, **options)
-    half = root(kernel)
+    half = square_root(kernel)
     x = RNG.normal(size=(3, *SHAPE))
     np.testing.assert_allclose(half(half(x)), kernel.matvec(x), atol=1e-8)
     assert np.vdot(x[0], half(x[1:2])[0]) == pytest.approx(np.vdot(half(x[:1])[0], x[1]))
 
 
 def test_no_root():
-    with pytest.raises(ValueError, match="cannot be drawn"):
-        root(object())
+    with pytest.raises(ValueError, match="must be Stationary"):
+        square_root(object())
 
 
 # --- An ensemble of finite networks: one hidden layer of ReLU, trained on five points.
@@ -204,7 +204,7 @@ def test_the_scale_of_draws_is_found():
     expected = found.sample(np.arange(0), 200).expected_squares
     scale = np.where(np.arange(600) < 300, 1.0, 5.0)
     noisy = RNG.normal(size=(40, 600)) * np.sqrt(found.noise)
-    values = (scale * (root(kernel)(RNG.normal(size=(40, 600))) + noisy)).T
+    values = (scale * (square_root(kernel)(RNG.normal(size=(40, 600))) + noisy)).T
     coefficients = factor.solve(values[known]).coefficients
     local = np.sqrt(np.mean(local_scale(coefficients, expected, known) ** 2, axis=0))
     assert local[20:250].mean() == pytest.approx(1.0, rel=0.1)
@@ -253,7 +253,7 @@ def test_equal_weights_change_nothing():
 
 @pytest.mark.parametrize("level", [0, 1, -0.1, 90, "0.9", np.nan])
 def test_no_such_level(level):
-    with pytest.raises(ValueError, match="level of the interval"):
+    with pytest.raises(ValueError, match="interval must be a number"):
         Scores(np.ones(3)).quantile(level)
 
 

@@ -1,4 +1,4 @@
-"""Kernels on disk: each a plain .npy and a JSON manifest, never a pickle."""
+"""A cache of kernel tables on disk: a .npy file and a JSON manifest each, never a pickle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -23,29 +23,30 @@ FORMAT = 2
 
 Table = tuple[Array, tuple[Axis, ...]]
 
-# The names of entries, and of files that were never finished.
-OURS = re.compile(r"[0-9a-f]{32}\.(npy|json)|\.writing-.*")
+# The names of entries, and of unfinished files.
+NAMES = re.compile(r"[0-9a-f]{32}\.(npy|json)|\.writing-.*")
 
-# What reading a file that was damaged may raise.
+# What reading a damaged file may raise.
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, RecursionError)
 
 
 def default_directory() -> Path:
-    """Where kernels are kept: the environment's NTKFILL_CACHE, or the user's cache folder."""
-    chosen = os.environ.get("NTKFILL_CACHE")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("ntkfill")) / "kernels"
+    """The environment variable NTKFILL_CACHE, or the user's cache directory."""
+    given = os.environ.get("NTKFILL_CACHE")
+    return Path(given) if given else Path(platformdirs.user_cache_dir("ntkfill")) / "kernels"
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of kernel tables, each computed once.
+    """A directory of kernel tables, each computed once.
 
-    An entry that is damaged, half-written or of another format is computed again. Writing is
-    atomic, so processes may share a folder; a folder that cannot be written to is done without.
+    An entry that is damaged, incomplete or of another format is computed again. Writing is atomic,
+    so processes may share a directory. If the directory cannot be written, nothing is stored.
 
     Parameters
     ----------
     directory : Path
+        The default is the environment variable NTKFILL_CACHE, or the user's cache directory.
 
     Examples
     --------
@@ -60,14 +61,14 @@ class Cache:
     directory: Path = field(default_factory=default_directory)
 
     def get(self, key: str, compute: Callable[[], Table]) -> Table:
-        """The table of this key: memory-mapped from disk, or computed and stored.
+        """The table of this key, memory-mapped from disk, or else computed and stored.
 
         Parameters
         ----------
         key : str
             Everything that the table depends on.
         compute : callable
-            Returns the table and the axes that say what it holds.
+            Returns the table and its axes.
 
         Returns
         -------
@@ -83,27 +84,23 @@ class Cache:
         return table, axes
 
     def entries(self) -> list[Entry]:
-        """What is stored, by key; unreadable manifests are left out."""
-        return sorted((e for _, e in self._manifests()), key=lambda entry: entry.key)
+        """The manifests of all entries, sorted by key, without unreadable ones."""
+        found: list[Entry] = []
+        for path in self.directory.glob("[!.]*.json"):
+            with contextlib.suppress(*UNREADABLE):
+                found.append(Entry.read(path))
+        return sorted(found, key=lambda entry: entry.key)
 
     def clear(self) -> int:
-        """Delete every entry, and nothing else; returns how many bytes that freed."""
+        """Delete every entry, and nothing else; return the number of bytes freed."""
         freed = 0
         if self.directory.is_dir():
             for path in self.directory.iterdir():
-                # Also what processes that died while writing have left.
-                if OURS.fullmatch(path.name) and path.is_file():
+                # Also unfinished files of processes that died while writing.
+                if NAMES.fullmatch(path.name) and path.is_file():
                     freed += path.stat().st_size
                     path.unlink(missing_ok=True)
         return freed
-
-    def _manifests(self) -> Iterator[tuple[Path, Entry]]:
-        if not self.directory.is_dir():
-            return
-        for path in self.directory.glob("*.json"):
-            if not path.name.startswith("."):
-                with contextlib.suppress(*UNREADABLE):
-                    yield path, Entry.read(path)
 
     def _place(self, key: str) -> Path:
         name = hashlib.sha256(f"{FORMAT}\n{key}".encode()).hexdigest()[:32]
@@ -131,32 +128,22 @@ class Cache:
 
 
 def resolve_cache(given: object) -> Cache | None:
-    """The cache that was asked for: one, none, or the "user"'s own.
-
-    >>> resolve_cache(None) is None, resolve_cache("user") == Cache()
-    (True, True)
-    """
+    """The cache of an option: a `Cache`, None, or "user" for the user's cache directory."""
     if given is None or isinstance(given, Cache):
         return given
     if isinstance(given, str) and given == "user":
         return Cache()
-    raise InputError(
-        "this is no cache",
-        expected="a Cache, 'user' or None",
-        got=repr(given),
-        hint="ntkfill.Cache(pathlib.Path(...))",
-    )
+    hint = "ntkfill.Cache(pathlib.Path(...))"
+    raise InputError("cache must be a Cache, 'user' or None", got=repr(given), hint=hint)
 
 
 @dataclass(frozen=True)
 class MemoryCache:
-    """Tables that one run has used, in memory; new ones come from a cache on disk, if there is one.
+    """The tables of one call in memory, in front of a cache on disk or none.
 
-    Examples
-    --------
-    >>> kept = MemoryCache(None)
-    >>> first = kept.get("ones", lambda: (np.ones(2), (Axis(),)))
-    >>> kept.get("ones", lambda: (np.zeros(2), (Axis(),))) is first
+    >>> cache = MemoryCache(None)
+    >>> first = cache.get("ones", lambda: (np.ones(2), (Axis(),)))
+    >>> cache.get("ones", lambda: (np.zeros(2), (Axis(),))) is first
     True
     """
 
@@ -187,7 +174,7 @@ class Entry:
 
 
 def _digest(table: Array, axes: tuple[Axis, ...]) -> str:
-    """Of the axes, the shape, the type and every byte."""
+    """Digest of the axes, the shape, the type and every byte."""
     digest = hashlib.sha256(f"{axes} {table.shape} {table.dtype.str}\n".encode())
     digest.update(np.ascontiguousarray(table).data)
     return digest.hexdigest()

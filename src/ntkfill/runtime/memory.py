@@ -1,4 +1,4 @@
-"""How much memory there is, asked before any is taken."""
+"""Memory limits, checked before anything is allocated."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import psutil
 
 from ..errors import MemoryLimitError
 
-# The share of the free memory that one call may plan with.
+# The share of the available memory that one call may use.
 SHARE = 0.8
 
 
 def available() -> int:
-    """Bytes that a call may plan with."""
+    """Bytes that one call may use."""
     return int(SHARE * psutil.virtual_memory().available)
 
 
 def require(what: str, needed: int, limit: int | None = None, hint: str = "") -> None:
-    """Refuse work that needs more than `limit` (default: what is free) before it starts."""
+    """Refuse work that needs more bytes than `limit` (default: `available()`)."""
     limit = available() if limit is None else limit
     if needed > limit:
         raise MemoryLimitError(what, needed=needed, limit=limit, hint=hint)

@@ -1,4 +1,4 @@
-"""Work on several cores, with results that do not depend on how many there are."""
+"""Parallel work, with results that do not depend on the number of cores."""
 
 from __future__ import annotations
 
@@ -32,21 +32,18 @@ def workers() -> int:
 def parallel_for(
     task: Callable[[T], None], items: Iterable[T], progress: Progress | None = None
 ) -> None:
-    """Run independent tasks on all cores; each writes to a place of its own.
-
-    Whatever one of them raises, and an interruption, cancels those that have not begun.
-    """
-    todo = list(items)
-    if len(todo) < 2:  # not worth a thread
-        for item in todo:
+    """Run independent tasks on all cores; an exception cancels those not yet started."""
+    items = list(items)
+    if len(items) < 2:  # not worth a thread
+        for item in items:
             task(item)
         return
-    pool = ThreadPoolExecutor(min(workers(), len(todo)))
+    pool = ThreadPoolExecutor(min(workers(), len(items)))
     try:
-        for done, future in enumerate([pool.submit(task, item) for item in todo], start=1):
+        for done, future in enumerate([pool.submit(task, item) for item in items], start=1):
             future.result()
             if progress is not None:
-                progress(done / len(todo))
+                progress(done / len(items))
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..kernels.table import Array
 from ..observed import Mask
 from ..uncertainty import Scores, Uncertainty
-from ..uncertainty.scale import OF_COLUMNS
+from ..uncertainty.scale import COLUMN_PRIOR
 
 Completed = Callable[[Array], tuple[Array, Array]]
 """From a table with gaps to the same filled in, and standard deviations."""
@@ -65,10 +65,10 @@ def calibrate(
     count = np.bincount(column, finite, values.shape[1])
     usual = float(np.median(total[count > 0] / count[count > 0])) if finite.any() else 1.0
     # Without the entry itself, as for an entry that is missing.
-    without = (total[column] - np.where(finite, z, 0.0) + OF_COLUMNS * usual) / (
-        count[column] - finite + OF_COLUMNS
+    without = (total[column] - np.where(finite, z, 0.0) + COLUMN_PRIOR * usual) / (
+        count[column] - finite + COLUMN_PRIOR
     )
-    factor = np.sqrt((total + OF_COLUMNS * usual) / (count + OF_COLUMNS))
+    factor = np.sqrt((total + COLUMN_PRIOR * usual) / (count + COLUMN_PRIOR))
     return Calibration(factor, Scores(np.sqrt(z / np.where(without > 0, without, 1.0))))
 
 

@@ -1,4 +1,4 @@
-"""What is asked of standard deviations and intervals, for grids, tables and screens alike."""
+"""Options of standard deviations and intervals, the same for grids, tables and screens."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from .posterior import MODELS, PosteriorModel
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """How standard deviations and intervals are made.
+    """How standard deviations and intervals are computed.
 
     Parameters
     ----------
     posterior : {"ensemble", "nngp", "ntk"}, optional
-        The posterior that standard deviations are taken from. "ensemble": the spread of infinitely
+        The model behind the standard deviations. "ensemble": the spread of infinitely
         wide networks trained by gradient descent from random initialisations (Lee et al. 2019,
         doi:10.1088/1742-5468/abc62b). "nngp": the network as a Gaussian process (Rasmussen and
         Williams 2006). "ntk": the linearised network with random weights (He et al. 2020,
         arXiv:2007.05864). The default is "ensemble" for grids and "ntk" for tables, where the ridge
         is noise.
     samples : int
-        For grids: draws from the prior; the relative error of a standard deviation is
+        For grids: samples of the prior; the relative error of a standard deviation is
         1 / sqrt(2 samples).
     random_state : int
-        Seed of the draws and of the choice of hidden entries.
+        Seed of the samples and of the held-out entries.
     holdout : float
-        For the intervals of grids: the share of the known pixels that is hidden for calibration.
+        For the intervals of grids: the share of the known pixels that is held out to calibrate.
 
     Raises
     ------
@@ -46,16 +46,9 @@ class Uncertainty:
     holdout: float = 0.1
 
     def __post_init__(self) -> None:
-        known = isinstance(self.posterior, str) and self.posterior in MODELS
-        if self.posterior is not None and not known:
-            raise InputError(
-                "posterior cannot be used",
-                expected=", ".join(map(repr, MODELS)) + " or None",
-                got=repr(self.posterior),
-            )
+        if self.posterior not in (None, *MODELS):
+            valid = ", ".join(map(repr, MODELS))
+            raise InputError(f"posterior must be {valid} or None", got=repr(self.posterior))
         check_integer("samples", self.samples, 1, 10**6)
         check_integer("random_state", self.random_state, 0, 2**63 - 1)
-        if not 0 < check_number("holdout", self.holdout) < 1:
-            raise InputError(
-                "holdout cannot be used", expected="between 0 and 1", got=repr(self.holdout)
-            )
+        check_number("holdout", self.holdout, above=0, below=1)

@@ -1,12 +1,12 @@
-"""How far a completion is from the truth, if the truth was drawn from a Gaussian process.
+"""Posterior covariance of a completion, if the truth is a draw from a Gaussian process.
 
 A completion is linear in the known values: value = w^T y with w = (K[known, known] + ridge)^-1
-K[known, at], where K is the kernel that *fits*. Let the truth be f with covariance P, the kernel
-from which functions are *drawn*, and y = f[known] + noise. The error then has the covariance
+K[known, at], where K is the *fitted* kernel. Let the truth be f with the *prior* covariance P, and
+y = f[known] + noise. The error then has the covariance
 
     P[at, at] + w^T (P[known, known] + noise) w - w^T P[known, at] - P[at, known] w,
 
-which is the posterior covariance of whatever model the two kernels stand for:
+which is the posterior covariance of the model that the two kernels make up:
 
 - P = K = nngp, noise = ridge: the network as a Gaussian process (Rasmussen and Williams 2006,
   eq. 2.24);
@@ -33,21 +33,21 @@ from ..observed import Mask
 from ..runtime.memory import require
 from ..runtime.progress import Progress, stage
 from ..solvers.base import Factor
-from .sampling import root
+from .sampling import square_root
 
 PosteriorModel = Literal["ensemble", "nngp", "ntk"]
-# Which kernel draws and which one fits.
+# The kernel of the prior and the fitted one.
 MODELS: dict[PosteriorModel, tuple[Kind, Kind]] = {
     "ensemble": ("nngp", "ntk"),
     "nngp": ("nngp", "nngp"),
     "ntk": ("ntk", "ntk"),
 }
 
-# Right-hand sides of one solve, a constant so that the same seed gives the same bytes anywhere, and
-# about what each takes besides its solve: bytes per coordinate.
+# Samples per solve, a constant so that the same seed gives the same bytes on any machine, and about
+# the bytes per coordinate that each takes besides its solve.
 BATCH, BYTES = 8, 48
-# For chosen coordinates: at most so many at once, of at most so many entries together.
-CHOSEN, ENTRIES = 32, 1 << 24
+# Exact variances: at most so many coordinates at once, and so many entries of their weights.
+CHUNK, ENTRIES = 32, 1 << 24
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class SampledVariance:
     Parameters
     ----------
     variance : array of shape (k,)
-        Mean squared error at the coordinates that were asked for.
+        Mean squared error at the coordinates.
     expected_squares : array of shape (n_known,)
-        Mean square of the coefficients of the draws.
+        Mean squares of the samples' coefficients.
     samples : int
     """
 
@@ -69,7 +69,7 @@ class SampledVariance:
 
     @property
     def relative_error(self) -> float:
-        """Of a standard deviation: the standard error that so few samples leave, about."""
+        """The relative standard error of a standard deviation, about."""
         return float(1.0 / np.sqrt(2 * self.samples))
 
 
@@ -80,13 +80,13 @@ class Posterior:
     Parameters
     ----------
     prior : Kernel
-        Covariance P of the functions among which the truth is.
+        Prior covariance P of the latent function.
     factor : Factor
-        Of the kernel K that fits, on the known coordinates.
+        Of the fitted kernel K, on the known coordinates.
     noise : float
-        Variance of what known values, and those to be predicted, have on top.
+        Variance of the observation noise, of known values and of predicted ones.
     centred : bool
-        Whether the completion takes the mean of the known values out first.
+        Whether the completion subtracts the mean of the known values first.
 
     Examples
     --------
@@ -104,33 +104,40 @@ class Posterior:
     centred: bool = False
 
     def covariance(self, at: NDArray[np.intp]) -> Array:
-        """Exactly, for chosen flat coordinates: shape (len(at), len(at)).
+        """The posterior covariance, as exact as the factor's solver.
 
-        As exact as the factor's solver: one solve with a right-hand side per coordinate.
+        Parameters
+        ----------
+        at : int array of shape (k,)
+            Flat coordinates; each takes one right-hand side of a solve.
+
+        Returns
+        -------
+        array of shape (k, k)
         """
-        weights, moved, cross = self._weighed(at)
+        weights, product, cross = self._weighted(at)
         # One thread: with several, the order of the sums depends on their number.
         with threadpool_limits(1):
             cross = weights.T @ cross
-            result = self.prior.block(at, at) + weights.T @ moved - cross - cross.T
+            result = self.prior.block(at, at) + weights.T @ product - cross - cross.T
         return np.asarray(result + self.noise * np.eye(len(at)))
 
     def variances(self, at: NDArray[np.intp]) -> Array:
-        """The diagonal of `covariance`, a few coordinates at a time: shape (len(at),)."""
+        """The diagonal of `covariance`, a few coordinates at a time."""
         result = np.empty(len(at))
         diagonal = self.prior.diagonal().ravel()
-        step = max(1, min(CHOSEN, ENTRIES // self.known.size))
+        step = max(1, min(CHUNK, ENTRIES // self.known.size))
         for first in range(0, len(at), step):
             part = at[first : first + step]
-            weights, moved, cross = self._weighed(part)
-            change = np.sum(weights * (moved - 2 * cross), axis=0)
+            weights, product, cross = self._weighted(part)
+            change = np.sum(weights * (product - 2 * cross), axis=0)
             result[first : first + step] = diagonal[part] + change + self.noise
         return np.maximum(result, 0.0)
 
     def expected_squares(self) -> Array:
-        """Mean squares of the coefficients of draws, exactly: shape (n_known,).
+        """Expected squares of the coefficients under the prior, exactly: shape (n_known,).
 
-        The diagonal of A^-1 (P + noise) A^-1, A = K + ridge; one solve for each known entry.
+        The diagonal of A^-1 (P + noise) A^-1, A = K + ridge; one solve per known entry.
         """
         rows = np.flatnonzero(self.known)
         inverse = self.factor.solve(np.eye(len(rows))).coefficients.astype(np.float64)
@@ -146,11 +153,10 @@ class Posterior:
         random_state: int = 0,
         progress: Progress | None = None,
     ) -> SampledVariance:
-        """For many coordinates at once, by pathwise conditioning.
+        """Estimate the variance at many coordinates at once, by pathwise conditioning.
 
-        Functions are drawn from the prior, hidden where nothing is known and completed; the mean
-        square of what is missed is an unbiased estimate of the variance (Wilson et al. 2020,
-        arXiv:2002.09309; Matheron's rule).
+        Samples of the prior are completed from their known entries; the mean squared error is an
+        unbiased estimate of the variance (Wilson et al. 2020, arXiv:2002.09309; Matheron's rule).
 
         Parameters
         ----------
@@ -168,18 +174,18 @@ class Posterior:
         Raises
         ------
         MemoryLimitError
-            If a few draws do not fit into memory.
+            If a few samples do not fit into memory.
         """
         batch = min(BATCH, samples)
-        require("draws from the prior", batch * BYTES * self.known.size, hint="a crop")
+        require("samples of the prior", batch * BYTES * self.known.size, hint="a crop")
         errors, squares = np.zeros(len(at)), np.zeros(int(self.known.sum()))
-        square_root = root(self.prior)
+        multiply = square_root(self.prior)
         starts = range(0, samples, BATCH)
         for k, first in enumerate(starts):
             rng = np.random.default_rng([random_state, k])
             count = min(BATCH, samples - first)
             white = rng.standard_normal((count, *self.prior.shape), dtype=np.float32)
-            truth = square_root(white).reshape(count, -1).T
+            truth = multiply(white).reshape(count, -1).T
             y = truth[self.known].astype(np.float64)
             y += np.sqrt(self.noise) * rng.standard_normal(y.shape, dtype=np.float32)
             part = stage(progress, k, len(starts))
@@ -190,14 +196,14 @@ class Posterior:
 
     @property
     def known(self) -> Mask:
-        """The known coordinates, flat over the grid of P."""
+        """Mask of the known coordinates, flat."""
         return self.factor.known
 
-    def _weighed(self, at: NDArray[np.intp]) -> tuple[Array, Array, Array]:
-        """Weights, (P + noise) times them, and P between known coordinates and `at`."""
+    def _weighted(self, at: NDArray[np.intp]) -> tuple[Array, Array, Array]:
+        """The weights w, (P[known, known] + noise) w and P[known, at], each (n_known, len(at))."""
         weights = weight_matrix(self.factor, at, centred=self.centred)
-        whole = np.zeros((len(at), self.known.size))
-        whole[:, self.known] = weights.T
-        moved = self.prior.matvec(whole.reshape(-1, *self.prior.shape)).reshape(len(at), -1)
+        spread = np.zeros((len(at), self.known.size))
+        spread[:, self.known] = weights.T
+        product = self.prior.matvec(spread.reshape(-1, *self.prior.shape)).reshape(len(at), -1)
         cross = self.prior.block(np.flatnonzero(self.known), at).astype(np.float64)
-        return weights, moved[:, self.known].T + self.noise * weights, cross
+        return weights, product[:, self.known].T + self.noise * weights, cross

@@ -1,4 +1,4 @@
-"""Draw functions from a Gaussian process on a grid: white noise through a root of its kernel."""
+"""Samples of a Gaussian process on a grid: white noise times a square root of its kernel."""
 
 from __future__ import annotations
 
@@ -12,25 +12,13 @@ from ..kernels.periodic import fourier
 from ..kernels.table import Array
 from ..runtime.threads import single_blas_thread
 
-Root = Callable[[Array], Array]
+SquareRoot = Callable[[Array], Array]
 
 
-def root(kernel: Kernel) -> Root:
-    """The symmetric square root of a kernel, as an operator on arrays of shape (..., *shape).
+def square_root(kernel: Kernel) -> SquareRoot:
+    """The product with a kernel's symmetric square root, for arrays of shape (..., *shape).
 
-    On a torus by Fourier transforms; of dense kernels and of their products by eigenvalues.
-
-    Raises
-    ------
-    InputError
-        If the kernel is of a kind whose root is not known.
-    MemoryLimitError
-        If the blocks of a periodic kernel do not fit into memory.
-
-    Examples
-    --------
-    >>> half = root(DenseKernel(np.diag([4.0, 9.0]), (2,)))
-    >>> half(np.ones((1, 2))).round(6)
+    >>> square_root(DenseKernel(np.diag([4.0, 9.0]), (2,)))(np.ones((1, 2))).round(6)
     array([[2., 3.]])
     """
     if isinstance(kernel, Stationary):
@@ -44,7 +32,8 @@ def root(kernel: Kernel) -> Root:
         sides = zip((kernel.left, kernel.right), kernel.eigen, strict=True)
         left, right = (DenseKernel(_root(*eigen), side.shape) for side, eigen in sides)
         return Kronecker(left, right).matvec
-    raise InputError("functions cannot be drawn from this kernel", got=repr(kernel))
+    kinds = "Stationary, Periodic, DenseKernel, or Kronecker without effects"
+    raise InputError(f"a kernel to sample from must be {kinds}", got=repr(kernel))
 
 
 def _root(values: Array, vectors: Array) -> Array:  # (n,), (n, n)

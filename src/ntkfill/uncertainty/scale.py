@@ -1,11 +1,10 @@
-"""The scale of a posterior: kernels are defined up to a factor, and the data have to choose it.
+"""The scale of a posterior: kernels are defined up to a factor, which the data determine.
 
-A coefficient of the solve is the error of its known value when left out, divided by a number that
-depends on the kernel and on what is known, not on the values (Rasmussen and Williams 2006, eq.
-5.12). So the ratio of its square to what draws from the prior give on average is the ratio of the
-squared error to the expected one. Averaged over all known values it is a scale in closed form,
-without refitting; averaged near one coordinate it is a scale for that coordinate: small in the sky,
-large in the grass. The model behind the latter is s(x) K(x, x') s(x') with s slow.
+A coefficient of the solve is the leave-one-out error of its known value, divided by a number that
+depends on the kernel and the mask, not on the values (Rasmussen and Williams 2006, eq. 5.12). So
+the ratio of its square to its expectation under the prior is the ratio of the squared error to the
+expected one. Its average around a coordinate is a local scale in closed form, without refitting:
+small in the sky, large in the grass. The model is s(x) K(x, x') s(x') with a slowly varying s.
 """
 
 from __future__ import annotations
@@ -21,18 +20,19 @@ from ..runtime.threads import workers
 # Weights fall like (c^2 + distance^2)^-(n + 1/2), c this many times the spacing of known entries.
 # Wider averages miss edges, narrower ones are noise (docs/decisions/0010-uncertainty.md).
 WIDTH = 2.0
-# What is known of a column's and of a row's scale before, worth so many entries. Columns may be of
-# different units; rows are alike until many entries say otherwise.
-OF_COLUMNS, OF_ROWS = 4.0, 30.0
+# Weights of the priors of the columns' and the rows' scales, in entries. Columns may have different
+# units; rows are assumed to be similar unless many entries show otherwise.
+COLUMN_PRIOR, ROW_PRIOR = 4.0, 30.0
 
 
 def local_scale(coefficients: Array, expected: Array, known: Mask) -> Array:
-    """One factor per column and coordinate of a torus, from the known entries around it.
+    """Factors of standard deviations around every coordinate of a torus, for every column.
 
     Parameters
     ----------
     coefficients : array of shape (n_known, m)
     expected : array of shape (n_known,)
+        Their expected squares under the prior.
     known : bool array of the shape of the torus
 
     Returns
@@ -52,24 +52,24 @@ def local_scale(coefficients: Array, expected: Array, known: Mask) -> Array:
     whole[:-1, known] = np.square(coefficients.T, dtype=np.float64)
     whole[-1, known] = expected
     sums = np.maximum(convolve(whole, spectrum), 0.0)
-    # Where draws expect nothing, rounding apart, nothing is known of the scale.
+    # Where the expected square is zero up to rounding, the scale is unknown.
     enough = sums[-1] > np.finfo(float).eps * sums[-1].max(initial=0.0)
     ratio = np.divide(sums[:-1], sums[-1], out=np.zeros_like(sums[:-1]), where=enough)
     return np.asarray(np.sqrt(ratio))
 
 
 def two_way_scale(squares: Array, expected: Array) -> tuple[Array, Array]:
-    """Factors for the rows and for the columns of a table; an entry has the product of its two.
+    """Factors of standard deviations for the rows and columns of a table, which multiply.
 
-    Each is the mean of an inverse gamma distribution after it saw the entries of the column (or
-    row).
+    Each is the posterior mean of an inverse gamma distribution, given the entries of the row or
+    column.
 
     Parameters
     ----------
     squares : array of shape (n, m)
         Squared coefficients, NaN where missing.
     expected : array of shape (n, m)
-        Their means over draws from the prior; not read where missing.
+        Their expectation under the prior; not read where missing.
 
     Returns
     -------
@@ -86,14 +86,14 @@ def two_way_scale(squares: Array, expected: Array) -> tuple[Array, Array]:
     """
     known = ~np.isnan(squares)
     ratio = np.divide(squares, expected, out=np.zeros_like(squares), where=known & (expected > 0))
-    of_column = _shrunk(ratio.sum(axis=0), known.sum(axis=0), OF_COLUMNS)
+    of_column = _shrunk(ratio.sum(axis=0), known.sum(axis=0), COLUMN_PRIOR)
     ratio /= np.where(of_column > 0, of_column, 1.0)
-    of_row = _shrunk(ratio.sum(axis=1), known.sum(axis=1), OF_ROWS)
+    of_row = _shrunk(ratio.sum(axis=1), known.sum(axis=1), ROW_PRIOR)
     return np.sqrt(of_row), np.sqrt(of_column)
 
 
 def _shrunk(total: Array, count: Array, prior: float) -> Array:
-    """Means, with so many entries of the mean over all added to each."""
+    """Means, each with `prior` entries of the overall mean added."""
     return np.asarray((total + prior * total.sum() / max(count.sum(), 1)) / (count + prior))
 
 
