@@ -1,9 +1,9 @@
 """Kernels: positive semi-definite functions of two coordinates of a grid.
 
-`DenseKernel` holds every entry, `Blocks` many small kernels, `Kronecker` the factors of a product of
-one kernel of rows and one of columns, `Periodic` a table ``T[r, d]`` that repeats with the network's
-period, `Stationary` one number per offset. All have ``shape``, ``diagonal()``,
-``block(rows, cols)`` and ``matvec(x)``.
+`DenseKernel` holds every entry, `Blocks` many small kernels, `Kronecker` the product of a kernel of
+rows and one of columns, `Periodic` a table ``T[r, d]`` that repeats with the network's period,
+`Stationary` one number per offset. All have ``shape``, ``diagonal()``, ``block(rows, cols)`` and
+``matvec(x)``.
 """
 
 from .base import Coordinates, Kernel
