@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import (
+        explanation,
+        grids,
+        kernels,
+        nn,
+        plots,
+        priors,
+        screens,
+        selection,
+        solvers,
+        tables,
+        uncertainty,
+    )
     from .completion import Completion, complete
     from .errors import (
         ConvergenceWarning,
@@ -25,7 +38,38 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Loaded when first used, so that `ntkfill --help` does not wait for NumPy and SciPy.
+__all__ = [
+    "Cache",
+    "Completion",
+    "ConvergenceWarning",
+    "Explanation",
+    "Filled",
+    "Info",
+    "Inpainter",
+    "InputError",
+    "InvertedMaskWarning",
+    "MemoryLimitError",
+    "NTKImputer",
+    "Observed",
+    "PatternWarning",
+    "Uncertainty",
+    "complete",
+    "explanation",
+    "grids",
+    "inpaint",
+    "kernels",
+    "nn",
+    "plots",
+    "priors",
+    "screens",
+    "selection",
+    "solvers",
+    "tables",
+    "uncertainty",
+]
+
+# Loaded when first used, so that `ntkfill --help` does not wait for NumPy and SciPy. Names that are
+# not listed here are modules.
 _HOMES = {
     "Cache": "io.cache",
     "Completion": "completion",
@@ -44,57 +88,25 @@ _HOMES = {
     "complete": "completion",
     "inpaint": "grids.inpainter",
 }
-_MODULES = (
-    "explanation",
-    "grids",
-    "kernels",
-    "nn",
-    "plots",
-    "priors",
-    "screens",
-    "selection",
-    "solvers",
-    "tables",
-    "uncertainty",
-)
-
-__all__ = [
-    "Cache",
-    "Completion",
-    "ConvergenceWarning",
-    "Explanation",
-    "Filled",
-    "Info",
-    "Inpainter",
-    "InputError",
-    "InvertedMaskWarning",
-    "MemoryLimitError",
-    "NTKImputer",
-    "Observed",
-    "PatternWarning",
-    "Uncertainty",
-    "complete",
-    "inpaint",
-    "kernels",
-    "nn",
-    "priors",
-    "screens",
-    "solvers",
-    "tables",
-    "uncertainty",
-]
+# Old names, which work for one release.
+_RENAMED = {
+    "Confidence": "Uncertainty",
+    "conditions": "screens.features",
+    "posterior": "uncertainty",
+    "screening": "screens",
+}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        new = _RENAMED[name]
+        message = f"ntkfill.{name} is deprecated; use ntkfill.{new}"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return __getattr__(new) if new in __all__ else import_module(f".{new}", __name__)
     if name in _HOMES:
-        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    if name in _MODULES:
-        return importlib.import_module(f".{name}", __name__)
-    if name == "Confidence":
-        warnings.warn(
-            "ntkfill.Confidence is now ntkfill.Uncertainty", DeprecationWarning, stacklevel=2
-        )
-        return importlib.import_module(".uncertainty", __name__).Uncertainty
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    if name in __all__:
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,0 +1,126 @@
+"""The layout of the package: siblings over one core, without circles.
+
+`grids`, `tables` and `screens` are siblings: none imports another, except that screens use the
+features of tables. The core imports none of them.
+"""
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import ntkfill
+
+ROOT = Path(ntkfill.__file__).parent
+SIBLINGS = {"grids", "tables", "screens"}
+# Packages and modules that stand above the siblings.
+ABOVE = {"", "cli", "__main__", "screening"}
+ALLOWED = ("screens", "tables.features")
+
+
+def modules(root: Path) -> dict[str, str]:
+    """Dotted name, relative to the package, and source of every module."""
+    found = {}
+    for path in root.rglob("*.py"):
+        parts = path.relative_to(root).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = path.read_text(encoding="utf-8")
+    return found
+
+
+def imported(name: str, sources: dict[str, str]) -> set[str]:
+    """The modules of the package that a module imports, wherever in its text."""
+    packages = {other.rpartition(".")[0] for other in sources} | {""}
+    found = set()
+    for node in ast.walk(ast.parse(sources[name])):
+        if isinstance(node, ast.ImportFrom):
+            base = name.split(".") if name in packages and name else name.split(".")[:-1]
+            if node.level:
+                start = base[: len(base) - node.level + 1]
+            elif node.module and node.module.split(".")[0] == "ntkfill":
+                start = []
+            else:
+                continue
+            rest = (node.module or "").split(".") if node.module else []
+            target = start + (rest if node.level else rest[1:])
+            for alias in node.names:
+                inner = ".".join([*target, alias.name])
+                found.add(inner if inner in sources else ".".join(target))
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "ntkfill":
+                    found.add(alias.name.partition(".")[2])
+    return found - {name}
+
+
+def graph(sources: dict[str, str]) -> dict[str, set[str]]:
+    return {name: imported(name, sources) for name in sources}
+
+
+def top(name: str) -> str:
+    return name.split(".")[0]
+
+
+def forbidden(sources: dict[str, str]) -> list[str]:
+    """Imports that break the layout."""
+    found = []
+    for name, others in graph(sources).items():
+        for other in sorted(others):
+            between = {top(name), top(other)} <= SIBLINGS and top(name) != top(other)
+            upward = top(name) not in SIBLINGS | ABOVE and top(other) in SIBLINGS | ABOVE - {""}
+            if (between or upward) and (top(name), other) != ALLOWED:
+                found.append(f"{name} imports {other}")
+    return found
+
+
+def check_no_circle(sources: dict[str, str], of) -> None:
+    edges: dict[str, set[str]] = {}
+    for name, others in graph(sources).items():
+        if name:
+            edges.setdefault(of(name), set()).update({of(x) for x in others if x} - {of(name)})
+    TopologicalSorter(edges).prepare()
+
+
+SOURCES = modules(ROOT)
+
+
+def test_siblings_and_core():
+    assert forbidden(SOURCES) == []
+
+
+@pytest.mark.parametrize("of", [top, str], ids=["packages", "modules"])
+def test_no_circle(of):
+    check_no_circle(SOURCES, of)
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "complaint"),
+    [
+        ("tables.imputer", "from ..grids.plan import Plan", "tables.imputer imports grids.plan"),
+        ("grids.plan", "from ntkfill import tables", "grids.plan imports tables"),
+        ("grids.plan", "import ntkfill.screens.screen", "grids.plan imports screens.screen"),
+        ("nn.layers", "from .. import grids", "nn.layers imports grids"),
+        ("solvers.cg", "def f():\n    from ..tables import features", "imports tables.features"),
+        ("screens.screen", "from ..tables import imputer", "screens.screen imports tables.imputer"),
+        ("completion", "from .cli import main", "completion imports cli"),
+    ],
+)
+def test_a_bad_import_is_found(module, line, complaint):
+    """The check of the check: one line that is not allowed, anywhere in a module."""
+    broken = {**SOURCES, module: f"{SOURCES[module]}\n{line}\n"}
+    assert any(complaint in found for found in forbidden(broken))
+
+
+@pytest.mark.parametrize(
+    ("of", "module", "line"),
+    [
+        (top, "errors", "from .nn import layers"),
+        (top, "kernels.table", "from ..solvers import base"),
+        (str, "nn.layers", "from .networks import Sequential"),
+    ],
+)
+def test_a_circle_is_found(of, module, line):
+    broken = {**SOURCES, module: f"{SOURCES[module]}\n{line}\n"}
+    with pytest.raises(CycleError):
+        check_no_circle(broken, of)
