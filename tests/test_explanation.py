@@ -92,7 +92,7 @@ def test_an_entry_of_a_table(sides):
     # The kernel and the ridge make the weights.
     if "row_features" in sides and "column_features" not in sides:
         model = imputer.model_
-        gram = model.fitted.kernel[np.ix_(found.rows, found.rows)]
+        gram = model.regression.kernel.values[np.ix_(found.rows, found.rows)]
         share = np.linalg.solve(gram + np.diag(gram).mean() * np.eye(len(gram)), found.kernel)
         np.testing.assert_allclose(found.weights, share + (1 - share.sum()) / len(share))
 

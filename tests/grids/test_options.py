@@ -39,8 +39,8 @@ NET = hourglass(2)
         ({"rtol": np.nan}, "rtol.*nan"),
         ({"network": "resnet"}, "network must be 'auto', a Sequential or a Mixture; got 'resnet'"),
         ({"network": ""}, "network must be"),
-        ({"network": Sequential(Conv(3), Downsample())}, "another resolution"),
-        ({"network": Sequential(Upsample(), Conv(3))}, "another resolution"),
+        ({"network": Sequential(Conv(3), Downsample())}, "as many Upsample as"),
+        ({"network": Sequential(Upsample(), Conv(3))}, "as many Upsample as"),
         ({"boundary": "reflect"}, "boundary must be 'pad' or 'wrap'; got 'reflect'"),
         ({"boundary": None}, "boundary must be"),
         ({"channel_axis": 2}, "channel_axis must be an axis.*-2 to 1"),
@@ -50,7 +50,7 @@ NET = hourglass(2)
         ({"prior": MeshGrid(), "shift_average": False}, "boundary='wrap'"),
         (
             {"prior": Features(COLOUR), "boundary": "wrap", "shift_average": False},
-            r"another grid.*\(channels, 16, 12\)",
+            r"features must have shape \(channels, 16, 12\)",
         ),
         (
             {"network": hourglass(3), "boundary": "wrap", "shift_average": False},

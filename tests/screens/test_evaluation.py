@@ -130,10 +130,10 @@ def test_evaluation_of_a_fixed_prior_is_that_of_refitting():
     ("run", "message"),
     [
         (lambda: evaluate(SCREEN, {"m": CellMean()}, KFold(10)), "more folds than drugs.*9.*10"),
-        (lambda: KFold(1), "folds cannot be used"),
-        (lambda: KFold(3, rounds=0), "rounds cannot be used"),
+        (lambda: KFold(1), "folds must be an integer"),
+        (lambda: KFold(3, rounds=0), "rounds must be an integer"),
         (lambda: evaluate(SCREEN, {"m": CellMean()}, Sparse(9)), "held out"),
-        (lambda: Sparse(0), "drugs cannot be used"),
+        (lambda: Sparse(0), "drugs must be an integer"),
         (lambda: LeaveOneOut("dose"), "'dose'"),
         (lambda: evaluate(SCREEN, {}), "methods"),
     ],
