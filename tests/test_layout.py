@@ -5,7 +5,9 @@ features of tables. The core imports none of them.
 """
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -29,33 +31,27 @@ def modules(root: Path) -> dict[str, str]:
     return found
 
 
-def imported(name: str, sources: dict[str, str]) -> set[str]:
+@cache
+def imported(name: str, source: str, names: frozenset[str]) -> set[str]:
     """The modules of the package that a module imports, wherever in its text."""
-    packages = {other.rpartition(".")[0] for other in sources} | {""}
+    is_package = not name or any(other.startswith(f"{name}.") for other in names)
+    package = f"ntkfill.{name if is_package else name.rpartition('.')[0]}".rstrip(".")
     found = set()
-    for node in ast.walk(ast.parse(sources[name])):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom):
-            base = name.split(".") if name in packages and name else name.split(".")[:-1]
-            if node.level:
-                start = base[: len(base) - node.level + 1]
-            elif node.module and node.module.split(".")[0] == "ntkfill":
-                start = []
-            else:
-                continue
-            rest = (node.module or "").split(".") if node.module else []
-            target = start + (rest if node.level else rest[1:])
+            target = resolve_name("." * node.level + (node.module or ""), package)
             for alias in node.names:
-                inner = ".".join([*target, alias.name])
-                found.add(inner if inner in sources else ".".join(target))
+                inner = f"{target}.{alias.name}"
+                found.add(inner if inner.partition(".")[2] in names else target)
         elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.split(".")[0] == "ntkfill":
-                    found.add(alias.name.partition(".")[2])
-    return found - {name}
+            found |= {alias.name for alias in node.names}
+    inside = {full for full in found if full.split(".")[0] == "ntkfill"}
+    return {full.partition(".")[2] for full in inside} - {name}
 
 
 def graph(sources: dict[str, str]) -> dict[str, set[str]]:
-    return {name: imported(name, sources) for name in sources}
+    names = frozenset(sources)
+    return {name: imported(name, source, names) for name, source in sources.items()}
 
 
 def top(name: str) -> str:

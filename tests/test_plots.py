@@ -98,7 +98,7 @@ def test_explanations_that_cannot_be_drawn():
     with pytest.raises(InputError, match="two axes"):
         plots.explanation(line, (3,))
     flat = Explanation((1, 1), np.array([[0, 1]]), np.ones(1), np.ones(1), 1.0)
-    with pytest.raises(InputError, match="no kernel"):
+    with pytest.raises(InputError, match="explanation with a kernel"):
         plots.explanation(flat, (3, 3), kernel=True)
 
 

@@ -55,7 +55,7 @@ class Observed:
             raise InputError("known must be a bool array", got=dtype, hint="known != 0")
         for columns, known in self.patterns():
             if not known.any():
-                raise InputError("every column must have a known entry", got="an empty column")
+                raise InputError("every column or channel must have a known entry", got="none")
             for column in columns:
                 if not np.isfinite(self.values[known, column]).all():
                     hint = "mark NaN and infinity as missing in the mask"

@@ -199,7 +199,7 @@ def test_nan_and_mask_together():
 
 def test_a_channel_without_a_known_pixel_is_refused():
     image = np.stack([smooth(), np.full((18, 15), np.nan)], axis=-1)
-    with pytest.raises(InputError, match="nothing is known"):
+    with pytest.raises(InputError, match="channel must have a known entry"):
         inpaint(image, channel_axis=-1)
 
 

@@ -342,7 +342,7 @@ def test_bad_input_is_named():
             NTKImputer(max_iter=sweeps).fit(HOLED)
     with pytest.raises(InputError, match="tol must be"):
         NTKImputer(tol=-1).fit(HOLED)
-    with pytest.raises(InputError, match="needs a grid"):
+    with pytest.raises(InputError, match="must have Dense layers"):
         NTKImputer(network=Sequential(Conv(3))).fit(HOLED)
     pandas = pytest.importorskip("pandas")
     with pytest.raises(InputError, match="two columns are called 'a'"):

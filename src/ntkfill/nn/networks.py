@@ -410,7 +410,7 @@ class Mixture:
             isinstance(member, Member) for member in self.members
         ):
             raise InputError(
-                "members must be a tuple of Member(network, ridge, weight)",
+                "members of a mixture must be a tuple of Member(network, ridge, weight)",
                 got=repr(self.members)[:200],
             )
         total = math.fsum(member.weight for member in self.members)
