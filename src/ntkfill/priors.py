@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -51,15 +51,12 @@ class IID:
 
     mean: float = 0.05
     variance: float = 1 / 1200
+    stationary: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         variance = check_number("the variance of the prior", self.variance, above=0)
         object.__setattr__(self, "mean", check_number("the mean of the prior", self.mean))
         object.__setattr__(self, "variance", variance)
-
-    @property
-    def stationary(self) -> bool:
-        return True
 
     def table(self, shape: tuple[int, ...] | None, ndim: int) -> tuple[Array, tuple[Axis, ...]]:
         axes = tuple(Axis(side=side) for side in shape) if shape else (Axis(),) * ndim
@@ -78,9 +75,7 @@ class Identity:
     array([[1., 0., 0.]])
     """
 
-    @property
-    def stationary(self) -> bool:
-        return True
+    stationary: ClassVar[bool] = True
 
     def table(self, shape: tuple[int, ...] | None, ndim: int) -> tuple[Array, tuple[Axis, ...]]:
         return IID(0.0, 1.0).table(shape, ndim)
@@ -98,9 +93,7 @@ class MeshGrid:
            [1.  , 0.  , 0.5 ]])
     """
 
-    @property
-    def stationary(self) -> bool:
-        return False
+    stationary: ClassVar[bool] = False
 
     def table(self, shape: tuple[int, ...] | None, ndim: int) -> tuple[Array, tuple[Axis, ...]]:
         sides = _sides(shape)
@@ -131,6 +124,7 @@ class Features:
 
     values: Array
     _digest: str = field(init=False)
+    stationary: ClassVar[bool] = False
 
     def __init__(self, values: ArrayLike) -> None:
         array = np.array(values, dtype=np.float64)
@@ -148,10 +142,6 @@ class Features:
 
     def __repr__(self) -> str:
         return f"Features(shape={self.values.shape}, sha256={self._digest})"
-
-    @property
-    def stationary(self) -> bool:
-        return False
 
     def table(self, shape: tuple[int, ...] | None, ndim: int) -> tuple[Array, tuple[Axis, ...]]:
         sides = _sides(shape)

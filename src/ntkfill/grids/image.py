@@ -21,10 +21,7 @@ class ImageArray:
     values: NDArray[np.generic]  # (*grid, channels), a view of the original
     channel_axis: int | None
     nan: Mask | None  # (*grid, channels), None where all are numbers
-
-    @property
-    def grid(self) -> tuple[int, ...]:
-        return self.values.shape[:-1]
+    grid: tuple[int, ...]
 
     def missing(self, mask: ArrayLike | None) -> Mask:
         """Masked or NaN: (*grid), or (*grid, channels) where channels miss different pixels."""
@@ -102,9 +99,8 @@ def read_image(image: ArrayLike, channel_axis: int | None) -> ImageArray:
     if np.ma.isMaskedArray(image):
         masked = channels_last(np.ma.getmaskarray(image), channel_axis)
         nan = masked if nan is None else nan | masked
-    return ImageArray(
-        original, values, channel_axis, nan if nan is not None and nan.any() else None
-    )
+    nan = nan if nan is not None and nan.any() else None
+    return ImageArray(original, values, channel_axis, nan, values.shape[:-1])
 
 
 def channels_last(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:

@@ -602,19 +602,18 @@ class Inpainter:
     ) -> tuple[GridModel, Choice | None]:
         """The model for a mask, the one of the last fit where nothing has changed; kept as
         attributes if all channels miss the same pixels."""
-        choice, channels = None, 1
-        selected = None
+        grid, channels, choice, selected = missing.shape, 1, None, None
         if source is not None:
-            channels = source.values.shape[-1]
+            grid, channels = source.grid, source.values.shape[-1]
+        if source is not None and isinstance(options.network, str):
             progress = (
                 reporter(options.progress, "choosing", 0.0, 0.2) if options.progress else None
             )
             selected = select(source.values, missing, options, cache, progress)
-        grid = missing.shape if source is None else source.grid
-        if selected is None:
-            plans = make_plans(options, missing, grid, channels)
-        else:
+        if selected is not None:
             choice, plans = selected
+        else:
+            plans = make_plans(options, missing, grid, channels)
         model = getattr(self, "model_", None)
         if (
             model is not None

@@ -15,7 +15,7 @@ from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel
 from ..kernels.table import Array, Axis
 from ..nn.evaluate import Kind
-from ..nn.networks import Member, Mixture, Sequential, as_kernel, hourglass
+from ..nn.networks import RIDGE, Mixture, Sequential, as_kernel, hourglass
 from ..observed import Mask
 from ..priors import IID, Prior
 from ..runtime.memory import available
@@ -173,35 +173,38 @@ def make_plans(
     """
     network = options.network
     if isinstance(network, Mixture):
-        members = network.members
+        plans = [
+            make_plan(options, grid, x.network, x.ridge, x.weight, channels=channels)
+            for x in network.members
+        ]
     else:
         if not isinstance(network, Sequential):
             network = default_architecture(
                 grid, depth(missing, len(grid)), options.boundary, options.shift_average
             )
-        members = (Member(network),)
-    return tuple(
-        make_plan(options, member, grid, channels).check_memory(options.memory_limit)
-        for member in members
-    )
+        plans = [make_plan(options, grid, network, channels=channels)]
+    return tuple(plan.check_memory(options.memory_limit) for plan in plans)
 
 
 def make_plan(
-    options: GridOptions, member: Member, grid: tuple[int, ...], channels: int = 1
+    options: GridOptions,
+    grid: tuple[int, ...],
+    network: Sequential,
+    ridge: float = RIDGE,
+    weight: float = 1.0,
+    channels: int = 1,
 ) -> Plan:
-    """The plan of one network; the ridge of the options, if any, replaces its own."""
+    """The plan of one network; the ridge of the options, if any, replaces the one given here."""
     prior = DEFAULT_PRIOR if options.prior is None else options.prior
-    ridge = member.ridge if options.ridge is None else options.ridge
+    ridge = ridge if options.ridge is None else options.ridge
     solver: CG | Cholesky = Cholesky(ridge=ridge)
     if prior.stationary:
         limit = None if options.memory_limit is None else int(options.memory_limit)
         solver = CG(ridge=ridge, rtol=options.rtol, memory_limit=limit)
     torus = grid
     if options.boundary == "pad":
-        torus = padded(grid, member.network, options.shift_average)
-    return Plan(
-        member.network, prior, options.shift_average, grid, torus, solver, member.weight, channels
-    )
+        torus = padded(grid, network, options.shift_average)
+    return Plan(network, prior, options.shift_average, grid, torus, solver, weight, channels)
 
 
 def depth(missing: Mask, axes: int | None = None) -> int:
@@ -250,7 +253,7 @@ def levels_architecture(levels: int, n: int) -> Sequential:
 
 def build_kernel(levels: int, n: int, cache: Cache) -> None:
     """Compute the kernel of a default network, if the cache does not hold it yet."""
-    make_plan(GridOptions(), Member(levels_architecture(levels, n)), (1,) * n).kernel(cache)
+    make_plan(GridOptions(), (1,) * n, levels_architecture(levels, n)).kernel(cache)
 
 
 def padded(shape: tuple[int, ...], network: Sequential, shift_average: bool) -> tuple[int, ...]:

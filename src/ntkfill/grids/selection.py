@@ -42,11 +42,12 @@ def select(
     cache: MemoryCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[Choice, tuple[Plan, ...]] | None:
-    """Networks, ridges and weights for `network="auto"`, by how well they predict held-out pixels.
+    """Networks, ridges and weights that predict held-out pixels best.
 
     Pixels (*grid, channels) are averaged over the channels; where channels miss different pixels,
     the one that misses most is taken. One to three networks are weighted by least squares, shrunk
-    where few pixels were held out. None where there is nothing to select, or too little is known.
+    where few pixels were held out. None where too little is known, and for kernels that are not
+    shift averaged.
 
     >>> wave = np.sin(np.arange(1000) / 5.0)[:, None]
     >>> gaps = np.random.default_rng(0).random(1000) < 0.5
@@ -55,7 +56,7 @@ def select(
     True
     """
     stationary = options.prior is None or options.prior.stationary
-    if options.network != "auto" or not options.shift_average or not stationary:
+    if not options.shift_average or not stationary:
         return None
     channel: int | None = None
     if missing.ndim == pixels.ndim:
@@ -65,11 +66,13 @@ def select(
     if not gaps.any() or gaps.all():
         return None
     members = family(gaps.shape, depth(gaps), options.boundary, options.ridge)
-    plans = [make_plan(options, members[0], gaps.shape, pixels.shape[-1])]
-    for member in members[1:]:
-        plan = make_plan(options, member, gaps.shape, pixels.shape[-1])
+    plans: list[Plan] = []
+    for member in members:
+        plan = make_plan(
+            options, gaps.shape, member.network, member.ridge, channels=pixels.shape[-1]
+        )
         with contextlib.suppress(MemoryLimitError):
-            plans.append(plan.check_memory(options.memory_limit))
+            plans.append(plan.check_memory(options.memory_limit) if plans else plan)
     holdout = hold_out_like(gaps, share=HELD_OUT_SHARE)
     with np.errstate(over="ignore", invalid="ignore"):
         level = float(np.mean(values[~gaps], dtype=np.float64))

@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
 from .table import Array
 
 Coordinates = NDArray[np.integer]
@@ -28,11 +27,3 @@ class Kernel(Protocol):
 
     def matvec(self, x: Array) -> Array:
         """K x for x of shape (..., *shape)."""
-
-
-def check_vector(x: Array, shape: tuple[int, ...]) -> None:
-    """Refuse a vector over a grid of another shape."""
-    if x.shape[x.ndim - len(shape) :] != shape or x.ndim < len(shape):
-        raise InputError(
-            f"x must have shape (..., {', '.join(map(str, shape))})", got=f"shape {x.shape}"
-        )

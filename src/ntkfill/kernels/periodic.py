@@ -19,9 +19,9 @@ from threadpoolctl import threadpool_limits
 
 from ..runtime.memory import require
 from ..runtime.threads import workers
-from .base import Coordinates, check_vector
+from .base import Coordinates
 from .stationary import Stationary
-from .table import Array, Axis, block, check_torus
+from .table import Array, Axis, block, check_torus, check_vector
 
 Operator = Callable[[Array], Array]
 

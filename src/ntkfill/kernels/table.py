@@ -121,6 +121,14 @@ def check_torus(table: tuple[int, ...], axes: tuple[Axis, ...], shape: tuple[int
             raise InputError(f"a side of the torus must be {required}", got=str(side), hint=hint)
 
 
+def check_vector(x: Array, shape: tuple[int, ...]) -> None:
+    """Refuse a vector over a grid of another shape."""
+    if x.shape[x.ndim - len(shape) :] != shape or x.ndim < len(shape):
+        raise InputError(
+            f"x must have shape (..., {', '.join(map(str, shape))})", got=f"shape {x.shape}"
+        )
+
+
 def block(
     table: Array,
     axes: tuple[Axis, ...],

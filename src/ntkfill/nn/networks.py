@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Literal
 
 import numpy as np
@@ -58,7 +59,8 @@ class Sequential:
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"
 
-    @property
+    # Computed once for each network: all its kernels ask for them.
+    @cached_property
     def axis(self) -> Axis:
         """The endless axis of the network's kernel under an i.i.d. prior."""
         axis = Axis()
@@ -67,23 +69,23 @@ class Sequential:
                 axis = layer.out_axis(axis)
         return axis
 
-    @property
+    @cached_property
     def period(self) -> int:
         """The kernel repeats after this many coordinates along every axis."""
         return self.axis.period
 
-    @property
+    @cached_property
     def receptive_radius(self) -> int:
         """The receptive field ends at this many coordinates along every axis."""
         return self.axis.radius
 
-    @property
+    @cached_property
     def stride(self) -> int:
         """The sides of a torus that the network runs on are divisible by this."""
         steps = (isinstance(x, Downsample) - isinstance(x, Upsample) for x in self.layers)
         return int(2 ** max(itertools.accumulate(steps, initial=0)))
 
-    @property
+    @cached_property
     def mirror_symmetric(self) -> bool:
         """Whether the kernel is symmetric under reflections of an axis, given i.i.d. features: no
         downsampling, which keeps the even coordinates, after an upsampling."""
@@ -268,6 +270,7 @@ class Sequential:
 MAX_LEVELS = 32
 
 
+@cache
 def hourglass(
     levels: int,
     convs_down: int = 1,
@@ -417,7 +420,7 @@ class Mixture:
         if not abs(total - 1) < 1e-6:
             raise InputError("the weights of a mixture must sum to one", got=f"{total:g}")
 
-    @property
+    @cached_property
     def receptive_radius(self) -> int:
         """The largest of its networks."""
         return max(member.network.receptive_radius for member in self.members)

@@ -185,12 +185,13 @@ class CGFactor:
         goal = 0.9 * self.solver.rtol
         solution = np.zeros_like(rest)
         best, smallest, halved = solution, _worst(rest, size), 0
-        z = self._guess(rest)
+        guess = np.copy if self.preconditioner is None else self.preconditioner
+        z = guess(rest)
         direction, power = z.copy(), _dots(rest, z)
         steps, residual = 0, smallest
         while residual > goal and steps < max_steps and steps - halved < PATIENCE:
             product = self._product(direction)
-            rate = _per_channel(_ratio(power, _dots(direction, product)), rest)
+            rate = _ratio(power, _dots(direction, product), rest)
             solution += rate * direction
             product *= rate
             rest -= product
@@ -202,15 +203,13 @@ class CGFactor:
                 # Few solves get so far without ending: only they are worth a copy.
                 best = solution.copy() if steps > COPYING else solution
                 smallest, halved = residual, steps
-            progress(_share(residual, goal))
-            z = self._guess(rest)
+            # The residual falls about geometrically.
+            progress(min(max(math.log(max(residual, 1e-300)) / math.log(goal), 0.0), 0.99))
+            z = guess(rest)
             before, power = power, _dots(rest, z)
-            direction *= _per_channel(_ratio(power, before), rest)
+            direction *= _ratio(power, before, rest)
             direction += z
         return (best if residual > smallest else solution), steps
-
-    def _guess(self, rest: Array) -> Array:
-        return rest.copy() if self.preconditioner is None else self.preconditioner(rest)
 
     def _product(self, x: Array) -> Array:
         """(K[known, known] + ridge) x, zero where unknown."""
@@ -238,15 +237,7 @@ def _worst(rest: Array, size: NDArray[np.float64]) -> float:
     return float(np.max(np.sqrt(_dots(rest, rest)) / size))
 
 
-def _ratio(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """a / b, and 0 for channels that are already solved exactly."""
-    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
-
-
-def _per_channel(numbers: NDArray[np.float64], like: Array) -> Array:
-    return numbers.astype(like.dtype).reshape([-1] + [1] * (like.ndim - 1))
-
-
-def _share(residual: float, goal: float) -> float:
-    """Progress, since the residual falls about geometrically."""
-    return min(max(math.log(max(residual, 1e-300)) / math.log(goal), 0.0), 0.99)
+def _ratio(a: NDArray[np.float64], b: NDArray[np.float64], like: Array) -> Array:
+    """a / b per channel, and 0 for channels that are solved exactly; to multiply `like` with."""
+    ratio = np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+    return ratio.astype(like.dtype).reshape([-1] + [1] * (like.ndim - 1))
