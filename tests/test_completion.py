@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from oracles import matrix, regression
 
 from ntkfill import InputError, Observed, complete
 from ntkfill.kernels import DenseKernel
@@ -18,21 +19,6 @@ KERNELS = {
 solvers = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
 kernels = pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
 centres = pytest.mark.parametrize("centre", [False, True], ids=["plain", "centred"])
-
-
-def formula(values, known, kernel, centre):
-    """Column by column, with a matrix and numpy.linalg."""
-    every = np.arange(len(values))
-    full = kernel.block(every, every).astype(float)
-    ridge = RIDGE * np.diag(full).mean()
-    result = values.copy()
-    for column in range(values.shape[1]):
-        k = known if known.ndim == 1 else known[:, column]
-        y = values[k, column]
-        level = y.mean() if centre else 0.0
-        a = np.linalg.solve(full[np.ix_(k, k)] + ridge * np.eye(k.sum()), y - level)
-        result[~k, column] = full[np.ix_(~k, k)] @ a + level
-    return result
 
 
 def masks(kind):
@@ -74,7 +60,7 @@ def test_formula(values, kind, kernel, solver, centre):
     known = masks(kind)
     done = complete(Observed(values, known), kernel, solver, centre=centre)
     assert all(report.converged for report in done.reports)
-    expected = formula(values, known, kernel, centre)
+    expected = regression(values, known, matrix(kernel), RIDGE, centre=centre)
     for column in range(5):
         scale = np.ptp(values[:, column])
         np.testing.assert_allclose(done.values[:, column], expected[:, column], atol=1e-5 * scale)

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from oracles import regression
 
 import ntkfill
 from ntkfill import Inpainter, InputError
@@ -51,13 +52,9 @@ def oracle_kernel(net, grid, *, torus=None, shift_average=False, prior=None):
 
 def dense_fill(image, missing, kernel, ridge=1e-3, *, centre=True):
     """The formula, with a matrix; an image whose channels are last."""
-    known = ~missing.ravel()
-    values = image.reshape(known.size, -1).astype(float).copy()
-    level = values[known].mean(axis=0) if centre else 0.0
-    gram = kernel[np.ix_(known, known)] + ridge * np.diag(kernel).mean() * np.eye(known.sum())
-    weights = np.linalg.solve(gram, kernel[np.ix_(known, ~known)]).T
-    values[~known] = weights @ (values[known] - level) + level
-    return values.reshape(image.shape)
+    values = image.reshape(missing.size, -1)
+    filled = regression(values, ~missing.ravel(), kernel, ridge, centre=centre)
+    return filled.reshape(image.shape)
 
 
 SHAPES = [(16,), (8, 6), (4, 6, 4)]

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from oracles import rmse
 from PIL import Image
 
 from ntkfill import Inpainter, InputError, inpaint
@@ -21,10 +22,6 @@ TEXTURE = 100 + 100 * np.sin(1.9 * sum(np.indices((48, 48)))) * np.cos(np.arange
 MISSING = np.random.default_rng(0).random((48, 48)) < 0.5
 
 
-def error(filled, truth, missing):
-    return float(np.sqrt(np.mean((filled.astype(float) - truth)[missing] ** 2)))
-
-
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 def test_a_texture_is_refined(dtype):
     image = TEXTURE.astype(dtype)
@@ -32,11 +29,11 @@ def test_a_texture_is_refined(dtype):
     filled, info = fill(image, MISSING, refine="auto")
     assert filled.dtype == dtype
     assert (filled[~MISSING] == image[~MISSING]).all()
-    assert error(filled, TEXTURE, MISSING) < 0.5 * error(plain, TEXTURE, MISSING)
+    assert rmse(filled, TEXTURE, MISSING) < 0.5 * rmse(plain, TEXTURE, MISSING)
     assert info.refinement.patches is not None
     assert info.refinement.after < info.refinement.before
     # The guess of the error is about the error.
-    assert 0.5 < info.refinement.before / error(plain, TEXTURE, MISSING) < 2
+    assert 0.5 < info.refinement.before / rmse(plain, TEXTURE, MISSING) < 2
 
 
 def test_noise_is_left_alone_unless_asked():
@@ -74,7 +71,7 @@ def test_channels_may_miss_different_pixels():
     truth = np.stack([TEXTURE, 200 - TEXTURE], axis=0)
     where = np.isnan(image)
     assert (filled[~where] == image[~where]).all()
-    assert error(filled, truth, where) < 0.5 * error(inpaint(image, channel_axis=0), truth, where)
+    assert rmse(filled, truth, where) < 0.5 * rmse(inpaint(image, channel_axis=0), truth, where)
 
 
 def test_one_mask_many_images(tmp_path):
@@ -121,7 +118,7 @@ def test_command_line(tmp_path, capsys):
 @pytest.mark.parametrize("scale", [1e-250, 1e250])
 def test_any_range_of_values(scale):
     filled, info = fill(scale * TEXTURE, MISSING, refine="patches")
-    assert error(filled / scale, TEXTURE, MISSING) < 20
+    assert rmse(filled / scale, TEXTURE, MISSING) < 20
     assert 0 < info.refinement.after < info.refinement.before
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles import matrix, relative
 
 import ntkfill
 from ntkfill import InputError, MemoryLimitError, kernels
@@ -52,11 +53,6 @@ def networks(draw, depth=2):
     return Sequential(*down, *some(1), *(x for up in ups for x in (up, *some())), Conv(3))
 
 
-def matrix(kernel):
-    every = np.arange(np.prod(kernel.shape))
-    return kernel.block(every, every)
-
-
 def on_torus(net, shape, prior=None, kind="ntk"):
     """The kernel computed on the torus itself, never on the endless grid."""
     start, axes = (prior or IID()).table(shape, len(shape))
@@ -75,11 +71,6 @@ def roomy(net):
     """A side that the endless grid's table fits with room to spare, not a power of two."""
     period = net.period * net.stride
     return period * (2 * net.receptive_radius // period + 3)
-
-
-def relative(ours, expected):
-    """The largest error, relative to the largest entry (a network may have no gradients)."""
-    return np.max(np.abs(ours - expected)) / (np.max(np.abs(expected)) or 1.0)
 
 
 # Symmetry, positive semi-definiteness, period.

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from oracles import matrix
 
 from ntkfill.kernels import DenseKernel, Kronecker
 from ntkfill.nn import Dense, ReLU, Sequential
@@ -24,11 +25,6 @@ def product(nuggets=(0.1, 0.1), effects=(0.0, 0.0)):
     values = (NET.between(np.hstack([x, np.ones((len(x), 1))])) for x in (LEFT, RIGHT))
     left, right = (DenseKernel(k / np.diagonal(k).mean(), (len(k),)) for k in values)
     return Kronecker(left, right, nuggets, effects)
-
-
-def matrix(kernel):
-    every = np.arange(np.prod(kernel.shape))
-    return kernel.block(every, every)
 
 
 def on_known(operator):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from oracles import matrix
 
 from ntkfill.kernels import DenseKernel
 from ntkfill.nn import Conv, Dense, ReLU, Sequential, hourglass
@@ -38,11 +39,6 @@ MODELS = {
 }
 
 
-def dense(kernel):
-    every = np.arange(np.prod(kernel.shape))
-    return kernel.block(every, every).astype(np.float64)
-
-
 def posterior(model, options, solver=None, centred=False):
     drawn, fitted, noisy = MODELS[model]
     prior, fit = (NET.kernel(SHAPE, kind=kind, **options) for kind in (drawn, fitted))
@@ -54,7 +50,7 @@ def posterior(model, options, solver=None, centred=False):
 def oracle(model, options):
     """The formulas of the papers, with matrices only."""
     drawn, fitted, _ = MODELS[model]
-    prior, fit = (dense(NET.kernel(SHAPE, kind=kind, **options)) for kind in (drawn, fitted))
+    prior, fit = (matrix(NET.kernel(SHAPE, kind=kind, **options)) for kind in (drawn, fitted))
     k = np.flatnonzero(~HOLES)
     ridge = RIDGE * np.diag(fit).mean()
     inverse = np.linalg.inv(fit[np.ix_(k, k)] + ridge * np.eye(len(k)))
@@ -96,7 +92,7 @@ def test_sampled_coefficients():
     """Their mean square is the diagonal of A^-1 (P + noise) A^-1."""
     found = posterior("ensemble", KERNELS["stationary"])
     k = np.flatnonzero(~HOLES)
-    prior, fit = (dense(NET.kernel(SHAPE, kind=x, shift_average=True)) for x in ("nngp", "ntk"))
+    prior, fit = (matrix(NET.kernel(SHAPE, kind=x, shift_average=True)) for x in ("nngp", "ntk"))
     inverse = np.linalg.inv(fit[np.ix_(k, k)] + RIDGE * np.diag(fit).mean() * np.eye(len(k)))
     expected = np.diag(inverse @ prior[np.ix_(k, k)] @ inverse)
     drawn = found.sample(AT, samples=200)

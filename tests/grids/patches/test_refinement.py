@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from oracles import rmse
 from scipy import ndimage
 
 from ntkfill.grids.patches import PatchOptions, attribution, refine
@@ -33,20 +34,16 @@ def refined(*given):
     return refine(*given).values
 
 
-def error(filled, truth, missing):
-    return float(np.sqrt(np.mean((filled - truth)[missing] ** 2)))
-
-
 @pytest.mark.parametrize("shape", [(400,), (40, 40), (14, 14, 14)])
 def test_what_repeats_is_filled_from_itself(shape):
     truth, missing = stripes(*shape), scattered(shape)
     filled = zeroed(truth, missing)
     better = refined(filled, missing, 0.7)
-    assert error(better, truth, missing) < 0.1 * error(filled, truth, missing)
+    assert rmse(better, truth, missing) < 0.1 * rmse(filled, truth, missing)
     np.testing.assert_array_equal(better[~missing], truth[~missing])
     # Negative control: what does not repeat cannot be.
     noise = np.random.default_rng(1).standard_normal(truth.shape)
-    assert error(refined(zeroed(noise, missing), missing, 0.7), noise, missing) > 0.9
+    assert rmse(refined(zeroed(noise, missing), missing, 0.7), noise, missing) > 0.9
 
 
 def test_channels_help_each_other():
@@ -57,9 +54,9 @@ def test_channels_help_each_other():
     missing[..., 0] = scattered((40, 40))
     filled = np.where(missing, 0, truth)
     small = PatchOptions(width=2, step=1, search_radius=8)
-    assert error(refined(filled, missing, 1.0, small), truth, missing) < 0.1
+    assert rmse(refined(filled, missing, 1.0, small), truth, missing) < 0.1
     alone = refined(filled[..., :1], missing[..., :1], 1.0, small)
-    assert error(alone, truth[..., :1], missing[..., :1]) > 0.9
+    assert rmse(alone, truth[..., :1], missing[..., :1]) > 0.9
 
 
 def test_the_middle_of_a_hole_stays_as_it_was():
@@ -69,7 +66,7 @@ def test_the_middle_of_a_hole_stays_as_it_was():
     better = refined(filled, missing, 0.7, QUICK)
     deep = (slice(15 + QUICK.width, 45 - QUICK.width),) * 2
     np.testing.assert_array_equal(better[deep], filled[deep])
-    assert error(better, truth, missing) < error(filled, truth, missing)
+    assert rmse(better, truth, missing) < rmse(filled, truth, missing)
 
 
 DEEP = np.zeros((60, 60), bool)
@@ -83,8 +80,8 @@ def test_what_repeats_is_completed_ring_by_ring(channels):
     rim = refine(filled, DEEP, 0.7, QUICK)
     better = refine(filled, DEEP, 0.7, replace(QUICK, ring_passes=1))
     middle = ndimage.binary_erosion(DEEP, iterations=QUICK.width)
-    assert error(rim.values, truth, middle) > 0.6
-    assert error(better.values, truth, middle) < 0.1
+    assert rmse(rim.values, truth, middle) > 0.6
+    assert rmse(better.values, truth, middle) < 0.1
     np.testing.assert_array_equal(better.values[~DEEP], truth[~DEEP])
     assert np.isnan(rim.std[middle]).all()
     assert (better.std[DEEP] > 0).all()
