@@ -6,12 +6,16 @@ rows and one of columns, `Periodic` a table ``T[r, d]`` that repeats with the ne
 ``matvec(x)``.
 """
 
-from .base import Coordinates, Kernel
+from __future__ import annotations
+
+from typing import Protocol
+
 from .blocks import Blocks
 from .dense import DenseKernel
 from .kronecker import Kronecker, two_sided
 from .periodic import Periodic
 from .stationary import Stationary, convolve
+from .table import Array, Coordinates
 
 __all__ = [
     "Blocks",
@@ -24,3 +28,20 @@ __all__ = [
     "convolve",
     "two_sided",
 ]
+
+
+class Kernel(Protocol):
+    """A positive semi-definite function of two coordinates of a grid."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The grid."""
+
+    def diagonal(self) -> Array:
+        """K[i, i] for all coordinates, shape of the grid."""
+
+    def block(self, rows: Coordinates, cols: Coordinates) -> Array:
+        """K[rows, cols] for flat coordinates: shape (len(rows), len(cols))."""
+
+    def matvec(self, x: Array) -> Array:
+        """K x for x of shape (..., *shape)."""

@@ -8,8 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
-from .base import Coordinates
-from .table import Array, check_vector
+from .table import Array, Coordinates, check_vector
 
 
 @dataclass(frozen=True, eq=False)

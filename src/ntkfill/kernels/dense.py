@@ -11,8 +11,7 @@ from scipy.linalg import eigh
 
 from ..errors import InputError
 from ..runtime.threads import single_blas_thread
-from .base import Coordinates
-from .table import Array, check_vector
+from .table import Array, Coordinates, check_vector
 
 
 @dataclass(frozen=True, eq=False)

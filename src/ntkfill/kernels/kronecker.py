@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..runtime.threads import parallel_for, single_blas_thread
-from .base import Coordinates
 from .dense import DenseKernel
-from .table import Array, check_vector
+from .table import Array, Coordinates, check_vector
 
 # Rows of a product that one task makes; smaller products are the work of one core.
 BLOCK = 320

@@ -19,9 +19,8 @@ from threadpoolctl import threadpool_limits
 
 from ..runtime.memory import require
 from ..runtime.threads import workers
-from .base import Coordinates
 from .stationary import Stationary
-from .table import Array, Axis, block, check_torus, check_vector
+from .table import Array, Axis, Coordinates, block, check_torus, check_vector
 
 Operator = Callable[[Array], Array]
 

@@ -9,8 +9,7 @@ import numpy as np
 from scipy import fft
 
 from ..runtime.threads import workers
-from .base import Coordinates
-from .table import Array, Axis, block, check_torus, check_vector
+from .table import Array, Axis, Coordinates, block, check_torus, check_vector
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from ..errors import InputError
 
 Array = NDArray[Any]
 Index = NDArray[np.intp]
+Coordinates = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -74,23 +75,6 @@ class Axis:
         mirrored = np.where(offset < 0, self.period - 1 - remainder, remainder)
         return mirrored, self.positions(np.abs(offset))
 
-    def downsampled(self) -> Axis:
-        """The axis of every second coordinate."""
-        if self.side is not None:
-            return Axis(max(self.period // 2, 1), self.side // 2)
-        tail = self.tail_period if self.tail_period % 2 else self.tail_period // 2
-        return Axis(max(self.period // 2, 1), None, math.ceil(self.radius / 2), tail)
-
-    def upsampled(self, mode: str) -> Axis:
-        """The axis with twice as many coordinates, by nearest or bilinear interpolation."""
-        period = 2 * self.period
-        if self.side is not None:
-            return Axis(period, 2 * self.side)
-        if mode == "nearest":
-            tail = 2 * self.tail_period if self.tail_period > 1 else 1
-            return Axis(period, None, 2 * self.radius, tail)
-        return Axis(period, None, 2 * self.radius + 2, max(period, 2 * self.tail_period))
-
 
 def at_second(values: Array, axes: tuple[Axis, ...]) -> Array:
     """Values of each pair's second coordinate, ``values[(r + d) mod period]``, as a table."""
@@ -133,8 +117,8 @@ def block(
     table: Array,
     axes: tuple[Axis, ...],
     shape: tuple[int, ...],
-    rows: NDArray[np.integer],
-    cols: NDArray[np.integer],
+    rows: Coordinates,
+    cols: Coordinates,
 ) -> Array:
     """K[rows, cols] for flat coordinates, some rows at a time to bound the index arrays."""
     result = np.empty((len(rows), len(cols)), dtype=table.dtype)

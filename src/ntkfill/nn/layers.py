@@ -7,6 +7,7 @@ gradient with respect to its weights is its input.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -170,7 +171,11 @@ class Downsample:
         return table
 
     def out_axis(self, axis: Axis) -> Axis:
-        return axis.downsampled()
+        period = max(axis.period // 2, 1)
+        if axis.side is not None:
+            return Axis(period, axis.side // 2)
+        tail = axis.tail_period if axis.tail_period % 2 else axis.tail_period // 2
+        return Axis(period, None, math.ceil(axis.radius / 2), tail)
 
 
 @dataclass(frozen=True)
@@ -215,7 +220,13 @@ class Upsample:
         return table
 
     def out_axis(self, axis: Axis) -> Axis:
-        return axis.upsampled(self.mode)
+        period = 2 * axis.period
+        if axis.side is not None:
+            return Axis(period, 2 * axis.side)
+        if self.mode == "nearest":
+            tail = 2 * axis.tail_period if axis.tail_period > 1 else 1
+            return Axis(period, None, 2 * axis.radius, tail)
+        return Axis(period, None, 2 * axis.radius + 2, max(period, 2 * axis.tail_period))
 
 
 Linear = Dense | Conv | Downsample | Upsample

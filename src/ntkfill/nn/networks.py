@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -89,8 +89,8 @@ class Sequential:
     def mirror_symmetric(self) -> bool:
         """Whether the kernel is symmetric under reflections of an axis, given i.i.d. features: no
         downsampling, which keeps the even coordinates, after an upsampling."""
-        kinds = [type(x) for x in self.layers if isinstance(x, Downsample | Upsample)]
-        return kinds == sorted(kinds, key=lambda kind: kind is Upsample)
+        ups = [isinstance(x, Upsample) for x in self.layers if isinstance(x, Downsample | Upsample)]
+        return ups == sorted(ups)
 
     def kernel(
         self,
@@ -270,7 +270,6 @@ class Sequential:
 MAX_LEVELS = 32
 
 
-@cache
 def hourglass(
     levels: int,
     convs_down: int = 1,

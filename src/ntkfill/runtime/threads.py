@@ -21,7 +21,6 @@ _lock = threading.Lock()
 _limit: dict[str, Any] = {"users": 0}
 
 
-@cache
 def workers() -> int:
     """The number of cores this process may use."""
     try:
