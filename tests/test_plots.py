@@ -20,7 +20,8 @@ AT = tuple(map(int, np.argwhere(HOLES)[60]))
 
 
 @pytest.fixture(autouse=True)
-def close():
+def no_open_figures():
+    plt.close("all")
     yield
     plt.close("all")
 
