@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -115,9 +116,7 @@ class Kronecker:
     def matvec(self, x: Array) -> Array:
         check_vector(x, self.shape)
         left, right = self.factors
-        tables = [two_sided(left, table, right) for table in x.reshape(-1, *self.shape)]
-        result = np.stack(tables) if tables else np.empty((0, *self.shape))
-        result = result.reshape(x.shape)
+        result = two_sided(left, x, right)
         if any(self.effects):
             result += self.effects[0] * x.sum(axis=-1, keepdims=True)
             result += self.effects[1] * x.sum(axis=-2, keepdims=True)
@@ -135,7 +134,7 @@ class Kronecker:
 
 
 def two_sided(left: Array, middle: Array, right: Array) -> Array:
-    """left @ middle @ right, of shapes (n, k), (k, l) and (l, m), on all cores.
+    """left @ middle @ right, of shapes (n, k), (..., k, l) and (l, m), on all cores.
 
     Examples
     --------
@@ -143,12 +142,14 @@ def two_sided(left: Array, middle: Array, right: Array) -> Array:
     >>> two_sided(np.ones((1, 2)), np.ones((2, 3)), np.ones((3, 1)))
     array([[6.]])
     """
-    result = np.empty((len(left), right.shape[1]), dtype=np.result_type(left, middle, right))
+    tables = middle.reshape(-1, *middle.shape[-2:])
+    dtype = np.result_type(left, middle, right)
+    result = np.empty((len(tables), len(left), right.shape[1]), dtype=dtype)
 
-    def work(first: int) -> None:
-        rows = slice(first, first + BLOCK)
-        np.matmul(left[rows] @ middle, right, out=result[rows])
+    def work(task: tuple[int, int]) -> None:
+        k, rows = task[0], slice(task[1], task[1] + BLOCK)
+        np.matmul(left[rows] @ tables[k], right, out=result[k, rows])
 
     with single_blas_thread():
-        parallel_for(work, range(0, len(left), BLOCK))
-    return result
+        parallel_for(work, itertools.product(range(len(tables)), range(0, len(left), BLOCK)))
+    return result.reshape(*middle.shape[:-2], *result.shape[1:])

@@ -51,7 +51,7 @@ class TwoSided:
     right: Array  # (m, m)
 
     def __call__(self, x: Array) -> Array:  # (channels, n, m)
-        return np.stack([two_sided(self.left, table, self.right) for table in x])
+        return two_sided(self.left, x, self.right)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +63,9 @@ class EigenInverse:
     spectrum: Array  # (n, m), with the ridge
 
     def __call__(self, x: Array) -> Array:  # (channels, n, m)
-        turned = np.stack([two_sided(self.left.T, table, self.right) for table in x])
+        turned = two_sided(self.left.T, x, self.right)
         turned /= self.spectrum
-        return np.stack([two_sided(self.left, table, self.right.T) for table in turned])
+        return two_sided(self.left, turned, self.right.T)
 
 
 Operator = Convolution | TwoSided | EigenInverse

@@ -341,10 +341,6 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return kept
         return np.concatenate([kept, self.indicator_.get_feature_names_out(names)])
 
-    @property
-    def _names(self) -> NDArray[Any] | None:
-        return getattr(self, "feature_names_in_", None)
-
     def _fit(self, table: Any) -> Array:
         """Read the table, fit the model to it and remember both; returns the values."""
         random_state = 0 if self.random_state is None else self.random_state
@@ -354,6 +350,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )  # fmt: skip
         values = read(self, table, self.missing_values, reset=True)
         self._labels, self._values = row_labels(table), values
+        self._names: NDArray[Any] | None = getattr(self, "feature_names_in_", None)
         known = ~np.isnan(values)
         filled_in = np.asarray(known.any(axis=0))
         self.statistics_ = np.full(values.shape[1], np.nan)

@@ -138,7 +138,7 @@ class Chained:
     groups: tuple[Group, ...]  # of all columns, also those without gaps
     filled: Array  # (n, m)
     n_iter: int
-    change: float  # the share of the variance that the last round changed
+    message: str
     options: TableOptions
     later: dict[int, Group] = field(default_factory=dict, repr=False)  # regressed for new rows
 
@@ -154,12 +154,13 @@ class Chained:
         # be predicted, and would let it shrink from round to round.
         ridge = np.nan if options.ridge == "loo" else float(options.ridge)
         # Columns without gaps have no gap in common: each is regressed on all others.
-        groups = [
+        unsorted = [
             Group(part, rows, ridge, np.empty((0, 0)))
             for columns, rows in Observed(fill, known).patterns()
             for part in (np.split(columns, len(columns)) if rows.all() else [columns])
         ]
-        groups.sort(key=lambda group: -int(group.known.sum()))
+        counts = [int(group.known.sum()) for group in unsorted]
+        groups = [unsorted[k] for k in np.argsort(np.negative(counts), kind="stable")]
         gappy = [k for k, group in enumerate(groups) if not group.known.all()]
         change, n_iter = np.inf if gappy else 0.0, 0
         with single_blas_thread():
@@ -180,27 +181,15 @@ class Chained:
         for k in gappy:
             filled[np.ix_(~groups[k].known, groups[k].columns)] = found[k]
         filled = filled * scale + level
-        return cls(
-            network, level, scale, fill, tuple(groups), filled, max(n_iter, 1), change, options
-        )
-
-    @property
-    def message(self) -> str:
-        return self._message(self.change)
-
-    def _message(self, change: float) -> str:
-        tol, max_iter = self.options.tol, self.options.max_iter
-        if change < tol:
-            return ""
-        what = f"the last iteration still changed {change:.1e} of the variance"
-        return sentence(what, f"less than {tol:g}", "", f"more than max_iter={max_iter}")
+        message, n_iter = _message(change, options), max(n_iter, 1)
+        return cls(network, level, scale, fill, tuple(groups), filled, n_iter, message, options)
 
     def transform(self, values: Array, features: Array | None) -> tuple[Array, str]:
         known = ~np.isnan(values)
         fill, change = self._settled(values)
         filled = fill.copy()
         self._predict(self._needed(known), fill, known, filled)
-        return filled * self.scale + self.level, self._message(change)
+        return filled * self.scale + self.level, _message(change, self.options)
 
     def entry(
         self, row: int, column: int, values: Array | None = None, features: Array | None = None
@@ -369,6 +358,16 @@ def _batches(items: list[T]) -> Iterator[list[T]]:
     size = max(1, min(BATCH, len(items) // 8))
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def _message(change: float, options: TableOptions) -> str:
+    """What to say of rounds that did not settle; empty where they did."""
+    if change < options.tol:
+        return ""
+    what = f"the last iteration still changed {change:.1e} of the variance"
+    return sentence(
+        what, f"less than {options.tol:g}", "", f"more than max_iter={options.max_iter}"
+    )
 
 
 def _changed(before: Array, after: Array, known: Mask) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -11,6 +12,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..nn import Sequential, fully_connected
+
+# A network is immutable: one of each depth is enough.
+_default_network = cache(fully_connected)
 
 
 @dataclass(frozen=True)
@@ -39,29 +43,21 @@ class TableOptions:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        def number(value: Any) -> float:
-            return float(value) if isinstance(value, Real) and math.isfinite(value) else np.nan
+        def number(value: Any, kind: type[Any] = Real) -> float:
+            return float(value) if isinstance(value, kind) and math.isfinite(value) else np.nan
 
-        def whole(value: Any) -> float:
-            return float(value) if isinstance(value, Integral) else np.nan
-
-        network = self.network is None or isinstance(self.network, Sequential | str)
-        auto = isinstance(self.network, str)
+        network = isinstance(self.network, Sequential) or self.network in (None, "auto")
         for name, valid, expected in (
-            (
-                "network",
-                network and (not auto or self.network == "auto"),
-                "None, 'auto' or a Sequential",
-            ),
-            ("depth", whole(self.depth) >= 1, "an integer >= 1"),
+            ("network", network, "None, 'auto' or a Sequential"),
+            ("depth", number(self.depth, Integral) >= 1, "an integer >= 1"),
             ("feature_scale", number(self.feature_scale) > 0, "a number > 0"),
             ("ridge", self.ridge == "loo" or number(self.ridge) >= 0, ">= 0 or 'loo'"),
-            ("max_iter", whole(self.max_iter) >= 1, "an integer >= 1"),
+            ("max_iter", number(self.max_iter, Integral) >= 1, "an integer >= 1"),
             ("tol", number(self.tol) >= 0, "a number >= 0"),
         ):
             if not valid:
                 raise InputError(f"{name} must be {expected}", got=repr(getattr(self, name)))
         if self.network is None:
-            object.__setattr__(self, "network", fully_connected(int(self.depth)))
+            object.__setattr__(self, "network", _default_network(int(self.depth)))
         elif isinstance(self.network, Sequential):
             self.network.between(np.ones((1, 1)))  # refuses layers that need a grid
