@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -13,8 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..nn import Sequential, fully_connected
 
-# A network is immutable: one of each depth is enough.
-_default_network = cache(fully_connected)
+DEFAULT_NETWORK = fully_connected()
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,9 @@ class TableOptions:
         def number(value: Any, kind: type[Any] = Real) -> float:
             return float(value) if isinstance(value, kind) and math.isfinite(value) else np.nan
 
-        network = isinstance(self.network, Sequential) or self.network in (None, "auto")
+        usable = isinstance(self.network, Sequential) or self.network in (None, "auto")
         for name, valid, expected in (
-            ("network", network, "None, 'auto' or a Sequential"),
+            ("network", usable, "None, 'auto' or a Sequential"),
             ("depth", number(self.depth, Integral) >= 1, "an integer >= 1"),
             ("feature_scale", number(self.feature_scale) > 0, "a number > 0"),
             ("ridge", self.ridge == "loo" or number(self.ridge) >= 0, ">= 0 or 'loo'"),
@@ -58,6 +56,7 @@ class TableOptions:
             if not valid:
                 raise InputError(f"{name} must be {expected}", got=repr(getattr(self, name)))
         if self.network is None:
-            object.__setattr__(self, "network", _default_network(int(self.depth)))
+            network = DEFAULT_NETWORK if self.depth == 1 else fully_connected(int(self.depth))
+            object.__setattr__(self, "network", network)
         elif isinstance(self.network, Sequential):
             self.network.between(np.ones((1, 1)))  # refuses layers that need a grid
