@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage, optimize
+from scipy import ndimage
 
 from ntkfill import Inpainter, inpaint
 from ntkfill.errors import InputError
@@ -10,7 +10,6 @@ from ntkfill.grids.options import GridOptions
 from ntkfill.grids.plan import default_architecture
 from ntkfill.grids.selection import family, select
 from ntkfill.nn import Member, Mixture, hourglass, parse
-from ntkfill.selection import stacked
 
 
 def fill(image, mask=None, **options):
@@ -37,49 +36,6 @@ def hole(shape, corner, side):
     missing = np.zeros(shape, bool)
     missing[tuple(slice(c, c + side) for c in corner)] = True
     return missing
-
-
-def best_weights(gram):
-    """Weights that sum to one, by a general optimiser."""
-    found = optimize.minimize(
-        lambda w: w @ gram @ w,
-        np.full(len(gram), 1 / len(gram)),
-        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
-        options={"ftol": 1e-15},
-    )
-    return found.x
-
-
-@pytest.mark.parametrize(
-    ("errors", "count", "expected"),
-    [
-        ([[1, 1], [1, 1]], 1e6, [1, 0]),
-        ([[1.0, 1], [-1, -1]], 1e9, [0.5, 0.5]),
-        ([[2.0, 2], [1, 1]], 1e9, [-1, 2]),
-        ([[1.0, 0], [0, 0.999]], 10, [1, 0]),
-        ([[3, 3, 3, 3], [1, -1, 1, -1], [3, 3, 3, -3]], 100, [0, 1, 0]),
-        ([[0.0, 0], [1, 1]], 1e6, [1, 0]),
-    ],
-)
-def test_stacked(errors, count, expected):
-    errors = np.array(errors)
-    np.testing.assert_allclose(stacked(errors @ errors.T / 4, count), expected, atol=1e-3)
-
-
-def test_stacked_against_a_general_optimiser():
-    errors = RNG.standard_normal((3, 50)) * [[1.0], [1.5], [0.8]]
-    errors[1] += errors[0]
-    gram = errors @ errors.T / 50
-    assert stacked(gram, 1e12) == pytest.approx(best_weights(gram), abs=1e-3)
-    # One member less, and one only, where no more are wanted.
-    assert np.count_nonzero(stacked(gram, 1e12, max_stacked=1)) == 1
-    assert stacked(gram, 1e12).sum() == pytest.approx(1)
-
-
-def test_few_errors_do_not_move_the_choice():
-    gram = np.array([[1.0, 0.0], [0.0, 0.9]])
-    assert stacked(gram, 3.0).tolist() == [1, 0]
-    assert stacked(gram, 1e6)[1] > 0.5
 
 
 @pytest.mark.parametrize("shape", [(900,), (64, 64), (20, 20, 20)])

@@ -1,4 +1,4 @@
-"""How sure a completion is: closed forms, Monte-Carlo ensembles, and wrong versions rejected."""
+"""Posteriors against closed forms and Monte-Carlo ensembles; wrong versions are rejected."""
 
 from dataclasses import replace
 
@@ -11,12 +11,7 @@ from ntkfill.nn import Conv, Dense, ReLU, Sequential, hourglass
 from ntkfill.priors import Features
 from ntkfill.solvers import CG, Cholesky
 from ntkfill.solvers.base import absolute_ridge
-from ntkfill.uncertainty import (
-    Posterior,
-    Scores,
-    likelihood_ratio_weights,
-    local_scale,
-)
+from ntkfill.uncertainty import Posterior, local_scale
 from ntkfill.uncertainty.sampling import square_root
 
 RNG = np.random.default_rng(0)
@@ -31,7 +26,7 @@ KERNELS = {
     "periodic": {"shift_average": False, "dtype": np.float64},
     "dense": {"prior": Features(RNG.normal(size=(3, *SHAPE))), "dtype": np.float64},
 }
-# Which kernel draws, which one fits, and whether the ridge is noise.
+# The kernel of the prior, the fitted one, and whether the ridge is noise.
 MODELS = {
     "nngp": ("nngp", "nngp", True),
     "ensemble": ("nngp", "ntk", False),
@@ -40,8 +35,8 @@ MODELS = {
 
 
 def posterior(model, options, solver=None, centred=False):
-    drawn, fitted, noisy = MODELS[model]
-    prior, fit = (NET.kernel(SHAPE, kind=kind, **options) for kind in (drawn, fitted))
+    *kinds, noisy = MODELS[model]
+    prior, fit = (NET.kernel(SHAPE, kind=kind, **options) for kind in kinds)
     solver = solver or (CG(RIDGE, 1e-10) if "prior" not in options else Cholesky(RIDGE))
     noise = absolute_ridge(RIDGE, prior) if noisy else 0.0
     return Posterior(prior, solver.factor(fit, ~HOLES.ravel()), noise, centred)
@@ -49,8 +44,10 @@ def posterior(model, options, solver=None, centred=False):
 
 def oracle(model, options):
     """The formulas of the papers, with matrices only."""
-    drawn, fitted, _ = MODELS[model]
-    prior, fit = (matrix(NET.kernel(SHAPE, kind=kind, **options)) for kind in (drawn, fitted))
+    prior_kind, fitted_kind, _ = MODELS[model]
+    prior, fit = (
+        matrix(NET.kernel(SHAPE, kind=kind, **options)) for kind in (prior_kind, fitted_kind)
+    )
     k = np.flatnonzero(~HOLES)
     ridge = RIDGE * np.diag(fit).mean()
     inverse = np.linalg.inv(fit[np.ix_(k, k)] + ridge * np.eye(len(k)))
@@ -79,13 +76,13 @@ def test_covariance_is_the_closed_form(model, options):
 @pytest.mark.parametrize("model", MODELS)
 def test_sampled_within_its_stated_error(model, options, centred):
     found = posterior(model, options, centred=centred)
-    drawn = found.sample(AT, samples=200, random_state=3)
+    sampled = found.sample(AT, samples=200, random_state=3)
     exact = found.variances(AT)
-    off = (np.sqrt(drawn.variance / exact) - 1) / drawn.relative_error
+    off = (np.sqrt(sampled.variance / exact) - 1) / sampled.relative_error
     assert 0.5 < np.sqrt(np.mean(off**2)) < 1.6
     assert abs(off).max() < 4.5
-    # Half as many noisy draws are told from what they should be.
-    assert abs((np.sqrt(drawn.variance / (1.5 * exact)) - 1) / drawn.relative_error).max() > 4.5
+    # Negative control: a variance that is half as large again.
+    assert abs((np.sqrt(sampled.variance / (1.5 * exact)) - 1) / sampled.relative_error).max() > 4.5
 
 
 def test_sampled_coefficients():
@@ -95,12 +92,12 @@ def test_sampled_coefficients():
     prior, fit = (matrix(NET.kernel(SHAPE, kind=x, shift_average=True)) for x in ("nngp", "ntk"))
     inverse = np.linalg.inv(fit[np.ix_(k, k)] + RIDGE * np.diag(fit).mean() * np.eye(len(k)))
     expected = np.diag(inverse @ prior[np.ix_(k, k)] @ inverse)
-    drawn = found.sample(AT, samples=200)
-    off = (np.sqrt(drawn.expected_squares / expected) - 1) / drawn.relative_error
+    sampled = found.sample(AT, samples=200)
+    off = (np.sqrt(sampled.expected_squares / expected) - 1) / sampled.relative_error
     assert abs(off).max() < 4.5
 
 
-def test_the_same_draws_again():
+def test_random_state():
     first = posterior("ntk", KERNELS["stationary"])
     a, b, c = (first.sample(AT, 20, random_state=seed).variance for seed in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
@@ -108,7 +105,7 @@ def test_the_same_draws_again():
 
 
 @pytest.mark.parametrize("options", KERNELS.values(), ids=KERNELS)
-def test_root_twice_is_the_kernel(options):
+def test_square_root_twice_is_the_kernel(options):
     kernel = NET.kernel(SHAPE, **options)
     half = square_root(kernel)
     x = RNG.normal(size=(3, *SHAPE))
@@ -116,7 +113,7 @@ def test_root_twice_is_the_kernel(options):
     assert np.vdot(x[0], half(x[1:2])[0]) == pytest.approx(np.vdot(half(x[:1])[0], x[1]))
 
 
-def test_no_root():
+def test_kernels_without_a_square_root():
     with pytest.raises(ValueError, match="must be Stationary"):
         square_root(object())
 
@@ -158,9 +155,11 @@ def trained(rng, width, steps=400):
     return gradients(inner, outer)[0]
 
 
-def of_vectors(drawn, fitted):
+def of_vectors(*kinds):
     known = np.arange(8) < 5
-    prior, fit = (DenseKernel(WIDE.between(POINTS, kind=kind), (8,)) for kind in (drawn, fitted))
+    prior, fit = (
+        DenseKernel(WIDE.between(POINTS, kind=kind), (8,)) for kind in (prior_kind, fitted_kind)
+    )
     factor = Cholesky().factor(fit, known)
     mean = fit.block(np.arange(5, 8), np.arange(5)) @ factor.solve(TARGETS[:, None]).coefficients
     return mean.ravel(), Posterior(prior, factor).covariance(np.arange(5, 8))
@@ -190,7 +189,7 @@ def test_an_ensemble_of_wide_networks(network, width, count):
 # --- Scale.
 
 
-def test_the_scale_of_draws_is_found():
+def test_local_scale_of_samples():
     """Functions of scale 1 on the left and 5 on the right of a signal."""
     whole = Sequential(Conv(3), ReLU(), Conv(3)).kernel((600,), shift_average=True)
     kernel = replace(whole, values=whole.values - whole.values[-1])  # without a common constant
@@ -205,65 +204,3 @@ def test_the_scale_of_draws_is_found():
     local = np.sqrt(np.mean(local_scale(coefficients, expected, known) ** 2, axis=0))
     assert local[20:250].mean() == pytest.approx(1.0, rel=0.1)
     assert local[350:580].mean() == pytest.approx(5.0, rel=0.1)
-
-
-# --- Conformal prediction.
-
-
-def cover(weighted, trials=4000):
-    """Errors are three times as large in stratum 1, a tenth of the hidden, half of the missing."""
-    rng = np.random.default_rng(5)
-    inside = 0
-    for _ in range(trials):
-        strata = (rng.random(60) < 0.1).astype(int)
-        test = int(rng.random() < 0.5)
-        values = abs(rng.normal(size=60)) * (1 + 2 * strata)
-        scores, own = Scores(values), 1.0
-        if weighted:  # the true shares: 0.5 / 0.9 and 0.5 / 0.1
-            ratio = np.array([0.5 / 0.9, 0.5 / 0.1])
-            scores, own = Scores(values, ratio[strata]), ratio[test]
-        inside += abs(rng.normal()) * (1 + 2 * test) <= scores.quantile(0.8, own)
-    return inside / trials
-
-
-def test_cover_where_missing_entries_are_harder():
-    assert 0.785 < cover(weighted=True) < 0.87
-    assert cover(weighted=False) < 0.72
-
-
-@pytest.mark.parametrize("level", [0.5, 0.9])
-@pytest.mark.parametrize("count", [19, 99])
-def test_cover_is_exact_for_exchangeable_scores(level, count):
-    rng = np.random.default_rng(6)
-    draws = rng.exponential(size=(5000, count + 1))
-    inside = np.mean([row[-1] <= Scores(row[:-1]).quantile(level) for row in draws])
-    assert inside == pytest.approx(np.ceil((count + 1) * level) / (count + 1), abs=0.025)
-
-
-def test_equal_weights_change_nothing():
-    values = RNG.random(30)
-    for level in (0.1, 0.5, 0.9, 0.99):
-        weighted = Scores(values, np.full(30, 7.0)).quantile(level, 7.0)
-        assert weighted == Scores(values).quantile(level)
-
-
-@pytest.mark.parametrize("level", [0, 1, -0.1, 90, "0.9", np.nan])
-def test_no_such_level(level):
-    with pytest.raises(ValueError, match="interval must be a number"):
-        Scores(np.ones(3)).quantile(level)
-
-
-def test_rare_strata_are_taken_together_with_easier_ones():
-    hidden = np.repeat([0, 1, 2, 3], [100, 50, 3, 30])
-    weights, own = likelihood_ratio_weights(
-        hidden, np.repeat([0, 1, 2, 3, 4], [10, 10, 50, 20, 10])
-    )
-    ratio = np.array([10 / 100, 60 / 53, 60 / 53, 30 / 30, 30 / 30]) * 183 / 100
-    np.testing.assert_allclose(weights, ratio[hidden])
-    np.testing.assert_allclose(own[[0, 10, 20, 70, 90]], ratio)
-
-
-def test_strata_that_nobody_hid_borrow_the_hardest():
-    weights, own = likelihood_ratio_weights(np.array([1, 1, 2]), np.array([0, 1, 2, 5]))
-    np.testing.assert_allclose(weights, [0.75, 0.75, 1.5])
-    np.testing.assert_allclose(own, [0.75, 0.75, 1.5, 1.5])

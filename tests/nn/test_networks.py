@@ -1,4 +1,4 @@
-"""What must hold for the table of any network, each with a control that breaks it."""
+"""Networks: what must hold for the kernel of any of them, each with a control that breaks it."""
 
 import itertools
 import sys
@@ -19,7 +19,6 @@ from ntkfill.nn import (
     Dense,
     Downsample,
     Erf,
-    Identity,
     LeakyReLU,
     ReLU,
     Sequential,
@@ -41,10 +40,10 @@ MODES = ("nearest", "bilinear")
 def networks(draw, depth=2):
     """Down and up again, with any convolutions and activations, or none, in between."""
 
-    def some(least=0):
+    def some(minimum=0):
         weights = st.sampled_from([Conv(1), Conv(3), Conv(5), Dense()])
         phi = st.sampled_from([[], [ReLU()], [TwoSlope(0.3)], [Abs()], [Erf()]])
-        pairs = draw(st.lists(st.tuples(weights, phi), min_size=least, max_size=2))
+        pairs = draw(st.lists(st.tuples(weights, phi), min_size=minimum, max_size=2))
         return [layer for weight, phi in pairs for layer in (weight, *phi)]
 
     levels = draw(st.integers(0, depth))
@@ -225,7 +224,7 @@ AVERAGED = [
     (hourglass(1, upsample="bilinear"), (8, 8)),
     (hourglass(2), (8, 8)),
     (hourglass(1), (4, 4, 4)),
-    (hourglass(2, 1, 2, upsample="bilinear"), (32,)),  # the far field is not constant
+    (hourglass(2, 1, 2, upsample="bilinear"), (32,)),  # the tail is not constant
     (hourglass(2, 1, 2, upsample="bilinear"), (20, 24)),
     (Sequential(Conv(3), PHI, Downsample(), Conv(3), Upsample("bilinear"), Conv(3)), (8, 8)),
     (Sequential(Downsample(), PHI, Conv(3), Upsample(), Conv(3), PHI), (8, 8)),
@@ -264,7 +263,7 @@ def test_shift_average_on_a_side_that_the_stride_does_not_divide(shape):
 
 
 @pytest.mark.parametrize(("mean", "variance"), [(0, 0.5), (1, 0.25), (0.5, 1), (-1, 2), (0, 1e-9)])
-def test_whole_numbers_are_numbers(mean, variance):
+def test_integers_are_numbers(mean, variance):
     table = IID(mean, variance).table((3, 2), 2)[0]
     expected = np.full((1, 1, 3, 2), float(mean) ** 2)
     expected[..., 0, 0] += variance
@@ -376,7 +375,7 @@ def test_refused(make, message):
     ],
     ids=["ntk", "mesh", "features", "exact", "averaged"],
 )
-def test_what_does_not_fit_is_refused_before_it_is_made(make, monkeypatch):
+def test_memory_limit_is_checked_before_anything_is_allocated(make, monkeypatch):
     monkeypatch.setattr(ntkfill.runtime.memory, "available", lambda: 100_000)
     tracemalloc.start()
     try:
@@ -388,58 +387,8 @@ def test_what_does_not_fit_is_refused_before_it_is_made(make, monkeypatch):
     assert e.value.needed > e.value.limit == 100_000
 
 
-# The repr.
-
-
 @QUICK
 @given(networks())
 def test_repr_parses_back(net):
     assert parse(repr(net)) == net
     assert parse(f"  {net!r}\n") == net
-
-
-@pytest.mark.parametrize(
-    ("text", "net"),
-    [
-        ("Sequential(Conv(3), ReLU(), Conv())", Sequential(Conv(3), TwoSlope(0.0), Conv(3))),
-        ("Sequential(LeakyReLU(0.2), Abs())", Sequential(TwoSlope(0.2), TwoSlope(-1.0))),
-        ("Sequential(Identity())", Sequential(Identity())),
-        ("Sequential(Upsample(mode='bilinear'))", Sequential(Upsample("bilinear"))),
-        ("Sequential(Sequential(Conv(5)), Dense())", Sequential(Conv(5), Dense())),
-        ("hourglass(1, 2, activation=Abs())", hourglass(1, 2, 1, 3, "nearest", TwoSlope(-1.0))),
-        ("Sequential(hourglass(1), Dense())", Sequential(hourglass(1), Dense())),
-    ],
-)
-def test_parsed(text, net):
-    assert parse(text) == net
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(
-            "",
-            "   ",
-            "Conv(3)",
-            "Sequential",
-            "3",
-            "'Sequential()'",
-            "[Conv(3)]",
-            "Sequential(",
-            "\0",
-        ),
-        *("Sequential(Conv(2))", "Sequential(Conv(3, 5))", "Sequential(Conv(taps=3))"),
-        *("Sequential(Conv('3'))", "Sequential(Conv)", "Sequential(Pool())", "Sequential(None)"),
-        *("Sequential(TwoSlope(1e999))", "Sequential(TwoSlope('a'))", "Sequential(Upsample('x'))"),
-        *("Sequential(Conv(3)); Conv(3)", "Sequential(Conv(3)).layers", "Sequential(*[Conv(3)])"),
-        *("Sequential(Conv(1 + 2))", "Sequential(Conv(size=(lambda: 3)()))", "x = Sequential()"),
-        *("__import__('os')", "Sequential(__import__('os').getcwd())", "Sequential(exec('1'))"),
-        *("Sequential(" * 5000, "Sequential(" * 400 + ")" * 400, "-" * 100_000 + "1"),
-        *("Sequential(Conv(" + "-" * count + "3))" for count in (200, 1500, 3000)),
-        *("(" * 5000 + ")" * 5000, "Sequential(Conv(" + "9" * 10_000 + "))"),
-    ],
-    ids=lambda text: text[:30],
-)
-def test_text_that_is_no_network(text):
-    with pytest.raises(InputError, match="network must be the repr"):
-        parse(text)
