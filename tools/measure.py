@@ -83,12 +83,7 @@ def main() -> None:
     for name, call in calls.items():
         call()  # kernels are cached, modules loaded
         runs = walk(call)
-        validations = [
-            count
-            for (_, function), count in runs.items()
-            if function
-            in ("check_options", "GridOptions.__post_init__", "TableOptions.__post_init__")
-        ]
+        validations = [count for (_, function), count in runs.items() if function in VALIDATORS]
         result[name] = {
             "functions": len(runs),
             "files": len({file for file, _ in runs}),

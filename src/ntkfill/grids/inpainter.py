@@ -607,7 +607,7 @@ class Inpainter:
             grid, channels = source.grid, source.values.shape[-1]
         if source is not None and isinstance(options.network, str):
             progress = (
-                reporter(options.progress, "choosing", 0.0, 0.2) if options.progress else None
+                reporter(options.progress, "selecting", 0.0, 0.2) if options.progress else None
             )
             selected = select(source.values, missing, options, cache, progress)
         if selected is not None:

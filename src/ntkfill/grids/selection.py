@@ -122,11 +122,11 @@ def select(
     selected = tuple(
         replace(plans[k], weight=float(shares[k])).check_memory(options.memory_limit) for k in order
     )
-    chosen = tuple(Member(plan.network, plan.solver.ridge, plan.weight) for plan in selected)
+    members = tuple(Member(plan.network, plan.solver.ridge, plan.weight) for plan in selected)
     if channel is not None:
         used = used[..., None] & (np.arange(missing.shape[-1]) == channel)
     choice = Choice(
-        Mixture(chosen),
+        Mixture(members),
         scale * math.sqrt(max(float(shares @ gram @ shares), 0.0)),
         tuple(
             Candidate(plan.network, scale * math.sqrt(square), ridge=plan.solver.ridge)
