@@ -44,10 +44,8 @@ def posterior(model, options, solver=None, centred=False):
 
 def oracle(model, options):
     """The formulas of the papers, with matrices only."""
-    prior_kind, fitted_kind, _ = MODELS[model]
-    prior, fit = (
-        matrix(NET.kernel(SHAPE, kind=kind, **options)) for kind in (prior_kind, fitted_kind)
-    )
+    kernels = (NET.kernel(SHAPE, kind=kind, **options) for kind in MODELS[model][:2])
+    prior, fit = map(matrix, kernels)
     k = np.flatnonzero(~HOLES)
     ridge = RIDGE * np.diag(fit).mean()
     inverse = np.linalg.inv(fit[np.ix_(k, k)] + ridge * np.eye(len(k)))
@@ -157,9 +155,7 @@ def trained(rng, width, steps=400):
 
 def of_vectors(*kinds):
     known = np.arange(8) < 5
-    prior, fit = (
-        DenseKernel(WIDE.between(POINTS, kind=kind), (8,)) for kind in (prior_kind, fitted_kind)
-    )
+    prior, fit = (DenseKernel(WIDE.between(POINTS, kind=kind), (8,)) for kind in kinds)
     factor = Cholesky().factor(fit, known)
     mean = fit.block(np.arange(5, 8), np.arange(5)) @ factor.solve(TARGETS[:, None]).coefficients
     return mean.ravel(), Posterior(prior, factor).covariance(np.arange(5, 8))
