@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from .errors import InputError, check_number
 from .kernels.table import Array, Axis, at_second
-from .runtime.memory import require
+from .runtime.resources import require
 
 
 class Prior(Protocol):

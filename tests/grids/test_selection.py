@@ -62,7 +62,7 @@ def test_what_is_missing_is_never_read(garbage):
 
 def test_the_choice_does_not_depend_on_threads(monkeypatch):
     expected = choose(SMOOTH, GAPS)
-    monkeypatch.setattr("ntkfill.runtime.threads.workers", lambda: 1)
+    monkeypatch.setattr("ntkfill.runtime.resources.workers", lambda: 1)
     monkeypatch.setattr("ntkfill.kernels.stationary.workers", lambda: 1)
     assert choose(SMOOTH, GAPS) == expected
 

@@ -376,7 +376,7 @@ def test_refused(make, message):
     ids=["ntk", "mesh", "features", "exact", "averaged"],
 )
 def test_memory_limit_is_checked_before_anything_is_allocated(make, monkeypatch):
-    monkeypatch.setattr(ntkfill.runtime.memory, "available", lambda: 100_000)
+    monkeypatch.setattr(ntkfill.runtime.resources, "available", lambda: 100_000)
     tracemalloc.start()
     try:
         with pytest.raises(MemoryLimitError, match=r"needs .*B; expected .*100 kB.*Try") as e:

@@ -213,7 +213,7 @@ def test_memory_limit_refuses(limit, monkeypatch):
     kernel = make("stationary")
     with pytest.raises(MemoryLimitError, match="right-hand side"):
         CG(memory_limit=limit).factor(kernel, np.ones(96, bool))
-    monkeypatch.setattr("ntkfill.runtime.memory.available", lambda: limit)
+    monkeypatch.setattr("ntkfill.runtime.resources.available", lambda: limit)
     with pytest.raises(MemoryLimitError, match="CG") as refused:
         Cholesky().factor(kernel, np.ones(96, bool))
     assert refused.value.limit == limit < refused.value.needed

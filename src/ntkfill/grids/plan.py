@@ -18,8 +18,8 @@ from ..nn.evaluate import Kind
 from ..nn.networks import RIDGE, Mixture, Sequential, as_kernel, hourglass
 from ..observed import Mask
 from ..priors import IID, Prior
-from ..runtime.memory import available
 from ..runtime.progress import Progress
+from ..runtime.resources import available
 from ..solvers.cg import CG
 from ..solvers.cholesky import Cholesky
 from .options import Boundary, GridOptions

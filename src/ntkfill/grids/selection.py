@@ -17,7 +17,7 @@ from ..nn.activations import Abs
 from ..nn.networks import RIDGE, Member, Mixture, hourglass
 from ..observed import Mask
 from ..runtime.progress import Progress
-from ..runtime.threads import parallel_for
+from ..runtime.resources import parallel_for
 from ..selection import MAX_STACKED, Candidate, Choice, stacked
 from .holdout import crops, hold_out_like
 from .model import Component, GridModel

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from ..errors import InputError
-from ..runtime.threads import single_blas_thread
+from ..runtime.resources import single_blas_thread
 from .table import Array, Coordinates, check_vector
 
 

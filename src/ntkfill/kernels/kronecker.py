@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..runtime.threads import parallel_for, single_blas_thread
+from ..runtime.resources import parallel_for, single_blas_thread
 from .dense import DenseKernel
 from .table import Array, Coordinates, check_vector
 

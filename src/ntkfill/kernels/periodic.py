@@ -17,8 +17,7 @@ import numpy as np
 from scipy import fft
 from threadpoolctl import threadpool_limits
 
-from ..runtime.memory import require
-from ..runtime.threads import workers
+from ..runtime.resources import require, workers
 from .stationary import Stationary
 from .table import Array, Axis, Coordinates, block, check_torus, check_vector
 

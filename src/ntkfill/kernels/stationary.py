@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy import fft
 
-from ..runtime.threads import workers
+from ..runtime.resources import workers
 from .table import Array, Axis, Coordinates, block, check_torus, check_vector
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..kernels.table import Array, Index
 from ..runtime.progress import Progress
-from ..runtime.threads import parallel_for, workers
+from ..runtime.resources import parallel_for, workers
 from .activations import Activation
 from .layers import Axes, Conv, Covariance, Dense, Downsample, Linear, Upsample
 

@@ -15,8 +15,8 @@ from .. import kernels
 from ..errors import InputError, check_integer, check_number
 from ..kernels.table import Array, Axis
 from ..priors import IID, Prior
-from ..runtime.memory import require
 from ..runtime.progress import Progress
+from ..runtime.resources import require
 from .activations import GELU, Activation, Erf, LeakyReLU, ReLU, Sin, TwoSlope
 from .evaluate import Kind, Layer, exact, footprint, shift_averaged
 from .layers import Conv, Dense, Downsample, Upsample

@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..kernels.table import Array
-from ..runtime.threads import parallel_for
+from ..runtime.resources import parallel_for
 from .activations import Activation
 from .evaluate import Kind, Layer
 from .layers import Dense

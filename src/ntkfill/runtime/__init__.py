@@ -1,1 +1,1 @@
-"""Threads, memory and progress."""
+"""Cores, memory and progress."""

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import InputError
 from ..observed import Mask
 from ..result import Filled
-from ..runtime.memory import require
+from ..runtime.resources import require
 from ..uncertainty import Interval, Uncertainty
 from ..uncertainty.conformal import check_level
 from .features import encode

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..kernels import Kernel, Kronecker, Periodic, Stationary
 from ..kernels.table import Array
 from ..observed import Mask
-from ..runtime.memory import available, require
 from ..runtime.progress import Progress
+from ..runtime.resources import available, require
 from .base import Report, Solution, absolute_ridge
 from .preconditioner import Preconditioner, preconditioner
 

@@ -10,9 +10,8 @@ from ..errors import InputError
 from ..kernels import Kernel
 from ..kernels.table import Array
 from ..observed import Mask
-from ..runtime.memory import require
 from ..runtime.progress import Progress
-from ..runtime.threads import single_blas_thread
+from ..runtime.resources import require, single_blas_thread
 from . import linalg
 from .base import Report, Solution, absolute_ridge, norms
 

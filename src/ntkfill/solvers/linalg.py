@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, blas, lapack
 
 from ..kernels.table import Array
-from ..runtime.threads import parallel_for, single_blas_thread
+from ..runtime.resources import parallel_for, single_blas_thread
 
 BLOCK = 256
 # Up to this size LAPACK alone is faster than blocks on two cores.

@@ -23,7 +23,7 @@ from scipy import fft
 from ..kernels import Kronecker, Stationary, convolve, two_sided
 from ..kernels.table import Array
 from ..observed import Mask
-from ..runtime.threads import workers
+from ..runtime.resources import workers
 
 # Exponent of the weights on a torus, above the number of axes: less spreads too far, and with more
 # the weights inside a large hole drown in the rounding of single precision.

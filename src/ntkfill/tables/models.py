@@ -22,8 +22,7 @@ from ..nn import Sequential
 from ..nn.evaluate import Kind
 from ..nn.pairs import of_gram
 from ..observed import Mask, Observed
-from ..runtime.memory import require
-from ..runtime.threads import parallel_for, single_blas_thread
+from ..runtime.resources import parallel_for, require, single_blas_thread
 from ..solvers import CG, Cholesky, linalg
 from ..solvers.base import Factor, absolute_ridge
 from ..solvers.cg import CGFactor

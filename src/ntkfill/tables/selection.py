@@ -14,7 +14,7 @@ from ..kernels import DenseKernel, Kronecker
 from ..kernels.table import Array
 from ..nn import Sequential, fully_connected
 from ..observed import Mask, Observed
-from ..runtime.threads import parallel_for, single_blas_thread
+from ..runtime.resources import parallel_for, single_blas_thread
 from ..selection import Candidate, Choice, hold_out
 from ..solvers import CG
 from ..solvers.spectral import RIDGES, Spectrum, kronecker_left_out

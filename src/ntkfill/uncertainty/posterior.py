@@ -30,8 +30,8 @@ from ..kernels import Kernel
 from ..kernels.table import Array
 from ..nn.evaluate import Kind
 from ..observed import Mask
-from ..runtime.memory import require
 from ..runtime.progress import Progress, stage
+from ..runtime.resources import require
 from ..solvers.base import Factor
 from .sampling import square_root
 

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..kernels import DenseKernel, Kernel, Kronecker, Periodic, Stationary, convolve
 from ..kernels.periodic import fourier
 from ..kernels.table import Array
-from ..runtime.threads import single_blas_thread
+from ..runtime.resources import single_blas_thread
 
 SquareRoot = Callable[[Array], Array]
 

@@ -15,7 +15,7 @@ from scipy import fft
 from ..kernels import convolve
 from ..kernels.table import Array
 from ..observed import Mask
-from ..runtime.threads import workers
+from ..runtime.resources import workers
 
 # Weights fall like (c^2 + distance^2)^-(n + 1/2), c this many times the spacing of known entries.
 # Wider averages miss edges, narrower ones are noise (docs/decisions/0010-uncertainty.md).

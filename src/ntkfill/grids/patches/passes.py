@@ -15,7 +15,7 @@ from ...kernels import Blocks
 from ...kernels.table import Array, Index
 from ...observed import Mask
 from ...runtime.progress import Progress
-from ...runtime.threads import parallel_for
+from ...runtime.resources import parallel_for
 from ...solvers.blockwise import Blockwise, BlockwiseFactor
 from ..holdout import holes
 from .options import PatchOptions

@@ -12,9 +12,8 @@ from threadpoolctl import threadpool_limits
 from ...errors import InputError
 from ...kernels.table import Array
 from ...observed import Mask
-from ...runtime.memory import require
 from ...runtime.progress import Progress, stage
-from ...runtime.threads import workers
+from ...runtime.resources import require, workers
 from .options import PatchOptions, candidates
 from .passes import BATCH_BYTES, Pass, PassResult, all_passes, hole_depths, tile_length
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...kernels.table import Array
-from ...runtime.threads import single_blas_thread
+from ...runtime.resources import single_blas_thread
 from ..features import unit_rows
 from ..methods.baselines import CellMean, Method
 from ..methods.ntk import NTK

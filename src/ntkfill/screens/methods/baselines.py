@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...kernels.table import Array
-from ...runtime.memory import require
+from ...runtime.resources import require
 from ...solvers.linalg import product
 from ..features import encode, group_means, group_sums, unit_rows
 from ..screen import Conditions, Screen, contexts

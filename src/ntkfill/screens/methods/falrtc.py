@@ -11,8 +11,7 @@ from scipy.linalg import eigh, eigvalsh, qr
 from ...errors import InputError
 from ...kernels.table import Array
 from ...observed import Mask
-from ...runtime.memory import require
-from ...runtime.threads import single_blas_thread
+from ...runtime.resources import require, single_blas_thread
 from ...solvers.linalg import product
 from ..features import encode
 from ..screen import Conditions, Screen, contexts

@@ -14,8 +14,7 @@ from ...kernels import DenseKernel, Kronecker
 from ...kernels.table import Array
 from ...nn import Sequential
 from ...nn.pairs import of_gram
-from ...runtime.memory import require
-from ...runtime.threads import single_blas_thread
+from ...runtime.resources import require, single_blas_thread
 from ..screen import Conditions, contexts
 
 # The smallest noise scale: profiles of nearly zeros are measured no better than this.

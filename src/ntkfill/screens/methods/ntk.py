@@ -14,8 +14,7 @@ from scipy.linalg import LinAlgError, cho_solve, lapack
 from ...errors import InputError
 from ...kernels.table import Array
 from ...nn import Sequential, fully_connected
-from ...runtime.memory import require
-from ...runtime.threads import parallel_for, single_blas_thread
+from ...runtime.resources import parallel_for, require, single_blas_thread
 from ...solvers.linalg import cholesky, inverse, product, solve
 from ...solvers.spectral import Spectrum
 from ..features import ConditionPrior, encode, group_means

@@ -1,4 +1,5 @@
-"""Parallel work, with results that do not depend on the number of cores."""
+"""The cores and the memory of this machine: parallel work, with results that do not depend on the
+number of cores, and memory limits, checked before anything is allocated."""
 
 from __future__ import annotations
 
@@ -11,11 +12,16 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
+import psutil
 from threadpoolctl import ThreadpoolController
 
+from ..errors import MemoryLimitError
 from .progress import Progress
 
 T = TypeVar("T")
+
+# The share of the available memory that one call may use.
+SHARE = 0.8
 
 _lock = threading.Lock()
 _limit: dict[str, Any] = {"users": 0}
@@ -73,3 +79,15 @@ def _blas_libraries() -> ThreadpoolController:
     """Those of NumPy and SciPy; to look for them takes as long as to factor a small matrix."""
     importlib.import_module("scipy.linalg")
     return ThreadpoolController()
+
+
+def available() -> int:
+    """Bytes that one call may use."""
+    return int(SHARE * psutil.virtual_memory().available)
+
+
+def require(what: str, needed: int, limit: int | None = None, hint: str = "") -> None:
+    """Refuse work that needs more bytes than `limit` (default: `available()`)."""
+    limit = available() if limit is None else limit
+    if needed > limit:
+        raise MemoryLimitError(what, needed=needed, limit=limit, hint=hint)
