@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from ntkfill.runtime.threads import parallel_for, workers
+from ntkfill.runtime.resources import parallel_for, workers
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 50])
