@@ -117,9 +117,23 @@ def warn(message: str, category: type[Warning]) -> None:
 
 def sentence(what: str, expected: str, got: str, hint: str) -> str:
     """The parts of a message put together, without those that are empty."""
-    parts = [what, expected and f"expected {expected}", got and f"got {got}"]
+    parts = [what, expected and f"expected {expected}", got and f"got {printable(got, 200)}"]
     text = "; ".join(part for part in parts if part)
-    return f"{text}. Try: {hint}." if hint else f"{text}."
+    return printable(f"{text}. Try: {hint}." if hint else f"{text}.")
+
+
+def printable(text: str, longest: int = 2000) -> str:
+    """Text for a terminal, on one line: control characters escaped, the middle of long text cut.
+
+    >>> printable("two\\nlines", 100), printable("abcdefghij", 7)
+    ('two\\\\nlines', 'ab...ij')
+    """
+    if len(text) > longest:
+        half = (longest - 3) // 2
+        text = f"{text[:half]}...{text[-half:]}"
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
 
 
 def format_bytes(size: float) -> str:

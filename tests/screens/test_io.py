@@ -201,8 +201,8 @@ BAD = {
     "size.gct": ("#1.2\n2\t1\nName\tDescription\tA:x\ng\tna\t1\n", "number of lines"),
     "names.gct": ("#1.2\n1\t1\nName\tDescription\tAx\ng\tna\t1\n", "must hold them.*'Ax'"),
     "text.gct": ("#1.2\n1\t2\nName\tDescr\tA:x\tA:y\ng\tna\t1\tup\n", "line 4, column 'A:y'"),
-    "not.gctx": ("x", "not a GCTX"),
-    "not.parquet": ("x", "not a parquet"),
+    "not.gctx": ("x", "not.gctx cannot be read; got .*signature"),
+    "not.parquet": ("x", "not.parquet cannot be read"),
 }
 
 
@@ -245,8 +245,8 @@ def test_npz_without_a_screen(keys, tmp_path):
 
 
 def test_pickles_are_refused(tmp_path):
-    np.savez(tmp_path / "s.npz", genes=np.array([{"g": 1}], dtype=object))
-    with pytest.raises(InputError, match="plain arrays"):
+    np.savez(tmp_path / "s.npz", genes=np.array([{"g": 1}], dtype=object), profiles=[[1.0]])
+    with pytest.raises(InputError, match=r"s\.npz cannot be read; got Object arrays"):
         read(tmp_path / "s.npz")
 
 

@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import re
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
+from typing import NoReturn
 
 from .. import __version__
 from ..errors import InputError
 from . import demo, images, kernels, screens, tables
-from .common import DONE, FAILED, INTERRUPTED, print_error, print_message
+from .common import DONE, FAILED, INTERRUPTED, TERMINATED, print_error, print_message
+
+
+class Terminated(BaseException):
+    """SIGTERM, which unwinds as SIGINT does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
-    0 done, 1 failed, 2 usage, 3 not converged (output written and flagged), 130 interrupted.
+    0 done, 1 failed, 2 usage, 3 not converged (output written and flagged), 130 interrupted, 143
+    terminated.
     """
-    options = parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show is escaped
+            stream.reconfigure(errors="backslashreplace")
+    options = parser().parse_args(_join_pixels(sys.argv[1:] if arguments is None else arguments))
+    before = None
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _run(options)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run one command; what goes wrong is a sentence and an exit code."""
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -39,7 +64,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_error("interrupted; no file was half-written.")
         return INTERRUPTED
+    except Terminated:
+        print_error("terminated; no file was half-written.")
+        return TERMINATED
     return FAILED
+
+
+def _terminate(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+    raise Terminated
+
+
+def _join_pixels(arguments: Sequence[str]) -> list[str]:
+    """--at -1,-1 as --at=-1,-1: argparse would take -1,-1 for an option."""
+    joined: list[str] = []
+    for text in arguments:
+        if joined and joined[-1] == "--at" and re.fullmatch(r"-\d+,-?\d+", text):
+            joined[-1] += f"={text}"
+        else:
+            joined.append(text)
+    return joined
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
         prog="ntkfill",
         description="Fill in what is missing, with infinitely wide neural networks.",
         epilog="exit codes: 0 done, 1 failed, 2 the command line cannot be understood, "
-        "3 the solve did not converge (output written), 130 interrupted",
+        "3 the solve did not converge (output written), 130 interrupted, 143 terminated",
     )
     top.add_argument("--version", action="version", version=f"ntkfill {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

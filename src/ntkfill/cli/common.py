@@ -12,9 +12,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, printable
 
-DONE, FAILED, USAGE, NOT_CONVERGED, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, USAGE, NOT_CONVERGED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
 
 def add_messages(command: argparse.ArgumentParser) -> None:
@@ -26,13 +26,13 @@ def add_messages(command: argparse.ArgumentParser) -> None:
 def print_message(options: argparse.Namespace, text: str) -> None:
     """A message on stderr, where there is one: stdout is for data."""
     if not options.quiet and sys.stderr is not None:
-        print(text, file=sys.stderr)
+        print(printable(text), file=sys.stderr)
 
 
 def print_error(text: str) -> None:
     """A failure on stderr, where there is one."""
     if sys.stderr is not None:
-        print(f"ntkfill: {text}", file=sys.stderr)
+        print(f"ntkfill: {printable(text)}", file=sys.stderr)
 
 
 def print_json(figures: object) -> None:
@@ -60,10 +60,30 @@ def add_output(
     )
 
 
-def check_outputs(read: Iterable[Path | None], written: Iterable[tuple[str, Path | None]]) -> None:
-    """Refuse, before any work, to overwrite an input or to write two results to one file.
+def add_force(command: argparse.ArgumentParser) -> None:
+    """The option of commands that write files that the command line does not name."""
+    text = "overwrite also existing files that are not named here"
+    command.add_argument("--force", action="store_true", help=text)
 
-    `written` holds pairs of the option and its path.
+
+def add_excel_safe(command: argparse.ArgumentParser) -> None:
+    """The option of commands that write tables of text."""
+    text = "put ' before text that a spreadsheet would take for a formula"
+    command.add_argument("--excel-safe", action="store_true", help=text)
+
+
+def check_outputs(
+    read: Iterable[Path | None],
+    written: Iterable[tuple[str, Path | None]],
+    unnamed: Iterable[Path] = (),
+    *,
+    force: bool = False,
+) -> None:
+    """Refuse, before any work, to overwrite an input, to write two results to one file, or to
+    overwrite what the command line does not name.
+
+    `written` holds pairs of the option and its path; `unnamed` are those of them that follow from
+    a folder or from another file.
     """
     taken = {_identity(path): "its own input" for path in read if path is not None}
     for option, path in written:
@@ -72,6 +92,9 @@ def check_outputs(read: Iterable[Path | None], written: Iterable[tuple[str, Path
             if lost is not None:
                 raise InputError(f"{path} would overwrite {lost}", hint=f"another {option}")
             taken[_identity(path)] = "another result"
+    for each in unnamed:
+        if each.exists() and not force:
+            raise InputError(f"{each} exists", hint="--force, which overwrites it")
 
 
 def _identity(path: Path) -> tuple[int, int] | str:

@@ -10,8 +10,10 @@ from ..io.files import check_target
 from .common import (
     DONE,
     NOT_CONVERGED,
+    add_force,
     add_messages,
     add_output,
+    check_outputs,
     print_json,
     shows_progress,
 )
@@ -30,6 +32,7 @@ def add(command: argparse.ArgumentParser) -> None:
     """The options of `ntkfill demo`."""
     command.set_defaults(run=demo)
     add_output(command, "where the images are written", folder="ntkfill-demo")
+    add_force(command)
     add_messages(command)
 
 
@@ -44,6 +47,8 @@ def demo(options: argparse.Namespace) -> int:
     folder = options.output
     folder.mkdir(parents=True, exist_ok=True)
     check_target(folder / "before.png")
+    names = ("before", "after", "truth", "heatmap")
+    check_outputs([], [], [folder / f"{name}.png" for name in names], force=options.force)
     image = np.array(load_sample_image("china.jpg"))  # (427, 640, 3)
     scattered = np.random.default_rng(0).random(image.shape[:2]) < 0.5
     hole = np.zeros_like(scattered)
@@ -54,12 +59,8 @@ def demo(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     filled = inpainter.fill(damaged, missing)
     seconds = time.perf_counter() - started
-    for name, array in (
-        ("before", damaged),
-        ("after", filled.values),
-        ("truth", image),
-        ("heatmap", draw_heatmap(inpainter, damaged, AT)),
-    ):
+    drawn = draw_heatmap(inpainter, damaged, AT)
+    for name, array in zip(names, (damaged, filled.values, image, drawn), strict=True):
         images.write(folder / f"{name}.png", images.Stored(array, -1))
     figures = {
         "psnr_scattered_db": psnr(filled.values, image, missing & ~hole),

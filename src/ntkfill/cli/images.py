@@ -10,12 +10,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, format_bytes
+from ..errors import InputError, format_bytes, printable
 from ..io.files import check_target
 from .common import (
     DONE,
     FAILED,
     NOT_CONVERGED,
+    add_force,
     add_messages,
     add_output,
     add_uncertainty,
@@ -50,6 +51,7 @@ def add_inpaint(command: argparse.ArgumentParser) -> None:
     text = ".png .jpg .tif .npy, or a folder of them"
     command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=text)
     add_output(command, "a file; a folder where there are several inputs", required=False)
+    add_force(command)
     text = "print network, solver, memory and time, and stop"
     command.add_argument("--dry-run", action="store_true", help=text)
     text = ".npy or .tif, of one image; with --interval std, lower and upper stacked"
@@ -95,6 +97,8 @@ def _add_method(command: argparse.ArgumentParser) -> None:
     text = "working memory, e.g. 2GB (default: what is free)"
     add("--memory", type=_bytes, metavar="SIZE", help=text)
     add("--no-cache", action="store_true", help="keep no kernels on disk")
+    text = "refuse larger images before they are decoded (default: 2^28)"
+    add("--max-pixels", type=int, default=2**28, metavar="N", help=text)
 
 
 def inpaint(options: argparse.Namespace) -> int:
@@ -246,7 +250,7 @@ def plan_figures(options: argparse.Namespace, source: Path, plan: Plan) -> dict[
     """The figures of a dry run, also in words on stdout."""
     if not options.json:
         print(
-            f"{source}: {plan.network!r} on a torus {plan.torus}\n"
+            f"{printable(str(source))}: {plan.network!r} on a torus {plan.torus}\n"
             f"  {plan.solver!r}\n"
             f"  about {format_bytes(plan.memory)} and {plan.seconds:.1f} s"
         )
@@ -358,8 +362,9 @@ def input_output_pairs(options: argparse.Namespace) -> list[tuple[Path, Path | N
                 f"{target} is neither an existing folder nor an image that can be written",
                 expected=" ".join(images.SUFFIXES),
             )
-    written = [("-o OUT", target) for target in targets]
-    check_outputs([*files, options.mask], [*written, ("--std FILE", options.std)])
+    written = [*(("-o OUT", target) for target in targets), ("--std FILE", options.std)]
+    unnamed = targets if inside else []
+    check_outputs([*files, options.mask], written, unnamed, force=options.force)
     if many:
         options.output.mkdir(parents=True, exist_ok=True)
     return list(zip(files, targets, strict=True))
@@ -398,7 +403,7 @@ def read_input(
     from ..grids.image import check_mask, read_image
     from ..io import images
 
-    stored = images.read(path)
+    stored = images.read(path, options.max_pixels, None if mask is None else mask.size)
     if options.channel_axis is not None:
         stored = replace(stored, channel_axis=options.channel_axis)
     source = read_image(stored.array, stored.channel_axis)
@@ -415,7 +420,7 @@ def read_mask(options: argparse.Namespace) -> Mask | None:
         if options.invert_mask:
             raise InputError("--invert-mask needs a mask", hint="--mask MASK")
         return None
-    return images.read_mask(options.mask, invert=options.invert_mask)
+    return images.read_mask(options.mask, invert=options.invert_mask, max_pixels=options.max_pixels)
 
 
 def make_inpainter(options: argparse.Namespace) -> Inpainter:

@@ -29,7 +29,7 @@ def kernels(options: argparse.Namespace) -> int:
     from ..grids import plan
     from ..io.cache import Cache
 
-    cache = Cache()
+    cache = Cache(must_write=True)
     if options.action == "clear":
         freed = cache.clear()
         print_message(options, f"{cache.directory}: {format_bytes(freed)} freed")
@@ -40,7 +40,12 @@ def kernels(options: argparse.Namespace) -> int:
         check_cache(cache)
         for levels in options.levels:
             print_message(options, f"building {levels} levels for {options.axes} axes")
-            plan.build_kernel(levels, options.axes, cache)
+            try:
+                plan.build_kernel(levels, options.axes, cache)
+            except InputError:
+                kept = ", ".join(entry.key for entry in cache.entries()) or "nothing"
+                print_message(options, f"kept in {cache.directory}: {kept}")
+                raise
     entries = cache.entries()
     if options.json:
         print_json([{"key": entry.key, "bytes": entry.nbytes} for entry in entries])

@@ -12,6 +12,8 @@ from ..errors import InputError
 from ..io.files import check_target
 from .common import (
     DONE,
+    add_excel_safe,
+    add_force,
     add_messages,
     add_output,
     add_uncertainty,
@@ -38,6 +40,7 @@ def add(command: argparse.ArgumentParser) -> None:
     example = actions.add_parser("demo", help="a small simulated screen, from start to end")
     example.set_defaults(run=demo)
     add_output(example, "where the files go", folder="ntkfill-screen-demo")
+    add_force(example)
     add_messages(example)
 
 
@@ -57,6 +60,7 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, metavar="N", help="of the folds (default: 0)")
     text = "one file with tables and plots; JSON beside it"
     add("--report", type=Path, metavar="HTML", help=text)
+    add_force(command)
     _add_paper(command)
     add_messages(command)
 
@@ -65,6 +69,7 @@ def _add_complete(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=complete)
     _add_data(command)
     add_output(command, "a .csv, .tsv, .parquet or .npz")
+    add_excel_safe(command)
     add_uncertainty(command, "as -o, columns of std; with --interval also columns of bounds")
     _add_method(command)
     add_messages(command)
@@ -77,6 +82,7 @@ def _add_rank(command: argparse.ArgumentParser) -> None:
     text = "genes and how the disease changes them, in the first two columns"
     add("--signature", type=Path, metavar="TABLE", required=True, help=text)
     add_output(command, "a .csv, .tsv or .parquet (default: on stdout)", required=False)
+    add_excel_safe(command)
     add("--by", choices=("cosine", "connectivity"), default="cosine")
     add("--cells", nargs="+", metavar="CELL", help="only these cell lines")
     text = "do not subtract the mean over the drugs of each cell line from the profiles"
@@ -115,7 +121,8 @@ def evaluate(options: argparse.Namespace) -> int:
         report.check(options.report)
         numbers_path = report.numbers_path(options.report)
         written = (options.report, numbers_path)
-        check_outputs([options.data], [("--report HTML", path) for path in written])
+        named = [("--report HTML", path) for path in written]
+        check_outputs([options.data], named, [numbers_path], force=options.force)
     screen = read_screen(options)
     methods = {name: make_method(name, options, screen.fields) for name in options.methods}
     evaluation = evaluate_methods(options, screen, methods, make_splitting(options))
@@ -147,9 +154,9 @@ def complete(options: argparse.Namespace) -> int:
         return_std=options.std is not None,
         interval=options.interval,
     )
-    writing.write(options.output, done)
+    writing.write(options.output, done, excel_safe=options.excel_safe)
     if options.std is not None:
-        writing.write_std(options.std, done)
+        writing.write_std(options.std, done, excel_safe=options.excel_safe)
         print_message(options, f"{options.std}: standard deviations, 0 where measured")
     predicted, count = int((~done.info.measured).sum()), len(done.info.measured)
     print_message(options, f"{options.output}: {predicted:,} of {count:,} profiles predicted")
@@ -184,8 +191,11 @@ def rank(options: argparse.Namespace) -> int:
         options,
         f"{ranked.genes:,} genes of the signature are in the screen, {ranked.absent:,} are not",
     )
+    table = ranking.as_table(ranked)
+    if options.excel_safe:
+        table = table.excel_safe()
     if options.output is not None:
-        text_tables.write(options.output, ranking.as_table(ranked))
+        text_tables.write(options.output, table)
         print_message(options, f"{options.output}: {len(ranked.drugs):,} drugs")
     if options.json:
         print_json(
@@ -196,7 +206,7 @@ def rank(options: argparse.Namespace) -> int:
             }
         )
     elif options.output is None:
-        text_tables.print_table(sys.stdout, ranking.as_table(ranked))
+        text_tables.print_table(sys.stdout, table)
     return DONE
 
 
@@ -212,6 +222,8 @@ def demo(options: argparse.Namespace) -> int:
     made, folder = screens.simulate(), options.output
     folder.mkdir(parents=True, exist_ok=True)
     check_target(folder / "report.html")
+    files = ["report.html", "report.json", "completed.csv", "signature.csv", "ranked.csv"]
+    check_outputs([], [], [folder / name for name in files], force=options.force)
     print_message(options, "every number here is simulated; no cell and no drug was measured")
     methods: dict[str, screens.Method] = {
         "ntk": screens.NTK(),
@@ -222,11 +234,10 @@ def demo(options: argparse.Namespace) -> int:
     evaluation = evaluate_methods(options, made.screen, methods, screens.KFold(5, rounds=2))
     note = "Simulated data: no cell line and no drug of this page exists."
     numbers = report.figures(made.screen, evaluation)
-    files = ["completed.csv", "signature.csv", "ranked.csv"]
     if report.can_render():
         report.write(folder / "report.html", made.screen, evaluation, note)
-        files = ["report.html", "report.json", *files]
     else:
+        files = files[2:]
         print_message(options, "no report.html: pip install 'ntkfill[screens]' to have one")
     done = screens.complete(made.screen)
     writing.write(folder / "completed.csv", done)

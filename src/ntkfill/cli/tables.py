@@ -13,6 +13,7 @@ from ..io.files import check_target, naming
 from .common import (
     DONE,
     NOT_CONVERGED,
+    add_excel_safe,
     add_messages,
     add_output,
     add_uncertainty,
@@ -65,6 +66,7 @@ def add(command: argparse.ArgumentParser) -> None:
     add("--max-iter", type=int, default=10, metavar="N", help=text)
     text = "without features: stop when an iteration changes less of the variance (default: 1e-3)"
     add("--tol", type=float, default=1e-3, metavar="T", help=text)
+    add_excel_safe(command)
     add_uncertainty(command, "a .csv or .tsv; with --interval also columns of bounds")
     add_messages(command)
 
@@ -73,6 +75,7 @@ def impute(options: argparse.Namespace) -> int:
     """Fill in one table and write it."""
     import numpy as np
 
+    from ..io import text_tables
     from ..tables import NTKImputer
 
     check_options(options)
@@ -112,9 +115,12 @@ def impute(options: argparse.Namespace) -> int:
         given.values, return_std=options.std is not None, interval=options.interval
     )
     seconds = time.perf_counter() - started
-    write_filled(options.output, given, done.values)
+    tables = [(options.output, filled_table(given, done.values))]
     if options.std is not None:
-        write_uncertainty(options.std, given, done)
+        tables.append((options.std, uncertainty_table(given, done)))
+    for path, table in tables:
+        text_tables.write(path, table.excel_safe() if options.excel_safe else table)
+    if options.std is not None:
         print_message(options, f"{options.std}: standard deviations, 0 where nothing was missing")
     iterations = f", {imputer.n_iter_} iterations" if imputer.n_iter_ else ""
     print_message(
@@ -201,24 +207,24 @@ def matched(features: NumericTable, labels: list[str], what: str) -> Array:
     return values
 
 
-def write_filled(path: Path, given: NumericTable, filled: Array) -> None:
-    """Write the table with its gaps filled; all other cells letter by letter as they were."""
+def filled_table(given: NumericTable, filled: Array) -> Table:
+    """The table with its gaps filled; all other cells letter by letter as they were."""
     import numpy as np
 
-    from ..io import text_tables
+    from ..io.text_tables import Table
 
     rows = [list(row) for row in given.table.rows]
     places = [given.table.names.index(name) for name in given.columns]
     for i, j in np.argwhere(np.isnan(given.values)):
         rows[i][places[j]] = f"{filled[i, j]:.9g}"
-    text_tables.write(path, text_tables.Table(given.table.header, rows))
+    return Table(given.table.header, rows)
 
 
-def write_uncertainty(path: Path, given: NumericTable, done: Filled[Info]) -> None:
-    """Write standard deviations under the names of the table, and bounds in further columns."""
+def uncertainty_table(given: NumericTable, done: Filled[Info]) -> Table:
+    """Standard deviations under the names of the table, and bounds in further columns."""
     import numpy as np
 
-    from ..io import text_tables
+    from ..io.text_tables import Table
 
     names, arrays = list(given.columns), [done.std]
     if done.interval is not None:
@@ -228,7 +234,7 @@ def write_uncertainty(path: Path, given: NumericTable, done: Filled[Info]) -> No
     if given.index is not None:
         names = [given.index, *names]
         rows = [[label, *row] for label, row in zip(given.labels, rows, strict=True)]
-    text_tables.write(path, text_tables.Table(names, rows))
+    return Table(names, rows)
 
 
 def _ridge(text: str) -> float | str:

@@ -51,6 +51,8 @@ class GridOptions:
                 or (isinstance(network, str) and network == "auto"),
                 "'auto', a Sequential or a Mixture",
             ),
+            "shift_average": (isinstance(self.shift_average, bool), "True or False"),
+            "centre": (self.centre is None or isinstance(self.centre, bool), "True, False or None"),
             "boundary": (
                 isinstance(boundary, str) and boundary in ("pad", "wrap"),
                 "'pad' or 'wrap'",

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ import platformdirs
 
 from ..errors import InputError
 from ..kernels.table import Array, Axis
-from .files import replacing
+from .files import UNFINISHED, open_regular, replacing
 
 # Changes whenever the numbers or the layout of a stored table change.
 FORMAT = 2
@@ -24,10 +25,7 @@ FORMAT = 2
 Table = tuple[Array, tuple[Axis, ...]]
 
 # The names of entries, and of unfinished files.
-NAMES = re.compile(r"[0-9a-f]{32}\.(npy|json)|\.writing-.*")
-
-# What reading a damaged file may raise.
-UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, RecursionError)
+NAMES = re.compile(rf"[0-9a-f]{{32}}\.(npy|json)|{UNFINISHED.pattern}")
 
 
 def default_directory() -> Path:
@@ -40,13 +38,15 @@ def default_directory() -> Path:
 class Cache:
     """A directory of kernel tables, each computed once.
 
-    An entry that is damaged, incomplete or of another format is computed again. Writing is atomic,
-    so processes may share a directory. If the directory cannot be written, nothing is stored.
+    An entry that is damaged, incomplete, a link or of another format is computed again and
+    replaced. Writing is atomic, so processes may share a directory.
 
     Parameters
     ----------
     directory : Path
         The default is the environment variable NTKFILL_CACHE, or the user's cache directory.
+    must_write : bool
+        If the directory cannot be written: an error, or (default) nothing is stored.
 
     Examples
     --------
@@ -59,9 +59,10 @@ class Cache:
     """
 
     directory: Path = field(default_factory=default_directory)
+    must_write: bool = False
 
     def get(self, key: str, compute: Callable[[], Table]) -> Table:
-        """The table of this key, memory-mapped from disk, or else computed and stored.
+        """The table of this key, read from disk, or else computed and stored.
 
         Parameters
         ----------
@@ -79,15 +80,18 @@ class Cache:
         if found is not None:
             return found
         table, axes = compute()
-        with contextlib.suppress(OSError):  # a full or read-only disk costs time, not the result
+        try:
             self._write(key, table, axes)
+        except (OSError, InputError):  # a full or read-only disk costs time, not the result
+            if self.must_write:
+                raise
         return table, axes
 
     def entries(self) -> list[Entry]:
         """The manifests of all entries, sorted by key, without unreadable ones."""
         found: list[Entry] = []
         for path in self.directory.glob("[!.]*.json"):
-            with contextlib.suppress(*UNREADABLE):
+            with contextlib.suppress(Exception):
                 found.append(Entry.read(path))
         return sorted(found, key=lambda entry: entry.key)
 
@@ -97,8 +101,8 @@ class Cache:
         if self.directory.is_dir():
             for path in self.directory.iterdir():
                 # Also unfinished files of processes that died while writing.
-                if NAMES.fullmatch(path.name) and path.is_file():
-                    freed += path.stat().st_size
+                if NAMES.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
+                    freed += path.lstat().st_size
                     path.unlink(missing_ok=True)
         return freed
 
@@ -110,20 +114,25 @@ class Cache:
         place = self._place(key)
         try:
             entry = Entry.read(place.with_suffix(".json"))
-            table = np.lib.format.open_memmap(place.with_suffix(".npy"), mode="r")
-        except UNREADABLE:
+            # Not mapped: a mapped file that is truncated meanwhile would kill the process.
+            with open_regular(place.with_suffix(".npy")) as file:
+                table = np.lib.format.read_array(file, allow_pickle=False)
+            right = Entry(key, FORMAT, _digest(table, entry.axes), table.nbytes, entry.axes)
+        except Exception:  # a damaged file may raise anything
             return None
-        if entry.key != key or entry.format != FORMAT or entry.sha256 != _digest(table, entry.axes):
-            return None
-        return table, entry.axes
+        table.flags.writeable = False
+        return (table, entry.axes) if entry == right else None
 
     def _write(self, key: str, table: Array, axes: tuple[Axis, ...]) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        place = self._place(key)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data, manifest = (self._place(key).with_suffix(suffix) for suffix in (".npy", ".json"))
+        for path in (data, manifest):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
         entry = Entry(key, FORMAT, _digest(table, axes), table.nbytes, axes)
-        with replacing(place.with_suffix(".npy")) as path, open(path, "wb") as file:
+        with replacing(data, follow=False) as path, open(path, "wb") as file:
             np.save(file, table, allow_pickle=False)
-        with replacing(place.with_suffix(".json")) as path:
+        with replacing(manifest, follow=False) as path:
             path.write_text(json.dumps(asdict(entry), indent=1), encoding="utf-8")
 
 
@@ -169,8 +178,12 @@ class Entry:
 
     @classmethod
     def read(cls, path: Path) -> Entry:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**fields | {"axes": tuple(Axis(**axis) for axis in fields["axes"])})
+        with open_regular(path) as file:
+            fields = json.loads(file.read())
+        entry = cls(**fields | {"axes": tuple(Axis(**axis) for axis in fields["axes"])})
+        if not isinstance(entry.key, str) or not isinstance(entry.nbytes, int):
+            raise TypeError("fields of another type")
+        return entry
 
 
 def _digest(table: Array, axes: tuple[Axis, ...]) -> str:

@@ -1,41 +1,77 @@
-"""Files are written whole or not at all."""
+"""Every file is named in what is wrong with it, and is written whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import re
+import secrets
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
-from ..errors import InputError
+from ..errors import InputError, MemoryLimitError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be deleted anyway
+    fcntl = None  # type: ignore[assignment]
+
+# Files that are being written, or whose writer has died.
+UNFINISHED = re.compile(r"\.writing-.*")
+
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path`, which takes its place once it is written whole.
+def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
+    """A temporary file beside `path`, which takes its place once it is whole and on disk.
+
+    It gets mode and owner of what it replaces. A link stays a link if `follow`, and is replaced
+    otherwise. Temporary files in this folder whose writers have died are deleted.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written, or `path` is a folder, a device or a pipe.
 
     Examples
     --------
+    >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "greeting.txt"
     >>> with replacing(target) as path:
     ...     written = path.write_text("hello")
     >>> target.read_text()
     'hello'
     """
-    path = Path(os.path.realpath(path))  # a link stays a link
-    handle, name = tempfile.mkstemp(
-        dir=path.parent or Path(), prefix=".writing-", suffix=path.suffix
-    )
-    os.close(handle)
+    place = Path(os.path.realpath(path)) if follow else path
+    # Its name comes before it does, so that whatever interrupts can delete it.
+    draft = place.with_name(f".writing-{secrets.token_hex(8)}{place.suffix}")
+    handle = None
     try:
-        os.chmod(name, 0o666 & ~_umask())
-        yield Path(name)
-        os.replace(name, path)
-    except BaseException:
+        if follow:
+            _check_place(path)
+        _delete_unfinished(place.parent)
+        old = os.lstat(place) if os.path.lexists(place) else None
+        if old is not None and not stat.S_ISREG(old.st_mode):
+            old = None
+        handle = _create(draft, 0o666 if old is None else old.st_mode & 0o777)
+        yield draft
+        if old is not None:
+            _copy_owner(old, draft)
+        os.fsync(handle)
+        os.close(handle)
+        handle = None
+        os.replace(draft, place)
+        _sync_folder(place.parent)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written", got=_reason(error)) from error
+    finally:
+        if handle is not None:
+            os.close(handle)
         with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
+            os.unlink(draft)
 
 
 def check_source(path: Path, suffixes: Sequence[str]) -> None:
@@ -44,7 +80,8 @@ def check_source(path: Path, suffixes: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        If there is no such file, it is a folder or empty, or its suffix is none of `suffixes`.
+        If there is no such file, it is a folder, a device or empty, or its suffix is none of
+        `suffixes`.
 
     Examples
     --------
@@ -58,6 +95,8 @@ def check_source(path: Path, suffixes: Sequence[str]) -> None:
     if not path.exists():
         raise InputError(f"there is no file {path}")
     _check_suffix(path, suffixes, "read")
+    if path.is_char_device() or path.is_block_device():
+        raise InputError(f"{path} is a device", expected="a file")
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path} is empty")
 
@@ -69,7 +108,7 @@ def check_target(path: Path, suffixes: Sequence[str] = ()) -> None:
     ------
     InputError
         If the suffix is none of `suffixes` (where there are any), the folder does not exist or may
-        not be written to, or the path is a folder itself.
+        not be written to, or the path is a folder, a device or a pipe itself.
 
     Examples
     --------
@@ -80,18 +119,19 @@ def check_target(path: Path, suffixes: Sequence[str] = ()) -> None:
     """
     if suffixes:
         _check_suffix(path, suffixes, "written")
-    place = Path(os.path.realpath(path))  # as in `replacing`
-    if not place.parent.is_dir():
+    folder = Path(os.path.realpath(path)).parent  # as in `replacing`
+    if not folder.is_dir():
         raise InputError(f"there is no folder {path.parent}")
-    if place.is_dir():
-        raise InputError(f"{path} is a folder", expected="the name of a file")
-    if not os.access(place.parent, os.W_OK | os.X_OK):
+    _check_place(path)
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"{path} cannot be written", got="a folder without permission to write")
 
 
 @contextlib.contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put the name of a file in front of what is wrong with its content.
+def naming(path: Path, what: str = "") -> Iterator[None]:
+    """The boundary around all that reads a file: what it raises names the file and the reason.
+
+    `what` is wrong with a file that no reader can read, "cannot be read" by default.
 
     Examples
     --------
@@ -100,11 +140,31 @@ def naming(path: Path) -> Iterator[None]:
     Traceback (most recent call last):
         ...
     ntkfill.errors.InputError: table.csv: line 3 has another length; expected 4 cells; got 5.
+    >>> with naming(Path("table.csv")):
+    ...     [].pop()
+    Traceback (most recent call last):
+        ...
+    ntkfill.errors.InputError: table.csv cannot be read; got IndexError: pop from empty list.
     """
     try:
         yield
-    except InputError as error:
-        raise InputError(f"{path}: {str(error).rstrip('.')}") from None
+    except (InputError, MemoryLimitError) as error:
+        place = f"{path} {what}" if what else str(path)
+        raise InputError(f"{place}: {str(error).rstrip('.')}") from None
+    except Exception as error:  # a damaged file may make a decoder raise anything
+        hint = "pip install imagecodecs" if "imagecodecs" in str(error) else ""
+        reason = _reason(error)
+        raise InputError(f"{path} {what or 'cannot be read'}", got=reason, hint=hint) from error
+
+
+@contextlib.contextmanager
+def open_regular(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading that is not a link, a device or a pipe."""
+    handle = os.open(path, os.O_RDONLY | NO_LINKS | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("not a regular file")
+        yield file
 
 
 def _check_suffix(path: Path, suffixes: Sequence[str], verb: str) -> None:
@@ -115,7 +175,66 @@ def _check_suffix(path: Path, suffixes: Sequence[str], verb: str) -> None:
         )
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _check_place(path: Path) -> None:
+    """Refuse what no file may take the place of."""
+    if path.is_dir():
+        raise InputError(f"{path} cannot be written, as it is a folder")
+    if path.exists():
+        if not path.is_file():
+            raise InputError(f"{path} cannot be written, as it is a device or a pipe")
+        if not os.access(path, os.W_OK):
+            raise InputError(f"{path} cannot be written", got="a file without permission to write")
+
+
+def _create(draft: Path, mode: int) -> int:
+    """A new file, locked for as long as the handle is open."""
+    while True:
+        handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINKS, mode | 0o600)
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle
+        os.close(handle)  # deleted by another process before it was locked
+
+
+def _delete_unfinished(folder: Path) -> None:
+    """Delete temporary files that no living process has locked."""
+    for entry in os.scandir(folder):
+        if UNFINISHED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+            with contextlib.suppress(OSError):
+                handle = os.open(entry.path, os.O_RDWR | NO_LINKS)
+                try:
+                    if fcntl is not None:
+                        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        os.unlink(entry.path)
+                finally:
+                    os.close(handle)
+                if fcntl is None:
+                    os.unlink(entry.path)
+
+
+def _copy_owner(old: os.stat_result, draft: Path) -> None:
+    """Mode and, as far as this user may, owner and group of the file that is replaced."""
+    if hasattr(os, "chown"):
+        for owner in (old.st_uid, -1):
+            with contextlib.suppress(PermissionError):
+                os.chown(draft, owner, old.st_gid)
+                break
+    os.chmod(draft, old.st_mode & 0o777)
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # not all systems can
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _reason(error: Exception) -> str:
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    kind = "" if text and isinstance(error, OSError | ValueError) else type(error).__name__
+    first = text.strip().partition("\n")[0].rstrip(".")
+    return ": ".join(part for part in (kind, first) if part)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
-from . import files
+from ..runtime import memory
+from . import arrays, files
 
 PILLOW = (".png", ".jpg", ".jpeg")
 TIFF = (".tif", ".tiff")
 SUFFIXES = (*PILLOW, *TIFF, ".npy")
+
+# Pixels that a compressed file may declare, and how many values for each pixel of the mask.
+MAX_PIXELS = 2**28
+MAX_CHANNELS = 1024
 
 # The metadata that Pillow can read and write again.
 METADATA = ("icc_profile", "dpi", "exif")
@@ -46,25 +54,21 @@ class Stored:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def read(path: Path) -> Stored:
-    """Read an image.
+def read(path: Path, max_pixels: int = MAX_PIXELS, masked: int | None = None) -> Stored:
+    """Read an image of at most so many pixels, and of a size that suits a mask of `masked` pixels.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, or of a kind that reading would change.
+        If the file is missing, damaged, too large, or of a kind that reading would change.
     """
     files.check_source(path, SUFFIXES)
     suffix = path.suffix.lower()
-    try:
+    with files.naming(path):
         if suffix == ".npy":
-            return Stored(np.load(path, allow_pickle=False), None)
-        return _read_tiff(path) if suffix in TIFF else _read_pillow(path)
-    except InputError:
-        raise
-    except Exception as error:  # a damaged file may make a decoder raise anything
-        hint = "pip install imagecodecs" if "imagecodecs" in str(error) else ""
-        raise InputError(f"{path} cannot be read", got=str(error), hint=hint) from error
+            return Stored(arrays.read_npy(path), None)
+        limit = min(max_pixels, MAX_CHANNELS * masked) if masked else max_pixels
+        return _read_tiff(path, limit) if suffix in TIFF else _read_pillow(path, limit)
 
 
 def write(path: Path, image: Stored) -> None:
@@ -87,8 +91,8 @@ def write(path: Path, image: Stored) -> None:
                 tifffile.imwrite(draft, image.array, photometric=photometric)
             else:
                 _write_pillow(draft, image)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written", got=error.strerror or str(error)) from error
+    except InputError:
+        raise
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{path} cannot be written", got=str(error), hint=".tif or .npy, which hold any numbers"
@@ -113,13 +117,15 @@ def check_target(path: Path, array: NDArray[Any]) -> None:
         )
 
 
-def read_mask(path: Path, *, invert: bool = False) -> NDArray[np.bool_]:
+def read_mask(
+    path: Path, *, invert: bool = False, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.bool_]:
     """Read a mask: True where missing.
 
     Anything but black (zero, in any channel) is missing; a JPEG, which cannot hold exact values,
     is thresholded at 128. A constant alpha channel is ignored. Grey levels raise a warning.
     """
-    stored = read(path)
+    stored = read(path, max_pixels)
     array = stored.array
     if array.dtype.kind not in "buif" or (array.dtype.kind == "f" and np.isnan(array).any()):
         raise InputError(
@@ -147,14 +153,39 @@ def read_mask(path: Path, *, invert: bool = False) -> NDArray[np.bool_]:
     return np.asarray(~missing if invert else missing)
 
 
-def _read_pillow(path: Path) -> Stored:
-    with Image.open(path) as image:
+def _check_declared(shape: tuple[int, ...], values: int, itemsize: int, limit: int) -> None:
+    """Refuse, before any pixel is decoded, what a small file may declare."""
+    pixels = math.prod(shape)
+    if pixels > limit:
+        raise InputError(
+            "the image is too large",
+            expected=f"at most {limit:,} pixels",
+            got=" x ".join(map(str, shape)),
+            hint="--max-pixels, or a mask of the size of the image",
+        )
+    memory.require("reading it", 2 * pixels * values * itemsize)
+
+
+@contextlib.contextmanager
+def _open_pillow(path: Path) -> Iterator[Image.Image]:
+    """An open image, which may be larger than Pillow's limit."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with Image.open(path) as image:
+            yield image
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _read_pillow(path: Path, limit: int) -> Stored:
+    with _open_pillow(path) as image:
+        _check_declared(image.size[::-1], len(image.getbands()), 4, limit)
         _refuse_16_bit_colour(path, image)
         if getattr(image, "n_frames", 1) > 1:
-            raise InputError(f"{path} holds several images", hint="one file each")
+            raise InputError("the file holds several images", hint="one file each")
         if image.mode not in MODES:
             raise InputError(
-                f"the colours of {path} are not plain",
+                "its colours are not plain",
                 expected="grey or RGB",
                 got=image.mode,
                 hint="the same image as RGB",
@@ -176,7 +207,7 @@ def _refuse_16_bit_colour(path: Path, image: Image.Image) -> None:
         header = file.read(26)
     if header[24] == 16 and header[25] != 0:
         raise InputError(
-            f"{path} is a colour PNG with 16 bits a channel, which cannot be read whole",
+            "a colour PNG with 16 bits a channel, which cannot be read whole",
             hint="the same image as .tif",
         )
 
@@ -189,20 +220,23 @@ def _write_pillow(draft: Path, image: Stored) -> None:
     Image.fromarray(image.array).save(draft, **metadata)
 
 
-def _read_tiff(path: Path) -> Stored:
+def _read_tiff(path: Path, limit: int) -> Stored:
     with tifffile.TiffFile(path) as file:
         if len(file.series) != 1:
-            raise InputError(f"{path} holds several images", hint="one file each")
+            raise InputError("the file holds several images", hint="one file each")
         series = file.series[0]
         photometric = getattr(series.keyframe.photometric, "name", "")
         if photometric not in PHOTOMETRIC:
             raise InputError(
-                f"the colours of {path} are not plain",
+                "its colours are not plain",
                 expected="grey (zero = black) or RGB",
                 got=photometric or "unknown",
                 hint="the same image as RGB or grey",
             )
-        array, axes = series.asarray(), series.axes
+        shape, axes = series.shape, series.axes
+        values = math.prod(side for side, axis in zip(shape, axes, strict=False) if axis in "SC")
+        _check_declared(shape, 1, np.dtype(series.dtype).itemsize, limit * values)
+        array = series.asarray()
     if array.ndim != len(axes):
         axes = ""
     channel = next((axes.index(letter) for letter in "SC" if letter in axes), None)

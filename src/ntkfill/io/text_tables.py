@@ -13,10 +13,12 @@ import numpy as np
 
 from ..errors import InputError, check_unique
 from ..kernels.table import Array
+from ..runtime import memory
 from .files import check_source, naming, replacing
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 SUFFIXES = (*DELIMITERS, ".parquet")
+CELL = 64  # bytes of a number as an object
 GAPS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
 
 
@@ -82,6 +84,15 @@ class Table:
             )
         return values
 
+    def excel_safe(self) -> Table:
+        """The table with ' before text that a spreadsheet would take for a formula.
+
+        >>> Table(["=A1"], [["-x"], ["-1"], [-1.0]]).excel_safe()
+        Table(header=["'=A1"], rows=[["'-x"], ['-1'], [-1.0]], lines=())
+        """
+        rows = [[as_text(cell) for cell in row] for row in self.rows]
+        return Table([as_text(name) for name in self.header], rows, self.lines)
+
     def text_columns(self) -> list[str]:
         """The names of columns more than half of whose cells (gaps aside) are not numbers."""
         found = []
@@ -127,6 +138,12 @@ def print_table(file: TextIO, table: Table, delimiter: str = "\t") -> None:
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     writer.writerow(table.header)
     writer.writerows(table.rows)
+
+
+def as_text(cell: Any) -> Any:
+    """A cell with ' before it where a spreadsheet would take its text for a formula."""
+    formula = isinstance(cell, str) and cell.lstrip()[:1] in set("=+-@") and _is_text(cell)
+    return f"'{cell}" if formula else cell
 
 
 def separator_hint(path: Path, names: Sequence[str]) -> str:
@@ -186,13 +203,15 @@ def _read_text(path: Path) -> Table:
 def _read_parquet(path: Path) -> Table:
     pandas = _pandas()
     try:
+        from pyarrow import parquet
+
+        declared = parquet.read_metadata(path)
+        memory.require("reading it", declared.num_rows * declared.num_columns * CELL)
         frame = pandas.read_parquet(path)
     except ImportError:
         raise InputError(
             "parquet needs the package pyarrow", hint="pip install 'ntkfill[tables]'"
         ) from None
-    except (ValueError, OSError) as error:
-        raise InputError("not a parquet file", got=str(error).splitlines()[0]) from None
     values = frame.astype(object).to_numpy(copy=True)
     values[frame.isna().to_numpy()] = None
     return Table([str(name) for name in frame.columns], values.tolist())

@@ -250,17 +250,21 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             model = self.model_ if holed is table else self._fit_model(holed)[0]
             return model.filled, standard_deviations(model, holed, uncertainty)
 
-        def in_form(numbers: Array) -> Any:
-            whole = np.full(values.shape, np.nan)
+        def in_form(numbers: Array, empty: float) -> Any:
+            whole = np.full(values.shape, empty)
             whole[:, used] = numbers
             kept = whole[:, self._kept]
             return labelled(X, kept, getattr(filled, "columns", [])[: kept.shape[1]])
 
         whole_rows = self.row_features is not None
         std, bounds = uncertainties(completed, table, uncertainty, interval, whole_rows=whole_rows)
+        # A column without any entry, filled with zeros: as far off as entries of the table are.
+        far = float(np.sqrt(np.nanmean(np.square(table)))) if some else np.inf
         if bounds is not None:
-            bounds = replace(bounds, lower=in_form(bounds.lower), upper=in_form(bounds.upper))
-        return Filled(filled, info, in_form(std), bounds)
+            wide = max(far, float(np.max(bounds.upper - bounds.lower, initial=0.0)) / 2)
+            lower, upper = in_form(bounds.lower, -wide), in_form(bounds.upper, wide)
+            bounds = replace(bounds, lower=lower, upper=upper)
+        return Filled(filled, info, in_form(std, far), bounds)
 
     def transform(self, X: Any, row_features: Any = None) -> Any:  # noqa: N803
         """Fill in a table: that of `fit` or new rows.

@@ -38,7 +38,7 @@ def by_context(
             alpha=0.85,
             label=method,
         )
-    axes.set_yticks(places, list(values))
+    axes.set_yticks(places, list(values), parse_math=False)
     axes.set_ylim(len(values) - 0.5, -0.5)
     axes.grid(axis="x", color="#e4e4e8")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...io.files import check_target, replacing
+from ...io.text_tables import as_text
 from ..screen import Screen
 from . import charts
 from .evaluate import Evaluation
@@ -123,7 +124,10 @@ def render(screen: Screen, evaluation: Evaluation, numbers: dict[str, Any], note
     shown = dict(list(numbers["by_context"].items())[:MAX_CONTEXTS])
     contexts, drugs = numbers["screen"]["contexts"], numbers["screen"]["drugs"]
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        finalize=as_text,
     )
     return environment.get_template("report.html").render(
         **numbers,

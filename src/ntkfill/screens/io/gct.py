@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import InputError
+from ...io.arrays import check_hdf5
 from ...io.text_tables import Table
 from ...kernels.table import Array
 from ..screen import FIELDS
@@ -30,10 +31,7 @@ def read(path: Path) -> Matrix:
 
 
 def _gct(path: Path) -> Matrix:
-    try:
-        lines = [line.rstrip("\r") for line in path.read_text(encoding="utf-8-sig").split("\n")]
-    except UnicodeDecodeError:
-        raise InputError("not a text file in UTF-8") from None
+    lines = [line.rstrip("\r") for line in path.read_text(encoding="utf-8-sig").split("\n")]
     version = lines[0].strip()
     if version not in ("#1.2", "#1.3"):
         raise InputError("not a GCT file", expected="#1.2 or #1.3 first", got=repr(version[:20]))
@@ -89,24 +87,23 @@ def _gctx(path: Path) -> Matrix:
         raise InputError(
             "GCTX needs the package h5py", hint="pip install 'ntkfill[screens]'"
         ) from None
-    try:
-        with h5py.File(path, "r") as file:
-            values = np.asarray(file["0/DATA/0/matrix"], dtype=np.float64)
-            meta = _texts(file["0/META/COL"])
-            about = _texts(file["0/META/ROW"])
-    except (KeyError, OSError, ValueError) as error:
-        raise InputError("not a GCTX file", got=str(error).splitlines()[0]) from None
-    if "id" not in about:
-        raise InputError("the GCTX file has no names of genes", expected="0/META/ROW/id")
-    meta = {name: column for name, column in meta.items() if set(column) != {UNKNOWN}}
-    names = about.get("pr_gene_symbol") or about["id"]
-    genes = names if len(set(names)) == len(names) else about["id"]
-    if values.shape != (len(next(iter(meta.values()), [])), len(genes)):
-        raise InputError(
-            "labels and matrix of the GCTX file do not match",
-            got=f"matrix {values.shape}, {len(genes)} genes",
-        )
-    return Matrix(meta, values, genes)
+    with h5py.File(path, "r") as file:
+        check_hdf5(file)
+        meta, about = _texts(file["0/META/COL"]), _texts(file["0/META/ROW"])
+        if "id" not in about:
+            raise InputError("the GCTX file has no names of genes", expected="0/META/ROW/id")
+        meta = {name: column for name, column in meta.items() if set(column) != {UNKNOWN}}
+        names = about.get("pr_gene_symbol") or about["id"]
+        genes = names if len(set(names)) == len(names) else about["id"]
+        matrix = file["0/DATA/0/matrix"]
+        if matrix.shape != (len(next(iter(meta.values()), [])), len(genes)):
+            raise InputError(
+                "labels and matrix of the GCTX file do not match",
+                got=f"matrix {matrix.shape}, {len(genes)} genes",
+            )
+        if matrix.size and not matrix.id.get_storage_size():
+            raise InputError("the matrix of the GCTX file was never written")
+        return Matrix(meta, np.asarray(matrix, dtype=np.float64), genes)
 
 
 def _texts(group: Any) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...io import text_tables
+from ...io.arrays import check_hdf5, open_npz
 from ...io.files import check_source, naming
 from ...io.text_tables import Table
 from ...kernels.table import Array
+from ...runtime import memory
 from ..features import encode
 from ..screen import FIELDS, REPLICATES, Screen, averaged, condition_name
 from . import gct
@@ -24,6 +27,8 @@ SOURCE, MEASURED, PREDICTED = "source", "measured", "predicted"
 SUFFIXES = (*text_tables.SUFFIXES, ".npz", ".gct", ".gctx", ".h5ad")
 
 Replicates = Literal["refuse", "mean"]
+
+NPZ_GENES = ("genes", "gene", "entrez", "gene_symbol")
 
 # Common names of the labels of conditions, in lower case; the first that is found is taken.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -89,12 +94,7 @@ def read(
         if suffix in (".gct", ".gctx"):
             meta, values, genes = gct.read(path)
             return from_columns(meta, values, genes, names, replicates)
-        anndata = _anndata()
-        try:
-            data = anndata.read_h5ad(path)
-        except Exception as error:  # a damaged file may make HDF5 raise anything
-            raise InputError("not an .h5ad file", got=str(error).splitlines()[0]) from None
-        return from_anndata(data, names, replicates)
+        return from_anndata(_read_h5ad(path), names, replicates)
 
 
 def from_table(
@@ -142,6 +142,7 @@ def from_anndata(
     data: Any, columns: Mapping[str, str] | None = None, replicates: Replicates = "refuse"
 ) -> Screen:
     """A screen from an AnnData: conditions in `obs`, profiles in `X`, NaN where not measured."""
+    memory.require("reading it", 16 * math.prod(data.shape))
     values = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
     meta = {str(name): list(data.obs[name]) for name in data.obs.columns}
     return from_columns(meta, values, [str(name) for name in data.var_names], columns, replicates)
@@ -208,24 +209,21 @@ def _from_long_table(
 
 
 def _from_npz(path: Path, columns: Mapping[str, str], replicates: Replicates) -> Screen:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(
-            "not an .npz of plain arrays", got=str(error).splitlines()[0].rstrip(".")
-        ) from None
-    genes = next(
-        (arrays[x] for x in ("genes", "gene", "entrez", "gene_symbol") if x in arrays), None
-    )
-    if genes is None:
-        raise InputError("no array `genes`", got=", ".join(arrays))
-    if "T" in arrays and {"cells", "drugs"} <= arrays.keys():
+    with open_npz(path) as stored:
+        name = next((x for x in NPZ_GENES if x in stored), None)
+        if name is None:
+            raise InputError("no array `genes`", got=_some(stored.files))
+        tensor = {"T", "cells", "drugs"} <= set(stored.files)
+        if not tensor and "profiles" not in stored:
+            raise InputError(
+                "no array `profiles`, nor `T` with `cells` and `drugs`", got=_some(stored.files)
+            )
+        arrays: dict[str, Any] = {name: stored[name] for name in stored.files}
+    genes = arrays[name]
+    if tensor:
         return Screen.from_tensor(
             _float_array(arrays["T"]), arrays["cells"], arrays["drugs"], genes
         )
-    if "profiles" not in arrays:
-        raise InputError("no array `profiles`, nor `T` with `cells` and `drugs`", got=_some(arrays))
     meta = {k: v for k, v in arrays.items() if v.ndim == 1 and v is not genes}
     profiles = _float_array(arrays["profiles"])
     if len(meta.get(SOURCE, ())) == len(profiles):
@@ -239,14 +237,17 @@ def _float_array(values: NDArray[Any]) -> Array:
     return values.astype(np.float64)
 
 
-def _anndata() -> Any:
+def _read_h5ad(path: Path) -> Any:
     try:
         import anndata
+        import h5py
     except ImportError:
         raise InputError(
             "AnnData needs the package anndata", hint="pip install 'ntkfill[screens]'"
         ) from None
-    return anndata
+    with h5py.File(path, "r") as file:
+        check_hdf5(file)
+    return anndata.read_h5ad(path)
 
 
 def _some(names: Sequence[str] | Mapping[str, Any]) -> str:

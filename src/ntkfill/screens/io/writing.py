@@ -19,12 +19,12 @@ from .reading import MEASURED, PREDICTED, SOURCE
 SUFFIXES = (*text_tables.SUFFIXES, ".npz")
 
 
-def write(path: Path, filled: Filled[Info]) -> None:
+def write(path: Path, filled: Filled[Info], *, excel_safe: bool = False) -> None:
     """Write a wide table or .npz of the profiles, with a column that marks predicted ones."""
-    _write(path, filled, {"profiles": filled.values.profiles}, [""])
+    _write(path, filled, {"profiles": filled.values.profiles}, [""], excel_safe)
 
 
-def write_std(path: Path, filled: Filled[Info]) -> None:
+def write_std(path: Path, filled: Filled[Info], *, excel_safe: bool = False) -> None:
     """Write standard deviations, and bounds where there are any, in the form of `write`.
 
     In a table the columns of genes hold standard deviations, those of "gene lower" and
@@ -34,11 +34,15 @@ def write_std(path: Path, filled: Filled[Info]) -> None:
     if filled.interval is not None:
         arrays |= {"lower": filled.interval.lower, "upper": filled.interval.upper}
         suffixes += [" lower", " upper"]
-    _write(path, filled, arrays, suffixes)
+    _write(path, filled, arrays, suffixes, excel_safe)
 
 
 def _write(
-    path: Path, filled: Filled[Info], arrays: Mapping[str, Array], suffixes: list[str]
+    path: Path,
+    filled: Filled[Info],
+    arrays: Mapping[str, Array],
+    suffixes: list[str],
+    excel_safe: bool,
 ) -> None:
     check_target(path, SUFFIXES)
     screen = filled.values
@@ -54,4 +58,5 @@ def _write(
         [*labels, mark, *row]
         for labels, mark, row in zip(screen.labels.tolist(), source.tolist(), values, strict=True)
     ]
-    text_tables.write(path, text_tables.Table([*screen.fields, SOURCE, *genes], rows))
+    table = text_tables.Table([*screen.fields, SOURCE, *genes], rows)
+    text_tables.write(path, table.excel_safe() if excel_safe else table)
