@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .kernels import Stationary
+from .kernels.stationary import squared_distances
 from .kernels.table import Array
 from .nn.evaluate import Kind
 from .nn.networks import Sequential
@@ -147,8 +148,7 @@ def neighbourhood(
     side = 2 * network.stride * -(-network.receptive_radius // network.stride)
     kernel = network.kernel((side,) * axes, prior or IID(), kind=kind, shift_average=True)
     assert isinstance(kernel, Stationary)
-    every = np.indices(kernel.shape).reshape(axes, -1)
-    distance = np.linalg.norm(np.minimum(every, side - every), axis=0)
+    distance = np.sqrt(squared_distances(kernel.shape)).ravel()
     mass = kernel.block(np.array([0]), np.arange(side**axes))[0]
     return mass_radius(distance, mass - mass.min(), share)
 

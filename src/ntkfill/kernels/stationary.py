@@ -68,6 +68,12 @@ class Stationary:
         return np.maximum(spectrum, 0.0)
 
 
+def squared_distances(shape: tuple[int, ...]) -> Array:
+    """Squared distances from the first coordinate of a torus of this shape."""
+    sides = (np.minimum(np.arange(side), side - np.arange(side)) for side in shape)
+    return np.asarray(sum(np.square(x, dtype=np.float64) for x in np.ix_(*sides)))
+
+
 def convolve(x: Array, spectrum: Array) -> Array:
     """Circular convolution of x (..., *shape) with the kernel of this (real) spectrum."""
     axes = tuple(range(x.ndim - spectrum.ndim, x.ndim))

@@ -21,6 +21,7 @@ import numpy as np
 from scipy import fft
 
 from ..kernels import Kronecker, Stationary, convolve, two_sided
+from ..kernels.stationary import squared_distances
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.resources import workers
@@ -145,13 +146,9 @@ def preconditioner(
 
 def inverse_distances(shape: tuple[int, ...]) -> Array:
     """Spectrum of distance**-(n + 3/2) on a torus, without the coordinate itself."""
-    n = len(shape)
-    squares = np.zeros(shape)
-    for k, side in enumerate(shape):
-        offset = np.minimum(np.arange(side), side - np.arange(side)).astype(np.float64)
-        squares += np.square(offset).reshape([-1 if j == k else 1 for j in range(n)])
-    squares[(0,) * n] = np.inf
-    return fft.rfftn(squares ** (-(n + STEEPNESS) / 2), workers=workers()).real
+    squares = squared_distances(shape)
+    squares[(0,) * len(shape)] = np.inf
+    return fft.rfftn(squares ** (-(len(shape) + STEEPNESS) / 2), workers=workers()).real
 
 
 def _near(values: Array) -> Array:

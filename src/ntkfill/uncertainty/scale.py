@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
-from ..kernels import convolve
+from ..kernels.stationary import convolve, squared_distances
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.resources import workers
@@ -98,10 +98,6 @@ def _shrunk(total: Array, count: Array, prior: float) -> Array:
 
 
 def _weights(shape: tuple[int, ...], width: float) -> Array:
-    """Spectrum of (width^2 + distance^2)^-(n + 1/2) on a torus."""
-    squares = np.full(shape, width**2)
-    for k, side in enumerate(shape):
-        offset = np.minimum(np.arange(side), side - np.arange(side)).astype(np.float64)
-        squares += np.square(offset).reshape([-1 if j == k else 1 for j in range(len(shape))])
-    scaled = (squares / width**2) ** -(len(shape) + 0.5)
+    """Spectrum of (1 + distance^2 / width^2)^-(n + 1/2) on a torus."""
+    scaled = (1.0 + squared_distances(shape) / width**2) ** -(len(shape) + 0.5)
     return fft.rfftn(scaled, workers=workers()).real
