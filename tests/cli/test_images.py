@@ -112,6 +112,7 @@ def test_bad_input_is_one_sentence(scene, fails, arguments, said):
     assert said in fails("inpaint", *arguments)
 
 
+@pytest.mark.slow
 def test_not_converged_is_written_and_flagged(scene, capsys):
     given = ["inpaint", "in.png", "--mask", "mask.png", "-o", "out.png", "--json"]
     assert main([*given, "--rtol", "1e-16", "--ridge", "0"]) == NOT_CONVERGED
@@ -166,6 +167,7 @@ def test_quiet_says_nothing(scene, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_two_commands_at_once_share_the_cache(scene, tmp_path):
     environment = {**os.environ, "NTKFILL_CACHE": str(tmp_path / "shared")}
     base = [sys.executable, "-m", "ntkfill", "inpaint", "in.png", "--mask", "mask.png", "-o"]
@@ -184,6 +186,7 @@ def test_heatmap(scene, fails, capsys):
     assert "at must be a pixel of the image" in fails(*given[:5], "99,0", "-o", "other.png")
 
 
+@pytest.mark.slow
 def test_demo(tmp_path, capsys):
     assert main(["demo", "-o", str(tmp_path / "demo"), "--json"]) == DONE
     figures = json.loads(capsys.readouterr().out)

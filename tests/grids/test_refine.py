@@ -179,6 +179,7 @@ def test_a_refined_pixel_is_explained(network, refine):
         inpainter.weights(at)
 
 
+@pytest.mark.slow
 def test_a_refined_colour_is_made_of_all_channels():
     rng = np.random.default_rng(0)
     colour = np.stack([TEXTURE, 200 - TEXTURE + rng.normal(0, 1, TEXTURE.shape)], axis=-1)

@@ -348,6 +348,7 @@ def test_intervals_over_gaps_that_repeat_warn():
     assert "repeat" in result.info.refinement.report()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refine", [None, "auto"])
 def test_channels_of_which_no_pixel_is_known_in_all(refine):
     """Each channel has its own hidden pixels."""

@@ -114,6 +114,7 @@ for name, (given, sides, new) in cases.items():
 """
 
 
+@pytest.mark.slow
 def test_same_bytes_for_any_number_of_threads():
     found = []
     for threads in ("1", "2"):

@@ -51,6 +51,7 @@ def test_iterations_that_stop_early_warn():
         NTKImputer(max_iter=1).fit(TABLE).transform(HOLED)
 
 
+@pytest.mark.slow
 def test_hidden_entries_do_not_warn_of_their_own():
     few = NTKImputer(max_iter=1)
     with pytest.warns(ConvergenceWarning) as told:

@@ -196,6 +196,7 @@ def test_no_row_is_emptied_without_features():
 # --- At the door.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sided", [False, True])
 def test_cover(sided):
     inside, width = [], []

@@ -38,6 +38,7 @@ def test_texture_is_refined_and_noise_is_not():
     assert select(noise, missing, lambda gaps: zeroed(noise, gaps), force=True).patches is not None
 
 
+@pytest.mark.slow
 def test_ring_passes_are_selected_where_deep_holes_repeat():
     rng = np.random.default_rng(0)
     missing = np.zeros((96, 96), bool)
