@@ -32,7 +32,7 @@ from PIL import Image
 from ntkfill import Inpainter, InputError
 from ntkfill.cli import main
 from ntkfill.nn import hourglass
-from ntkfill.runtime import memory
+from ntkfill.runtime import resources
 from ntkfill.screens import Screen, complete, simulate
 from ntkfill.screens.io import writing
 
@@ -496,7 +496,7 @@ def attack_bombs() -> tuple[int, Failures]:
     for command in commands:
 
         def action(command: list[str] = command) -> int:
-            memory.available = lambda: 200_000_000
+            resources.available = lambda: 200_000_000
             with open("/proc/self/clear_refs", "w") as file:
                 file.write("5")  # the peak begins now
             before = peak()

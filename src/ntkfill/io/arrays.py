@@ -13,13 +13,13 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..runtime import memory
+from ..runtime import resources
 
 
 def read_npy(path: Path) -> NDArray[Any]:
     """The array of an .npy; mapped first, so that a header cannot declare more than there is."""
     mapped = np.lib.format.open_memmap(path, mode="r")
-    memory.require("reading it", mapped.nbytes)
+    resources.require("reading it", mapped.nbytes)
     return np.array(mapped)
 
 
@@ -30,7 +30,7 @@ def open_npz(path: Path, copies: int = 2) -> Iterator[NpzFile]:
         raise InputError("the file is not an .npz", expected="what numpy.savez wrote")
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
         size = sum(entry.file_size for entry in stored.zip.infolist())
-        memory.require("reading it", copies * size)
+        resources.require("reading it", copies * size)
         yield stored
 
 
@@ -43,4 +43,4 @@ def check_hdf5(file: Any) -> None:
             sizes.append((item.size or 0) * max(item.dtype.itemsize, 8))
 
     file.visititems(add)
-    memory.require("reading it", 2 * sum(sizes))
+    resources.require("reading it", 2 * sum(sizes))

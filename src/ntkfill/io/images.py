@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
-from ..runtime import memory
+from ..runtime import resources
 from . import arrays, files
 
 PILLOW = (".png", ".jpg", ".jpeg")
@@ -163,7 +163,7 @@ def _check_declared(shape: tuple[int, ...], values: int, itemsize: int, limit: i
             got=" x ".join(map(str, shape)),
             hint="--max-pixels, or a mask of the size of the image",
         )
-    memory.require("reading it", 2 * pixels * values * itemsize)
+    resources.require("reading it", 2 * pixels * values * itemsize)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError, check_unique
 from ..kernels.table import Array
-from ..runtime import memory
+from ..runtime import resources
 from .files import check_source, naming, replacing
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
@@ -206,7 +206,7 @@ def _read_parquet(path: Path) -> Table:
         from pyarrow import parquet
 
         declared = parquet.read_metadata(path)
-        memory.require("reading it", declared.num_rows * declared.num_columns * CELL)
+        resources.require("reading it", declared.num_rows * declared.num_columns * CELL)
         frame = pandas.read_parquet(path)
     except ImportError:
         raise InputError(

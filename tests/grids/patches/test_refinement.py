@@ -12,7 +12,7 @@ from ntkfill.grids.patches import PatchOptions, attribution, refine
 from ntkfill.grids.patches.options import candidates
 from ntkfill.grids.patches.passes import hole_depths
 from ntkfill.grids.patches.refinement import working_memory
-from ntkfill.runtime import threads
+from ntkfill.runtime import resources
 
 QUICK = PatchOptions(width=6, step=3, search_radius=6, n_neighbours=30, passes=2)
 
@@ -163,7 +163,7 @@ def test_ring_passes_with_the_smallest_patches(width):
 @pytest.mark.parametrize("ring_passes", [0, 1])
 @pytest.mark.parametrize("work", [refine, lambda *given: attribution(*given, (25, 25, 0))])
 def test_memory_stays_within_the_estimate(monkeypatch, work, ring_passes):
-    monkeypatch.setattr(threads, "workers", lambda: 1)
+    monkeypatch.setattr(resources, "workers", lambda: 1)
     monkeypatch.setattr("ntkfill.grids.patches.refinement.workers", lambda: 1)
     missing = scattered((160, 160))
     missing[20:80, 20:80] = True
@@ -191,7 +191,7 @@ def test_same_bytes_for_any_number_of_threads_and_no_input_is_changed(monkeypatc
     before = filled.copy(), missing.copy()
     done = []
     for count in (1, 3):
-        monkeypatch.setattr(threads, "workers", lambda count=count: count)
+        monkeypatch.setattr(resources, "workers", lambda count=count: count)
         done.append(refine(filled, missing, 0.7, replace(QUICK, ring_passes=1)))
     assert done[0].values.tobytes() == done[1].values.tobytes()
     assert done[0].std.tobytes() == done[1].std.tobytes()

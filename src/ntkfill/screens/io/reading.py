@@ -16,7 +16,7 @@ from ...io.arrays import check_hdf5, open_npz
 from ...io.files import check_source, naming
 from ...io.text_tables import Table
 from ...kernels.table import Array
-from ...runtime import memory
+from ...runtime import resources
 from ..features import encode
 from ..screen import FIELDS, REPLICATES, Screen, averaged, condition_name
 from . import gct
@@ -142,7 +142,7 @@ def from_anndata(
     data: Any, columns: Mapping[str, str] | None = None, replicates: Replicates = "refuse"
 ) -> Screen:
     """A screen from an AnnData: conditions in `obs`, profiles in `X`, NaN where not measured."""
-    memory.require("reading it", 16 * math.prod(data.shape))
+    resources.require("reading it", 16 * math.prod(data.shape))
     values = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
     meta = {str(name): list(data.obs[name]) for name in data.obs.columns}
     return from_columns(meta, values, [str(name) for name in data.var_names], columns, replicates)
