@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from scipy.linalg import LinAlgError, cho_solve
+from scipy.spatial.distance import cdist
 
 from ntkfill.solvers import linalg as matrices
 
@@ -16,7 +17,7 @@ SIZES = [1, 7, matrices.SMALL, matrices.SMALL + 1, matrices.SMALL + matrices.BLO
 
 def positive(count):
     points = RNG.normal(size=(count, 20))
-    return np.exp(-np.square(points[:, None] - points).sum(axis=2) / 20) + 0.1 * np.eye(count)
+    return np.exp(-cdist(points, points, "sqeuclidean") / 20) + 0.1 * np.eye(count)
 
 
 @pytest.mark.parametrize("count", SIZES)

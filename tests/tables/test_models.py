@@ -55,7 +55,7 @@ def test_iterations_that_stop_early_warn():
 def test_hidden_entries_do_not_warn_of_their_own():
     few = NTKImputer(max_iter=1)
     with pytest.warns(ConvergenceWarning) as told:
-        few.impute(HOLED, return_std=True)
+        few.impute(HOLED[:, :8], return_std=True)
     assert len(told) == 1
 
 

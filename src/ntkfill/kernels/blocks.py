@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
+from ..runtime.resources import single_blas_thread
 from .table import Array, Coordinates, check_vector
 
 
@@ -54,6 +54,5 @@ class Blocks:
 
     def matvec(self, x: Array) -> Array:
         check_vector(x, self.shape)
-        # One thread: with several, the order of the sums depends on their number.
-        with threadpool_limits(1):
+        with single_blas_thread():
             return np.asarray((self.values @ x[..., None])[..., 0])

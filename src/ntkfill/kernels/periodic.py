@@ -15,9 +15,8 @@ from functools import cached_property
 
 import numpy as np
 from scipy import fft
-from threadpoolctl import threadpool_limits
 
-from ..runtime.resources import require, workers
+from ..runtime.resources import require, single_blas_thread, workers
 from .stationary import Stationary
 from .table import Array, Axis, Coordinates, block, check_torus, check_vector
 
@@ -153,7 +152,7 @@ def fourier(
     lead = tuple(range(n))
     waves = fft.rfftn(blocks, axes=lead, workers=workers())
     if root:
-        with threadpool_limits(1):
+        with single_blas_thread():
             values, vectors = np.linalg.eigh((waves + np.conj(np.swapaxes(waves, -1, -2))) / 2)
             spread = vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]
             waves = spread @ np.conj(np.swapaxes(vectors, -1, -2))

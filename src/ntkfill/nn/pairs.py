@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ..kernels.table import Array
-from ..runtime.resources import parallel_for
+from ..runtime.resources import parallel_for, single_blas_thread
 from .activations import Activation
 from .evaluate import Kind, Layer
 from .layers import Dense
@@ -81,7 +80,7 @@ def of_vectors(
                 result[place[::-1]] = result[place].T
 
     every = slice(0, len(left)), slice(0, len(other))
-    with threadpool_limits(1):
+    with single_blas_thread():
         parallel_for(work, _triangle(len(left), STRIP) if right is None else _tiles(*every, STRIP))
     return result
 

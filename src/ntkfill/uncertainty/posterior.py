@@ -23,7 +23,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from ..completion import fit, weight_matrix
 from ..kernels import Kernel
@@ -31,7 +30,7 @@ from ..kernels.table import Array
 from ..nn.evaluate import Kind
 from ..observed import Mask
 from ..runtime.progress import Progress, stage
-from ..runtime.resources import require
+from ..runtime.resources import require, single_blas_thread
 from ..solvers.base import Factor
 from .sampling import square_root
 
@@ -116,8 +115,7 @@ class Posterior:
         array of shape (k, k)
         """
         weights, product, cross = self._weighted(at)
-        # One thread: with several, the order of the sums depends on their number.
-        with threadpool_limits(1):
+        with single_blas_thread():
             cross = weights.T @ cross
             result = self.prior.block(at, at) + weights.T @ product - cross - cross.T
         return np.asarray(result + self.noise * np.eye(len(at)))
@@ -143,7 +141,7 @@ class Posterior:
         inverse = self.factor.solve(np.eye(len(rows))).coefficients.astype(np.float64)
         prior = self.prior.block(rows, rows).astype(np.float64)
         prior[np.diag_indices(len(rows))] += self.noise
-        with threadpool_limits(1):
+        with single_blas_thread():
             return np.asarray(np.sum(inverse * (prior @ inverse), axis=0))
 
     def sample(

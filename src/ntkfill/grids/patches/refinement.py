@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ...errors import InputError
 from ...kernels.table import Array
 from ...observed import Mask
 from ...runtime.progress import Progress, stage
-from ...runtime.resources import require, workers
+from ...runtime.resources import require, single_blas_thread, workers
 from .options import PatchOptions, candidates
 from .passes import BATCH_BYTES, Pass, PassResult, all_passes, hole_depths, tile_length
 
@@ -150,7 +149,7 @@ def attribution(
     known = np.where(scaled.known, gradient, 0)
     gradient -= known
     kept = [(one, before, result.weight) for one, before, result in scaled.run(progress)]
-    with threadpool_limits(1):
+    with single_blas_thread():
         for one, before, weight in reversed(kept):
             gradient = one.adjoint(before, weight, gradient)
             known += np.where(scaled.known, gradient, 0)
@@ -178,7 +177,7 @@ class _Scaled:
         """Every pass with the fill before it and its result."""
         values = self.values
         for number, one in enumerate(self.passes):
-            with threadpool_limits(1):  # the order of sums must not depend on their number
+            with single_blas_thread():
                 result = one.apply(values, stage(progress, number, len(self.passes)))
             yield one, values, result
             values = result.values
