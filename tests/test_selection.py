@@ -60,3 +60,14 @@ def test_held_out_entries_are_a_share_of_the_known(count, share):
     assert not (held_out & ~known).any()
     assert held_out.sum() == min(np.ceil(share * count), max(count - 1, 0))
     np.testing.assert_array_equal(held_out, hold_out(known, share, np.random.default_rng(0)))
+
+
+def test_no_extrapolation_where_only_averages_are_allowed():
+    errors = np.array([[2.0, 2], [1, 1]])
+    gram = errors @ errors.T / 2
+    assert stacked(gram, 1e9).min() < 0
+    assert stacked(gram, 1e9, nonnegative=True).tolist() == [0, 1]
+    both = np.array([[1.0, 1], [-1, -1]])
+    np.testing.assert_allclose(
+        stacked(both @ both.T / 2, 1e9, nonnegative=True), [0.5, 0.5], atol=1e-3
+    )

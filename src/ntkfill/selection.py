@@ -103,7 +103,11 @@ def hold_out(known: Mask, share: float, rng: np.random.Generator) -> Mask:
 
 
 def stacked(
-    gram: NDArray[np.float64], count: float, max_stacked: int = MAX_STACKED
+    gram: NDArray[np.float64],
+    count: float,
+    max_stacked: int = MAX_STACKED,
+    *,
+    nonnegative: bool = False,
 ) -> NDArray[np.float64]:
     """Stacking weights of predictors: summing to one, mostly zero, of least held-out error.
 
@@ -118,6 +122,8 @@ def stacked(
         The number of independent errors that these are the means of.
     max_stacked : int
         At most so many weights are not zero.
+    nonnegative : bool
+        Only average. Weights of either sign extrapolate, which a few errors cannot justify.
 
     Returns
     -------
@@ -138,6 +144,8 @@ def stacked(
             part = gram[np.ix_(chosen, chosen)]
             ridge = SHRINKAGE / count * float(np.trace(part)) / number * (number > 1)
             weights = _summing_to_one(part + ridge * np.eye(number))
+            if nonnegative and weights.min() < 0:
+                continue  # the least error is that of a smaller subset
             value = float(weights @ part @ weights) + ridge * float(weights @ weights)
             if value < min(found_error, needed * error):
                 found, found_error = np.zeros(size), value

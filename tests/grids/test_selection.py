@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from ntkfill import Inpainter, inpaint
 from ntkfill.errors import InputError
+from ntkfill.grids.holdout import hold_out_like
 from ntkfill.grids.options import GridOptions
 from ntkfill.grids.plan import default_architecture
 from ntkfill.grids.selection import family, select
@@ -205,3 +206,34 @@ def test_numbers_of_numpy_can_be_saved_and_read_back(tmp_path):
     made.save(tmp_path / "saved.npz")
     loaded = Inpainter.load(tmp_path / "saved.npz")
     assert loaded.transform(SMOOTH).tobytes() == made.transform(SMOOTH).tobytes()
+
+
+def test_errors_of_one_hole_count_as_few():
+    one = hole((96, 96), (20, 20), 24)
+    held = hold_out_like(one)
+    assert held.independent(one, (slice(None),) * 2) < 6
+    # Single pixels count one by one where gaps are thin.
+    thin = RNG.random((96, 96)) < 0.1
+    held = hold_out_like(thin)
+    assert held.independent(thin, (slice(None),) * 2) > 0.7 * len(held)
+
+
+@pytest.mark.parametrize("side", [96, 128])
+def test_a_hole_beside_an_edge_is_filled_from_its_surroundings(side):
+    """Weights were 2.06, -1.60 and .54 here, and values up to 221 between 200s."""
+    image = np.full((side, side), 200.0) + np.random.default_rng(0).normal(0, 2, (side, side))
+    image[:, : side // 3] -= 180
+    missing = hole(image.shape, (side // 3, side // 3 + 10), 40)
+    filled, info = fill(image, missing)
+    assert all(member.weight >= 0 for member in info.network.members)
+    assert filled[missing].min() > 180
+    assert filled[missing].max() < 200 + 18
+    best = min(
+        np.sqrt(
+            np.mean(
+                (inpaint(image, missing, network=x.network, ridge=x.ridge) - image)[missing] ** 2
+            )
+        )
+        for x in info.choice.candidates
+    )
+    assert np.sqrt(np.mean((filled - image)[missing] ** 2)) < 2 * best

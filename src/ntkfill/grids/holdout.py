@@ -42,9 +42,25 @@ class Holdout:
 
     mask: Mask  # (*grid), or (*grid, channels) where channels miss different entries
     weight: NDArray[np.float64]  # of the same shape
+    in_holes: Mask  # those in copies of holes
 
     def __len__(self) -> int:
         return int(self.mask.sum())
+
+    def independent(self, missing: Mask, crop: Crop) -> float:
+        """How many independent errors the held-out pixels of a crop have: neighbours in a hole are
+        predicted well or badly together.
+
+        Of a copied hole, as many as it holds cubes as deep as itself; of single pixels, as many as
+        are as deep as one of them count as one.
+        """
+        n, mask, copied = missing.ndim, self.mask[crop], self.in_holes[crop]
+        deep = ndimage.distance_transform_cdt(missing[crop] | mask, "chessboard").astype(np.float64)
+        labels, count = ndimage.label(copied, structure=np.ones((3,) * n))
+        index = np.arange(1, count + 1)
+        of_holes = ndimage.sum_labels(copied, labels, index)
+        depths = np.maximum(ndimage.maximum(deep, labels, index), 1.0)
+        return float(np.sum(deep[mask & ~copied] ** -n) + np.sum(of_holes / depths**n))
 
 
 def hold_out_like(
@@ -69,6 +85,7 @@ def hold_out_like(
         return Holdout(
             np.stack([one.mask for one in each], axis=-1),
             np.stack([one.weight for one in each], axis=-1),
+            np.stack([one.in_holes for one in each], axis=-1),
         )
     rng = np.random.default_rng(random_state)
     in_holes = holes(missing)
@@ -84,7 +101,7 @@ def hold_out_like(
     mask = copied | single
     if mask.any():
         weight /= weight[mask].mean()
-    return Holdout(mask, weight)
+    return Holdout(mask, weight, copied)
 
 
 def holes(missing: Mask, min_depth: int = 2) -> Mask:

@@ -8,7 +8,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from scipy import ndimage
 
 from ..errors import MemoryLimitError
 from ..io.cache import MemoryCache
@@ -105,19 +104,23 @@ def select(
 
     parallel_for(predict, itertools.product(range(len(plans)), range(len(windows))), progress)
 
-    # Neighbours in a hole are predicted well or badly together: as many as are as deep as one of
-    # them count as one.
     weights, independent = [], 0.0
     used = np.zeros_like(gaps)
     for window in windows:
         held_out = holdout.mask[window]
         used[window] |= held_out
         weights.append(holdout.weight[window][held_out])
-        deep = ndimage.distance_transform_cdt(gaps[window] | held_out, "chessboard")[held_out]
-        independent += float(np.sum(deep.astype(np.float64) ** -gaps.ndim))
+        independent += holdout.independent(gaps, window)
     weight = np.concatenate(weights)
     gram = (errors * weight) @ errors.T / weight.sum()
-    shares = stacked(gram, independent, MAX_STACKED if pixels.size <= MAX_MIXED_SIZE else 1)
+    # Where gaps are scattered, two ridges of one network extrapolate to a smaller one without its
+    # slow solve; across a hole extrapolation invents values that are nowhere around it.
+    shares = stacked(
+        gram,
+        independent,
+        MAX_STACKED if pixels.size <= MAX_MIXED_SIZE else 1,
+        nonnegative=bool(holdout.in_holes.any()),
+    )
     order = np.argsort(-np.abs(shares), kind="stable")[: np.count_nonzero(shares)]
     selected = tuple(
         replace(plans[k], weight=float(shares[k])).check_memory(options.memory_limit) for k in order

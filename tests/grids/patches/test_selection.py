@@ -60,7 +60,7 @@ def test_ring_passes_must_gain_over_all_blocks(gains, clear):
     """One block that gains much does not make up for fifteen that lose."""
     mask = np.zeros((24, 24), bool)
     mask[4:20, 4:20] = True
-    holdout = Holdout(mask, mask.astype(float))
+    holdout = Holdout(mask, mask.astype(float), np.zeros_like(mask))
     trial = _Trial(np.zeros((24, 24, 1)), mask, holdout, np.ones((24, 24, 1)), [])
     off = np.kron(gains.reshape(4, 4), np.ones((4, 4)))
     better = np.ones((24, 24, 1))
