@@ -13,6 +13,9 @@ from .kernels.table import Array
 
 Mask = NDArray[np.bool_]
 
+# What instruments, databases and file formats write for a missing number, without its sign.
+MARKS = (9.0, 99.0, 666.0, 999.0, 9999.0, 32767.0, 32768.0, 99999.0, 999999.0, 1e20, 9.96921e36)
+
 
 @dataclass(frozen=True, eq=False)
 class Observed:
@@ -71,3 +74,22 @@ class Observed:
         _, first, group = np.unique(packed, axis=1, return_index=True, return_inverse=True)
         for g in np.argsort(first, kind="stable"):
             yield np.flatnonzero(group.ravel() == g), self.known[:, first[g]]
+
+
+def sentinel_of(values: Array) -> float | None:
+    """A number at an extreme of values that looks like a mark of missing ones, if there is one:
+    one of the usual marks, farther from the rest than that is wide, and large, repeated, alone
+    below zero or very far.
+
+    >>> sentinel_of(np.array([1.0, 2.0, -99.0])), sentinel_of(np.array([97.0, 98.0, 99.0]))
+    (-99.0, None)
+    """
+    for mark in (float(values.min()), float(values.max())) if values.size else ():
+        rest = values[values != mark]
+        if not (rest.size and np.isclose(abs(mark), MARKS, rtol=1e-6, atol=0).any()):
+            continue
+        width, gap = np.ptp(rest), np.abs(rest - mark).min()
+        alone = mark < 0 <= rest.min() or gap > 10 * width
+        if 0 < width < gap and (abs(mark) > 500 or len(values) - len(rest) > 1 or alone):
+            return mark
+    return None

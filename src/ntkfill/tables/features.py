@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, check_unique
 from ..kernels import DenseKernel
 from ..kernels.table import Array
 from ..nn import Sequential
 from ..nn.evaluate import Kind
-from .frames import kind, numbers, row_labels
+from .frames import as_numbers, kind, row_labels
 
 
-def read_features(features: Any, labels: NDArray[Any] | None, count: int, what: str) -> Array:
+def read_features(features: Any, labels: list[Any] | None, count: int, what: str) -> Array:
     """The feature vectors (count, k) of rows or columns (`what`) with these labels; in their own
     order where there are none.
 
@@ -25,13 +24,12 @@ def read_features(features: Any, labels: NDArray[Any] | None, count: int, what: 
     array([[1.],
            [2.]])
     """
-    frame = kind(features) in ("pandas", "polars")
-    values = numbers(features) if frame else np.asarray(features, dtype=np.float64)
+    values = np.asarray(as_numbers(features), dtype=np.float64)
     if values.ndim != 2:
         raise InputError(f"the {what} features need two axes", got=f"shape {values.shape}")
     names: Sequence[Any] = range(len(values))
     if labels is not None and kind(features) == "pandas":
-        names = labels.tolist()
+        names = labels
         values = values[label_positions(list(features.index), names, what)]
     elif len(values) != count:
         raise InputError(
@@ -55,22 +53,28 @@ def label_positions(names: Sequence[Any], labels: Sequence[Any], what: str) -> l
     """
     check_unique(names, f"{what} feature label")
     place = {name: k for k, name in enumerate(names)}
+    none = not any(label in place for label in labels)
     absent = [str(label) for label in labels if label not in place]
     if absent:
         raise InputError(
             f"no {what} features for {len(absent)} of {len(labels)} {what}s",
             got=", ".join(absent[:5]) + (", ..." if len(absent) > 5 else ""),
+            hint=f"labels as the features have them: {names[0]!r}" if none and len(names) else "",
         )
     return [place[label] for label in labels]
 
 
 def of_new_rows(given: Any, fitted: Any, table: Any, count: int, same: bool) -> Array:
     """The features of rows to transform: given with them, found by their labels among those that
-    were fitted, or (where the table is the very `same`) those that were fitted."""
+    were fitted, or (where the table is the very `same`) those that were fitted.
+
+    Labels that only count the rows from zero are those of any table, and say nothing.
+    """
     labels = row_labels(table)
     if given is not None:
         return read_features(given, labels, count, "row")
-    if same or (labels is not None and kind(fitted) == "pandas"):
+    counted = labels is None or labels == list(range(count))
+    if same or (kind(fitted) == "pandas" and not counted):
         return read_features(fitted, labels, count, "row")
     raise InputError(
         "row_features are needed for these rows",
@@ -92,7 +96,7 @@ class Features:
         """Standardise features (n, k) and scale them relative to the constant; constant ones drop
         out."""
         level, spread = features.mean(axis=0), features.std(axis=0)
-        varies = spread > 1e-12 * np.max(np.abs(features), axis=0, initial=1.0)
+        varies = spread > 1e-12 * np.max(np.abs(features), axis=0)
         count = max(1, int(varies.sum()))
         scale = np.where(varies, 1.0 / (np.where(varies, spread, 1.0) * np.sqrt(count)), 0.0)
         scale = feature_scale * scale

@@ -1,12 +1,18 @@
-"""Tables as people hold them, read into arrays and written back: arrays, data frames of either
-library, sparse matrices.
+"""Tables as people hold them, read into arrays and written back into the same container: arrays,
+data frames of either library, sparse matrices.
 
-pandas and polars are never imported here unless the caller's table is one of theirs.
+A result is a copy of what was given in which gaps alone are written, so that labels, types and
+known entries stay as they are. pandas and polars are never imported here unless the caller's table
+is one of theirs, or the result is to be.
 """
 
 from __future__ import annotations
 
+import importlib
+import numbers
 import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,46 +20,175 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.validation import validate_data
 
-from ..errors import InputError, check_unique
+from ..errors import InputError, check_unique, warn
 from ..kernels.table import Array
+from ..observed import Mask, sentinel_of
 
 # Squares of what is left must be finite.
 MAX_VALUE = 1e150
+# Dates are regressed as days since 1970, durations as days.
+DAY = 86_400_000_000  # microseconds
+# What arrays of objects may hold that NumPy would turn into a number, or not name.
+NO_NUMBER = (str, complex, np.datetime64, np.timedelta64, date, timedelta)
 
 
 def read(estimator: Any, table: Any, missing_values: Any, *, reset: bool) -> Array:
     """A table as floats, NaN where missing; scikit-learn checks, and remembers in the estimator,
     the number and the names of the columns."""
-    if kind(table) in ("pandas", "polars"):
-        # Names first, so that messages may use them; scikit-learn would not say which column
-        # holds text.
-        check_unique(list(table.columns), "column")
-        validate_data(estimator, table, reset=reset, skip_check_array=True)
-        values = numbers(table)
+    marks, labels = read_marks(missing_values), column_labels(table)
+    if labels is not None:
+        check_unique(labels, "column")
+        known = None if reset else estimator._names
+        texts = all(isinstance(label, str) for label in labels)
+        # scikit-learn knows names that are strings, in all columns or in none.
+        named = table if texts else np.broadcast_to(0.0, table.shape)
+        validate_data(estimator, named, reset=reset, skip_check_array=True)
+        if known is not None and known != labels:
+            pairs = enumerate(zip(known, labels, strict=False))
+            at = next((k for k, (one, other) in pairs if one != other), 0)
+            raise InputError(
+                "the columns must be those that were fitted, in their order",
+                expected=repr(known[at]), got=f"{labels[at]!r} in place {at}",
+            )  # fmt: skip
+        values = as_numbers(table)
         if not values.size:
             raise InputError("the table must have rows and columns", got=str(values.shape))
     else:
-        if isinstance(table, np.ndarray) and table.dtype.kind == "O" and table.ndim == 2:
-            _refuse_text(table)
         values = validate_data(
-            estimator, table, reset=reset, dtype=(np.float64, np.float32), accept_sparse=True,
-            ensure_all_finite=False,
+            estimator, table if sparse.issparse(table) else as_numbers(table), reset=reset,
+            dtype=(np.float64, np.float32), accept_sparse=True, ensure_all_finite=False,
         )  # fmt: skip
-        if kind(values) == "sparse":
-            values = unstored_missing(values)
+        values = unstored_missing(values) if sparse.issparse(values) else values
     values = values.astype(np.float64)
-    if isinstance(missing_values, int | float) and not np.isnan(missing_values):
-        values[values == missing_values] = np.nan
+    countable = ~_uncountable(table, values.shape[1])
+    values[np.isin(values, marks) & countable] = np.nan
     for i, j in np.argwhere(np.abs(values) > MAX_VALUE)[:1]:
-        names, labels = getattr(estimator, "feature_names_in_", None), row_labels(table)
+        rows = row_labels(table)
         what = "infinity" if np.isinf(values[i, j]) else "too large a number"
         raise InputError(
             f"the table holds {what}",
             expected=f"numbers up to {MAX_VALUE:g}, and NaN where missing",
-            got=f"{values[i, j]:g} in row {i if labels is None else labels[i]}, "
-            f"column {j if names is None else names[j]}",
+            got=f"{values[i, j]:g} in row {i if rows is None else rows[i]}, "
+            f"column {j if labels is None else labels[j]}",
         )
+    if reset:
+        _warn_of_sentinels(np.where(countable, values, np.nan), labels)
     return values
+
+
+def read_marks(missing_values: Any) -> Array:
+    """The numbers that stand for missing entries, each as single and double precision have it.
+
+    >>> read_marks([np.int64(-99), None, np.float32(0.1)]).tolist()
+    [-99.0, 0.1, 0.10000000149011612]
+    """
+    several = isinstance(missing_values, list | tuple | set | frozenset | np.ndarray)
+    given = np.ravel(missing_values) if isinstance(missing_values, np.ndarray) else missing_values
+    nothing = getattr(sys.modules.get("pandas"), "NA", None)
+    marks: set[float] = set()
+    for mark in given if several else [missing_values]:
+        if mark is None or mark is nothing:
+            continue
+        if not isinstance(mark, numbers.Real) or isinstance(mark, bool):
+            raise InputError(
+                "missing_values must be a number, or a list of them",
+                got=repr(mark),
+                hint=f"table.replace({mark!r}, np.nan) first",
+            )
+        with np.errstate(over="ignore"):
+            single = float(np.float32(mark))
+        marks |= {float(mark), float(str(mark))} | ({single} if np.isfinite(single) else set())
+    return np.array(sorted(mark for mark in marks if mark == mark))
+
+
+def read_bounds(bounds: Any, values: Array, labels: list[Any] | None) -> Array:
+    """The least and the greatest value (2, m) of every column, infinite where there is no bound.
+
+    >>> read_bounds((0, None), np.ones((1, 2)), None).tolist()
+    [[0.0, 0.0], [inf, inf]]
+    """
+    names = list(range(values.shape[1])) if labels is None else labels
+    result = np.tile([[-np.inf], [np.inf]], len(names))
+    if isinstance(bounds, str) and bounds == "data":
+        known = ~np.isnan(values)
+        sides = ((np.min, np.inf), (np.max, -np.inf))
+        return np.stack([side(values, axis=0, where=known, initial=far) for side, far in sides])
+    if bounds is None:
+        return result
+    if kind(bounds) == "pandas":
+        bounds = {name: tuple(bounds.loc[name]) for name in bounds.index}
+    if not isinstance(bounds, Mapping):
+        pairs = np.asarray(bounds, dtype=object)
+        pairs = np.tile(pairs, (len(names), 1)) if pairs.shape == (2,) else pairs
+        if pairs.shape != (len(names), 2):
+            expected = "a pair (low, high), one for every column, or 'data'"
+            raise InputError(f"bounds must be {expected}", got=repr(bounds))
+        bounds = dict(zip(names, pairs.tolist(), strict=True))
+    for name, pair in bounds.items():
+        if name not in names:
+            raise InputError(f"there is no column {name!r} to bound", expected=_some(names))
+        try:
+            low, high = (_bound(x, side) for x, side in zip(pair, (-np.inf, np.inf), strict=True))
+        except (TypeError, ValueError):
+            low, high = np.inf, -np.inf
+        if not low <= high:
+            raise InputError(
+                f"the bounds of column {name!r} must be a pair (low, high)", got=repr(pair)
+            )
+        result[:, names.index(name)] = low, high
+    return result
+
+
+def _bound(given: Any, none: float) -> float:
+    """A bound as a number: a date in days, `none` where there is none."""
+    if given is None or given != given:
+        return none
+    if isinstance(given, date | np.datetime64):
+        return float(_days(np.array(given, "M8[us]")))
+    if isinstance(given, timedelta | np.timedelta64):
+        return float(_days(np.array(given, "m8[us]")))
+    return float(given)
+
+
+def _some(names: Sequence[Any]) -> str:
+    return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
+
+
+def _uncountable(table: Any, columns: int) -> Mask:
+    """Where a table holds dates or truth values, which no number stands for: (n, m) or (m,)."""
+    if kind(table) == "pandas":
+        return np.array([_type(_series(table, j)) == "boolean" for j in range(columns)]) | _dates(
+            table, columns
+        )
+    if kind(table) == "polars":
+        return np.array([dtype.is_temporal() or str(dtype) == "Boolean" for dtype in table.dtypes])
+    array = table if sparse.issparse(table) else np.asarray(table)
+    if array.dtype.kind == "O":
+        return np.frompyfunc(lambda x: isinstance(x, bool | np.bool_), 1, 1)(array).astype(bool)
+    return np.full(columns, array.dtype.kind in "bmM")
+
+
+def _dates(table: Any, columns: int) -> Mask:
+    """Which columns hold dates or durations."""
+    if kind(table) == "pandas":
+        found = (_type(_series(table, j)) for j in range(columns))
+        return np.array([what in ("date", "duration") for what in found])
+    if kind(table) == "polars":
+        return np.array([dtype.is_temporal() for dtype in table.dtypes])
+    dtype = getattr(table, "dtype", None)
+    return np.full(columns, dtype is not None and dtype.kind in "mM")
+
+
+def _warn_of_sentinels(values: Array, labels: list[Any] | None) -> None:
+    for j, column in enumerate(values.T):
+        mark = sentinel_of(column[~np.isnan(column)])
+        if mark is not None:
+            name = j if labels is None else labels[j]
+            warn(
+                f"{mark:g} in column {name!r} looks like a mark of missing entries; it was taken "
+                f"for a value. Try: missing_values={mark:g}.",
+                UserWarning,
+            )
 
 
 def kind(table: Any) -> str:
@@ -71,45 +206,111 @@ def kind(table: Any) -> str:
     return "sparse" if sparse.issparse(table) else "array"
 
 
-def numbers(frame: Any) -> Array:
-    """A data frame's values as floats, NaN where missing; refuses text."""
-    columns = [_column(frame, name) for name in frame.columns]
-    return np.stack(columns, axis=1) if columns else np.empty((len(frame), 0))
-
-
-def _column(frame: Any, name: Any) -> Array:
-    series = frame[name]
-    try:
-        if kind(frame) == "pandas":
-            return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
-        polars = sys.modules["polars"]
-        if not (series.dtype.is_numeric() or series.dtype in (polars.Boolean, polars.Null)):
-            raise TypeError("text, a date or a list")
-        return np.asarray(series.cast(polars.Float64).fill_null(np.nan).to_numpy())
-    except (ValueError, TypeError) as error:
-        texts = (
-            f"{entry!r} in row {k}"
-            for k, entry in enumerate(series.to_list())
-            if entry is not None and not _is_number(entry)
-        )
-        raise InputError(
-            f"the column {name!r} holds something that is no number",
-            got=next(texts, f"dtype {series.dtype}"),
-            hint="leave the column out, or turn it into numbers first",
-        ) from error
-
-
-def _refuse_text(table: NDArray[Any]) -> None:
-    """Name the first text in an array of objects that is no number."""
-    for (i, j), entry in np.ndenumerate(table):
-        if isinstance(entry, str) and not _is_number(entry):
-            raise InputError(
-                "the table holds something that is no number",
-                got=f"{entry!r} in row {i}, column {j}",
+def as_numbers(table: Any) -> Any:
+    """Values of a frame or an array as floats, NaN where missing; refuses what is no number."""
+    if kind(table) == "array":
+        return _array_numbers(table)
+    read_column = _pandas_numbers if kind(table) == "pandas" else _polars_numbers
+    columns = []
+    for j, name in enumerate(table.columns):
+        series = _series(table, j)
+        try:
+            columns.append(np.asarray(read_column(series), np.float64))
+        except (ValueError, TypeError) as error:
+            texts = (
+                f"{entry!r} in row {k}"
+                for k, entry in enumerate(series.to_list())
+                if entry is not None and not _is_number(entry)
             )
+            raise InputError(
+                f"the column {name!r} holds something that is no number",
+                got=next(texts, f"dtype {series.dtype}"),
+                hint="leave the column out, or turn it into numbers first",
+            ) from error
+    return np.stack(columns, axis=1) if columns else np.empty((len(table), 0))
+
+
+def _type(series: Any) -> str:
+    """What a pandas column holds: "date", "duration", "boolean", "category", or anything else."""
+    dtype = series.dtype
+    found = sys.modules["pandas"].api.types.infer_dtype(series, skipna=True)
+    if dtype.kind in "mM":
+        return "duration" if dtype.kind == "m" else "date"
+    return {"categorical": "category", "date": "object"}.get(found, found)
+
+
+def _is_object(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
+
+
+def _pandas_numbers(series: Any) -> Array:
+    found = _type(series)
+    if found in ("date", "duration"):
+        if str(series.dtype).startswith("date") and hasattr(series.dtype, "pyarrow_dtype"):
+            series = series.astype("timestamp[us][pyarrow]")
+        code = "m8[us]" if found == "duration" else "M8[us]"
+        if series.dtype.kind == "m":
+            series = series.astype("timedelta64[us]")
+        return _days(series.to_numpy(dtype=code, na_value=np.array("NaT", code)[()]))
+    if found == "category" and series.cat.categories.dtype.kind not in "iufb":
+        raise TypeError("categories that are no numbers")
+    if series.dtype.kind == "c":
+        raise TypeError("complex numbers")
+    return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _polars_numbers(series: Any) -> Array:
+    polars, dtype = sys.modules["polars"], series.dtype
+    if dtype in (polars.Date, polars.Datetime):
+        series = series.cast(polars.Datetime("us", getattr(dtype, "time_zone", None)))
+    elif dtype == polars.Duration:
+        series = series.cast(polars.Duration("us"))
+    elif not (dtype.is_numeric() or dtype in (polars.Boolean, polars.Null)):
+        raise TypeError("text, a time of day or a list")
+    days = series.to_physical().cast(polars.Float64).fill_null(np.nan).to_numpy()
+    return days / DAY if dtype.is_temporal() else days
+
+
+def _days(stamps: NDArray[Any]) -> Array:
+    """Dates or durations as days, NaN for NaT."""
+    counts = stamps.astype(f"{stamps.dtype.kind}8[us]").view(np.int64) / DAY
+    return np.where(np.isnat(stamps), np.nan, counts)
+
+
+def _stamps(days: Array, code: str, like: Array) -> NDArray[Any]:
+    """Dates ("M") or durations ("m") of these days, whole where all known ones (`like`) are."""
+    whole = bool((like == np.rint(like)).all())
+    counts = np.rint(days) * DAY if whole else np.rint(days * DAY)
+    stamps = as_whole(np.nan_to_num(counts), np.int64).view(f"{code}8[us]")
+    return np.where(np.isnan(days), np.array("NaT", stamps.dtype), stamps)
+
+
+def _array_numbers(table: Any) -> Any:
+    array = np.asarray(table)
+    if array.dtype.kind in "mM":
+        return _days(array)
+    if array.ndim == 2 and array.dtype.kind == "O":
+        for (i, j), entry in np.ndenumerate(array):
+            if isinstance(entry, NO_NUMBER) and not _is_number(entry):
+                raise InputError(
+                    "the table holds something that is no number",
+                    got=f"{entry!r} in row {i}, column {j}",
+                )
+    whole = array.dtype.kind in "iu" and array.dtype.itemsize == 8
+    for where in np.argwhere((array > 2**53) | (array < -(2**53)) if whole else [])[:1]:
+        raise InputError(
+            "the table holds an integer that floating-point numbers cannot hold",
+            got=f"{array[tuple(where)]} in row {where[0]}",
+            hint="a data frame, whose columns keep their types; or table.astype(float)",
+        )
+    if isinstance(table, np.ma.MaskedArray):
+        return np.where(np.ma.getmaskarray(table), np.nan, table.data)
+    return table
 
 
 def _is_number(entry: Any) -> bool:
+    if isinstance(entry, NO_NUMBER) and not isinstance(entry, str):
+        return False
     try:
         float(entry)
     except (ValueError, TypeError):
@@ -133,72 +334,200 @@ def unstored_missing(matrix: Any) -> Array:
     return values
 
 
-def row_labels(table: Any) -> NDArray[Any] | None:
+def as_objects(labels: Sequence[Any]) -> NDArray[Any]:
+    """Labels of any kind, tuples too, as a flat array."""
+    result = np.empty(len(labels), dtype=object)
+    result[:] = labels
+    return result
+
+
+def row_labels(table: Any) -> list[Any] | None:
     """The index of a pandas frame; nothing else has labels for its rows."""
-    return np.asarray(table.index, dtype=object) if kind(table) == "pandas" else None
+    return list(table.index) if kind(table) == "pandas" else None
 
 
-def position(label: Any, labels: NDArray[Any] | None, count: int, what: str) -> int:
-    """Where a label is; numbers are positions where there are no such labels."""
-    found = np.empty(0, np.intp) if labels is None else np.flatnonzero(labels == label)
+def column_labels(table: Any) -> list[Any] | None:
+    """The names of the columns of a frame."""
+    return list(table.columns) if kind(table) in ("pandas", "polars") else None
+
+
+def position(label: Any, labels: Sequence[Any] | None, count: int, what: str) -> int:
+    """Where a label is; numbers are positions where there are no labels, or none is a number."""
+    given = range(count) if labels is None else labels
+    found = [k for k, known in enumerate(given) if known == label]
     if len(found) == 1:
-        return int(found[0])
+        return found[0]
     if len(found) > 1:
         raise InputError(f"{len(found)} {what}s are called {label!r}", hint="its position")
-    if isinstance(label, int | np.integer) and -count <= label < count:
+    positions = list(given) == list(range(count)) or not any(map(_is_integer, given))
+    if _is_integer(label) and positions and -count <= label < count:
         return int(label) % count
-    raise InputError(f"there is no {what} {label!r}", expected=f"a label, or 0 to {count - 1}")
-
-
-def like(frame: Any, values: Array, names: list[Any]) -> Any:
-    """The values as a frame of the same library, index and types; new columns as floats.
-
-    Whole-number and boolean columns get the nearest value that fits them.
-    """
-    if kind(frame) == "pandas":
-        pandas = sys.modules["pandas"]
-        filled = {
-            k: pandas.Series(_as(values[:, k], frame[name].dtype), index=frame.index)
-            if name in frame.columns
-            else pandas.Series(values[:, k], index=frame.index)
-            for k, name in enumerate(names)
-        }
-        result = pandas.DataFrame(filled, index=frame.index)
-        result.columns = names
-        return result
-    polars = sys.modules["polars"]
-    return polars.DataFrame(
-        [_polars(polars, frame, values[:, k], name) for k, name in enumerate(names)]
+    raise InputError(
+        f"there is no {what} {label!r}",
+        expected=f"a label, or 0 to {count - 1}" if positions else f"a label such as {given[0]!r}",
     )
 
 
-def labelled(frame: Any, values: Array, names: Any) -> Any:
-    """Floats under the labels of a frame of the same library; an array for anything else."""
-    if kind(frame) == "pandas":
-        return sys.modules["pandas"].DataFrame(values, index=frame.index, columns=names)
-    if kind(frame) == "polars":
-        return sys.modules["polars"].DataFrame(values, schema=list(names))
+def _is_integer(label: Any) -> bool:
+    return isinstance(label, numbers.Integral)
+
+
+def write(
+    table: Any,
+    filled: Array,  # (n, m)
+    missing: Mask,  # (n, m)
+    kept: Mask,  # (m,)
+    names: NDArray[Any],  # of the columns that are kept, and of those that are appended
+    appended: Array | None = None,  # (n, k), further columns
+    library: str = "default",
+) -> Any:
+    """A copy of the table in which gaps are filled in, in its own library or the one asked for.
+
+    Whole numbers, truth values and categories get the nearest that there is, within the range of
+    their type.
+    """
+    given, places = kind(table), np.flatnonzero(kept)
+    if given not in ("pandas", "polars"):
+        array = _array_filled(table, filled, missing)[:, kept]
+        return _frame(array if appended is None else np.hstack([array, appended]), names, library)
+    result = table.copy() if given == "pandas" else table.clone()
+    for j in np.flatnonzero(missing.any(axis=0)):
+        _replace(result, j, _column(_series(table, j), filled[:, j], missing[:, j]))
+    result = result.iloc[:, places] if given == "pandas" else result[:, places.tolist()]
+    if appended is not None:
+        extra = _frame(appended, names[len(places) :], given, getattr(table, "index", None))
+        if given == "pandas":
+            result = sys.modules["pandas"].concat([result, extra], axis=1)
+        else:
+            result = result.hstack(extra)
+    return _in_library(result, names, library)
+
+
+def write_amounts(
+    table: Any, values: Array, kept: Mask, names: NDArray[Any], library: str, *, spans: bool
+) -> Any:
+    """Floats under the labels of a table; in columns of dates as dates, or as durations (`spans`).
+
+    >>> write_amounts([[0.0]], np.ones((1, 1)), np.array([True]), np.array(["x"]), "", spans=True)
+    array([[1.]])
+    """
+    given, dates, values = kind(table), _dates(table, values.shape[1])[kept], values[:, kept]
+    if given == "array" and dates.any():
+        code = "m" if spans else np.asarray(table).dtype.kind
+        return _frame(_stamps(values, code, values), names, library)
+    if given not in ("pandas", "polars"):
+        return _frame(values, names, library)
+    result = _frame(values, names, given, getattr(table, "index", None))
+    if given == "pandas":
+        result.columns = table.columns[kept]
+    for j in np.flatnonzero(dates):
+        whole = _stamps(values[:, j], "m", values[:, j])
+        series = _series(table, np.flatnonzero(kept)[j])
+        new = type(series)(whole)
+        if not spans:
+            new = _column(series, values[:, j], np.ones(len(whole), bool))
+        if given == "pandas":
+            new.index = table.index
+        _replace(result, j, new)
+    return _in_library(result, names, library)
+
+
+def _frame(values: NDArray[Any], names: Any, library: str, index: Any = None) -> Any:
+    """An array as a frame of a library, or as it is."""
+    if library == "pandas":
+        return importlib.import_module(library).DataFrame(values, index=index, columns=names)
+    if library == "polars":
+        return importlib.import_module(library).DataFrame(values, schema=[str(x) for x in names])
     return values
 
 
-def _as(values: Array, dtype: Any) -> Any:
-    """Values in a pandas dtype, rounded where it holds whole numbers only."""
-    numpy_kind = getattr(dtype, "kind", "f")
-    pandas = sys.modules["pandas"]
-    if numpy_kind in "iu":
-        return pandas.array(np.rint(values).astype(np.int64), dtype=dtype)
-    if numpy_kind == "b":
-        return pandas.array(values >= 0.5, dtype=dtype)
-    return pandas.array(values, dtype=dtype if numpy_kind == "f" else np.float64)
+def _in_library(frame: Any, names: Any, library: str) -> Any:
+    if library == "polars" and kind(frame) == "pandas":
+        named = frame.set_axis([str(name) for name in names], axis=1)
+        return importlib.import_module(library).from_pandas(named)
+    return frame.to_pandas() if library == "pandas" and kind(frame) == "polars" else frame
 
 
-def _polars(polars: Any, frame: Any, values: Array, name: str) -> Any:
-    series = polars.Series(name, values)
-    if name not in frame.columns:
-        return series
-    dtype = frame[name].dtype
+def _series(frame: Any, j: int | np.intp) -> Any:
+    return frame.iloc[:, j] if kind(frame) == "pandas" else frame.to_series(int(j))
+
+
+def _replace(frame: Any, j: int | np.intp, series: Any) -> None:
+    if kind(frame) == "pandas":
+        frame.isetitem(j, series)
+    else:
+        frame.replace_column(int(j), series.alias(frame.columns[j]))
+
+
+def _array_filled(table: Any, filled: Array, missing: Mask) -> NDArray[Any]:
+    """Floating-point numbers and dates keep their type; anything else comes as double precision."""
+    array = table if sparse.issparse(table) else np.asarray(table)
+    dtype = array.dtype if array.dtype.kind in "fmM" else np.dtype(np.float64)
+    if dtype.kind in "mM":
+        return np.where(missing, _stamps(filled, dtype.kind, filled[~missing]).astype(dtype), array)
+    new = as_float(filled, dtype)
+    return new if sparse.issparse(table) else np.where(missing, new, array.astype(dtype))
+
+
+def _column(series: Any, values: Array, gaps: Mask) -> Any:
+    """A column of a frame with its gaps filled in its own type, by the nearest that there is."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(series, pandas.Series):
+        return series.zip_with(type(series)(~gaps), _polars_column(series, values, gaps))
+    new = _pandas_column(series, values, gaps)
+    if _is_object(series.dtype) and _type(series) not in ("string", "mixed", "mixed-integer"):
+        new = new.astype(object)
+    if new.dtype == series.dtype:
+        return series.where(~gaps, new)
+    return new.where(gaps, series.astype(new.dtype))  # numbers that were text
+
+
+def _pandas_column(series: Any, values: Array, gaps: Mask) -> Any:
+    pandas, dtype, index = sys.modules["pandas"], series.dtype, series.index
+    found, plain = _type(series), getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
+    if found in ("date", "duration"):
+        stamps = pandas.Series(_stamps(values, "Mm"[found == "duration"], values[~gaps]), index)
+        if getattr(dtype, "tz", None) is not None:
+            stamps = stamps.dt.tz_localize("UTC")
+        return stamps.astype(dtype)
+    if found == "category":
+        distance = np.abs(values[:, None] - np.asarray(dtype.categories, np.float64))
+        codes = distance.argmin(axis=1)
+        return pandas.Series(pandas.Categorical.from_codes(codes, dtype=dtype), index)
+    if found == "boolean":
+        return pandas.Series(values >= 0.5, index, dtype)
+    if dtype.kind in "iu":
+        return pandas.Series(as_whole(values, plain), index, dtype)
+    return pandas.Series(as_float(values, plain), index, dtype if dtype.kind == "f" else None)
+
+
+def _polars_column(series: Any, values: Array, gaps: Mask) -> Any:
+    polars, dtype = sys.modules["polars"], series.dtype
+    if dtype == polars.Duration:
+        return polars.Series(_stamps(values, "m", values[~gaps])).cast(dtype)
+    if dtype.is_temporal():
+        counts = polars.Series(_stamps(values, "M", values[~gaps]).view(np.int64))
+        return counts.cast(polars.Datetime("us", getattr(dtype, "time_zone", None))).cast(dtype)
     if dtype == polars.Boolean:
-        return series >= 0.5
+        return polars.Series(values >= 0.5)
     if dtype.is_integer():
-        return series.round().cast(dtype)
-    return series.cast(dtype) if dtype.is_float() else series
+        values = as_whole(values, np.dtype(str(dtype).lower().replace("128", "64")))
+    return polars.Series(values).cast(dtype) if dtype.is_numeric() else polars.Series(values)
+
+
+def as_whole(values: Array, dtype: Any) -> NDArray[Any]:
+    """The nearest integers that a type holds.
+
+    >>> as_whole(np.array([-3.0, 2.6, 300.0]), np.uint8)
+    array([  0,   3, 255], dtype=uint8)
+    """
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    top = float(high) if float(high) == high else np.nextafter(float(high), 0)
+    return np.rint(values).clip(low, top).astype(dtype)
+
+
+def as_float(values: Array, dtype: Any) -> NDArray[Any]:
+    """The nearest finite numbers that a floating-point type holds; double precision for others."""
+    dtype = np.dtype(dtype if getattr(dtype, "kind", "") == "f" else np.float64)
+    top = min(float(np.finfo(dtype).max), np.finfo(np.float64).max)
+    return values.clip(-top, top).astype(dtype)

@@ -23,7 +23,16 @@ from ..uncertainty import Uncertainty
 from ..uncertainty.conformal import check_level
 from .explain import explanation
 from .features import of_new_rows, read_features
-from .frames import kind, labelled, like, position, read, row_labels
+from .frames import (
+    as_objects,
+    column_labels,
+    position,
+    read,
+    read_bounds,
+    row_labels,
+    write,
+    write_amounts,
+)
 from .models import Columns, TableModel, fit_table
 from .options import TableOptions
 from .selection import select_network
@@ -53,7 +62,7 @@ class Info:
     choice: Choice | None = None
 
 
-class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[misc, call-arg]
     """Fill in the gaps of a table by regression with neural tangent kernels.
 
     Without features every column is regressed on the others, in sweeps. With row features every
@@ -62,8 +71,9 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    missing_values : number or NaN
-        What stands for a missing entry, besides NaN. In a sparse matrix, what is not stored.
+    missing_values : number or list of numbers
+        What stands for a missing entry, besides NaN; not in columns of dates or truth values. In a
+        sparse matrix, what is not stored is missing.
     row_features : array of shape (n_rows, k) or data frame, optional
         A pandas frame is matched by its index with that of the table, and may hold rows that only
         `transform` will ask for.
@@ -83,6 +93,9 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Without features: how often each column is regressed.
     tol : float
         Without features: stop when a sweep changes less than this share of the variance.
+    bounds : pair, mapping, data frame, array of shape (n_columns, 2) or "data", optional
+        What filled values are clipped to: (low, high) for all columns or by name, None where there
+        is no bound; "data" is the range of each column's known entries. `explain` is not clipped.
     add_indicator : bool
         Append one column per column with gaps, 1 where something was missing.
     keep_empty_features : bool
@@ -131,6 +144,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ridge: float | Literal["loo"] = "loo",
         max_iter: int = 10,
         tol: float = 1e-3,
+        bounds: Any = None,
         add_indicator: bool = False,
         keep_empty_features: bool = True,
         copy: bool = True,
@@ -145,6 +159,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.ridge = ridge
         self.max_iter = max_iter
         self.tol = tol
+        self.bounds = bounds
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
         self.copy = copy
@@ -170,7 +185,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._fit(X)
         return self
 
-    def fit_transform(self, X: Any, y: None = None, **params: Any) -> Any:  # noqa: N803
+    def fit_transform(self, X: Any, y: None = None) -> Any:  # noqa: N803
         """Learn from a table and fill it in.
 
         Parameters
@@ -181,7 +196,8 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         array or data frame of shape (n_rows, n_columns)
-            A frame of the same library, labels and types where a frame was given.
+            Of the container that was given, with its labels and types, or of the library that
+            `set_output` asks for.
         """
         values = self._fit(X)
         return self._write(X, values, self.model_.filled if self._used.any() else None)
@@ -250,11 +266,11 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             model = self.model_ if holed is table else self._fit_model(holed)[0]
             return model.filled, standard_deviations(model, holed, uncertainty)
 
-        def in_form(numbers: Array, empty: float) -> Any:
+        def in_form(numbers: Array, empty: float, *, spans: bool = False) -> Any:
             whole = np.full(values.shape, empty)
-            whole[:, used] = numbers
-            kept = whole[:, self._kept]
-            return labelled(X, kept, getattr(filled, "columns", [])[: kept.shape[1]])
+            whole[:, used] = numbers if spans else np.clip(numbers, *self._bounds[:, used])
+            names = self.get_feature_names_out()[: self._kept.sum()]
+            return write_amounts(X, whole, self._kept, names, self._library, spans=spans)
 
         whole_rows = self.row_features is not None
         std, bounds = uncertainties(completed, table, uncertainty, interval, whole_rows=whole_rows)
@@ -264,7 +280,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             wide = max(far, float(np.max(bounds.upper - bounds.lower, initial=0.0)) / 2)
             lower, upper = in_form(bounds.lower, -wide), in_form(bounds.upper, wide)
             bounds = replace(bounds, lower=lower, upper=upper)
-        return Filled(filled, info, in_form(std, far), bounds)
+        return Filled(filled, info, in_form(std, far, spans=True), bounds)
 
     def transform(self, X: Any, row_features: Any = None) -> Any:  # noqa: N803
         """Fill in a table: that of `fit` or new rows.
@@ -287,6 +303,8 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         filled, message = self.model_.transform(values[:, self._used], features)
         if message:
             warn(message, ConvergenceWarning)
+        seen = self._seen(values)
+        filled[seen >= 0] = self.model_.filled[seen[seen >= 0]]
         return self._write(X, values, filled)
 
     def explain(
@@ -330,6 +348,8 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             place = int(np.searchsorted(used, j))
             if X is None:
                 entry = self.model_.entry(i, place)
+            elif (seen := self._seen(values[[i]])[0]) >= 0:
+                entry, values = self.model_.entry(seen, place), self._values
             else:
                 features = self._features_of(X, values, row_features)
                 entry = self.model_.entry(i, place, values[:, used], features)
@@ -340,10 +360,34 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """The names of the columns that `transform` gives back."""
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
-        kept = names[self._kept]
+        if input_features is None and self._names is not None:
+            names = as_objects(self._names)  # whatever they are
         if not self.add_indicator:
-            return kept
-        return np.concatenate([kept, self.indicator_.get_feature_names_out(names)])
+            return names[self._kept]
+        gaps = (f"missingindicator_{names[j]}" for j in self.indicator_.features_)
+        return np.concatenate([names[self._kept], np.array(list(gaps), dtype=object)])
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """In which container `transform`, `fit_transform` and `impute` return a table.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, optional
+            "default" is that of the input. None changes nothing.
+        """
+        if transform not in (None, "default", "pandas", "polars"):
+            raise InputError(
+                "transform must be 'default', 'pandas' or 'polars'", got=repr(transform)
+            )
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    @property
+    def _library(self) -> str:
+        """The container that was asked for."""
+        asked = getattr(self, "_sklearn_output_config", {}).get("transform")
+        return str(asked or get_config()["transform_output"])
 
     def _fit(self, table: Any) -> Array:
         """Read the table, fit the model to it and remember both; returns the values."""
@@ -354,7 +398,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )  # fmt: skip
         values = read(self, table, self.missing_values, reset=True)
         self._labels, self._values = row_labels(table), values
-        self._names: NDArray[Any] | None = getattr(self, "feature_names_in_", None)
+        self._names = column_labels(table)
         known = ~np.isnan(values)
         filled_in = np.asarray(known.any(axis=0))
         self.statistics_ = np.full(values.shape[1], np.nan)
@@ -364,6 +408,7 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.column_features is not None:
             self._used = np.full(len(filled_in), filled_in.any())
         self._kept = self._used | self.keep_empty_features
+        self._bounds = read_bounds(self.bounds, values, self._names)
         empty = np.flatnonzero(~self._used)
         if len(empty):
             names = ", ".join(str(j if self._names is None else self._names[j]) for j in empty[:5])
@@ -411,21 +456,23 @@ class NTKImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         same = np.array_equal(values, self._values, equal_nan=True)
         return of_new_rows(given, self.row_features, table, len(values), same)
 
+    def _seen(self, values: Array) -> NDArray[np.intp]:
+        """Where rows are in the table that was fitted, -1 where they are not; only without
+        features. They are filled as they were, up to what rounds of regressions leave open."""
+        places: dict[bytes, int] = {}
+        if self.row_features is None and self.column_features is None:
+            places = {row.tobytes(): k for k, row in enumerate(self._values)}
+        return np.array([places.get(row.tobytes(), -1) for row in values], dtype=np.intp)
+
     def _write(self, table: Any, values: Array, found: Array | None) -> Any:
         """Known entries as they were, the others as they were found, in the form of the input."""
-        filled = np.zeros_like(values)
+        filled, missing = np.zeros_like(values), np.isnan(values)
         if found is not None:
-            filled[:, self._used] = found
-        filled = np.where(np.isnan(values), filled, values)[:, self._kept]
-        if self.add_indicator:
-            filled = np.hstack([filled, self.indicator_.transform(values)])
-        asked = getattr(self, "_sklearn_output_config", {}).get("transform")
-        asked = asked or get_config()["transform_output"]
-        if kind(table) in ("pandas", "polars") and asked in ("default", kind(table)):
-            names = self.get_feature_names_out(np.array(list(table.columns), dtype=object))
-            return like(table, filled, list(names))
-        dtype = getattr(table, "dtype", np.float64)
-        return filled.astype(np.float32) if dtype == np.float32 else filled
+            filled[:, self._used] = np.clip(found, *self._bounds[:, self._used])
+        filled = np.where(missing, filled, values)
+        more = self.indicator_.transform(values).astype(float) if self.add_indicator else None
+        names = self.get_feature_names_out()
+        return write(table, filled, missing, self._kept, names, more, self._library)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

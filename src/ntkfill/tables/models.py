@@ -146,7 +146,7 @@ class Chained:
         """Regress the columns until they settle, then all of them once more on the same fill."""
         require("the regressions", 6 * 8 * len(values) ** 2, hint="fewer rows")
         level, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
-        scale = np.where(spread > 1e-12 * np.maximum(1.0, np.abs(level)), spread, 1.0)
+        scale = np.where(spread > 1e-12 * np.abs(level), spread, 1.0)
         known = ~np.isnan(values)
         fill = np.where(known, (values - level) / scale, 0.0)
         # Selected in the first round only: later fills are made from the very values that are to
@@ -211,15 +211,19 @@ class Chained:
         """New rows, standardised, before the last regression, and what the last round changed; the
         regressions stay as they are."""
         known = ~np.isnan(values)
-        fill, change = np.where(known, (values - self.level) / self.scale, 0.0), 0.0
+        fill = np.where(known, (values - self.level) / self.scale, 0.0)
+        change = np.where(known.all(axis=1), 0.0, np.inf)
         for _ in range(self.options.max_iter):
-            before = fill.copy()
-            for some in _batches(self._needed(known)):
-                self._predict(some, fill, known, fill)
-            change = _changed(before, fill, known)
-            if change < self.options.tol:
+            # Every row stops by itself, so that its fill does not depend on the others.
+            moving = np.flatnonzero(change >= self.options.tol)
+            if not len(moving):
                 break
-        return fill, change
+            now, here = fill[moving], known[moving]
+            for some in _batches(self._needed(here)):
+                self._predict(some, now, here, now)
+            change[moving] = np.mean(np.square(now - fill[moving]), axis=1, where=~here)
+            fill[moving] = now
+        return fill, float(change.max(initial=0.0))
 
     def _needed(self, known: Mask) -> list[Group]:
         return [
@@ -393,6 +397,8 @@ class Regression:
         known = ~np.isnan(values)
         require("the regressions", 4 * 8 * len(values) ** 2, hint="fewer rows")
         patterns: list[Pattern] = list(Observed(values, known).patterns())
+        if curve is not None:  # new columns, each by itself
+            patterns = [(np.array([j]), rows) for j, rows in enumerate(known.T)]
         keep = 8 * sum(int(rows.sum()) ** 2 for _, rows in patterns) <= KEPT
         if options.ridge == "loo":
             centred = np.where(known, values - np.nanmean(values, axis=0), 0.0)
@@ -542,6 +548,7 @@ class TwoSided:
         )
         kernel = Kronecker(left, right, NUGGETS)
         y = np.where(known, values - values[known].mean(), 0.0)
+        y = np.ldexp(y, -np.frexp(np.abs(y).max())[1])  # the same in any unit
         with single_blas_thread():
             if options.ridge == "loo":
                 *nuggets, ridge = select_nuggets(y, kernel, known, options.random_state)

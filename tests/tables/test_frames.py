@@ -1,0 +1,544 @@
+"""Every container comes back as it was, with its gaps filled: types, labels, units, marks."""
+
+import datetime
+import itertools
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from ntkfill import InputError, NTKImputer
+from ntkfill.observed import sentinel_of
+
+pandas = pytest.importorskip("pandas")
+polars = pytest.importorskip("polars")
+arrow = pytest.importorskip("pyarrow")
+
+N = 40
+RNG = np.random.default_rng(0)
+LEFT, RIGHT = RNG.normal(size=(N, 2)), RNG.normal(size=(2, 4))
+TABLE = LEFT @ RIGHT
+LINE = np.arange(N, dtype=float)
+GAPS = np.isin(np.arange(N), [5, 17, 30])
+HOLED = TABLE.copy()
+HOLED[GAPS, 1] = np.nan
+DAYS = np.datetime64("2024-01-01", "us") + (LINE * 86400e6).astype("m8[us]")
+
+
+def beside(column, **more):
+    """A frame of a column with gaps, that follows a whole one exactly."""
+    library = polars if isinstance(column, polars.Series) else pandas
+    return library.DataFrame({"x": LINE, "y": column, **more})
+
+
+def holed(series):
+    return series.where(~pandas.Series(GAPS))
+
+
+def filled(frame, **options):
+    return NTKImputer(ridge=1e-4, **options).fit_transform(frame)
+
+
+# Dates.
+
+STAMPS = pandas.Series(DAYS)
+NAIVE = {
+    f"datetime64[{unit}]": holed(STAMPS.astype(f"datetime64[{unit}]")) for unit in ("s", "us", "ns")
+}
+DATES = {
+    **NAIVE,
+    "zone": holed(STAMPS.dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")),
+    "arrow": holed(STAMPS.astype("timestamp[us][pyarrow]")),
+    "arrow zone": holed(STAMPS.dt.tz_localize("UTC").astype("timestamp[ms, tz=UTC][pyarrow]")),
+    "arrow date": holed(STAMPS.astype("date32[day][pyarrow]")),
+    "duration": holed(STAMPS - STAMPS[0]),
+    "arrow duration": holed((STAMPS - STAMPS[0]).astype("duration[us][pyarrow]")),
+}
+
+
+@pytest.mark.parametrize("name", DATES)
+def test_dates_of_pandas(name):
+    column = DATES[name]
+    result = filled(beside(column))["y"]
+    assert result.dtype == column.dtype
+    pandas.testing.assert_series_equal(result[~GAPS], column[~GAPS], check_names=False)
+    zero = column.dropna().iloc[0]
+    days = [(x - zero) / pandas.Timedelta(days=1) for x in result[GAPS]]
+    np.testing.assert_allclose(days, LINE[GAPS], atol=1.0)
+
+
+POLARS_DATES = {
+    "date": polars.Date,
+    "ms": polars.Datetime("ms"),
+    "ns, zone": polars.Datetime("ns", "Asia/Tokyo"),
+    "duration": polars.Duration("us"),
+}
+
+
+@pytest.mark.parametrize("name", POLARS_DATES)
+def test_dates_of_polars(name):
+    dtype = POLARS_DATES[name]
+    whole = polars.Series((LINE * 86400e6).astype(np.int64))
+    step = polars.Datetime("us", getattr(dtype, "time_zone", None))
+    whole = whole.cast(polars.Duration("us") if name == "duration" else step).cast(dtype)
+    column = whole.to_frame("y").with_columns(
+        polars.when(polars.Series(~GAPS)).then(polars.col("y")).alias("y")
+    )["y"]
+    assert column.null_count() == 3
+    result = filled(beside(column))["y"]
+    assert result.dtype == dtype
+    assert result.filter(~GAPS).equals(whole.filter(~GAPS))
+    off = (result - whole).cast(polars.Duration("us")).to_physical().abs().max()
+    assert off <= 86400e6
+
+
+@pytest.mark.parametrize("dtype", ["datetime64[D]", "datetime64[s]", "timedelta64[h]"])
+def test_dates_of_arrays(dtype):
+    zero = np.datetime64("2024-01-01") if dtype.startswith("date") else np.timedelta64(0, "D")
+    whole = np.stack([zero + LINE.astype("m8[D]")] * 2, axis=1).astype(dtype)
+    holes = whole.copy()
+    holes[GAPS, 1] = "NaT"
+    result = filled(holes)
+    assert result.dtype == whole.dtype
+    np.testing.assert_array_equal(result[~GAPS], whole[~GAPS])
+    assert (np.abs(result - whole) <= np.timedelta64(1, "D")).all()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [datetime.date(2024, 1, 1), None] * 20,
+        STAMPS.dt.to_period("D"),
+        STAMPS.astype("category"),
+        [datetime.datetime(2024, 1, 1)] * 40,
+    ],
+    ids=["objects", "periods", "categories", "datetimes"],
+)
+def test_other_dates_are_refused_by_name(column):
+    column = pandas.Series(column, dtype=object) if isinstance(column, list) else column
+    with pytest.raises(InputError, match="column 'y'"):
+        NTKImputer().fit(beside(column))
+
+
+def test_dates_in_objects_and_times_of_day_are_refused():
+    with pytest.raises(InputError, match="row 1, column 1"):
+        NTKImputer().fit(np.array([[1, 2], [3, np.datetime64("2024-01-01")]], dtype=object))
+    with pytest.raises(InputError, match="column 'y'"):
+        NTKImputer().fit(beside(polars.Series([datetime.time(1)] * N)))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_uncertainty_of_dates_is_durations_and_dates(library):
+    frame = beside(NAIVE["datetime64[us]"], z=np.sin(LINE))
+    frame = polars.from_pandas(frame) if library == "polars" else frame
+    done = NTKImputer(ridge=1e-3).impute(frame, return_std=True, interval=0.8)
+    low, high, std = done.interval.lower["y"], done.interval.upper["y"], done.std["y"]
+    assert low.dtype == high.dtype == done.values["y"].dtype
+    at = int(np.flatnonzero(GAPS)[0])
+    assert low[at] <= done.values["y"][at] <= high[at]
+    assert std[0] == datetime.timedelta(0) < std[at] < datetime.timedelta(days=60)
+
+
+# What stands for a missing entry.
+
+MARKS = [
+    -99, -99.0, np.int64(-99), np.int8(-99), np.float32(-99), np.float16(-99), [-99], (-99, -9),
+    {-99}, np.array(-99), np.array([-99.0, -9.0]), [np.nan, -99], [None, pandas.NA, -99],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", MARKS, ids=repr)
+def test_marks_are_gaps(mark):
+    given = np.where(np.isnan(HOLED), -99, HOLED)
+    expected = NTKImputer().fit_transform(HOLED)
+    for table in (given, pandas.DataFrame(given), polars.DataFrame(given)):
+        result = NTKImputer(missing_values=mark).fit_transform(table)
+        np.testing.assert_array_equal(np.asarray(result), expected)
+
+
+@pytest.mark.parametrize("mark", [-99.9, np.float32(-99.9)], ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_marks_of_another_precision(mark, dtype):
+    given = np.where(np.isnan(HOLED), -99.9, HOLED).astype(dtype)
+    result = NTKImputer(missing_values=mark).fit_transform(given)
+    assert result.dtype == dtype
+    assert np.abs(result).max() < 20
+
+
+@pytest.mark.parametrize("mark", ["NA", ["NA", -99], True, np.bool_(False), 1j], ids=repr)
+def test_marks_that_are_no_numbers_are_refused(mark):
+    with pytest.raises(InputError, match=r"missing_values must be .* Try: table.replace"):
+        NTKImputer(missing_values=mark).fit(HOLED)
+
+
+def test_nothing_stands_for_a_missing_truth_value_or_date():
+    truth = np.arange(N) % 2 == 0
+    known = {"b": truth, "n": pandas.array(truth, dtype="boolean"), "o": truth.astype(object)}
+    known["t"] = pandas.to_datetime(LINE, unit="D")  # the first is the day 0
+    frame = pandas.DataFrame({"x": np.where(GAPS, 0, LINE + 1), **known})
+    for given in (frame, polars.from_pandas(frame)):
+        result = NTKImputer(missing_values=0).fit_transform(given)
+        for name in known:
+            assert result[name].equals(given[name])
+        assert float(result["x"].min()) > 0
+    assert not NTKImputer(missing_values=0).fit_transform(truth[:, None]).all()
+    mixed = np.array([[True, 1.0], [False, 0.0], [True, 3.0]], dtype=object)
+    result = NTKImputer(missing_values=0, ridge=1.0).fit_transform(mixed)
+    assert result[1, 0] == 0
+    assert result[1, 1] != 0
+
+
+@pytest.mark.parametrize("mark", [-9999.0, -99.0, 999.0, 1e20, 9.96921e36])
+def test_a_suspicious_mark_draws_a_warning(mark):
+    given = HOLED.copy()
+    given[3, 2] = mark
+    frame = pandas.DataFrame(given, columns=list("abcd"))
+    for table, name in ((given, "2"), (frame, "'c'")):
+        with pytest.warns(UserWarning, match=rf"in column {name} looks like.*missing_values="):
+            NTKImputer().fit(table)
+    NTKImputer(missing_values=mark).fit(given)
+
+
+@pytest.mark.parametrize(
+    "values", [[90, 95, 99], [1, 2, -98], [0, 0, 999], [-99, -50, 0, 60], [0, 1, 2, 9], []]
+)
+def test_values_that_are_no_marks(values):
+    assert sentinel_of(np.array(values, float)) is None
+
+
+# Units.
+
+
+@pytest.mark.parametrize("sides", ["", "r", "c", "rc"])
+@pytest.mark.parametrize("scale", [1e-100, 1e-13, 1e13, 1e100])
+def test_units_do_not_matter(scale, sides):
+    features = {"r": ("row_features", LEFT), "c": ("column_features", RIGHT.T)}
+    options = dict(features[side] for side in sides)
+    expected = NTKImputer(**options).fit_transform(HOLED)
+    result = NTKImputer(**options).fit_transform(HOLED * scale) / scale
+    np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-6)
+    mixed = np.array([1.0, scale, 1.0, scale])
+    if not sides:
+        result = NTKImputer().fit_transform(HOLED * mixed) / mixed
+        np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-6)
+    scaled = {name: values * scale for name, values in options.items()}
+    result = NTKImputer(**scaled).fit_transform(HOLED)
+    np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-6)
+
+
+# Labels.
+
+LABELS = {
+    "strings": list("abcd"),
+    "integers": [30, 10, 20, 40],
+    "dates": list(pandas.date_range("2024-01-01", periods=4)),
+    "tuples": pandas.MultiIndex.from_product([["a", "b"], [1, 2]], names=["l", "k"]),
+    "mixed": ["a", 1, 2.5, ("b", 2)],
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_labels_of_any_kind_are_kept_and_matched(name):
+    columns = pandas.Index(LABELS[name], tupleize_cols=name == "tuples")
+    columns = LABELS[name] if name == "tuples" else columns.set_names("columns")
+    rows = (columns if name == "tuples" else columns.rename("rows")).repeat(10)
+    frame = pandas.DataFrame(HOLED, rows, columns)
+    frame.attrs["source"] = "here"
+    result = NTKImputer().fit_transform(frame)
+    pandas.testing.assert_index_equal(result.columns, columns, exact=True)
+    pandas.testing.assert_index_equal(result.index, rows, exact=True)
+    assert result.attrs == frame.attrs
+    same = NTKImputer().set_output(transform="pandas").fit_transform(frame)
+    pandas.testing.assert_frame_equal(same, result)
+    features = pandas.DataFrame(RIGHT.T, index=columns)[::-1]
+    result = NTKImputer(column_features=features).fit_transform(frame)
+    expected = NTKImputer(column_features=RIGHT.T).fit_transform(HOLED)
+    np.testing.assert_allclose(result, expected, rtol=1e-9)
+    frame = frame.iloc[::10].copy()
+    frame.iloc[1, 1] = np.nan
+    imputer = NTKImputer(row_features=pandas.DataFrame(LEFT[::10], frame.index)[::-1])
+    result = imputer.fit_transform(frame)
+    expected = NTKImputer(row_features=LEFT[::10]).fit_transform(frame.to_numpy())
+    np.testing.assert_allclose(result, expected, rtol=1e-9)
+    assert imputer.explain(columns[1], columns[1]).at == (1, 1)
+    new = imputer.transform(frame.iloc[[1]] * np.nan)
+    np.testing.assert_allclose(new.iloc[0, 1], expected[1, 1])
+    if name != "strings":  # scikit-learn says so of names
+        with pytest.raises(InputError, match="must be those that were fitted"):
+            imputer.transform(frame.iloc[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("columns", "index"),
+    [([1, 2, 3, 4], list("1234")), (list("abcd"), None), ([10, 20, 30, 40], [1, 2, 3, 4])],
+)
+def test_features_none_of_whose_labels_match_are_refused(columns, index):
+    frame = pandas.DataFrame(HOLED, columns=columns)
+    with pytest.raises(InputError, match=r"no column features for 4 of 4 columns.* Try: labels"):
+        NTKImputer(column_features=pandas.DataFrame(RIGHT.T, index)).fit(frame)
+
+
+def test_integers_are_labels_where_there_are_such():
+    frame = pandas.DataFrame(HOLED, index=np.arange(100, 100 + N))
+    imputer = NTKImputer().fit(frame)
+    assert imputer.explain(105, 1).at == (5, 1)
+    with pytest.raises(InputError, match="no row 5; expected a label such as 100"):
+        imputer.explain(5, 1)
+    assert NTKImputer().fit(HOLED).explain(-1, 1).at == (39, 1)
+
+
+# Types.
+
+WHOLE = ("UInt8", "Int8", "int16[pyarrow]", "Int64")
+
+
+@pytest.mark.parametrize("dtype", WHOLE)
+def test_fills_stay_within_the_range_of_whole_numbers(dtype):
+    top = 127 if dtype == "Int8" else 255
+    counts = np.minimum(60 + 8 * LINE, top)
+    frame = beside(pandas.Series(counts).astype(dtype).where(LINE < 38))
+    result = NTKImputer(ridge=1e-4).fit_transform(frame)["y"]
+    assert result.dtype == frame["y"].dtype
+    assert result[:38].equals(frame["y"][:38])
+    assert not result.isna().any()
+    frame = beside(
+        pandas.Series(np.where(LINE < 38, LINE * 6, None)).astype(dtype if 0 else "UInt8")
+    )
+    assert filled(frame)["y"].max() <= 255
+
+
+def test_a_fill_beyond_the_range_is_clipped():
+    counts = polars.Series([None if k > 30 else 8 * k for k in range(N)], dtype=polars.UInt8)
+    for frame in (beside(counts), beside(counts).to_pandas().astype({"y": "UInt8"})):
+        result = filled(frame)["y"]
+        assert result[39] == 255
+        assert result[30] == 240
+
+
+@pytest.mark.parametrize(
+    "dtype", ["Int64", "UInt64", "int64[pyarrow]", "object", "float64", "float32", "Sparse[float]"]
+)
+def test_known_entries_stay_equal_in_pandas(dtype):
+    big = 2**53 + 1 + 2 * np.arange(N)
+    frame = beside(
+        pandas.Series(big)
+        .astype(dtype)
+        .where(~GAPS, None if dtype == "object" else pandas.NA if "nt64" in dtype else np.nan)
+    )
+    frame["y"] = frame["y"].astype(dtype)
+    result = NTKImputer().fit_transform(frame)["y"]
+    assert result.dtype == frame["y"].dtype
+    assert result[~GAPS].tolist() == frame["y"][~GAPS].tolist()
+    assert not result.isna().any()
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "UInt64", "Float32", "Decimal"])
+def test_known_entries_stay_equal_in_polars(dtype):
+    big = [None if gap else 2**53 + 1 + 2 * k for k, gap in enumerate(GAPS)]
+    dtype = polars.Decimal(20, 2) if dtype == "Decimal" else getattr(polars, dtype)
+    column = polars.Series(big).cast(dtype)
+    result = NTKImputer().fit_transform(beside(column))["y"]
+    assert result.dtype == dtype
+    assert result.filter(~GAPS).equals(column.filter(~GAPS))
+    assert result.null_count() == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_known_entries_stay_equal_in_arrays(dtype):
+    given = np.where(np.isnan(HOLED), np.nan, HOLED).astype(dtype) / dtype(3)
+    result = NTKImputer().fit_transform(given)
+    assert result.dtype == dtype
+    np.testing.assert_array_equal(result[~np.isnan(given)], given[~np.isnan(given)])
+
+
+def test_integers_that_arrays_would_change_are_refused():
+    given = np.arange(12).reshape(4, 3)
+    assert NTKImputer(missing_values=3).fit_transform(given).dtype == np.float64
+    for big in (2**53 + 1, -(2**60)):
+        with pytest.raises(InputError, match=f"got {big} in row 1. Try: a data frame"):
+            NTKImputer().fit(np.where(given == 4, big, given))
+
+
+@pytest.mark.parametrize("categories", [[1, 2, 5], [0.5, 1.5, 8.0], [True, False]], ids=repr)
+@pytest.mark.parametrize("ordered", [True, False])
+def test_numeric_categories_get_the_nearest(categories, ordered):
+    values = np.array(categories)[np.arange(N) % len(categories)]
+    column = pandas.Series(values.astype(object)).where(~GAPS, None)
+    frame = beside(column.astype(pandas.CategoricalDtype(categories, ordered)))
+    frame["x"] = values.astype(float)
+    result = filled(frame)["y"]
+    assert result.dtype == frame["y"].dtype
+    assert result.tolist() == values.tolist()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        beside(pandas.Series(list("ab") * 20, dtype="category")),
+        beside(pandas.Series(LINE + 1j)),
+        beside(polars.Series(list("ab") * 20, dtype=polars.Categorical)),
+        np.array([[1, 2j], [3, 4]], dtype=object),
+        TABLE + 1j,
+    ],
+    ids=["categories", "complex", "polars categories", "complex object", "complex array"],
+)
+def test_what_is_no_number_is_refused(table):
+    with pytest.raises(ValueError, match=r"(column '?(y|1)'?|[cC]omplex)"):
+        NTKImputer().fit(table)
+
+
+def test_masked_arrays_and_sparse_ones():
+    expected = NTKImputer().fit_transform(HOLED)
+    masked = np.ma.masked_invalid(HOLED)
+    masked.data[np.isnan(HOLED)] = -1e6
+    np.testing.assert_array_equal(NTKImputer().fit_transform(masked), expected)
+    stored = sparse.csr_array((HOLED[~np.isnan(HOLED)], np.nonzero(~np.isnan(HOLED))), HOLED.shape)
+    np.testing.assert_array_equal(NTKImputer().fit_transform(stored), expected)
+
+
+CONTAINERS = {
+    "pandas": pandas.DataFrame(HOLED, columns=list("abcd"), index=np.arange(N) + 7),
+    "polars": polars.DataFrame(HOLED, schema=list("abcd")),
+    "array": HOLED,
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"), list(itertools.product(CONTAINERS, ["default", "pandas", "polars"]))
+)
+def test_output_in_any_library(given, asked):
+    table = CONTAINERS[given]
+    imputer = NTKImputer().set_output(transform=asked)
+    done = imputer.impute(table, return_std=True, interval=0.9)
+    expected = NTKImputer().fit_transform(HOLED)
+    for result in (done.values, imputer.fit_transform(table), imputer.transform(table)):
+        np.testing.assert_allclose(np.asarray(result), expected, atol=0.3)
+    kinds = {"pandas": pandas.DataFrame, "polars": polars.DataFrame, "array": np.ndarray}
+    kind = kinds[given if asked == "default" else asked]
+    for part in (done.values, done.std, done.interval.lower, done.interval.upper):
+        assert isinstance(part, kind)
+        assert part.shape == HOLED.shape
+        if kind is not np.ndarray:
+            names = [f"x{k}" for k in range(4)] if given == "array" else list("abcd")
+            assert list(part.columns) == names
+    if kind is pandas.DataFrame and given == "pandas":
+        assert done.std.index.equals(table.index)
+    assert (np.asarray(done.std) > 0).sum() == 3
+
+
+def test_an_indicator_has_columns_of_its_own():
+    for given in ("pandas", "polars"):
+        result = NTKImputer(add_indicator=True).fit_transform(CONTAINERS[given])
+        assert list(result.columns) == [*"abcd", "missingindicator_b"]
+        assert np.asarray(result)[:, 4].tolist() == GAPS.tolist()
+    assert NTKImputer(add_indicator=True).fit_transform(HOLED).shape == (N, 5)
+
+
+# Signatures.
+
+
+def test_unknown_keywords_are_refused():
+    for method in ("fit", "fit_transform", "impute", "transform"):
+        with pytest.raises(TypeError, match="unexpected keyword"):
+            getattr(NTKImputer().fit(HOLED), method)(HOLED, row_feature=LEFT)
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        NTKImputer().fit_transform(HOLED, row_features=LEFT)
+
+
+def test_forgotten_features_are_asked_for():
+    features = pandas.DataFrame(LEFT)
+    for index in (None, np.arange(10), pandas.RangeIndex(10)):
+        imputer = NTKImputer(row_features=features).fit(pandas.DataFrame(HOLED))
+        new = pandas.DataFrame(np.full((10, 4), np.nan), index=index)
+        with pytest.raises(InputError, match="row_features are needed"):
+            imputer.transform(new)
+        with pytest.raises(InputError, match="row_features are needed"):
+            imputer.explain(0, 1, new)
+        assert imputer.transform(new, row_features=features[10:20].set_axis(range(10))).shape
+    np.testing.assert_allclose(
+        imputer.transform(pandas.DataFrame(HOLED)), imputer.fit_transform(pandas.DataFrame(HOLED))
+    )
+    assert imputer.transform(new.set_axis(range(20, 30))).shape == (10, 4)
+
+
+# Bounds.
+
+RAIN = np.stack([LINE, LINE - 3.0], axis=1)
+RAIN[[0, 1, 39], 1] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("bounds", "low", "high"),
+    [
+        ((0, 15), 0, 15),
+        ((0, None), 0, np.inf),
+        ((None, 15.5), -np.inf, 15.5),
+        ({"y": (0, 15)}, 0, 15),
+        (pandas.DataFrame({"low": [0], "high": [15]}, index=["y"]), 0, 15),
+        ([[None, None], [0, 15]], 0, 15),
+        ("data", -1, 35),
+    ],
+    ids=str,
+)
+def test_bounds(bounds, low, high):
+    frame = pandas.DataFrame(RAIN, columns=["x", "y"])
+    free = NTKImputer(ridge=1e-3).fit_transform(frame)
+    assert (free["y"] < 0).any()
+    imputer = NTKImputer(ridge=1e-3, bounds=bounds)
+    result = imputer.fit_transform(frame)
+    gaps = frame["y"].isna()
+    np.testing.assert_array_equal(result["y"][gaps], np.clip(free["y"][gaps], low, high))
+    np.testing.assert_array_equal(result["y"][~gaps], RAIN[~gaps, 1])
+    assert imputer.transform(frame)["y"][gaps].between(low, high).all()
+    done = imputer.impute(frame, interval=0.9)
+    assert (done.interval.lower["y"] >= low).all()
+    assert (done.interval.upper["y"][gaps] <= high).all()
+
+
+def test_bounds_of_dates():
+    frame = beside(NAIVE["datetime64[us]"])
+    top = pandas.Timestamp("2024-01-10")
+    result = filled(frame, bounds={"y": (None, top)})["y"]
+    assert (result[GAPS] <= top).all()
+    assert result[17] == top
+
+
+@pytest.mark.parametrize(
+    "bounds", [(2, 1), (0,), "range", {"z": (0, 1)}, {"y": 3}, {"y": ("a", "b")}, [[0, 1]] * 3]
+)
+def test_bounds_that_cannot_be_used(bounds):
+    with pytest.raises(InputError, match="bound"):
+        NTKImputer(bounds=bounds).fit(pandas.DataFrame(RAIN, columns=["x", "y"]))
+
+
+# A row by itself.
+
+
+@pytest.mark.parametrize("sides", ["", "r", "c", "rc"])
+def test_a_row_does_not_depend_on_its_batch(sides):
+    rng = np.random.default_rng(3)
+    left, right = rng.normal(size=(60, 3)), rng.normal(size=(3, 6))
+    table = left @ right + 0.3 * rng.normal(size=(60, 6))
+    missing = rng.random(table.shape) < 0.3
+    missing[np.arange(60), np.arange(60) % 6] = False
+    given = np.where(missing, np.nan, table)
+    options = {"r": ("row_features", left[:40]), "c": ("column_features", right.T)}
+    imputer = NTKImputer(**dict(options[side] for side in sides), max_iter=50).fit(given[:40])
+    rows = {"row_features": left[40:]} if "r" in sides else {}
+    whole = imputer.transform(given[40:], **rows)
+    for i in range(20):
+        row = {name: features[[i]] for name, features in rows.items()}
+        alone = imputer.transform(given[[40 + i]], **row)
+        np.testing.assert_allclose(alone[0], whole[i], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_table_that_was_fitted_is_filled_as_it_was(seed):
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=(80, 2)) @ rng.normal(size=(2, 6)) + 0.2 * rng.normal(size=(80, 6))
+    missing = rng.random(table.shape) < 0.2
+    given = np.where(missing, np.nan, table)
+    imputer = NTKImputer(max_iter=50)
+    off = (imputer.fit_transform(given) - imputer.transform(given)) / np.nanstd(given, axis=0)
+    assert imputer.converged_
+    assert np.abs(off).max() < 0.05
