@@ -98,6 +98,14 @@ def test_the_first_round_takes_some_rows_evenly_and_the_last_takes_all(monkeypat
     assert np.mean((filled - TABLE)[MISSING] ** 2) < 0.8 * np.mean((mean - TABLE)[MISSING] ** 2)
 
 
+def test_a_singular_kernel_is_solved_with_jitter_that_the_result_holds():
+    twice, features = np.vstack([HOLED[:20]] * 2), np.vstack([LEFT[:20]] * 2)
+    singular = NTKImputer(row_features=features, ridge=0.0).impute(twice)
+    assert 0 < singular.info.jitter < 1e-4
+    assert np.isfinite(singular.values).all()
+    assert NTKImputer(row_features=features, ridge=0.1).impute(twice).info.jitter == 0
+
+
 SIDES = {
     "plain": (),
     "rows": ("row_features",),

@@ -53,6 +53,9 @@ class Info:
         What did not converge, and what to try; empty where all did.
     choice : Choice, optional
         What was tried, where ``network="auto"``, and how each did.
+    jitter : float
+        The largest addition to the diagonal of a kernel besides the ridge, relative to its mean: 0
+        unless a kernel is singular.
     """
 
     n_missing: int
@@ -60,12 +63,13 @@ class Info:
     converged: bool
     message: str = ""
     choice: Choice | None = None
+    jitter: float = 0.0
 
 
 class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[misc, call-arg]
     """Fill in the gaps of a table by regression with neural tangent kernels.
 
-    Without features every column is regressed on the others, in sweeps. With row features every
+    Without features every column is regressed on the others, several times. With row features every
     column is regressed on them, so that whole rows may be missing; with column features every row;
     with both an entry is regressed on the features of its row and its column at once.
 
@@ -92,7 +96,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     max_iter : int
         Without features: how often each column is regressed.
     tol : float
-        Without features: stop when a sweep changes less than this share of the variance.
+        Without features: stop when an iteration changes less than this share of the variance.
     bounds : pair, mapping, data frame, array of shape (n_columns, 2) or "data", optional
         What filled values are clipped to: (low, high) for all columns or by name, None where there
         is no bound; "data" is the range of each column's known entries. `explain` is not clipped.
@@ -255,9 +259,9 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         values = self._fit(X)
         used, some = self._used, self._used.any()
         filled = self._write(X, values, self.model_.filled if some else None)
-        message = self.model_.message if some else ""
+        message, jitter = (self.model_.message, self.model_.jitter) if some else ("", 0.0)
         count = int(np.isnan(values).sum())
-        info = Info(count, self.n_iter_, self.converged_, message, self.choice_)
+        info = Info(count, self.n_iter_, self.converged_, message, self.choice_, jitter)
         if not (return_std or interval is not None):
             return Filled(filled, info)
         table = values[:, used]

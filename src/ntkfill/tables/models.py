@@ -44,7 +44,7 @@ KEPT = 200_000_000
 # From this ridge on rounds are made in single precision, where rows that are nearly alike lose
 # up to 2e-4 of the diagonal; what is kept in the end is made in double precision.
 SINGLE = 3e-3
-# Of the solve with features of both sides; relative ridges and nuggets without a selection.
+# With features of both sides: the residual of the solve, and the nuggets where a ridge is given.
 RTOL, NUGGETS = 1e-5, (0.1, 0.1)
 
 
@@ -91,6 +91,10 @@ class TableModel(Protocol):
     def message(self) -> str:
         """What to say of a fit that did not converge; empty where it did."""
 
+    @property
+    def jitter(self) -> float:
+        """The largest addition to the diagonal of a kernel besides the ridge, over its mean."""
+
     def transform(self, values: Array, features: Array | None) -> tuple[Array, str]:
         """New rows, NaN where missing, filled in with their own features; and the message."""
 
@@ -130,6 +134,7 @@ class Chained:
     help) are left out of the features that it is predicted from.
     """
 
+    jitter: ClassVar[float] = 0.0
     network: Sequential
     level: Array  # (m,)
     scale: Array  # (m,)
@@ -388,6 +393,7 @@ class Regression:
     coefficients: Array  # (n, m), zero where missing
     groups: tuple[Group, ...]
     curve: Array  # errors of entries left out by ridge, over all columns
+    jitter: float
 
     @classmethod
     def fit(
@@ -407,6 +413,7 @@ class Regression:
             ridges, curve = [float(options.ridge)] * len(patterns), np.empty(0)
         level, coefficients = np.empty(values.shape[1]), np.zeros(values.shape)
         groups: dict[int, Group] = {}
+        jitters = np.zeros(len(patterns))
 
         def work(k: int) -> None:
             columns, rows = patterns[k]
@@ -415,13 +422,14 @@ class Regression:
             factor = group.factor(kernel)
             found = fit(factor, values[here], centre=True, columns=columns)
             level[columns], coefficients[here] = found.level, found.coefficients * found.scale
+            jitters[k] = found.report.jitter
             lower = factor.lower if keep and not factor.jitter else None
             groups[k] = replace(group, coefficients=coefficients[here], lower=lower)
 
         with single_blas_thread():
             parallel_for(work, range(len(patterns)))
         ordered = tuple(groups[k] for k in range(len(patterns)))
-        return cls(kernel, level, coefficients, ordered, curve)
+        return cls(kernel, level, coefficients, ordered, curve, float(jitters.max(initial=0.0)))
 
     def predict(self, cross: Array) -> Array:
         """All columns at rows with this kernel (k, n) to those that were fitted: (k, m)."""
@@ -450,6 +458,10 @@ class Rows:
     @property
     def filled(self) -> Array:
         return self.regression.predict(self.regression.kernel.values)
+
+    @property
+    def jitter(self) -> float:
+        return self.regression.jitter
 
     def transform(self, values: Array, features: Array | None) -> tuple[Array, str]:
         return self.regression.predict(self._cross(features)), ""
@@ -493,6 +505,10 @@ class Columns:
     def filled(self) -> Array:
         return self._filled(self.regression, self.rows, self.count)
 
+    @property
+    def jitter(self) -> float:
+        return self.regression.jitter
+
     def transform(self, values: Array, features: Array | None) -> tuple[Array, str]:
         return self._filled(*self._new(values), len(values)), ""
 
@@ -525,6 +541,7 @@ class TwoSided:
     """Features of rows and columns: a kernel of entries, never formed."""
 
     n_iter: ClassVar[int] = 1
+    jitter: ClassVar[float] = 0.0
     features: Features  # of the rows
     kernel: Kronecker
     scale: float  # the kernel of new rows is divided by it
