@@ -459,25 +459,25 @@ def fill_disk(pages: int) -> None:
 
 def make_bombs() -> list[list[str]]:
     """Small files that declare half a gigabyte and more, and commands that read them."""
-    many = 2**13
-    np.savez_compressed("bomb.npz", genes=["g"], profiles=np.zeros((1, many**2)))
-    np.savez_compressed("nothing.npz", other=np.zeros((1, many**2)))
-    np.savez_compressed("saved-bomb.npz", missing=np.zeros((4 * many, many), bool), options="{}")
+    many = 2**12
+    np.savez_compressed("bomb.npz", genes=np.arange(4), profiles=np.zeros((4, many**2)))
+    np.savez_compressed("nothing.npz", other=np.zeros((4, many**2)))
+    np.savez_compressed("saved-bomb.npz", missing=np.zeros((16 * many, many), bool), options="{}")
     tile = np.zeros((many, many), np.uint8)
-    size = {"shape": (8 * many - 1, 8 * many - 1), "tile": tile.shape, "dtype": tile.dtype}
-    tifffile.imwrite("bomb.tif", iter([tile] * 64), compression="zlib", **size)
-    Image.new("L", (3 * many, 3 * many)).save("bomb.png")
+    size = {"shape": (8 * many - 1, 6 * many - 1), "tile": tile.shape, "dtype": tile.dtype}
+    tifffile.imwrite("bomb.tif", iter([tile] * 48), compression="zlib", **size)
+    Image.new("L", (5 * many, 5 * many)).save("bomb.png")
     with open("bomb.npy", "wb") as file:
-        header = {"descr": "<f8", "fortran_order": False, "shape": (many, many)}
+        header = {"descr": "<f8", "fortran_order": False, "shape": (8 * many, many)}
         np.lib.format.write_array_header_1_0(file, header)
     with h5py.File("bomb.gctx", "w") as file:
-        file.create_dataset("0/DATA/0/matrix", (many, many), "f8", chunks=True)
+        file.create_dataset("0/DATA/0/matrix", (many, 4 * many), "f8", chunks=True)
         for name in ("ROW/id", "COL/cell", "COL/drug"):
-            file.create_dataset(f"0/META/{name}", (many,), "S4", chunks=True)
+            file.create_dataset(f"0/META/{name}", (4 * many,), "S4", chunks=True)
     shutil.copy("screen.h5ad", "bomb.h5ad")
     with h5py.File("bomb.h5ad", "a") as file:
         del file["X"]
-        file.create_dataset("X", (many, many), "f8", chunks=True)
+        file.create_dataset("X", (many, 4 * many), "f8", chunks=True)
     pd.DataFrame(dict.fromkeys("ab", np.zeros(2**23, np.int8))).to_parquet("bomb.parquet")
     images = [f"bomb{suffix}" for suffix in (".tif", ".png", ".npy")]
     screens = ["bomb.npz", "nothing.npz", "bomb.gctx", "bomb.h5ad", "bomb.parquet"]

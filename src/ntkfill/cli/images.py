@@ -301,6 +301,9 @@ def draw_heatmap(inpainter: Inpainter, image: NDArray[Any], at: tuple[int, int])
     from PIL import Image, ImageDraw
 
     row, weights = inpainter.kernel_row(at), inpainter.weights(at)
+    at = at[0] % image.shape[0], at[1] % image.shape[1]
+    if image.dtype == np.bool_:
+        image = 255 * image.astype(np.uint8)
     root = np.sign(weights) * np.sqrt(np.abs(weights))
     bound = np.quantile(np.abs(root), 0.998) or 1.0
     channels = image[..., None] if image.ndim == 2 else image

@@ -1,0 +1,170 @@
+"""Files are written whole or not at all, whatever happens; nothing else is overwritten."""
+
+import os
+import signal
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from ntkfill import InputError
+from ntkfill.cli import main
+from ntkfill.cli.common import DONE, FAILED, TERMINATED
+from ntkfill.io.files import replacing
+
+posix = pytest.mark.skipif(os.name == "nt", reason="modes, owners and pipes")
+root = pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="needs another owner")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def write(path, text="new", **options):
+    with replacing(Path(path), **options) as draft:
+        draft.write_text(text)
+
+
+@posix
+def test_modes(umask):
+    write("out.txt")
+    assert Path("out.txt").stat().st_mode & 0o777 == 0o644
+    for mode in (0o600, 0o664, 0o755):
+        os.chmod("out.txt", mode)
+        with replacing(Path("out.txt")) as draft:
+            assert draft.stat().st_mode & 0o077 & ~mode == 0  # not even while it is written
+        assert Path("out.txt").stat().st_mode & 0o777 == mode
+
+
+@root
+def test_owners():
+    write("out.txt")
+    os.chown("out.txt", 4321, 1234)
+    write("out.txt")
+    found = Path("out.txt").stat()
+    assert (found.st_uid, found.st_gid) == (4321, 1234)
+
+
+@posix
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_devices_and_pipes_are_not_replaced(kind, link):
+    path = Path("out.csv")
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null")
+    if link:
+        path.rename("real.csv")
+        path.symlink_to("real.csv")
+    Path("t.csv").write_text("a,b\n1,2\n,3\n4,5\n")
+    assert main(["impute", "t.csv", "-o", "out.csv"]) == FAILED
+    with pytest.raises(InputError, match="device or a pipe"):
+        write(path)
+    mode = path.stat().st_mode
+    assert stat.S_ISFIFO(mode) if kind == "pipe" else stat.S_ISCHR(mode)
+
+
+@posix
+def test_links_are_followed_or_replaced():
+    Path("real.txt").write_text("old")
+    Path("link.txt").symlink_to("real.txt")
+    write("link.txt")
+    assert (Path("link.txt").is_symlink(), Path("real.txt").read_text()) == (True, "new")
+    write("link.txt", "newer", follow=False)
+    assert (Path("link.txt").is_symlink(), Path("real.txt").read_text()) == (False, "new")
+
+
+def test_data_are_on_disk_before_the_name(monkeypatch):
+    done = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda *a: (done.append("sync"), sync(*a))[1])
+    monkeypatch.setattr(os, "replace", lambda *a: (done.append("replace"), replace(*a))[1])
+    write("out.txt")
+    assert done[:2] == ["sync", "replace"]
+
+
+@posix
+def test_files_of_dead_writers_are_deleted_and_of_living_ones_kept():
+    Path(".writing-dead.txt").write_text("half")
+    Path(".writing-link.txt").symlink_to("elsewhere")
+    with replacing(Path("out.txt")) as draft:
+        draft.write_text("slow")
+        write("other.txt")
+        assert draft.read_text() == "slow"
+    assert sorted(os.listdir()) == [".writing-link.txt", "other.txt", "out.txt"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, OSError(28, "No space left")])
+def test_failures_leave_nothing(error):
+    Path("out.txt").write_text("old")
+
+    def fail():
+        with replacing(Path("out.txt")) as draft:
+            draft.write_text("half")
+            raise error
+
+    with pytest.raises(InputError if isinstance(error, OSError) else error):
+        fail()
+    assert (os.listdir(), Path("out.txt").read_text()) == (["out.txt"], "old")
+
+
+SCREEN = "cell,drug,g,h\n" + "".join(
+    f"{c},{d},{k},{k * k}\n" for k, (c, d) in enumerate((c, d) for c in "AB" for d in "xyzw")
+)
+EVALUATE = "screen evaluate s.csv --methods cell-mean --folds 2 --rounds 1 --report r.html"
+UNNAMED = {
+    "JSON beside a report": (EVALUATE, "r.json"),
+    "an image in a folder": ("inpaint in.npy -o out --network hourglass(1)", "out/in.npy"),
+    "demo": ("demo -o out", "out/truth.png"),
+    "screen demo": ("screen demo -o out", "out/ranked.csv"),
+}
+
+
+@pytest.mark.parametrize("name", UNNAMED)
+def test_only_what_is_named_is_overwritten_without_force(name, capsys, monkeypatch):
+    command, place = UNNAMED[name]
+    Path("s.csv").write_text(SCREEN)
+    Path("in.npy").touch()
+    Path("out").mkdir()
+    Path(place).write_text("mine")
+    Path("r.html").write_text("named")
+    before = {path: path.read_bytes() for path in Path().rglob("*.*")}
+    assert main(command.split()) == FAILED
+    assert f"{place} exists. Try: --force" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in Path().rglob("*.*")} == before
+    if "JSON" in name:
+        assert main([*command.split(), "--force", "--quiet"]) == DONE
+        assert Path(place).read_text().startswith("{")
+
+
+@posix
+def test_terminated_while_writing(attack, monkeypatch):
+    Path("t.csv").write_text("a,b\n1,2\n,3\n4,5\n")
+    Path("out.csv").write_text("old")
+
+    def print_half(file, *_):
+        file.write("half")
+        Path("begun").touch()
+        time.sleep(60)
+
+    def terminate(child):
+        while not Path("begun").exists():
+            time.sleep(0.01)
+        os.kill(child, signal.SIGTERM)
+
+    monkeypatch.setattr("ntkfill.io.text_tables.print_table", print_half)
+    code = attack.forked(lambda: main(["impute", "t.csv", "-o", "out.csv"]), terminate)
+    assert code == TERMINATED
+    last = Path("stderr.txt").read_text().splitlines()[-1]
+    assert last == "ntkfill: terminated; no file was half-written."
+    assert sorted(os.listdir()) == ["begun", "out.csv", "stderr.txt", "t.csv"]
+    assert Path("out.csv").read_text() == "old"
+
+
+@pytest.mark.slow
+def test_kills_and_full_disks(attack, samples):
+    for part, tries in (("kills", 12), ("file_size", 6), ("full_disk", 6)):
+        assert getattr(attack, f"attack_{part}")(tries, 1)[1] == {}
