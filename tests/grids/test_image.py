@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkfill import InputError, inpaint
+from ntkfill import Inpainter, InputError, inpaint
 from ntkfill.nn import hourglass
 
 INTEGERS = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"]
@@ -111,10 +111,130 @@ def test_large_offsets(dtype, offset, tolerance):
     np.testing.assert_allclose(filled, inpaint(smooth(), HOLES), atol=tolerance)
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeWarning, reason="the mean overflows")
-def test_the_largest_floats():
-    image = np.full((6, 6), 1.7e308)
-    np.testing.assert_array_equal(inpaint(image, np.eye(6)), image)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("low", [-1.0, 0.0, 1.0])
+def test_the_largest_floats(dtype, low):
+    """A step up to the top of the type is filled with finite numbers of its range."""
+    top = np.finfo(dtype).max
+    image = np.full((18, 15), top)
+    image[:, :7] = low * top
+    holes = HOLES.copy()
+    holes[5:12, 4:11] = True
+    filled = inpaint(image, holes)
+    assert np.isfinite(filled).all()
+    np.testing.assert_array_equal(filled[~holes], image[~holes])
+    step = inpaint(np.where(np.arange(15) < 7, low, 1.0) + np.zeros((18, 1)), holes)
+    np.testing.assert_allclose(filled / top, step.clip(-1, 1), atol=2e-3)
+    deviation = Inpainter().fill(image, holes, return_std=True).std
+    assert np.isfinite(deviation).all()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "low", "high"),
+    [((0, 1), 0, 1), ((0.2, None), 0.2, np.inf), ((None, 0.7), -np.inf, 0.7), ("data", 0, 1)],
+)
+def test_bounds(bounds, low, high):
+    image = (np.random.default_rng(1).random((18, 15)) < 0.5).astype(float)
+    free = inpaint(image, HOLES)
+    assert (free > 1).any()
+    filled = inpaint(image, HOLES, bounds=bounds)
+    np.testing.assert_array_equal(filled, np.where(HOLES, free.clip(low, high), image))
+    whole = Inpainter(bounds=bounds).fill(image, HOLES, interval=0.8)
+    np.testing.assert_array_equal(whole.values, filled)
+    inside = whole.interval.lower[HOLES], whole.interval.upper[HOLES]
+    assert low <= inside[0].min() <= inside[1].max() <= high
+    inpainter = Inpainter(bounds=bounds).fit(image, HOLES)
+    np.testing.assert_array_equal(inpainter.transform(image), filled)
+
+
+def test_bounds_of_data_are_those_of_each_channel():
+    image = np.stack([smooth(), 100 * smooth()], axis=-1)
+    filled = inpaint(image, HOLES, channel_axis=-1, bounds="data")
+    for k in range(2):
+        known = image[~HOLES][:, k]
+        assert known.min() <= filled[..., k].min() <= filled[..., k].max() <= known.max()
+
+
+@pytest.mark.parametrize("bounds", [(1, 0), 3, "range", (0,), ("a", 1), (np.nan, 1)])
+def test_bounds_that_are_none_are_refused(bounds):
+    with pytest.raises(InputError, match="bounds must be"):
+        inpaint(smooth(), HOLES, bounds=bounds)
+
+
+MARKS = [
+    ("f8", -9999, -9999), ("f4", -9999, np.float64(-9999)), ("f4", 1e20, 1e20),
+    ("f4", np.finfo("f4").min, -3.4028234663852886e38), ("i2", -32768, np.int16(-32768)),
+    ("i2", -32768, np.float64(-32768)), ("u1", 255, np.int64(255)), ("u8", 2**64 - 1, 2**64 - 1),
+    ("f8", np.inf, "nonfinite"), ("f2", -np.inf, "nonfinite"), ("f8", np.inf, np.inf),
+    ("f8", -99, [-99, -9]), ("f8", -9, np.array([-99, -9])), ("f8", np.inf, [-9, "nonfinite"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dtype", "mark", "given"), MARKS)
+def test_missing_values(dtype, mark, given):
+    image = (100 * smooth()).astype(dtype)
+    marked = image.copy()
+    marked[HOLES] = mark
+    expected = inpaint(image, HOLES)
+    np.testing.assert_array_equal(inpaint(marked, missing_values=given), expected)
+    assert "missing_values" in repr(Inpainter(missing_values=given))
+    inpainter = Inpainter(missing_values=given).fit(marked)
+    np.testing.assert_array_equal(inpainter.transform(marked), expected)
+
+
+@pytest.mark.parametrize("given", ["NA", [None], object(), [1, "x"]])
+def test_missing_values_that_are_no_numbers_are_refused(given):
+    with pytest.raises(InputError, match="missing_values must be"):
+        inpaint(smooth(), HOLES, missing_values=given)
+
+
+def test_true_and_false_are_values():
+    image = smooth() > 0.6
+    np.testing.assert_array_equal(inpaint(image, missing_values=0), image)
+
+
+@pytest.mark.parametrize(("dtype", "mark"), [("f4", -9999), ("f8", 1e20), ("i2", -32768)])
+def test_what_looks_like_no_value_draws_a_warning(dtype, mark):
+    image = (100 * smooth()).astype(dtype)
+    image[3, 4] = image[9, 10] = mark
+    with pytest.warns(UserWarning, match=r"at 2 known pixels looks like.*missing_values="):
+        inpaint(image, np.eye(18, 15, dtype=bool))
+    image[HOLES] = mark
+    holes = image == mark  # under the mask nobody asks
+    assert inpaint(image, holes).max() < 120
+    plain = np.where(np.arange(270).reshape(18, 15) % 50, -9998, -9999).astype(dtype)
+    assert inpaint(plain, HOLES).max() <= -9997  # such values are nothing special here
+
+
+@pytest.mark.parametrize("mask", [None, HOLES])
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinity_is_refused_with_its_place(value, mask):
+    with pytest.raises(InputError, match=r"infinity at \(0, 8\).*nonfinite"):
+        inpaint(where_known(value), mask)
+
+
+def test_opacity_is_no_colour():
+    image = np.zeros((24, 24, 4))
+    image[4:20, 4:20] = (0.8, 0.6, 0.2, 1.0)
+    holes = np.zeros((24, 24), bool)
+    holes[8:14, 2:9] = True
+    dark = inpaint(image, holes, channel_axis=-1)[8:14, 4:9]
+    filled = inpaint(image, holes, channel_axis=-1, alpha=True)
+    inside = filled[8:14, 5:9]
+    assert (inside[..., 3] == 1).all()
+    assert abs(inside[..., :3] - (0.8, 0.6, 0.2)).max() < 0.05 < abs(dark[..., 0] - 0.8).max()
+    np.testing.assert_array_equal(filled[~holes], image[~holes])
+    with pytest.raises(InputError, match="alpha=True needs"):
+        inpaint(smooth(), HOLES, alpha=True)
+
+
+@pytest.mark.parametrize("empty", [[1], [0, 2]])
+def test_channels_without_a_known_pixel_are_named_before_any_work(empty, monkeypatch):
+    monkeypatch.setattr(Inpainter, "_fit", lambda *_: 1 / 0)
+    image = np.stack([smooth()] * 3)
+    image[empty] = np.nan
+    with pytest.raises(InputError, match=f"none in channel {', '.join(map(str, empty))}"):
+        inpaint(image, channel_axis=0)
 
 
 @pytest.mark.parametrize("a", [2.0, -3.0, 1e4])

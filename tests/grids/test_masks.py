@@ -42,7 +42,9 @@ def test_masks_in_all_forms(form, colour):
     ("image", "mask", "axis", "message"),
     [
         (IMAGE, HOLES[:-1], None, r"expected \(16, 12\); got \(15, 12\)\.$"),
-        (IMAGE, HOLES.T, None, r"expected \(16, 12\); got \(12, 16\)\.$"),
+        (IMAGE, HOLES.T, None, r"got \(12, 16\)\. Try: the mask transposed"),
+        (COLOUR, HOLES.T, -1, r"Try: the mask transposed, or turned as the image"),
+        (IMAGE.T[:3], HOLES[:, 0], None, r"expected \(3, 16\); got \(16,\)\. Try: channel_axis=0"),
         (IMAGE, HOLES.ravel(), None, r"got \(192,\)\.$"),
         (IMAGE, True, None, r"got \(\)\.$"),
         (COLOUR, HOLES, None, r"expected \(16, 12, 3\); got \(16, 12\). Try: channel_axis=-1"),
@@ -90,8 +92,57 @@ NO_ALARM = {
     "known frame": np.pad(np.ones((14, 10), bool), 1),
     "missing frame": np.pad(np.zeros((14, 10), bool), 1, constant_values=True),
     "every fourth known": ~((np.arange(16)[:, None] % 4 == 0) & (np.arange(12) % 4 == 0)),
-    "one known row": np.arange(16)[:, None] + np.zeros(12) != 5,
 }
+LOOKS_INVERTED = {
+    "one known row": np.arange(16)[:, None] + np.zeros(12) != 5,
+    "a known corner": ~np.pad(np.ones((3, 4), bool), ((0, 13), (8, 0))),
+    "a known piece of the border": ~np.pad(np.ones((2, 4), bool), ((14, 0), (2, 6))),
+}
+
+
+@pytest.mark.parametrize("mask", LOOKS_INVERTED.values(), ids=LOOKS_INVERTED)
+def test_an_inverted_mask_that_touches_the_border_warns(mask):
+    with pytest.warns(InvertedMaskWarning, match="all but one place"):
+        inpaint(IMAGE, mask, network=NET)
+    inpaint(np.where(mask, np.nan, IMAGE), network=NET)  # NaN is never inverted
+
+
+STACK = np.stack([IMAGE, 1 - IMAGE, IMAGE**2, IMAGE])
+
+
+@pytest.mark.parametrize("channels", [False, True])
+def test_one_mask_for_every_page(channels):
+    stack = np.stack([STACK, STACK + 1], axis=-1) if channels else STACK
+    axis = -1 if channels else None
+    every = np.broadcast_to(HOLES, STACK.shape)
+    np.testing.assert_array_equal(
+        inpaint(stack, HOLES, channel_axis=axis, network=NET),
+        inpaint(stack, every, channel_axis=axis, network=NET),
+    )
+
+
+def test_a_mask_has_channels_where_the_image_has_them():
+    first = np.moveaxis(COLOUR, -1, 0)
+    mask = np.broadcast_to(HOLES, first.shape)
+    np.testing.assert_array_equal(
+        inpaint(first, mask, channel_axis=0, network=NET),
+        inpaint(first, HOLES, channel_axis=0, network=NET),
+    )
+
+
+MASKED = {
+    "values": np.ma.masked_where(HOLES, IMAGE),
+    "integers": np.ma.masked_where(HOLES, np.full(IMAGE.shape, -9999)),
+    "nothing masked": np.ma.array(HOLES),
+    "both": np.ma.array(HOLES & (IMAGE > 0.5), mask=HOLES & (IMAGE <= 0.5)),
+}
+
+
+@pytest.mark.parametrize("mask", MASKED.values(), ids=MASKED)
+def test_of_a_masked_array_what_is_masked_is_missing(mask):
+    np.testing.assert_array_equal(
+        inpaint(IMAGE, mask, network=NET), inpaint(IMAGE, HOLES, network=NET)
+    )
 
 
 @pytest.mark.parametrize("mask", NO_ALARM.values(), ids=NO_ALARM)

@@ -2,54 +2,96 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from ..errors import InputError, InvertedMaskWarning, warn
 from ..kernels.table import Array
 from ..observed import Mask
+from .options import GridOptions
+
+# Numbers that often stand for "no data". One that is the smallest or largest known value, and
+# further from the others than they are from each other, draws a warning.
+SENTINELS = np.array(
+    [-99, -999, -9999, -99999, -32767, -32768, -(2**31), 9999, 99999, 9.96921e36, 3.4028235e38]
+    + [sign * base for sign in (-1, 1) for base in (1e20, 1e30)]
+    + [-3.4028235e38]
+)  # fmt: skip
+
+# An opacity that is 0 or 1 but for this share of the known pixels has edges, not gradients.
+SHARP = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class ImageArray:
     """A signal, an image or a volume, with its channels last."""
 
-    original: NDArray[np.generic]
-    values: NDArray[np.generic]  # (*grid, channels), a view of the original
-    channel_axis: int | None
+    original: NDArray[Any]
+    values: NDArray[Any]  # (*grid, channels): a view of the original, or as it is filled
+    options: GridOptions
     nan: Mask | None  # (*grid, channels), None where all are numbers
     grid: tuple[int, ...]
+    scale: float = 1.0  # values times this are the original's
 
     def missing(self, mask: ArrayLike | None) -> Mask:
-        """Masked or NaN: (*grid), or (*grid, channels) where channels miss different pixels."""
-        missing = np.zeros(self.grid, bool) if mask is None else read_mask(mask, self.grid)
-        if self.nan is None:
-            return missing
-        each = missing[..., None] | self.nan
-        return np.asarray(each[..., 0] if (each == each[..., :1]).all() else each)
+        """Masked, NaN or a missing value: (*grid), or (*grid, channels) where channels miss
+        different pixels. Refuses what cannot be filled, and warns of what looks like no value."""
+        axis = self.options.channel_axis
+        missing = np.zeros(self.grid, bool) if mask is None else read_mask(mask, self.grid, axis)
+        if self.nan is not None:
+            each = missing[..., None] | self.nan
+            missing = np.asarray(each[..., 0] if (each == each[..., :1]).all() else each)
+        if missing.ndim > len(self.grid):
+            counts = missing.reshape(-1, missing.shape[-1]).all(axis=0)
+            if counts.any() and not counts.all():
+                empty = ", ".join(map(str, np.flatnonzero(counts)))
+                raise InputError(
+                    "every channel must have a known entry",
+                    got=f"none in channel {empty}",
+                    hint="the image without it",
+                )
+        known = np.broadcast_to(~self._each(missing), self.values.shape)
+        _check_known(channels_last(self.original, axis), known)
+        return missing
 
     def known_values(self, missing: Mask) -> Array:
         """The values as floats (*grid, channels), 0 where missing."""
-        gaps = missing[..., None] if missing.ndim == len(self.grid) else missing
-        dtype = np.float32 if self.values.dtype.itemsize <= 2 else np.float64
-        pixels: Array = np.where(gaps, 0, self.values).astype(dtype)
+        dtype = np.float32 if self.original.dtype.itemsize <= 2 else np.float64
+        pixels: Array = np.where(self._each(missing), 0, self.values).astype(dtype)
         if not np.isfinite(pixels).all():
-            first = tuple(map(int, np.argwhere(~np.isfinite(pixels))[0][:-1]))
-            raise InputError(
-                "known pixels must be finite",
-                got=f"infinity at {first}",
-                hint="NaN, which means missing",
-            )
+            _refuse_infinity(pixels, np.ones((), bool))
         return pixels
+
+    def finish(self, missing: Mask, values: Array) -> Array:
+        """Filled values (*grid, channels) as those of the original, within the bounds."""
+        if self.options.alpha:
+            values = _straight(values, self._each(missing), _opaque(self.original.dtype))
+        if self.scale != 1:
+            with np.errstate(over="ignore"):
+                values = values * self.scale
+        return self.within_bounds(missing, values)
+
+    def within_bounds(self, missing: Mask, values: Array) -> Array:
+        """Values (*grid, channels) that are clipped to the bounds where they are missing."""
+        bounds, gaps = self.options.bounds, self._each(missing)
+        if bounds is None:
+            return values
+        if isinstance(bounds, str):
+            known = channels_last(self.original, self.options.channel_axis)
+            known = np.ma.array(known, mask=np.broadcast_to(gaps, known.shape))
+            axes = tuple(range(len(self.grid)))
+            bounds = known.min(axis=axes).data, known.max(axis=axes).data
+        return np.where(gaps, np.clip(values, *bounds), values)
 
     def with_axes(self, values: Array) -> Array:
         """An array (*grid, channels) with the axes of the original."""
-        if self.channel_axis is None:
-            return values[..., 0]
-        return np.moveaxis(values, -1, self.channel_axis)
+        axis = self.options.channel_axis
+        return values[..., 0] if axis is None else np.moveaxis(values, -1, axis)
 
     def write_back(self, missing: Mask, values: Array) -> NDArray[Any]:
         """A copy of the original with values (*grid, channels) in place of what is missing, rounded
@@ -63,12 +105,21 @@ class ImageArray:
             # The largest 64-bit integers are not float64 numbers: stay below them.
             top = float(info.max) if info.bits < 64 else float(np.nextafter(float(info.max), 0))
             new = np.clip(np.rint(new.astype(np.float64)), float(info.min), top)
-        channels_last(result, self.channel_axis)[missing] = new.astype(dtype)
+        else:
+            highest = np.finfo(dtype).max
+            if highest <= np.finfo(new.dtype).max:
+                new = np.clip(new, -highest, highest)
+        channels_last(result, self.options.channel_axis)[missing] = new.astype(dtype)
         return result
 
+    def _each(self, missing: Mask) -> Mask:
+        """A mask that broadcasts with (*grid, channels)."""
+        return missing[..., None] if missing.ndim == len(self.grid) else missing
 
-def read_image(image: ArrayLike, channel_axis: int | None) -> ImageArray:
+
+def read_image(image: ArrayLike, options: GridOptions) -> ImageArray:
     """The array of a user, or of a masked array; what is not made of real numbers is refused."""
+    channel_axis = options.channel_axis
     try:
         original = np.ma.getdata(image) if np.ma.isMaskedArray(image) else np.asarray(image)
     except ValueError as error:
@@ -94,13 +145,103 @@ def read_image(image: ArrayLike, channel_axis: int | None) -> ImageArray:
         raise InputError(
             "image must have at least one axis besides channels", got=f"shape {original.shape}"
         )
-    values = channels_last(original, channel_axis)
-    nan = np.isnan(values) if original.dtype.kind == "f" else None
+    values: NDArray[Any] = channels_last(original, channel_axis)
+    if options.alpha and values.shape[-1] < 2:
+        raise InputError(
+            "alpha=True needs channels of colour and opacity",
+            got=f"shape {original.shape}, channel_axis={channel_axis}",
+        )
+    nan: Mask | None = np.isnan(values) if original.dtype.kind == "f" else None
     if np.ma.isMaskedArray(image):
         masked = channels_last(np.ma.getmaskarray(image), channel_axis)
         nan = masked if nan is None else nan | masked
+    for value in options.markers:
+        found = _equal(values, value)
+        nan = found if nan is None else nan | found
     nan = nan if nan is not None and nan.any() else None
-    return ImageArray(original, values, channel_axis, nan, values.shape[:-1])
+    scale = 1.0
+    if original.dtype.kind == "f" and original.dtype.itemsize >= 8:
+        finite = np.isfinite(values)
+        ends = (np.min(values, initial=0, where=finite), np.max(values, initial=0, where=finite))
+        if max(-ends[0], ends[1]) > np.finfo(np.float64).max * 2.0**-64:  # sums would overflow
+            scale = 2.0**64
+            values = np.divide(values, scale, dtype=values.dtype)
+    if options.alpha:
+        dtype = np.float32 if original.dtype.itemsize <= 2 else np.float64
+        opacity = np.divide(values[..., -1:], _opaque(original.dtype), dtype=dtype)
+        values = np.concatenate([values[..., :-1] * opacity, values[..., -1:]], -1, dtype=dtype)
+    return ImageArray(original, values, options, nan, values.shape[:-1], scale)
+
+
+def _equal(values: NDArray[Any], value: float | str) -> Mask:
+    """Where an array holds a value as its type represents it, or no finite number."""
+    if isinstance(value, str):
+        return np.asarray(~np.isfinite(values))
+    if values.dtype.kind in "ui":
+        return np.asarray(
+            values == int(value) if value == value // 1 else np.zeros(values.shape, bool)
+        )
+    if values.dtype.kind == "b":
+        return np.zeros(values.shape, bool)  # True and False are values
+    with np.errstate(over="ignore"):
+        same = values.dtype.type(value)
+    return np.asarray(values == (same if np.isfinite(same) else float(value)))
+
+
+def _check_known(values: NDArray[Any], known: Mask) -> None:
+    """Refuse infinity; warn of a smallest or largest known value that seems to mean missing."""
+    if values.dtype.kind == "b" or not known.any():
+        return
+    info = np.iinfo(values.dtype) if values.dtype.kind in "ui" else None
+    lowest, highest = (info.min, info.max) if info else (-math.inf, math.inf)
+
+    def ends(where: Mask) -> tuple[Any, Any]:
+        return (
+            np.min(values, where=where, initial=highest),
+            np.max(values, where=where, initial=lowest),
+        )
+
+    low, high = ends(known)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        _refuse_infinity(values, known)
+    for value in {low, high}:
+        if not np.isclose(float(value), SENTINELS, rtol=1e-6, atol=0).any():
+            continue
+        others = known & (values != value)
+        first, last = map(float, ends(others))
+        if first < last and max(first - float(value), float(value) - last) > last - first:
+            warn(
+                f"the value {value} at {int((known & ~others).sum()):,} known pixels looks like a "
+                f"mark for missing ones. Try: missing_values={value} (--nodata={value}).",
+                UserWarning,
+            )
+
+
+def _refuse_infinity(values: NDArray[Any], known: Mask) -> None:
+    first = tuple(map(int, np.argwhere(known & ~np.isfinite(values))[0][:-1]))
+    raise InputError(
+        "known pixels must be finite",
+        got=f"infinity at {first}",
+        hint="missing_values='nonfinite' (--nodata nonfinite), or NaN for what is missing",
+    )
+
+
+def _opaque(dtype: np.dtype[Any]) -> float:
+    return float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
+
+
+def _straight(values: Array, gaps: Mask, opaque: float) -> Array:
+    """Colours that are no longer multiplied by their opacity, the last channel; a hole in an object
+    with sharp edges is filled opaque or transparent."""
+    opacity = (values[..., -1:] / opaque).clip(0, 1)
+    colours = values[..., :-1] / np.maximum(opacity, 1 / 64)
+    known = opacity[~np.broadcast_to(gaps[..., -1:], opacity.shape)]
+    between = np.mean((known > 0) & (known < 1))
+    if between == 0:
+        opacity = (opacity >= 0.5).astype(values.dtype)
+    elif between < SHARP:
+        opacity = (4 * (opacity - 0.5) + 0.5).clip(0, 1)
+    return np.concatenate([colours, opaque * opacity], axis=-1)
 
 
 def channels_last(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
@@ -108,9 +249,13 @@ def channels_last(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]
     return array[..., None] if channel_axis is None else np.moveaxis(array, channel_axis, -1)
 
 
-def read_mask(mask: ArrayLike, grid: tuple[int, ...]) -> Mask:
-    """The mask of a user as bool (*grid), True where missing."""
+def read_mask(mask: ArrayLike, grid: tuple[int, ...], channel_axis: int | None = None) -> Mask:
+    """The mask of a user as bool (*grid), True where missing; of a masked array what is masked. A
+    mask of fewer axes holds for every page or frame."""
     array = np.asarray(mask)
+    if np.ma.isMaskedArray(mask) and np.ma.is_masked(mask):
+        masked = np.ma.getmaskarray(mask)
+        array = masked | array if array.dtype == bool else masked
     if array.dtype.kind not in "buif":
         raise InputError(
             "mask must be made of numbers",
@@ -120,6 +265,8 @@ def read_mask(mask: ArrayLike, grid: tuple[int, ...]) -> Mask:
     if array.dtype.kind == "f" and np.isnan(array).any():
         raise InputError("mask must not hold NaN", expected="0 = known, anything else = missing")
     missing = array != 0
+    if missing.ndim == len(grid) + 1 and channel_axis is not None:
+        missing = np.moveaxis(missing, channel_axis, -1)
     if missing.shape[:-1] == grid and missing.ndim == len(grid) + 1:
         if not (missing == missing[..., :1]).all():
             raise InputError(
@@ -127,8 +274,16 @@ def read_mask(mask: ArrayLike, grid: tuple[int, ...]) -> Mask:
                 hint="NaN in the image, where channels miss different pixels",
             )
         missing = missing[..., 0]
+    if 2 <= missing.ndim < len(grid) and missing.shape == grid[-missing.ndim :]:
+        missing = np.broadcast_to(missing, grid).copy()
     if missing.shape != grid:
-        hint = "channel_axis=-1" if grid[:-1] == missing.shape and grid[-1] <= 4 else ""
+        hint = ""
+        if missing.ndim > 1 and grid[:-1] == missing.shape:
+            hint = "channel_axis=-1 (--channel-axis -1)"
+        elif missing.ndim > 1 and missing.shape[-2:] == grid[:-3:-1]:
+            hint = "the mask transposed, or turned as the image is"
+        elif channel_axis is None and missing.ndim == len(grid) - 1 and missing.shape == grid[1:]:
+            hint = "channel_axis=0 (--channel-axis 0)"
         raise InputError(
             "mask must have the shape of the image",
             expected=str(grid),
@@ -138,8 +293,8 @@ def read_mask(mask: ArrayLike, grid: tuple[int, ...]) -> Mask:
     return missing
 
 
-def check_mask(missing: Mask) -> None:
-    """Refuse a mask without a known pixel; warn of one that looks inverted."""
+def check_mask(missing: Mask, *, inverted: bool = True) -> None:
+    """Refuse a mask without a known pixel; warn of one that looks `inverted`."""
     if missing.size == 0:
         raise InputError("mask must not be empty", got=f"shape {missing.shape}")
     if missing.all():
@@ -148,11 +303,25 @@ def check_mask(missing: Mask) -> None:
             expected="at least one known pixel",
             hint="a mask that is True where the image is missing",
         )
-    if missing.mean() > 0.5 and all(
-        np.take(missing, [0, -1], axis=axis).all() for axis in range(missing.ndim)
-    ):
-        warn(
-            "the mask marks the whole border and more than half of the pixels as missing; "
-            "True (or white) must mean missing. Try: the inverted mask.",
-            InvertedMaskWarning,
+    share = missing.mean()
+    if not inverted or share <= 0.5:
+        return
+    borders = [np.take(missing, [0, -1], axis=axis) for axis in range(missing.ndim)]
+    if all(border.all() for border in borders):
+        looks = "the whole border and more than half of the pixels"
+    elif (
+        share > 0.9
+        and any(border.any() for border in borders)
+        and (
+            # Scattered pixels are near all others; a hole or a scratch is not.
+            ndimage.distance_transform_edt(missing).max() > min(missing.shape) / 2
         )
+    ):
+        looks = "all but one place"
+    else:
+        return
+    warn(
+        f"the mask marks {looks} as missing; True (or white) must mean missing. "
+        "Try: the inverted mask (--invert-mask).",
+        InvertedMaskWarning,
+    )

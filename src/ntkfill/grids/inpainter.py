@@ -29,7 +29,7 @@ from . import serialization
 from .explain import explain
 from .image import ImageArray, check_mask, read_image, read_mask
 from .model import Component, GridModel
-from .options import Boundary, GridOptions, Network, Refine
+from .options import Boundary, Bounds, GridOptions, MissingValues, Network, Refine
 from .patches import Refinement
 from .plan import Plan, make_plans, outside_receptive_field
 from .selection import select
@@ -102,15 +102,17 @@ def inpaint(image: ArrayLike, mask: ArrayLike | None = None, **options: Any) -> 
     image : array of shape (*grid), or with an axis of channels besides
         Any real dtype and range, any size. NaN, and the masked entries of a masked array, are
         missing.
-    mask : array of shape (*grid), optional
-        True (or not zero) where missing. Without it only NaN is missing.
+    mask : array of shape (*grid), or of its last axes, optional
+        True (or not zero) where missing, or masked in a masked array; the same for every page or
+        frame where the first axes are left out. Without it only NaN is missing.
     **options
         The parameters of `Inpainter`: network, channel_axis, refine, ...
 
     Returns
     -------
     array
-        Of the image's shape and dtype; known pixels bit for bit, integers rounded and clipped.
+        Of the image's shape and dtype; known pixels bit for bit, filled ones clipped to the range
+        of the type (or `bounds`), and rounded where it holds integers.
 
     Raises
     ------
@@ -158,6 +160,15 @@ class Inpainter:
         paper's exact kernel, it takes as many levels as the largest hole needs.
     channel_axis : int, optional
         The axis that holds channels, e.g. -1 for RGB; None if every axis belongs to the grid.
+    alpha : bool
+        Whether the last channel is an opacity, as in RGBA: colours count as much as they are
+        opaque, and a hole in an opaque object with sharp edges is filled opaque.
+    missing_values : number, "nonfinite", or a sequence of them, optional
+        Values that mean missing, as NaN does: -9999, or "nonfinite" for infinity. They are compared
+        as the image's type represents them.
+    bounds : (low, high) or "data", optional
+        What is filled is clipped to them; an end that is None is open. "data" is the range of the
+        known values of each channel. The default is the range of the type alone.
     prior : Prior, optional
         The default is `IID()`. A prior that is not stationary needs `boundary="wrap"` and
         `shift_average=False`.
@@ -219,6 +230,9 @@ class Inpainter:
         network: Network = "auto",
         *,
         channel_axis: int | None = None,
+        alpha: bool = False,
+        missing_values: MissingValues = None,
+        bounds: Bounds = None,
         prior: Prior | None = None,
         shift_average: bool = True,
         boundary: Boundary = "pad",
@@ -232,6 +246,9 @@ class Inpainter:
     ) -> None:
         self.network = network
         self.channel_axis = channel_axis
+        self.alpha = alpha
+        self.missing_values = missing_values
+        self.bounds = bounds
         self.prior = prior
         self.shift_average = shift_average
         self.boundary = boundary
@@ -293,7 +310,7 @@ class Inpainter:
         options = GridOptions(**self.get_params())
         if image is None and mask is None:
             raise InputError("fit needs an image or a mask", hint="inpainter.fit(mask=mask)")
-        source = None if image is None else read_image(image, options.channel_axis)
+        source = None if image is None else read_image(image, options)
         if source is None:
             assert mask is not None
             missing = read_mask(mask, np.shape(mask))
@@ -304,7 +321,7 @@ class Inpainter:
                     "channels must miss the same pixels",
                     hint="inpainter.fill, which takes a mask for each channel",
                 )
-        check_mask(missing)
+        check_mask(missing, inverted=mask is not None)
         self._fit(source, missing, options, MemoryCache(resolve_cache(options.cache)))
         return self
 
@@ -329,7 +346,7 @@ class Inpainter:
         options, source, pixels = self._read_fitted(image)
         progress = reporter(options.progress, "filling", 0.3, 1.0) if options.progress else None
         done = self.model_.complete_and_refine(pixels, options.refine, progress)
-        return source.write_back(self.missing_, done.refined.values)
+        return source.write_back(self.missing_, source.finish(self.missing_, done.refined.values))
 
     def fill(
         self,
@@ -384,11 +401,11 @@ class Inpainter:
         if interval is not None:
             check_level(interval)
             return_std = True
-        source = read_image(image, options.channel_axis)
+        source = read_image(image, options)
         missing = source.missing(mask)
         if not missing.any():
             return _unchanged(source, return_std, interval)
-        check_mask(missing)
+        check_mask(missing, inverted=mask is not None)
         cache = MemoryCache(resolve_cache(options.cache))
         model, choice = self._fit(source, missing, options, cache)
 
@@ -399,7 +416,8 @@ class Inpainter:
         done = model.complete_and_refine(
             pixels, options.refine, progress and stage(progress, 0, stages)
         )
-        values = source.write_back(missing, done.refined.values)
+        filled = source.finish(missing, done.refined.values)
+        values = source.write_back(missing, filled)
         seconds = time.perf_counter() - started
 
         separate = missing.ndim > len(source.grid)
@@ -411,6 +429,7 @@ class Inpainter:
             deviation = unsure.std(
                 done.refined, done.refinement, progress and stage(progress, 1, stages)
             )
+            deviation = deviation * source.scale
             std, distance = source.with_axes(deviation), distances(anywhere)
             if done.refined.std is None or np.isnan(done.refined.std).any():
                 relative_error = float(1 / np.sqrt(2 * wanted.samples))
@@ -420,7 +439,8 @@ class Inpainter:
                 )
                 half = np.where(deviation > 0, multiplier, 0.0) * deviation
                 lower, upper = (
-                    source.with_axes(done.refined.values + sign * half) for sign in (-1.0, 1.0)
+                    source.with_axes(source.within_bounds(missing, filled + sign * half))
+                    for sign in (-1.0, 1.0)
                 )
                 bounds = Interval(lower, upper, interval, count)
         radius = max(x.plan.network.receptive_radius for x in model.components)
@@ -471,8 +491,9 @@ class Inpainter:
             done = self.model_.complete_and_refine(pixels, options.refine)
             std = unsure.std(done.refined, done.refinement)
             if index is None:
-                return source.with_axes(std)
+                return source.with_axes(std * source.scale)
             found = std[np.unravel_index(index, plan.torus)]
+        found = found * source.scale
         return found[:, 0] if options.channel_axis is None else found
 
     def plan(self, image: ArrayLike, mask: ArrayLike | None = None) -> Plan:
@@ -489,7 +510,7 @@ class Inpainter:
         Plan
         """
         options = GridOptions(**self.get_params())
-        source = read_image(image, options.channel_axis)
+        source = read_image(image, options)
         return make_plans(options, source.missing(mask), source.grid, source.values.shape[-1])[0]
 
     def kernel_row(self, at: tuple[int, ...]) -> Array:
@@ -652,7 +673,7 @@ class Inpainter:
     def _read_fitted(self, image: ArrayLike) -> tuple[GridOptions, ImageArray, Array]:
         """Options, image and its known values, of an image for the mask of the fit."""
         options = self._check_fitted()
-        source = read_image(image, options.channel_axis)
+        source = read_image(image, options)
         if source.grid != self.missing_.shape:
             raise InputError(
                 "image must have the shape of the mask",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Literal
+
+import numpy as np
 
 from ..errors import InputError
 from ..io.cache import Cache
@@ -16,6 +18,10 @@ from ..priors import Prior
 Network = Sequential | Mixture | Literal["auto"]
 Boundary = Literal["pad", "wrap"]
 Refine = Literal["patches", "auto"] | None
+MissingValues = float | Literal["nonfinite"] | Sequence[float | Literal["nonfinite"]] | None
+Bounds = tuple[float | None, float | None] | Literal["data"] | None
+
+OPEN = (-math.inf, math.inf)
 
 HINTS = {
     "network": "ntkfill.nn.parse(text) for the repr of a network",
@@ -31,6 +37,9 @@ class GridOptions:
     network: Network = "auto"
     # Not compared, as cache and progress: the fitted model does not depend on it.
     channel_axis: int | None = field(default=None, compare=False)
+    alpha: bool = field(default=False, compare=False)
+    missing_values: MissingValues = field(default=None, compare=False)
+    bounds: Bounds = field(default=None, compare=False)
     prior: Prior | None = None
     shift_average: bool = True
     boundary: Boundary = "pad"
@@ -65,6 +74,15 @@ class GridOptions:
                 isinstance(cache, Cache | None) or (isinstance(cache, str) and cache == "user"),
                 "a Cache, 'user' or None",
             ),
+            "alpha": (isinstance(self.alpha, bool), "True or False"),
+            "missing_values": (
+                all(
+                    value == "nonfinite" if isinstance(value, str) else isinstance(value, Real)
+                    for value in self.markers
+                ),
+                "a number, 'nonfinite', or several of them",
+            ),
+            "bounds": (_are_bounds(self.bounds), "a pair (low, high), 'data' or None"),
             "prior": (
                 prior is None or hasattr(prior, "stationary"),
                 "a prior of ntkfill.priors or None",
@@ -89,3 +107,22 @@ class GridOptions:
                 got=f"boundary={boundary!r}, shift_average={self.shift_average}",
                 hint="boundary='wrap', shift_average=False",
             )
+
+    @property
+    def markers(self) -> tuple[float | Literal["nonfinite"], ...]:
+        """`missing_values`, one by one."""
+        given = self.missing_values
+        if given is None:
+            return ()
+        if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str):
+            return tuple(np.ravel(given).tolist() if isinstance(given, np.ndarray) else given)
+        return (given,)
+
+
+def _are_bounds(bounds: object) -> bool:
+    if bounds is None or isinstance(bounds, str):
+        return bounds in (None, "data")
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+        return False
+    low, high = (default if end is None else end for end, default in zip(bounds, OPEN, strict=True))
+    return isinstance(low, Real) and isinstance(high, Real) and float(low) <= float(high)

@@ -25,6 +25,9 @@ FIT_BYTES = 16
 # The parameters that are stored as JSON; network, prior and mask are stored beside them.
 OPTIONS = (
     "channel_axis",
+    "alpha",
+    "missing_values",
+    "bounds",
     "shift_average",
     "boundary",
     "ridge",
@@ -45,7 +48,7 @@ def write(
     """Write what an inpainter is made of; `Inpainter.save` says what is raised."""
     text = {"format": FORMAT, "options": options, "network": repr(network), "prior": repr(prior)}
     # NumPy's numbers are written as plain ones.
-    line = json.dumps(text, default=lambda number: number.item())
+    line = json.dumps(text, default=lambda number: number.tolist())
     arrays: dict[str, NDArray[Any]] = {"missing": missing, "options": np.array(line)}
     if isinstance(prior, Features):
         arrays["features"] = prior.values
