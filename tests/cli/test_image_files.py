@@ -78,7 +78,6 @@ def palette(path):
 
 STRANGE = {
     "palette.tif": (palette, "not plain"),
-    "white.tif": (lambda p: tifffile.imwrite(p, GREY, photometric="miniswhite"), "not plain"),
     "cmyk.jpg": (lambda p: Image.new("CMYK", (10, 12)).save(p), "not plain"),
     "several.tif": (several, "several images"),
     "animated.png": (animated, "several images"),
@@ -125,7 +124,7 @@ def test_planes_of_colour_come_back_as_colour():
     tifffile.imwrite("in.tif", planes, photometric="rgb", planarconfig="separate")
     assert fill("in.tif", "out.tif") == DONE
     back = tifffile.imread("out.tif")
-    np.testing.assert_array_equal(back[~HOLES], np.moveaxis(planes, 0, -1)[~HOLES])
+    np.testing.assert_array_equal(back[:, ~HOLES], planes[:, ~HOLES])
 
 
 def test_a_link_stays_a_link():
@@ -150,7 +149,7 @@ def test_transparency_and_resolution_are_kept():
         (np.uint8(127 * HOLES) + np.uint8(9), "every pixel is missing"),
         (np.uint8(np.arange(120).reshape(12, 10)), "more than two values"),
         (np.zeros((12, 10), np.uint8), "nothing is missing"),
-        (np.dstack([np.uint8(0 * HOLES)] * 3 + [np.uint8(255 * HOLES)]), "alpha channel"),
+        (np.dstack([np.uint8(9 * (GREY > 70))] * 3 + [np.uint8(255 * HOLES)]), "alpha channel"),
     ],
     ids=["grey", "soft", "black", "alpha"],
 )

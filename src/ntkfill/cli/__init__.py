@@ -18,6 +18,9 @@ from ..errors import InputError
 from . import demo, images, kernels, screens, tables
 from .common import DONE, FAILED, INTERRUPTED, TERMINATED, print_error, print_message
 
+# Options that take numbers, which may be negative.
+NUMBERS = ("--at", "--nodata", "--bounds")
+
 
 class Terminated(BaseException):
     """SIGTERM, which unwinds as SIGINT does."""
@@ -32,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show is escaped
             stream.reconfigure(errors="backslashreplace")
-    options = parser().parse_args(_join_pixels(sys.argv[1:] if arguments is None else arguments))
+    options = parser().parse_args(_join_numbers(sys.argv[1:] if arguments is None else arguments))
     before = None
     if threading.current_thread() is threading.main_thread():
         before = signal.signal(signal.SIGTERM, _terminate)
@@ -75,11 +78,11 @@ def _terminate(*_: object) -> NoReturn:
     raise Terminated
 
 
-def _join_pixels(arguments: Sequence[str]) -> list[str]:
+def _join_numbers(arguments: Sequence[str]) -> list[str]:
     """--at -1,-1 as --at=-1,-1: argparse would take -1,-1 for an option."""
     joined: list[str] = []
     for text in arguments:
-        if joined and joined[-1] == "--at" and re.fullmatch(r"-\d+,-?\d+", text):
+        if joined and joined[-1] in NUMBERS and re.match(r"-[\d.]", text):
             joined[-1] += f"={text}"
         else:
             joined.append(text)

@@ -73,8 +73,15 @@ def add_heatmap(command: argparse.ArgumentParser) -> None:
 
 def _add_method(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("--mask", type=Path, help="white (not zero) = missing; without it NaN is missing")
+    text = "white (not zero) = missing, or a folder of masks with the names of the images; without "
+    add("--mask", type=Path, help=text + "it NaN and what --nodata says is missing")
     add("--invert-mask", action="store_true", help="black (zero) = missing")
+    text = "also take what is within N pixels of the mask for missing: soft edges, JPEG halos"
+    add("--dilate", type=int, default=0, metavar="N", help=text)
+    text = "a value that means missing, or 'nonfinite'; several by several --nodata (GeoTIFF: read)"
+    add("--nodata", type=_marker, action="append", default=[], metavar="V", help=text)
+    text = "fill within these, e.g. 0,1 or 0, (open above), or 'data': the range of what is known"
+    add("--bounds", type=_bounds, metavar="LOW,HIGH", help=text)
     text = "for .npy and .tif, e.g. -1 (default: what the file says)"
     add("--channel-axis", type=int, metavar="N", help=text)
     text = (
@@ -103,7 +110,7 @@ def _add_method(command: argparse.ArgumentParser) -> None:
 
 def inpaint(options: argparse.Namespace) -> int:
     """Fill one image, or many through one mask, whose factor they share."""
-    mask = read_mask(options)
+    shared = None if _has_masks(options) else read_mask(options)
     check_uncertainty(options)
     pairs = input_output_pairs(options)
     inpainter = make_inpainter(options)
@@ -111,6 +118,7 @@ def inpaint(options: argparse.Namespace) -> int:
     failed = 0
     for source, target in pairs:
         try:
+            mask = read_mask(options, source) if _has_masks(options) else shared
             figures.append(inpaint_file(options, inpainter, mask, source, target))
         except InputError as error:
             if len(pairs) == 1:
@@ -139,22 +147,35 @@ def inpaint_file(
 
     from ..io import images
 
-    stored, _, missing = read_input(options, source, mask)
+    stored, read, missing = read_input(options, source, mask)
     if mask is None and not missing.any():
-        raise InputError(f"{source} has no missing pixels: no NaN, no mask", hint="--mask MASK")
-    inpainter.set_params(channel_axis=stored.channel_axis)
+        hint = "--mask MASK, or --nodata VALUE"
+        if stored.alpha:
+            hint = f"--mask {source}, if its transparent pixels are missing"
+        raise InputError(f"{source} has no missing pixels: no NaN, no mask", hint=hint)
+    inpainter.set_params(
+        channel_axis=stored.channel_axis,
+        alpha=read.options.alpha,
+        missing_values=read.options.missing_values,
+    )
     if target is None:
         return plan_figures(options, source, inpainter.plan(stored.array, mask))
     images.check_target(target, stored.array)
     if options.std is not None:
         images.check_target(options.std, np.zeros((1, *stored.array.shape)))
     print_message(options, f"{source}: {missing.sum():,} of {missing.size:,} pixels are missing")
+    pages = np.flatnonzero(missing.reshape(len(missing), -1).all(axis=1))
+    if missing.ndim > 2 and pages.size:
+        text = f"pages {', '.join(map(str, pages))} hold no known pixel and are filled from others"
+        print_message(options, f"note: {text}")
     started = time.perf_counter()
     filled = inpainter.fill(
         stored.array, mask, return_std=options.std is not None, interval=options.interval
     )
     uncertainty = {} if options.std is None else write_uncertainty(options, filled)
     images.write(target, replace(stored, array=filled.values))
+    if lost := images.lost(stored, target):
+        print_message(options, f"note: not kept in {target}: {', '.join(lost)}")
     seconds = time.perf_counter() - started
     return fill_figures(options, source, target, filled.info, seconds) | uncertainty
 
@@ -269,16 +290,18 @@ def heatmap(options: argparse.Namespace) -> int:
     """Write kernel row and weights of one pixel, side by side."""
     import numpy as np
 
+    from ..grids.image import channels_last
     from ..io import images
 
-    mask = read_mask(options)
+    mask = read_mask(options, options.input)
     _, source, missing = read_input(options, options.input, mask)
     if len(source.grid) != 2:
         raise InputError("a heat map needs an image with two axes", got=f"grid {source.grid}")
     check_outputs([options.input, options.mask], [("-o OUT", options.output)])
     check_target(options.output, [".png"])
     inpainter = make_inpainter(options).fit(mask=missing)
-    shown = np.where(missing[..., None], np.nanmax(source.values), source.values)
+    values = channels_last(source.original, source.options.channel_axis)
+    shown = np.where(missing[..., None], values[~missing].max(), values)
     images.write(options.output, images.Stored(draw_heatmap(inpainter, shown, options.at), -1))
     print_message(options, f"{options.output}: kernel row and weights of the pixel {options.at}")
     if options.json:
@@ -404,26 +427,63 @@ def read_input(
     import numpy as np
 
     from ..grids.image import check_mask, read_image
+    from ..grids.options import GridOptions
     from ..io import images
 
     stored = images.read(path, options.max_pixels, None if mask is None else mask.size)
     if options.channel_axis is not None:
-        stored = replace(stored, channel_axis=options.channel_axis)
-    source = read_image(stored.array, stored.channel_axis)
+        stored = replace(stored, channel_axis=options.channel_axis, alpha=False)
+    source = read_image(
+        stored.array,
+        GridOptions(
+            channel_axis=stored.channel_axis,
+            alpha=stored.alpha,
+            missing_values=(*options.nodata, *stored.missing_values),
+        ),
+    )
     missing = source.missing(mask)
-    check_mask(missing)
+    check_mask(missing, inverted=mask is not None)
     return stored, source, np.asarray(missing.reshape(*source.grid, -1).any(axis=-1))
 
 
-def read_mask(options: argparse.Namespace) -> Mask | None:
-    """The mask that was given, True where missing."""
+def _has_masks(options: argparse.Namespace) -> bool:
+    return options.mask is not None and options.mask.is_dir()
+
+
+def read_mask(options: argparse.Namespace, source: Path | None = None) -> Mask | None:
+    """The mask that was given, or that of one image; True where missing."""
     from ..io import images
 
     if options.mask is None:
-        if options.invert_mask:
-            raise InputError("--invert-mask needs a mask", hint="--mask MASK")
+        if options.invert_mask or options.dilate:
+            option = "--invert-mask" if options.invert_mask else "--dilate"
+            raise InputError(f"{option} needs a mask", hint="--mask MASK")
         return None
-    return images.read_mask(options.mask, invert=options.invert_mask, max_pixels=options.max_pixels)
+    path = options.mask
+    if source is not None and path.is_dir():
+        found = [path / f"{source.stem}{suffix}" for suffix in images.SUFFIXES]
+        found = [place for place in found if place.exists()]
+        if len(found) != 1:
+            raise InputError(
+                f"the folder {path} must hold one mask called {source.stem}", got=str(len(found))
+            )
+        path = found[0]
+    mask = images.read_mask(path, invert=options.invert_mask, max_pixels=options.max_pixels)
+    return _dilated(mask, options.dilate) if options.dilate else mask
+
+
+def _dilated(mask: Mask, radius: int) -> Mask:
+    """What is within a radius of the mask, on each page."""
+    import numpy as np
+    from scipy import ndimage
+
+    if radius < 0:
+        raise InputError("--dilate must be >= 0", got=str(radius))
+    pages = mask.reshape(-1, *mask.shape[-2:])
+    near = [
+        ndimage.distance_transform_edt(~page) <= radius if page.any() else page for page in pages
+    ]
+    return np.stack(near).reshape(mask.shape)
 
 
 def make_inpainter(options: argparse.Namespace) -> Inpainter:
@@ -433,6 +493,7 @@ def make_inpainter(options: argparse.Namespace) -> Inpainter:
 
     return Inpainter(
         "auto" if options.network == "auto" else parse(options.network),
+        bounds=options.bounds,
         shift_average=not options.exact,
         boundary=options.boundary,
         ridge=options.ridge,
@@ -450,6 +511,30 @@ def _pixel(text: str) -> tuple[int, int]:
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected ROW,COL such as 120,64; got {text!r}") from None
     return row, column
+
+
+def _marker(text: str) -> float | str:
+    """A value that means missing; a whole number stays exact."""
+    if text == "nonfinite":
+        return text
+    try:
+        return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a number or 'nonfinite'; got {text!r}"
+        ) from None
+
+
+def _bounds(text: str) -> tuple[float | None, float | None] | str:
+    if text == "data":
+        return text
+    try:
+        low, high = (float(end) if end.strip() else None for end in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected LOW,HIGH such as 0,1 or 0, or 'data'; got {text!r}"
+        ) from None
+    return low, high
 
 
 def _bytes(text: str) -> int:

@@ -1,12 +1,17 @@
-"""Read and write images without changing them: .png .jpg .tif .npy."""
+"""Read and write images without changing them: .png .jpg .tif .npy.
+
+A picture is read as it is seen: turned upright, and with zero for black. What a file says about its
+pixels is kept with them, and written again.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
+import re
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ..errors import InputError
 from ..runtime import resources
@@ -27,12 +33,52 @@ SUFFIXES = (*PILLOW, *TIFF, ".npy")
 MAX_PIXELS = 2**28
 MAX_CHANNELS = 1024
 
-# The metadata that Pillow can read and write again.
-METADATA = ("icc_profile", "dpi", "exif")
+# What each format can say besides its pixels; .npy says nothing.
+METADATA = {
+    ".png": ("icc_profile", "dpi", "exif", "text", "transparency"),
+    ".jpg": ("icc_profile", "dpi", "exif", "comment", "xmp"),
+    ".tif": ("icc_profile", "dpi"),
+}
+NOT_KEPT = ("gamma", "chromaticity", "photoshop")
 
 # Pixels whose numbers are their colours; other modes would come back with other colours.
 MODES = ("1", "L", "LA", "RGB", "RGBA", "P", "PA", "I", "I;16", "I;16B", "F")
-PHOTOMETRIC = ("MINISBLACK", "RGB")
+PHOTOMETRIC = ("MINISBLACK", "MINISWHITE", "RGB")
+
+# TIFF tags that depend on how pixels are stored, which are written anew.
+ORIENTATION, RESOLUTION, ICC_PROFILE, NODATA, GDAL_METADATA = (
+    274,
+    (282, 283, 296),
+    34675,
+    42113,
+    42112,
+)
+LAYOUT = {254, ORIENTATION, *RESOLUTION, 320, 347, *range(512, 522), 530, 531, 532}
+# Tags that depend on values, point to other places in the file, or hold pixels again.
+NOT_COPIED = {
+    280: "range of values",
+    281: "range of values",
+    340: "range of values",
+    341: "range of values",
+    34665: "EXIF",
+    34853: "GPS",
+    37724: "Photoshop layers",
+}
+# Where pixels are on the ground: true only as long as they are not turned.
+GEOREFERENCE = {33550, 33922, 34264}
+LOSSY = {6, 7, 22610, 33003, 33004, 33005, 33007, 34712, 34887, 34892, 50001, 50002, 52546}
+DEFLATE = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Tiff:
+    """How a TIFF stores its pixels, and what its tags say."""
+
+    photometric: str
+    sample_axis: int | None  # of the array as stored, where a pixel has several samples
+    options: dict[str, Any]  # of tifffile.imwrite
+    tags: tuple[tuple[int, int, int, bytes, bool], ...]
+    is_array: bool  # written by tifffile from a NumPy array
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,20 +88,35 @@ class Stored:
     Parameters
     ----------
     array : array
-        Pixels as they are stored; those of a palette are its colours.
+        Pixels, upright and with zero for black; those of a palette are its colours.
     channel_axis : int or None
         None where the format of the file does not say.
     metadata : dict
-        Colour profile, resolution and EXIF data, to be written again.
+        What the formats in `METADATA` can say.
+    alpha : bool
+        Whether the last channel is an opacity that colours are not multiplied by.
+    missing_values : tuple of float
+        Values that mean missing.
+    tiff : Tiff, optional
+        Of a TIFF, to write the same kind again.
+    lost : tuple of str
+        What was in the file and cannot be kept.
     """
 
     array: NDArray[Any]
     channel_axis: int | None
     metadata: dict[str, Any] = field(default_factory=dict)
+    alpha: bool = False
+    missing_values: tuple[float, ...] = ()
+    tiff: Tiff | None = None
+    lost: tuple[str, ...] = ()
 
 
-def read(path: Path, max_pixels: int = MAX_PIXELS, masked: int | None = None) -> Stored:
-    """Read an image of at most so many pixels, and of a size that suits a mask of `masked` pixels.
+def read(
+    path: Path, max_pixels: int = MAX_PIXELS, masked: int | None = None, *, palette: bool = False
+) -> Stored:
+    """Read an image of at most so many pixels, and of a size that suits a mask of `masked` pixels;
+    `palette` accepts the palette of a TIFF, which is not kept.
 
     Raises
     ------
@@ -68,7 +129,7 @@ def read(path: Path, max_pixels: int = MAX_PIXELS, masked: int | None = None) ->
         if suffix == ".npy":
             return Stored(arrays.read_npy(path), None)
         limit = min(max_pixels, MAX_CHANNELS * masked) if masked else max_pixels
-        return _read_tiff(path, limit) if suffix in TIFF else _read_pillow(path, limit)
+        return _read_tiff(path, limit, palette) if suffix in TIFF else _read_pillow(path, limit)
 
 
 def write(path: Path, image: Stored) -> None:
@@ -86,9 +147,7 @@ def write(path: Path, image: Stored) -> None:
             if suffix == ".npy":
                 np.save(draft, image.array, allow_pickle=False)
             elif suffix in TIFF:
-                rgb = image.channel_axis == -1 and image.array.shape[-1] in (3, 4)
-                photometric = "rgb" if rgb else "minisblack"
-                tifffile.imwrite(draft, image.array, photometric=photometric)
+                _write_tiff(draft, image)
             else:
                 _write_pillow(draft, image)
     except InputError:
@@ -117,15 +176,31 @@ def check_target(path: Path, array: NDArray[Any]) -> None:
         )
 
 
+def lost(image: Stored, path: Path) -> tuple[str, ...]:
+    """What a file of this format cannot keep of an image."""
+    suffix = {".jpeg": ".jpg", ".tiff": ".tif"}.get(path.suffix.lower(), path.suffix.lower())
+    kept = METADATA.get(suffix, ())
+    names = [name.replace("_", " ") for name in image.metadata if name not in kept]
+    if image.tiff is not None and suffix != ".tif":
+        done = {ICC_PROFILE} if kept else set()
+        names += [
+            tifffile.TIFF.TAGS.get(tag[0], str(tag[0]))
+            for tag in image.tiff.tags
+            if tag[0] not in done
+        ]
+    return tuple(dict.fromkeys((*image.lost, *names)))
+
+
 def read_mask(
     path: Path, *, invert: bool = False, max_pixels: int = MAX_PIXELS
 ) -> NDArray[np.bool_]:
     """Read a mask: True where missing.
 
     Anything but black (zero, in any channel) is missing; a JPEG, which cannot hold exact values,
-    is thresholded at 128. A constant alpha channel is ignored. Grey levels raise a warning.
+    is thresholded at 128. Grey levels raise a warning. Where opacity varies, it is the mask: of a
+    layer that is painted on the painted pixels are missing, of a picture those that are erased.
     """
-    stored = read(path, max_pixels)
+    stored = read(path, max_pixels, palette=True)
     array = stored.array
     if array.dtype.kind not in "buif" or (array.dtype.kind == "f" and np.isnan(array).any()):
         raise InputError(
@@ -133,13 +208,15 @@ def read_mask(
             expected="0 = known, anything else = missing",
             got="NaN" if array.dtype.kind == "f" else f"dtype {array.dtype}",
         )
+    if stored.tiff is not None and stored.tiff.photometric == "MINISWHITE" and stored.tiff.is_array:
+        array = _inverted(array)  # True, whatever it looks like
     if stored.channel_axis is not None and array.shape[-1] in (2, 4):
-        if np.ptp(array[..., -1]) > 0:
-            raise InputError(
-                f"the alpha channel of the mask {path} varies",
-                expected="black = known, white = missing, without transparency",
+        opacity, array = array[..., -1], array[..., :-1]
+        if np.ptp(opacity) > 0:
+            array, stored = (
+                _mask_of_opacity(path, array, opacity),
+                replace(stored, channel_axis=None),
             )
-        array = array[..., :-1]
     jpeg = path.suffix.lower() in (".jpg", ".jpeg")
     if array.dtype != np.bool_ and not jpeg and len(np.unique(array)) > 2:
         warnings.warn(
@@ -151,6 +228,18 @@ def read_mask(
     if stored.channel_axis is not None:
         missing = missing.any(axis=stored.channel_axis)
     return np.asarray(~missing if invert else missing)
+
+
+def _mask_of_opacity(path: Path, colours: NDArray[Any], opacity: NDArray[Any]) -> NDArray[Any]:
+    """What is painted on a transparent layer, or erased from a picture that reaches the border."""
+    visible = np.unique(colours[opacity > 0].reshape(-1, colours.shape[-1]), axis=0)
+    if len(visible) == 2 and not visible[0].any():
+        raise InputError(
+            f"the alpha channel of the mask {path} varies, and so do its colours",
+            expected="black and white, or paint on a transparent layer, or an erased picture",
+        )
+    border = np.concatenate([opacity[[0, -1]].ravel(), opacity[:, [0, -1]].ravel()])
+    return opacity < opacity.max() if np.mean(border > 0) > 0.5 else opacity > 0
 
 
 def _check_declared(shape: tuple[int, ...], values: int, itemsize: int, limit: int) -> None:
@@ -190,13 +279,49 @@ def _read_pillow(path: Path, limit: int) -> Stored:
                 got=image.mode,
                 hint="the same image as RGB",
             )
-        keys = (*METADATA, "transparency") if image.mode in ("L", "RGB") else METADATA
-        metadata = {key: image.info[key] for key in keys if image.info.get(key) is not None}
+        exif = image.getexif()
+        metadata = {k: v for k, v in image.info.items() if k in sum(METADATA.values(), ()) and v}
+        if image.mode not in ("L", "RGB"):
+            metadata.pop("transparency", None)
+        if text := getattr(image, "text", None):
+            metadata["text"] = dict(text)
+        turned = exif.get(ORIENTATION, 1)
+        if turned != 1 and "exif" in metadata:
+            exif[ORIENTATION] = 1
+            metadata["exif"] = exif.tobytes()
+        if turned in (5, 6, 7, 8) and "dpi" in metadata:
+            metadata["dpi"] = metadata["dpi"][::-1]
         if image.mode in ("P", "PA"):
-            array = np.array(image.convert("RGBA" if "transparency" in image.info else "RGB"))
+            plain = image.convert(
+                "RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB"
+            )
+            array = np.array(plain)
         else:
             array = np.array(image)
-    return Stored(array, -1 if array.ndim == 3 else None, metadata)
+        missed = tuple(key for key in NOT_KEPT if key in image.info)
+    array = np.ascontiguousarray(_upright(array, turned, (0, 1)))
+    channel = -1 if array.ndim == 3 else None
+    alpha = channel is not None and array.shape[-1] in (2, 4)
+    return Stored(array, channel, metadata, alpha, lost=missed)
+
+
+def _upright(array: NDArray[Any], orientation: int, axes: tuple[int, int]) -> NDArray[Any]:
+    """A view with the rows and columns (`axes`) of a picture of EXIF orientation 1 to 8."""
+    if orientation in (2, 3):
+        array = np.flip(array, axes[1])
+    if orientation in (3, 4):
+        array = np.flip(array, axes[0])
+    if orientation in (5, 6, 7, 8):
+        array = np.swapaxes(array, *axes)
+    if orientation in (6, 7):
+        array = np.flip(array, axes[1])
+    if orientation in (7, 8):
+        array = np.flip(array, axes[0])
+    return array
+
+
+def _inverted(array: NDArray[Any]) -> NDArray[Any]:
+    return ~array if array.dtype.kind in "bu" else -array
 
 
 def _refuse_16_bit_colour(path: Path, image: Image.Image) -> None:
@@ -214,22 +339,29 @@ def _refuse_16_bit_colour(path: Path, image: Image.Image) -> None:
 
 def _write_pillow(draft: Path, image: Stored) -> None:
     jpeg = draft.suffix.lower() != ".png"
-    metadata = {k: v for k, v in image.metadata.items() if not (jpeg and k == "transparency")}
+    kept = METADATA[".jpg" if jpeg else ".png"]
+    metadata = {name: value for name, value in image.metadata.items() if name in kept}
+    if "text" in metadata:
+        metadata["pnginfo"] = PngInfo()
+        for name, text in metadata.pop("text").items():
+            metadata["pnginfo"].add_itxt(name, text)
     if jpeg:
         metadata["quality"] = 95
     Image.fromarray(image.array).save(draft, **metadata)
 
 
-def _read_tiff(path: Path, limit: int) -> Stored:
+def _read_tiff(path: Path, limit: int, palette: bool) -> Stored:
     with tifffile.TiffFile(path) as file:
         if len(file.series) != 1:
             raise InputError("the file holds several images", hint="one file each")
         series = file.series[0]
-        photometric = getattr(series.keyframe.photometric, "name", "")
-        if photometric not in PHOTOMETRIC:
+        page: Any = series.keyframe
+        photometric = getattr(page.photometric, "name", "")
+        white = photometric == "MINISWHITE" and np.dtype(series.dtype).kind not in "bu"
+        if white or photometric not in (*PHOTOMETRIC, *(["PALETTE"] if palette else [])):
             raise InputError(
                 "its colours are not plain",
-                expected="grey (zero = black) or RGB",
+                expected="grey or RGB",
                 got=photometric or "unknown",
                 hint="the same image as RGB or grey",
             )
@@ -237,9 +369,121 @@ def _read_tiff(path: Path, limit: int) -> Stored:
         values = math.prod(side for side, axis in zip(shape, axes, strict=False) if axis in "SC")
         _check_declared(shape, 1, np.dtype(series.dtype).itemsize, limit * values)
         array = series.asarray()
-    if array.ndim != len(axes):
-        axes = ""
-    channel = next((axes.index(letter) for letter in "SC" if letter in axes), None)
-    if channel is not None and axes[channel] == "S":
-        array, channel = np.moveaxis(array, channel, -1), -1
-    return Stored(np.ascontiguousarray(array), channel)
+        if photometric == "PALETTE":
+            return Stored(np.moveaxis(page.colormap[:, array], 0, -1), -1)
+        if array.ndim != len(axes):
+            axes = ""
+        tag = page.tags.get(ORIENTATION)
+        turned = tag.value if tag is not None and {"X", "Y"} <= set(axes) else 1
+        array = _upright(array, turned, (axes.find("Y"), axes.find("X")))
+        channel = next((axes.index(letter) for letter in "SC" if letter in axes), None)
+        samples = channel if channel is not None and axes[channel] == "S" else None
+        if samples is not None:
+            array, channel = np.moveaxis(array, samples, -1), -1
+        if photometric == "MINISWHITE":
+            array = _inverted(array)
+        tiff, missed = _tiff_template(file, samples, turned)
+        metadata: dict[str, Any] = {}
+        if page.iccprofile:
+            metadata["icc_profile"] = page.iccprofile
+        if 282 in page.tags and 283 in page.tags and page.resolutionunit in (2, 3):
+            across, down = page.get_resolution(2)
+            metadata["dpi"] = (down, across) if turned > 4 else (across, down)
+        return Stored(
+            np.ascontiguousarray(array),
+            channel,
+            metadata,
+            samples is not None and page.extrasamples[-1:] == (2,),
+            _numbers(page.tags.valueof(NODATA, "")),
+            tiff,
+            missed,
+        )
+
+
+def _tiff_template(
+    file: tifffile.TiffFile, samples: int | None, turned: int
+) -> tuple[Tiff, tuple[str, ...]]:
+    """What is needed to write such a file again, and what cannot be written."""
+    series = file.series[0]
+    page: Any = series.keyframe
+    options: dict[str, Any] = {"byteorder": file.byteorder, "bigtiff": file.is_bigtiff or None}
+    if 282 in page.tags and 283 in page.tags:
+        across, down = page.tags[282].value, page.tags[283].value
+        options["resolution"] = (down, across) if turned > 4 else (across, down)
+        options["resolutionunit"] = page.tags.valueof(296, 2)
+    if samples is not None:
+        options["planarconfig"] = page.planarconfig
+        options["extrasamples"] = page.extrasamples or None
+    missed = []
+    if page.is_tiled and len(page.tile) == 2:
+        options["tile"] = page.tile
+    if page.compression != 1:
+        kept = page.compression not in LOSSY and _can(tifffile.TIFF.COMPRESSORS, page.compression)
+        options["compression"] = page.compression if kept else DEFLATE
+        if not kept:
+            missed.append(f"{page.compression.name} compression (now deflate)")
+        if page.predictor != 1 and kept and _can(tifffile.TIFF.PREDICTORS, page.predictor):
+            options["predictor"] = page.predictor
+    if page.bitspersample not in (1, 8 * page.dtype.itemsize):
+        missed.append(f"{page.bitspersample} bits a sample (now {8 * page.dtype.itemsize})")
+    if len(series.levels) > 1:
+        missed.append("lower resolutions")
+    pages = [number for number, one in enumerate(series.pages) if one is not None]
+    later = getattr(series.pages[1], "tags", {}) if len(pages) > 1 else {}
+    if later and later.get(270) and later[270].value != page.tags.valueof(270):
+        missed.append("descriptions of single pages")
+    copied = []
+    for tag in page.tags:
+        shaped = tag.code == 270 and page.is_shaped and turned > 4
+        if tag.code in LAYOUT or tag.code in tifffile.TIFF.TAG_FILTERED - {*NOT_COPIED} or shaped:
+            continue
+        if tag.code in NOT_COPIED or (tag.code in GEOREFERENCE and turned != 1):
+            missed.append(NOT_COPIED.get(tag.code, "georeference (the image was turned)"))
+            continue
+        file.filehandle.seek(tag.valueoffset)
+        raw = file.filehandle.read(tag.valuebytecount)
+        if tag.code == GDAL_METADATA:  # statistics change with the pixels
+            raw = re.sub(rb'\s*<Item name="STATISTICS_[^>]*>[^<]*</Item>', b"", raw)
+        copied.append((tag.code, int(tag.dtype), tag.count, raw, tag.code not in later))
+    photometric = page.photometric.name
+    return Tiff(photometric, samples, options, tuple(copied), page.is_shaped), tuple(missed)
+
+
+def _can(codecs: Mapping[int, Any], key: int) -> bool:
+    """Whether this compression or predictor can be written by the libraries that are installed."""
+    try:
+        return codecs[key] is not None
+    except (KeyError, NotImplementedError):
+        return False
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return (float(str(text).strip("\0 ")),)
+    except ValueError:
+        return ()
+
+
+def _write_tiff(draft: Path, image: Stored) -> None:
+    array, tiff = image.array, image.tiff
+    options: dict[str, Any] = {"metadata": None, "software": False}
+    if tiff is not None:
+        if tiff.photometric == "MINISWHITE":
+            array = _inverted(array)
+        if tiff.sample_axis is not None:
+            array = np.moveaxis(array, -1, tiff.sample_axis)
+        options |= tiff.options | {"photometric": tiff.photometric, "extratags": tiff.tags}
+    else:
+        options = {"photometric": "minisblack"}
+        if image.channel_axis is not None and image.channel_axis % array.ndim == array.ndim - 1:
+            n = array.shape[-1]
+            options = {
+                "photometric": "rgb" if n in (3, 4) else "minisblack",
+                "planarconfig": "contig",
+            }
+            if image.alpha:
+                options["extrasamples"] = ["unassalpha"]
+        options["iccprofile"] = image.metadata.get("icc_profile")
+        if "dpi" in image.metadata:
+            options |= {"resolution": tuple(map(float, image.metadata["dpi"])), "resolutionunit": 2}
+    tifffile.imwrite(draft, array, **options)
