@@ -227,7 +227,7 @@ def test_too_little_is_known_to_hide_any():
     holes = np.ones((5, 5), bool)
     holes[0, 0] = False
     with pytest.raises(InputError, match="too few known pixels"):
-        fill(np.zeros((5, 5)), holes, network=hourglass(1), interval=0.9)
+        fill(np.where(holes, np.nan, 0.0), None, network=hourglass(1), interval=0.9)
 
 
 def test_std_needs_the_mask():

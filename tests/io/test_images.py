@@ -396,7 +396,7 @@ def test_colours_are_weighted_by_their_opacity(hole, suffix):
     visible = missing & (back[..., 3] > 0)
     assert visible.any() or not truth[missing].any()
     error = np.abs(back[..., :3] - (212, 175, 55))[visible]
-    assert error.max(initial=0) <= 12
+    assert error.max(initial=0) <= 2
 
 
 def test_white_is_zero_comes_back_so():

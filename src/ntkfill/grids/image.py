@@ -233,8 +233,9 @@ def _opaque(dtype: np.dtype[Any]) -> float:
 def _straight(values: Array, gaps: Mask, opaque: float) -> Array:
     """Colours that are no longer multiplied by their opacity, the last channel; a hole in an object
     with sharp edges is filled opaque or transparent."""
-    opacity = (values[..., -1:] / opaque).clip(0, 1)
+    opacity = values[..., -1:] / opaque
     colours = values[..., :-1] / np.maximum(opacity, 1 / 64)
+    opacity = opacity.clip(0, 1)
     known = opacity[~np.broadcast_to(gaps[..., -1:], opacity.shape)]
     between = np.mean((known > 0) & (known < 1))
     if between == 0:
