@@ -203,3 +203,69 @@ def test_nobody_reads_stderr(files, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr", None)
     assert main(["impute", "table.csv", "-o", "filled.csv", "--index", "drug", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["converged"]
+
+
+@pytest.mark.parametrize("header", ["", "Unnamed: 0", " "])
+@pytest.mark.parametrize("labels", [LABELS, list(range(20)), [2019] * 20], ids=str)
+def test_a_first_column_without_a_name_is_labels(files, capsys, monkeypatch, header, labels):
+    monkeypatch.chdir(files)
+    rows = read(files / "table.csv")
+    (files / "plain.csv").write_text(text([row[1:] for row in rows]))
+    labelled = [[header, *rows[0][1:]]]
+    labelled += [[label, *row[1:]] for label, row in zip(labels, rows[1:], strict=True)]
+    (files / "named.csv").write_text(text(labelled))
+    for name in ("plain", "named"):
+        command = ["impute", f"{name}.csv", "-o", f"{name}2.csv", "--std", f"{name}3.csv", "--json"]
+        assert main(command) == 0
+        assert json.loads(capsys.readouterr().out)["columns"] == 4
+    for part in "23":
+        plain, named = read(files / f"plain{part}.csv"), read(files / f"named{part}.csv")
+        assert [row[1:] for row in named] == plain
+        assert [row[0] for row in named[1:]] == [str(label) for label in labels]
+
+
+@pytest.mark.parametrize("label", ["2019_{:02}", "1_000{}", "{}_1e5"])
+def test_names_with_underscores_are_text(files, capsys, monkeypatch, label):
+    monkeypatch.chdir(files)
+    rows = read(files / "table.csv")
+    for k, row in enumerate(rows[1:]):
+        row[0] = label.format(k)
+    (files / "table.csv").write_text(text(rows))
+    assert main(["impute", "table.csv", "-o", "filled.csv", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["text_columns"] == ["drug"]
+    assert [row[0] for row in read(files / "filled.csv")] == [row[0] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("mark", "marks"),
+    [
+        ("-99", "-99"),
+        ("-99.0", "-99"),
+        ("-9.9e1", "x,-99"),
+        ("?", "?"),
+        ("not done", "not done, ?"),
+    ],
+)
+def test_marks_of_missing_entries(files, capsys, monkeypatch, mark, marks):
+    monkeypatch.chdir(files)
+    command = ["--index", "drug", "--quiet"]
+    assert main(["impute", "table.csv", "-o", "plain.csv", *command]) == 0
+    rows = [[cell or mark for cell in row] for row in read(files / "table.csv")]
+    (files / "marked.csv").write_text(text(rows))
+    command = ["impute", "marked.csv", "-o", "filled.csv", f"--missing-values={marks}", *command]
+    assert main(command) == 0
+    assert read(files / "filled.csv") == read(files / "plain.csv")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("mark", ["-99", "999", "-9999.0"])
+def test_a_suspicious_mark_draws_one_warning(files, capsys, monkeypatch, mark):
+    monkeypatch.chdir(files)
+    rows = read(files / "table.csv")
+    rows[4][1] = mark
+    (files / "table.csv").write_text(text(rows))
+    assert main(["impute", "table.csv", "-o", "filled.csv", "--index", "drug"]) == 0
+    err = capsys.readouterr().err
+    assert err.count("looks like a mark") == 1
+    assert f"column 'a': {float(mark):g} looks like" in err
+    assert f"--missing-values={float(mark):g}." in err

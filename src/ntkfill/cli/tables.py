@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, check_unique
+from ..errors import InputError, check_unique, warn
 from ..io.files import check_target, naming
 from .common import (
     DONE,
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from ..kernels.table import Array
     from ..result import Filled
     from ..tables import Info
+
+
+# What data frames write above their index.
+UNNAMED = ("", "Unnamed: 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +59,13 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("input", type=Path, metavar="TABLE", help=text)
     add_output(command, "a .csv or .tsv")
     add = command.add_argument
-    add("--index", metavar="NAME", help="the column that holds the labels of the rows")
+    add(
+        "--index",
+        metavar="NAME",
+        help="the labels of the rows (default: a first column without a name)",
+    )
+    text = "what stands for missing entries, besides empty cells: --missing-values=-99,-9"
+    add("--missing-values", type=_marks, default=[], metavar="V[,V]", help=text)
     text = "a table of features, matched by --index; whole rows may then be missing"
     add("--row-features", type=Path, metavar="FILE", help=text)
     text = "a table of features whose first column holds the names of the columns"
@@ -76,6 +87,7 @@ def impute(options: argparse.Namespace) -> int:
     import numpy as np
 
     from ..io import text_tables
+    from ..observed import sentinel_of
     from ..tables import NTKImputer
 
     check_options(options)
@@ -99,6 +111,11 @@ def impute(options: argparse.Namespace) -> int:
                 + ", ".join(repr(names[k]) for k in empty),
                 hint=f"--{what}-features, or leave it out",
             )
+    for name, column in zip(given.columns, given.values.T, strict=True):
+        mark = sentinel_of(column[~np.isnan(column)])
+        if mark is not None:
+            what = f"column {name!r}: {mark:g} looks like a mark of missing entries"
+            warn(f"{given.path}: {what}. Try: --missing-values={mark:g}.", UserWarning)
     print_message(
         options, f"{given.path}: {missing.sum():,} of {missing.size:,} entries are missing"
     )
@@ -111,9 +128,11 @@ def impute(options: argparse.Namespace) -> int:
         tol=options.tol,
     )
     started = time.perf_counter()
-    done = imputer.impute(
-        given.values, return_std=options.std is not None, interval=options.interval
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* looks like a mark")  # said above, with the name
+        done = imputer.impute(
+            given.values, return_std=options.std is not None, interval=options.interval
+        )
     seconds = time.perf_counter() - started
     tables = [(options.output, filled_table(given, done.values))]
     if options.std is not None:
@@ -164,16 +183,19 @@ def check_options(options: argparse.Namespace) -> None:
 def read_numeric(
     options: argparse.Namespace, path: Path, index: str | None, text_note: str
 ) -> NumericTable:
-    """Read a table of numbers; "" stands for its first column as index."""
+    """Read a table of numbers; "" stands for its first column as index, which it is also where it
+    has no name."""
     from ..io import text_tables
 
     table = text_tables.read(path)
     with naming(path):
-        if index == "":
+        named = index is not None
+        if index == "" or (index is None and table.names[0] in UNNAMED and len(table.names) > 1):
             index = table.names[0]
         if index is not None and index not in table.names:
             raise InputError(f"there is no column {index!r}", expected=", ".join(table.names[:8]))
-        text = [name for name in table.text_columns() if name != index]
+        cells = table.without(options.missing_values)
+        text = [name for name in cells.text_columns() if name != index]
         columns = [name for name in table.names if name != index and name not in text]
         if not columns:
             raise InputError(
@@ -184,8 +206,8 @@ def read_numeric(
         labels = [str(k + 1) for k in range(len(table.rows))]
         if index is not None:
             labels = table.column(index)
-            check_unique(labels, "row")
-        values = table.numbers(columns)
+            check_unique(labels if named else (), "row")
+        values = cells.numbers(columns)
     if text:
         names = ", ".join(text[:5]) + (", ..." if len(text) > 5 else "")
         print_message(options, f"{path}: columns of text, {text_note}: {names}")
@@ -235,6 +257,10 @@ def uncertainty_table(given: NumericTable, done: Filled[Info]) -> Table:
         names = [given.index, *names]
         rows = [[label, *row] for label, row in zip(given.labels, rows, strict=True)]
     return Table(names, rows)
+
+
+def _marks(text: str) -> list[str]:
+    return [mark.strip() for mark in text.split(",")]
 
 
 def _ridge(text: str) -> float | str:

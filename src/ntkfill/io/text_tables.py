@@ -71,10 +71,7 @@ class Table:
         used = range(len(self.names)) if names is None else [place[name] for name in names]
         values = np.empty((len(self.rows), len(used)))
         for i, row in enumerate(self.rows):
-            try:
-                values[i] = [row[k] for k in used]
-            except (TypeError, ValueError):
-                values[i] = [_number(row[k]) for k in used]
+            values[i] = [_number(row[k]) for k in used]
         for i, j in np.argwhere(np.isinf(values))[:1]:
             line = self.lines[i] if self.lines else i + 2
             raise InputError(
@@ -92,6 +89,20 @@ class Table:
         """
         rows = [[as_text(cell) for cell in row] for row in self.rows]
         return Table([as_text(name) for name in self.header], rows, self.lines)
+
+    def without(self, marks: Sequence[str]) -> Table:
+        """The same with empty cells where one holds a mark of missing entries, text or a number.
+
+        >>> Table(["a"], [["-99.0"], ["?"], ["9"]]).without(["-99", "?"]).rows
+        [[''], [''], ['9']]
+        """
+        numbers = {float(mark) for mark in marks if not _is_text(mark)}
+
+        def is_mark(cell: Any) -> bool:
+            return str(cell).strip() in marks or (not _is_text(cell) and float(cell) in numbers)
+
+        rows = [["" if is_mark(cell) else cell for cell in row] for row in self.rows]
+        return Table(self.header, rows, self.lines)
 
     def text_columns(self) -> list[str]:
         """The names of columns more than half of whose cells (gaps aside) are not numbers."""
@@ -160,9 +171,11 @@ def _is_gap(cell: Any) -> bool:
 
 def _number(cell: Any) -> float:
     """NaN for a gap, infinity for what is not a number."""
-    if _is_gap(cell):
-        return np.nan
-    return np.inf if _is_text(cell) else float(cell)
+    try:
+        # Python's numbers may be written with _ between digits, but 2019_01 is a name.
+        return np.inf if "_" in str(cell) else float(cell)
+    except (TypeError, ValueError):
+        return np.nan if _is_gap(cell) else np.inf
 
 
 def _is_text(cell: Any) -> bool:
@@ -170,7 +183,7 @@ def _is_text(cell: Any) -> bool:
         float(cell)
     except (TypeError, ValueError):
         return True
-    return False
+    return "_" in str(cell)
 
 
 def _label(cell: Any) -> str:
