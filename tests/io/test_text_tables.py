@@ -43,7 +43,7 @@ def test_what_is_neither_a_number_nor_a_gap(cell):
 def test_numbers_are_those_that_python_reads_without_underscores():
     cells = [["1", " 2.5 "], ["-3e-7", "0.1"], ["1000", "1e308"], ["NA", "4"]]
     expected = [[1, 2.5], [-3e-7, 0.1], [1000, 1e308], [np.nan, 4]]
-    with pytest.raises(InputError, match="line 2, column 'a' is not a finite number.*got '1_000'"):
+    with pytest.raises(InputError, match=r"line 2, column 'a' is .*got '1_000'"):
         Table(["a"], [["1_000"]]).numbers()
     np.testing.assert_array_equal(Table(["a", "b"], cells).numbers(), expected)
     only = Table(["a", "b"], cells).numbers(["b"])

@@ -276,3 +276,84 @@ else:
     raise SystemExit("report")
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+LONG = "cell,drug,gene,value\nA,x,g,1\nA,x,h,3\nA,x,g,{}\nA,x,h,{}\nA,x,h,5\nA,y,g,{}\nA,y,h,{}\n"
+
+
+@pytest.mark.parametrize("gap", ["", "NaN", "NA", "<NA>"])
+def test_a_failed_replicate_leaves_a_condition_measured(gap, tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text(LONG.format(gap, gap, gap, gap))
+    screen = read(path, replicates="mean")
+    assert screen.measured.tolist() == [True, False]
+    assert screen.profiles[0].tolist() == [1.0, 4.0]
+    wide = f"cell,drug,g,h\nA,x,1,4\nA,x,{gap},{gap}\nA,y,{gap},{gap}\n"
+    (tmp_path / "wide.csv").write_text(wide)
+    assert same(screen, read(tmp_path / "wide.csv", replicates="mean"))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("unknown", ["nan", "-666", "<NA>", "NaN"])
+@pytest.mark.parametrize("place", [1, 2, 3], ids=["drug", "dose", "time"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_labels_that_are_not_known_are_refused(name, place, unknown, tmp_path):
+    labels = DOSED.labels.copy().astype("<U8")
+    labels[2, place] = unknown
+    broken = DOSED.take(np.arange(4))
+    object.__setattr__(broken, "labels", labels)
+    FORMATS[name](tmp_path / name, broken)
+    with pytest.raises(InputError, match=f"condition [0-9]+ has no {DOSED.fields[place]}"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize("unknown", ["nan", "-666", "<NA>", ""])
+def test_genes_without_a_name_are_refused(unknown):
+    with pytest.raises(InputError, match="gene 2 has no name"):
+        Screen([[1.0, 2.0]], [["A", "x"]], ["g", unknown])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "dose"),
+    [
+        ("10", "10.0", "10"),
+        ("10.00", "9.9999999", "10"),
+        ("1e1", "10", "10"),
+        (".04", "0.0400", "0.04"),
+        ("10.0 uM", "10 uM", "10 uM"),
+        ("-1.50", "-1.5", "-1.5"),
+        ("10uM", "10uM", "10uM"),
+        ("high", "high", "high"),
+        ("5-10", "5-10", "5-10"),
+    ],
+)
+def test_a_dose_has_one_spelling(first, second, dose, tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text(f"cell,drug,dose,g\nA,x,{first},1\nA,x,{second},3\nA,1.0,{first},2\n")
+    screen = read(path, replicates="mean")
+    assert screen.labels.tolist() == [["A", "x", dose], ["A", "1.0", dose]]
+    assert screen.profiles.tolist() == [[2.0], [2.0]]
+    long = tmp_path / "long.csv"
+    long.write_text(f"cell,drug,time,gene,value\nA,x,{first},g,1\nA,x,{second},g,3\n")
+    assert read(long, replicates="mean").labels.tolist() == [["A", "x", dose]]
+    with pytest.raises(InputError, match="duplicate condition"):
+        read(path)
+
+
+def test_columns_to_ignore(tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text("cell,drug,plate,g,h,batch\nA,x,1,2,3,b1\nA,y,1,4,5,b2\n")
+    assert read(path, ignore=["plate", "batch"]).genes.tolist() == ["g", "h"]
+    with pytest.raises(InputError, match="no column 'well' to ignore"):
+        read(path, ignore=["well"])
+
+
+@pytest.mark.parametrize("end", ["\t", "\t\t\t", "\t \t"])
+@pytest.mark.parametrize("last", ["", "\n\n", "\t\t\n", "  \n"])
+@pytest.mark.parametrize("screen", [PLAIN, DOSED], ids=["cell-drug", "dose-time"])
+def test_gct_with_trailing_tabs_and_blank_lines(end, last, screen, tmp_path):
+    path = tmp_path / "s.gct"
+    FORMATS["v13.gct" if len(end) > 1 else "v12.gct"](path, screen)
+    first, *lines = path.read_text().rstrip("\n").split("\n")
+    path.write_text("\n".join([first, *(line + end for line in lines)]) + "\n" + last)
+    assert same(screen, read(path))

@@ -96,6 +96,8 @@ def _add_data(command: argparse.ArgumentParser) -> None:
     add("data", type=Path, metavar="DATA", help=".csv .tsv .parquet .npz .gct .gctx .h5ad")
     text = "the file's names of the columns cell, drug, dose, time, gene or value"
     add("--columns", nargs="+", type=_renamed, metavar="KIND=NAME", help=text)
+    text = "columns of a wide table that are neither labels nor genes"
+    add("--ignore", nargs="+", default=(), metavar="NAME", help=text)
     text = "whether a condition that occurs more than once is an error or averaged"
     add("--replicates", choices=("refuse", "mean"), default="refuse", help=text)
 
@@ -277,7 +279,9 @@ def read_screen(options: argparse.Namespace) -> screens.Screen:
     """The screen in the file that was given."""
     from .. import screens
 
-    screen = screens.read(options.data, dict(options.columns or ()), options.replicates)
+    screen = screens.read(
+        options.data, dict(options.columns or ()), options.replicates, options.ignore
+    )
     print_message(options, f"{options.data}: {screen!r}")
     return screen
 

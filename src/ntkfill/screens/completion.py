@@ -15,7 +15,7 @@ from ..uncertainty.conformal import check_level
 from .features import encode
 from .methods.baselines import Method
 from .methods.ntk import NTK
-from .screen import Conditions, Screen, check_trainable, condition_name
+from .screen import Conditions, Screen, check_trainable, condition_name, one_spelling
 from .uncertainty import fit_error_model
 
 
@@ -84,7 +84,9 @@ def complete(
         check_level(interval)
     method = NTK() if method is None else method
     known = check_trainable(screen)
-    labels = screen.pairs() if conditions is None else np.array(conditions, dtype=str)
+    labels = screen.pairs()
+    if conditions is not None:
+        labels = one_spelling(np.array(conditions, dtype=str), screen.fields)
     if labels.ndim != 2 or labels.shape[1] != len(screen.fields):
         raise InputError(
             "conditions have other labels than the screen",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,9 @@ FIELDS = ("cell", "drug", "dose", "time")
 REPLICATES = (
     "average replicates (replicates='mean', --replicates mean), or label their dose and time"
 )
+NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?(?![\w.-])")
+# What files write for a label that is not known; LINCS writes -666.
+UNKNOWN = ("", "nan", "NaN", "NaT", "NA", "N/A", "<NA>", "-666", "-666.0")
 Conditions = NDArray[np.str_]
 """One row per condition: cell, drug[, dose[, time]]."""
 
@@ -38,6 +42,7 @@ class Screen:
     genes : str array of shape (genes,)
     fields : tuple of str
         Names of the columns of `labels`: "cell" and "drug" first, then "dose", "time" or both.
+        Doses and times that are the same number to six digits have one spelling: 10.0 is 10.
 
     Raises
     ------
@@ -73,8 +78,9 @@ class Screen:
         if names.ndim != 2:
             names = names.reshape(len(names), -1) if names.size else np.empty((0, 2), dtype=str)
         kinds = tuple(fields) if fields is not None else FIELDS[: names.shape[1]]
+        names = one_spelling(names, kinds)
         _check_shapes(values, names, columns, kinds)
-        _check_labels(names, columns)
+        _check_labels(names, columns, kinds)
         _check_values(values, names, columns)
         for array in (values, names, columns):
             array.setflags(write=False)
@@ -183,6 +189,24 @@ class Screen:
         return cls(values.reshape(len(labels), -1), labels, np.asarray(genes, dtype=str))
 
 
+def one_spelling(labels: Conditions, fields: Sequence[str]) -> Conditions:
+    """Labels in which a number in a dose or time is written in one way.
+
+    >>> doses = ["10", "10.00 uM", "9.9999999", "1e1", "high"]
+    >>> one_spelling(np.array([["A", "1.0", dose] for dose in doses]), FIELDS)[:, 2].tolist()
+    ['10', '10 uM', '10', '10', 'high']
+    """
+    columns = [labels[:, k].tolist() for k in range(labels.shape[1])]
+    for k, field in enumerate(fields[: len(columns)]):
+        if field in ("dose", "time"):
+            spelling = {
+                label: NUMBER.sub(lambda found: f"{float(found[0]):.6g}", label)
+                for label in set(columns[k])
+            }
+            columns[k] = [spelling[label] for label in columns[k]]
+    return np.array(columns, dtype=str).T.reshape(labels.shape)
+
+
 def contexts(labels: Conditions) -> NDArray[np.str_]:
     """Everything of each condition but its drug, as one label.
 
@@ -254,6 +278,7 @@ def averaged(
     values, names = np.array(profiles, dtype=np.float64), np.array(labels, dtype=str)
     if values.ndim != 2 or names.ndim != 2 or len(names) != len(values):
         return Screen(values, names, genes, fields)  # its error says what does not match
+    names = one_spelling(names, FIELDS if fields is None else fields)
     conditions = list(dict.fromkeys(map(tuple, names.tolist())))
     codes, _, count = encode(map(tuple, names.tolist()), ())
     measured = ~np.isnan(values).all(axis=1)
@@ -291,10 +316,16 @@ def _check_shapes(
         )
 
 
-def _check_labels(labels: Conditions, genes: NDArray[np.str_]) -> None:
-    if (labels == "").any():
-        row = int(np.argwhere(labels == "")[0, 0])
-        raise InputError(f"condition {row + 1} has an empty label", got=condition_name(labels[row]))
+def _check_labels(labels: Conditions, genes: NDArray[np.str_], fields: tuple[str, ...]) -> None:
+    for row, k in np.argwhere(np.isin(labels, UNKNOWN))[:1]:
+        what = f"no {fields[k]}" if labels[row, k] else "an empty label"
+        raise InputError(
+            f"condition {row + 1} has {what}",
+            got=condition_name(labels[row]),
+            hint="leave such conditions out, or label them",
+        )
+    for (row,) in np.argwhere(np.isin(genes, UNKNOWN))[:1]:
+        raise InputError(f"gene {row + 1} has no name", got=repr(str(genes[row])))
     seen: set[tuple[str, ...]] = set()
     for condition in map(tuple, labels.tolist()):
         if condition in seen:

@@ -42,7 +42,7 @@ def _gct(path: Path) -> Matrix:
     if len(sizes) != (2 if version == "#1.2" else 4):
         raise InputError("the second line of a GCT file must hold its sizes")
     genes, conditions, about_genes, about_conditions = (*sizes, 1, 0)[:4]
-    grid = [line.split("\t") for line in lines[2:] if line]
+    grid = [line.split("\t") for line in lines[2:] if line.strip()]
     width, height = 1 + about_genes + conditions, 1 + about_conditions + genes
     if len(grid) != height:
         raise InputError(
@@ -51,6 +51,8 @@ def _gct(path: Path) -> Matrix:
             got=str(len(grid) + 2),
         )
     for number, row in enumerate(grid, start=3):
+        while len(row) > width and not row[-1].strip():  # spreadsheets add tabs
+            row.pop()
         if len(row) != width:
             raise InputError(
                 f"line {number} of the GCT file has another length",

@@ -18,7 +18,7 @@ from ...io.text_tables import Table
 from ...kernels.table import Array
 from ...runtime import resources
 from ..features import encode
-from ..screen import FIELDS, REPLICATES, Screen, averaged, condition_name
+from ..screen import FIELDS, REPLICATES, Screen, averaged, condition_name, one_spelling
 from . import gct
 
 # The column of a completed screen that marks predictions, which are not read as measurements.
@@ -45,6 +45,7 @@ def read(
     path: Path | str,
     columns: Mapping[str, str] | None = None,
     replicates: Replicates = "refuse",
+    ignore: Sequence[str] = (),
 ) -> Screen:
     """Read a screen; the format follows from the suffix.
 
@@ -61,7 +62,9 @@ def read(
         themselves.
     replicates : {"refuse", "mean"}
         Whether a condition that was measured more than once is an error, or has the mean of its
-        profiles.
+        profiles; values that are missing are left out.
+    ignore : sequence of str
+        Columns of a wide table that are neither labels nor genes.
 
     Raises
     ------
@@ -87,7 +90,7 @@ def read(
     if suffix in text_tables.SUFFIXES:
         table = text_tables.read(path)
         with naming(path):
-            return from_table(table, names, replicates)
+            return from_table(table, names, replicates, ignore)
     with naming(path):
         if suffix == ".npz":
             return _from_npz(path, names, replicates)
@@ -101,6 +104,7 @@ def from_table(
     source: Table,
     columns: Mapping[str, str] | None = None,
     replicates: Replicates = "refuse",
+    ignore: Sequence[str] = (),
 ) -> Screen:
     """A screen from a long or a wide table.
 
@@ -114,7 +118,10 @@ def from_table(
     meta = {name: source.column(name) for name in found.values()}
     if "gene" in found and "value" in found:
         return _from_long_table(source, meta, found, replicates)
-    genes = [name for name in source.names if name not in {SOURCE, *found.values()}]
+    absent = [name for name in ignore if name not in source.names]
+    if absent:
+        raise InputError(f"there is no column {absent[0]!r} to ignore", got=_some(source.names))
+    genes = [name for name in source.names if name not in {SOURCE, *found.values(), *ignore}]
     if not genes:
         raise InputError("no column of genes", expected="labels, then one column per gene")
     profiles = source.numbers(genes)
@@ -133,7 +140,8 @@ def from_columns(
     """A screen from labels by name and profiles of shape (conditions, genes)."""
     found = match_columns(list(meta), columns or {})
     fields = [name for name in FIELDS if name in found]
-    labels = np.array([[str(x) for x in meta[found[name]]] for name in fields], dtype=str).T
+    texts = [["" if x is None else str(x) for x in meta[found[name]]] for name in fields]
+    labels = np.array(texts, dtype=str).T
     make = averaged if replicates == "mean" else Screen
     return make(values, labels, np.asarray(genes, dtype=str), fields)
 
@@ -189,12 +197,13 @@ def _from_long_table(
 ) -> Screen:
     """A screen from one row per condition and gene; replicates are averaged gene by gene."""
     fields = [name for name in FIELDS if name in found]
-    conditions = list(zip(*(meta[found[name]] for name in fields), strict=True))
+    labels = np.array([meta[found[name]] for name in fields], dtype=str).T
+    conditions = [tuple(row) for row in one_spelling(labels, fields).tolist()]
     names, values = meta[found["gene"]], source.numbers([found["value"]])[:, 0]
     row, _, rows = encode(conditions, ())
     gene, _, genes = encode(names, ())
     flat = row * genes + gene
-    ordered, first, counts = np.unique(flat, return_index=True, return_counts=True)
+    ordered, first = np.unique(flat, return_index=True)
     if len(ordered) < len(flat) and replicates == "refuse":
         again = int(np.setdiff1d(np.arange(len(flat)), first)[0])
         line = source.lines[again] if source.lines else again + 2
@@ -202,10 +211,14 @@ def _from_long_table(
             f"line {line} repeats gene {names[again]!r} of {condition_name(conditions[again])}",
             hint=REPLICATES,
         )
-    profiles = np.full(rows * genes, np.nan)
-    profiles[ordered] = np.bincount(flat, values)[ordered] / counts
-    labels = list(dict.fromkeys(conditions))
-    return Screen(profiles.reshape(rows, genes), labels, list(dict.fromkeys(names)), fields)
+    known = ~np.isnan(values)
+    sums = np.bincount(flat[known], values[known], rows * genes)
+    counts = np.bincount(flat[known], minlength=rows * genes)
+    profiles = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return Screen(
+        profiles.reshape(rows, genes),
+        list(dict.fromkeys(conditions)), list(dict.fromkeys(names)), fields,
+    )  # fmt: skip
 
 
 def _from_npz(path: Path, columns: Mapping[str, str], replicates: Replicates) -> Screen:
