@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -542,3 +543,68 @@ def test_the_table_that_was_fitted_is_filled_as_it_was(seed):
     off = (imputer.fit_transform(given) - imputer.transform(given)) / np.nanstd(given, axis=0)
     assert imputer.converged_
     assert np.abs(off).max() < 0.05
+
+
+# The table in the documentation says what every column comes back as.
+
+WEEK = pandas.Series(pandas.date_range("2024-01-01", periods=5)).astype("datetime64[ns]")
+STEPS = pandas.Series([1, 2, 3, 4, 5])
+SHOWN = {
+    "pandas `float32`": STEPS.astype("float32"),
+    "pandas `Int64`, `UInt8`, ...": STEPS.astype("UInt8"),
+    "pandas `int64[pyarrow]`": STEPS.astype("int64[pyarrow]"),
+    "pandas `boolean`": pandas.Series([True, True, False, False, False], dtype="boolean"),
+    "pandas `category` of numbers": pandas.Series([1, 1, 3, 5, 5], dtype="category"),
+    "pandas `object` of numbers": STEPS.astype(object),
+    "pandas text of numbers": pandas.Series(["1", "2", "3", "4", "5"], dtype="string"),
+    "pandas `datetime64`": WEEK,
+    "pandas `datetime64`, time zone": WEEK.dt.tz_localize("Europe/Paris"),
+    "pandas `date32[day][pyarrow]`": WEEK.astype("date32[day][pyarrow]"),
+    "pandas `timedelta64`": WEEK - WEEK[0],
+    "polars `UInt8`, `Int64`, ...": polars.Series([1, 2, 3, 4, 5], dtype=polars.UInt8),
+    "polars `Decimal`": polars.Series([1, 2, 3, 4, 5]).cast(polars.Decimal(10, 2)),
+    "polars `Boolean`": polars.Series([True, True, False, False, False]),
+    "polars `Date`": polars.Series(WEEK.dt.date),
+    "polars `Datetime`, time zone": polars.Series(WEEK.dt.tz_localize("Europe/Paris")),
+    "NumPy `float32`": np.arange(1, 6).astype("f4"),
+    "NumPy `int64`": np.array([1, 2, -99, 4, 5]),
+    "NumPy `datetime64`": WEEK.to_numpy().astype("M8[s]"),
+    "NumPy masked": np.ma.array([1.0, 2, 0, 4, 5], mask=[0, 0, 1, 0, 0]),
+    "scipy sparse": sparse.csr_array(([1.0, 2, 4, 5], ([0, 1, 3, 4], [0] * 4)), (5, 1)),
+    "pandas text": pandas.Series(list("abcab")),
+    "pandas `object` of dates": pandas.Series(WEEK.dt.date),
+    "pandas `complex128`": STEPS + 1j,
+    "polars `Categorical`, `Time`": polars.Series(list("abcab"), dtype=polars.Categorical),
+}
+
+
+def shown(name):
+    column, x = SHOWN[name], np.arange(5.0)
+    if isinstance(column, pandas.Series):
+        column = column.where(np.arange(5) != 2) if column.dtype != object else column.mask(x == 2)
+        table = pandas.DataFrame({"x": x, "y": column})
+    elif isinstance(column, polars.Series):
+        gap = polars.when(polars.col("x") != 2).then(polars.col("y")).alias("y")
+        table = polars.DataFrame({"x": x, "y": column}).with_columns(gap)
+    elif sparse.issparse(column):
+        table = sparse.hstack([sparse.csr_array(([0.0, 1, 2, 3, 4], (range(5), [0] * 5))), column])
+    elif column.dtype.kind == "M":
+        table = np.stack([column, np.where(x == 2, np.datetime64("NaT"), column)], axis=1)
+    else:
+        table = np.ma.stack([column, column], axis=1) if np.ma.isMA(column) else None
+        column = np.where(x == 2, np.nan if column.dtype.kind == "f" else column, column)
+        table = np.stack([x, column], axis=1).astype(column.dtype) if table is None else table
+    try:
+        result = NTKImputer(ridge=1e-4, missing_values=-99).fit_transform(table)
+    except InputError as error:
+        return "refused, by name" if "column 'y'" in str(error) else str(error)
+    y = result["y"] if isinstance(result, pandas.DataFrame | polars.DataFrame) else result[:, 1]
+    value = f"{y[2]:.2g}" if isinstance(y[2], float | np.floating) else str(y[2])
+    return f"`{y.dtype}`, {value}"
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_documentation_says_what_comes_back(name):
+    guide = Path(__file__).parents[2] / "docs" / "guide" / "tables.md"
+    line = f"| {name} | {shown(name)} |"
+    assert line in guide.read_text().splitlines(), line

@@ -267,8 +267,9 @@ def _polars_numbers(series: Any) -> Array:
         series = series.cast(polars.Duration("us"))
     elif not (dtype.is_numeric() or dtype in (polars.Boolean, polars.Null)):
         raise TypeError("text, a time of day or a list")
-    days = series.to_physical().cast(polars.Float64).fill_null(np.nan).to_numpy()
-    return days / DAY if dtype.is_temporal() else days
+    if dtype.is_temporal():
+        return series.to_physical().cast(polars.Float64).fill_null(np.nan).to_numpy() / DAY
+    return series.cast(polars.Float64).fill_null(np.nan).to_numpy()
 
 
 def _days(stamps: NDArray[Any]) -> Array:
