@@ -79,7 +79,7 @@ class ImageArray:
     def within_bounds(self, missing: Mask, values: Array) -> Array:
         """Values (*grid, channels) that are clipped to the bounds where they are missing."""
         bounds, gaps = self.options.bounds, self._each(missing)
-        if bounds is None:
+        if bounds is None or bounds == (None, None):
             return values
         if isinstance(bounds, str):
             known = channels_last(self.original, self.options.channel_axis)
@@ -161,9 +161,10 @@ def read_image(image: ArrayLike, options: GridOptions) -> ImageArray:
     nan = nan if nan is not None and nan.any() else None
     scale = 1.0
     if original.dtype.kind == "f" and original.dtype.itemsize >= 8:
-        finite = np.isfinite(values)
-        ends = (np.min(values, initial=0, where=finite), np.max(values, initial=0, where=finite))
-        if max(-ends[0], ends[1]) > np.finfo(np.float64).max * 2.0**-64:  # sums would overflow
+        largest = max(-values.min(), values.max())
+        if not np.isfinite(largest):
+            largest = np.max(np.abs(values), initial=0, where=np.isfinite(values))
+        if largest > np.finfo(np.float64).max * 2.0**-64:  # sums would overflow
             scale = 2.0**64
             values = np.divide(values, scale, dtype=values.dtype)
     if options.alpha:
@@ -201,11 +202,13 @@ def _check_known(values: NDArray[Any], known: Mask) -> None:
             np.max(values, where=where, initial=lowest),
         )
 
-    low, high = ends(known)
+    low, high = values.min(), values.max()
+    if not (np.isfinite(low) and np.isfinite(high)) or _suspicious(low) or _suspicious(high):
+        low, high = ends(known)  # ten times slower
     if not (np.isfinite(low) and np.isfinite(high)):
         _refuse_infinity(values, known)
     for value in {low, high}:
-        if not np.isclose(float(value), SENTINELS, rtol=1e-6, atol=0).any():
+        if not _suspicious(value):
             continue
         others = known & (values != value)
         first, last = map(float, ends(others))
@@ -215,6 +218,10 @@ def _check_known(values: NDArray[Any], known: Mask) -> None:
                 f"mark for missing ones. Try: missing_values={value} (--nodata={value}).",
                 UserWarning,
             )
+
+
+def _suspicious(value: float) -> bool:
+    return bool(np.isclose(float(value), SENTINELS, rtol=1e-6, atol=0).any())
 
 
 def _refuse_infinity(values: NDArray[Any], known: Mask) -> None:
