@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from ntkfill import Inpainter, Uncertainty
 from ntkfill.grids.holdout import crops, hold_out_like, holes, pattern_period
 
 
@@ -132,3 +133,50 @@ def every_second_row(shape):
 )
 def test_period_of_gaps_that_repeat(missing, period):
     assert pattern_period(missing, missing.ndim - (missing.shape[-1] == 2)) == period
+
+
+@pytest.mark.parametrize(
+    ("shape", "box"),
+    [
+        ((300,), np.s_[:12]),
+        ((300,), np.s_[-12:]),
+        ((90, 80), np.s_[:, -10:]),
+        ((90, 80), np.s_[:16, :16]),
+        ((20, 30, 30), np.s_[-4:]),
+    ],
+)
+def test_a_hole_at_the_border_is_held_out_beside_itself(shape, box):
+    """It has known entries on one side only, and so has what is held out."""
+    missing = np.zeros(shape, bool)
+    missing[box] = True
+    holdout = hold_out_like(missing)
+    both = holdout.mask | missing
+    assert ndimage.label(both)[1] == 1
+    assert deepest(both) == 2 * deepest(missing)
+
+
+def test_less_is_held_out_beside_a_border_where_too_little_would_stay():
+    frame = np.ones((40, 40), bool)
+    frame[12:-12, 12:-12] = False
+    holdout = hold_out_like(frame)
+    assert 0 < len(holdout) <= 0.4 * (~frame).sum()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [1, 24])
+def test_intervals_at_the_border_hold_what_they_say(columns):
+    """Calibrated on gaps between known pixels, those of 12 samples at both ends were infinite."""
+    inside, width = [], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        length = 400 if columns == 1 else 64
+        truth = 5 * np.linspace(0, 1, length)[:, None] + rng.normal(0, 0.3, (length, columns))
+        truth = truth[:, 0] if columns == 1 else truth
+        missing = np.zeros(truth.shape, bool)
+        missing[:12] = missing[-12:] = True
+        done = Inpainter().fill(truth, missing, interval=0.9, uncertainty=Uncertainty(samples=8))
+        lower, upper = done.interval.lower, done.interval.upper
+        inside.append(((lower <= truth) & (truth <= upper))[missing].mean())
+        width.append((upper - lower)[missing].mean())
+    assert 0.85 < np.mean(inside) < 0.97
+    assert np.mean(width) < 4

@@ -23,6 +23,9 @@ MAX_HOLES, MAX_PLACES, MAX_HALVINGS = 16, 64, 4
 # A copy may overlap the missing holes by this share of its size; all copies together hold out at
 # most this share of the entries outside holes.
 MAX_OVERLAP, MAX_COPIED = 0.1, 0.25
+# What lies beside a hole at the border may be this share of the known entries: half as deep it
+# would say too little of the error.
+MAX_BESIDE = 0.4
 # Periods of a mask that are tested. A phase of the grid is never known if less than this share of
 # the expected number of known entries is known there, where at least so many are expected.
 PERIODS, NEVER_KNOWN, MIN_EXPECTED = range(2, 9), 0.1, 20
@@ -177,14 +180,19 @@ def crops(missing: Mask, weight: NDArray[np.float64], axes: int | None = None) -
 
 
 def _copied_holes(in_holes: Mask, rng: np.random.Generator) -> Mask:
-    """Copies of the largest holes at random places that overlap little with the holes."""
+    """Copies of the largest holes at random places that overlap little with the holes; of those at
+    the border of the grid, beside themselves, so that they too have no known entries beyond."""
     labels, _ = ndimage.label(in_holes, structure=np.ones((3,) * in_holes.ndim))
     boxes = ndimage.find_objects(labels)
-    shapes = [labels[box] == k for k, box in enumerate(boxes, start=1)]
-    shapes = sorted(shapes, key=lambda shape: -int(shape.sum()))[:MAX_HOLES]
+    found = [(box, labels[box] == k) for k, box in enumerate(boxes, start=1)]
+    found = sorted(found, key=lambda one: -int(one[1].sum()))[:MAX_HOLES]
     copied = np.zeros_like(in_holes)
     left = MAX_COPIED * (in_holes.size - in_holes.sum())
-    for shape in shapes:
+    for origin, shape in found:
+        if (beside := _beside(origin, shape, in_holes, copied)) is not None:
+            copied |= beside
+            left -= int(beside.sum())
+            continue
         for _ in range(MAX_HALVINGS):
             box = None
             if shape.sum() <= left:
@@ -195,6 +203,27 @@ def _copied_holes(in_holes: Mask, rng: np.random.Generator) -> Mask:
                 break
             shape = shape[(slice(None, None, 2),) * shape.ndim]
     return copied & ~in_holes
+
+
+def _beside(box: Crop, shape: Mask, in_holes: Mask, copied: Mask) -> Mask | None:
+    """The known entries around a hole at the border of the grid, as far as the hole is deep; none
+    where too few would be left, and None for a hole inside."""
+    ends = itertools.product(enumerate(zip(box, in_holes.shape, strict=True)), (0, -1))
+    if not any(
+        (along.stop == whole if end else along.start == 0) and shape.take(end, axis).any()
+        for (axis, (along, whole)), end in ends
+    ):
+        return None
+    hole = np.zeros_like(in_holes)
+    hole[box] = shape
+    apart = ndimage.distance_transform_cdt(~hole, "chessboard")
+    width = int(ndimage.distance_transform_cdt(hole, "chessboard").max())
+    room = MAX_BESIDE * (~in_holes).sum() - copied.sum()
+    while True:
+        beside = (apart <= width) & ~(in_holes | copied)
+        if beside.sum() <= room or not width:
+            return np.asarray(beside)
+        width = 0 if copied.any() else width // 2
 
 
 def _place(shape: Mask, taken: Mask, rng: np.random.Generator) -> Crop | None:
