@@ -137,7 +137,22 @@ def test_uncertainty_of_dates_is_durations_and_dates(library):
     assert low.dtype == high.dtype == done.values["y"].dtype
     at = int(np.flatnonzero(GAPS)[0])
     assert low[at] <= done.values["y"][at] <= high[at]
+    assert low[0] == high[0] == frame["y"][0]
     assert std[0] == datetime.timedelta(0) < std[at] < datetime.timedelta(days=60)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "array"])
+def test_dates_without_any_entry_stay_missing(library):
+    empty = pandas.Series([pandas.NaT] * N, dtype="datetime64[us]").dt.tz_localize("Asia/Tokyo")
+    frame = beside(empty, z=empty - empty)
+    frame = polars.from_pandas(frame) if library == "polars" else frame
+    if library == "array":
+        frame = np.stack([DAYS, np.full(N, np.datetime64("NaT"))], axis=1)
+    with pytest.warns(UserWarning, match="dates stay missing"):
+        done = NTKImputer().impute(frame)
+    missing = done.values["y"] if library != "array" else done.values[:, 1]
+    assert missing.dtype == (frame.dtype if library == "array" else frame["y"].dtype)
+    assert (missing.is_null() if library == "polars" else pandas.isna(missing)).all()
 
 
 # What stands for a missing entry.
@@ -433,6 +448,10 @@ def test_an_indicator_has_columns_of_its_own():
         assert list(result.columns) == [*"abcd", "missingindicator_b"]
         assert np.asarray(result)[:, 4].tolist() == GAPS.tolist()
     assert NTKImputer(add_indicator=True).fit_transform(HOLED).shape == (N, 5)
+    frame = pandas.DataFrame(HOLED, columns=LABELS["tuples"])
+    result = NTKImputer(add_indicator=True).fit_transform(frame)
+    assert list(result.columns)[4] == ("missingindicator_a", 2)
+    assert list(result.columns.names) == ["l", "k"]
 
 
 # Signatures.

@@ -157,9 +157,9 @@ def _some(names: Sequence[Any]) -> str:
 def _uncountable(table: Any, columns: int) -> Mask:
     """Where a table holds dates or truth values, which no number stands for: (n, m) or (m,)."""
     if kind(table) == "pandas":
-        return np.array([_type(_series(table, j)) == "boolean" for j in range(columns)]) | _dates(
-            table, columns
-        )
+        return np.array(
+            [_type(_series(table, j)) == "boolean" for j in range(columns)]
+        ) | date_columns(table, columns)
     if kind(table) == "polars":
         return np.array([dtype.is_temporal() or str(dtype) == "Boolean" for dtype in table.dtypes])
     array = table if sparse.issparse(table) else np.asarray(table)
@@ -168,7 +168,7 @@ def _uncountable(table: Any, columns: int) -> Mask:
     return np.full(columns, array.dtype.kind in "bmM")
 
 
-def _dates(table: Any, columns: int) -> Mask:
+def date_columns(table: Any, columns: int) -> Mask:
     """Which columns hold dates or durations."""
     if kind(table) == "pandas":
         found = (_type(_series(table, j)) for j in range(columns))
@@ -280,7 +280,7 @@ def _days(stamps: NDArray[Any]) -> Array:
 
 def _stamps(days: Array, code: str, like: Array) -> NDArray[Any]:
     """Dates ("M") or durations ("m") of these days, whole where all known ones (`like`) are."""
-    whole = bool((like == np.rint(like)).all())
+    whole = like.size > 0 and bool((like == np.rint(like)).all())
     counts = np.rint(days) * DAY if whole else np.rint(days * DAY)
     stamps = as_whole(np.nan_to_num(counts), np.int64).view(f"{code}8[us]")
     return np.where(np.isnan(days), np.array("NaT", stamps.dtype), stamps)
@@ -398,6 +398,9 @@ def write(
     if appended is not None:
         extra = _frame(appended, names[len(places) :], given, getattr(table, "index", None))
         if given == "pandas":
+            if result.columns.nlevels > 1:
+                extra.columns = type(result.columns).from_tuples(names[len(places) :])
+            extra.columns.names = result.columns.names
             result = sys.modules["pandas"].concat([result, extra], axis=1)
         else:
             result = result.hstack(extra)
@@ -412,7 +415,7 @@ def write_amounts(
     >>> write_amounts([[0.0]], np.ones((1, 1)), np.array([True]), np.array(["x"]), "", spans=True)
     array([[1.]])
     """
-    given, dates, values = kind(table), _dates(table, values.shape[1])[kept], values[:, kept]
+    given, dates, values = kind(table), date_columns(table, values.shape[1])[kept], values[:, kept]
     if given == "array" and dates.any():
         code = "m" if spans else np.asarray(table).dtype.kind
         return _frame(_stamps(values, code, values), names, library)
@@ -504,11 +507,11 @@ def _pandas_column(series: Any, values: Array, gaps: Mask) -> Any:
 
 def _polars_column(series: Any, values: Array, gaps: Mask) -> Any:
     polars, dtype = sys.modules["polars"], series.dtype
-    if dtype == polars.Duration:
-        return polars.Series(_stamps(values, "m", values[~gaps])).cast(dtype)
     if dtype.is_temporal():
-        counts = polars.Series(_stamps(values, "M", values[~gaps]).view(np.int64))
-        return counts.cast(polars.Datetime("us", getattr(dtype, "time_zone", None))).cast(dtype)
+        stamps = polars.Series(_stamps(values, "Mm"[dtype == polars.Duration], values[~gaps]))
+        if getattr(dtype, "time_zone", None) is not None:
+            stamps = stamps.dt.replace_time_zone("UTC").dt.convert_time_zone(dtype.time_zone)
+        return stamps.cast(dtype)
     if dtype == polars.Boolean:
         return polars.Series(values >= 0.5)
     if dtype.is_integer():

@@ -26,6 +26,7 @@ from .features import of_new_rows, read_features
 from .frames import (
     as_objects,
     column_labels,
+    date_columns,
     position,
     read,
     read_bounds,
@@ -271,7 +272,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             return model.filled, standard_deviations(model, holed, uncertainty)
 
         def in_form(numbers: Array, empty: float, *, spans: bool = False) -> Any:
-            whole = np.full(values.shape, empty)
+            whole = np.tile(empty + self._empty, (len(values), 1))
             whole[:, used] = numbers if spans else np.clip(numbers, *self._bounds[:, used])
             names = self.get_feature_names_out()[: self._kept.sum()]
             return write_amounts(X, whole, self._kept, names, self._library, spans=spans)
@@ -368,8 +369,13 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             names = as_objects(self._names)  # whatever they are
         if not self.add_indicator:
             return names[self._kept]
-        gaps = (f"missingindicator_{names[j]}" for j in self.indicator_.features_)
-        return np.concatenate([names[self._kept], np.array(list(gaps), dtype=object)])
+        gaps = [
+            (f"missingindicator_{name[0]}", *name[1:])
+            if isinstance(name, tuple)
+            else f"missingindicator_{name}"
+            for name in names[self.indicator_.features_]
+        ]
+        return np.concatenate([names[self._kept], as_objects(gaps)])
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """In which container `transform`, `fit_transform` and `impute` return a table.
@@ -411,12 +417,17 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         self._used = filled_in
         if self.column_features is not None:
             self._used = np.full(len(filled_in), filled_in.any())
+        # What columns without any entry are filled with; there is no date that stands for nothing.
+        dates = date_columns(table, len(self._used))
+        self._empty = np.where(dates, np.nan, 0.0)
         self._kept = self._used | self.keep_empty_features
         self._bounds = read_bounds(self.bounds, values, self._names)
         empty = np.flatnonzero(~self._used)
         if len(empty):
             names = ", ".join(str(j if self._names is None else self._names[j]) for j in empty[:5])
             done = "filled with zeros" if self.keep_empty_features else "dropped"
+            if self.keep_empty_features and dates[empty].any():
+                done += " (dates stay missing)"
             warn(f"no known entry in {len(empty)} columns, which are {done}: {names}", UserWarning)
         if self.add_indicator:
             self.indicator_ = MissingIndicator(error_on_new=False).fit(values)
@@ -470,7 +481,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
     def _write(self, table: Any, values: Array, found: Array | None) -> Any:
         """Known entries as they were, the others as they were found, in the form of the input."""
-        filled, missing = np.zeros_like(values), np.isnan(values)
+        filled, missing = np.tile(self._empty, (len(values), 1)), np.isnan(values)
         if found is not None:
             filled[:, self._used] = np.clip(found, *self._bounds[:, self._used])
         filled = np.where(missing, filled, values)
