@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError
+from ..errors import InputError, sentence
 from ..explanation import Explanation
 from ..io.cache import Cache, MemoryCache, resolve_cache
 from ..kernels.table import Array
@@ -146,6 +147,12 @@ def inpaint(image: ArrayLike, mask: ArrayLike | None = None, **options: Any) -> 
     >>> bool(np.all(filled[~holes] == image[~holes])), bool(abs(filled - image).max() < 2)
     (True, True)
     """
+    names = list(inspect.signature(Inpainter).parameters)
+    for name in options.keys() - set(names):
+        of_fill = name in ("return_std", "interval", "uncertainty")
+        close = difflib.get_close_matches(name, names, 1)
+        hint = f"Inpainter(...).fill(image, mask, {name}=...)" if of_fill else " or ".join(close)
+        raise TypeError(sentence(f"inpaint has no option {name!r}", "", "", hint))
     return Inpainter(**options).fill(image, mask).values
 
 
@@ -321,6 +328,10 @@ class Inpainter:
                     "channels must miss the same pixels",
                     hint="inpainter.fill, which takes a mask for each channel",
                 )
+        if mask is None and not missing.any():
+            raise InputError(
+                "nothing is missing in the image that fit got", hint="inpainter.fit(mask=mask)"
+            )
         check_mask(missing, inverted=mask is not None)
         self._fit(source, missing, options, MemoryCache(resolve_cache(options.cache)))
         return self

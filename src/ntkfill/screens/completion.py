@@ -13,7 +13,7 @@ from ..runtime.resources import require
 from ..uncertainty import Interval, Uncertainty
 from ..uncertainty.conformal import check_level
 from .features import encode
-from .methods.baselines import Method
+from .methods.baselines import Method, check_method
 from .methods.ntk import NTK
 from .screen import Conditions, Screen, check_trainable, condition_name, one_spelling
 from .uncertainty import fit_error_model
@@ -83,6 +83,7 @@ def complete(
     if interval is not None:
         check_level(interval)
     method = NTK() if method is None else method
+    check_method(method)
     known = check_trainable(screen)
     labels = screen.pairs()
     if conditions is not None:

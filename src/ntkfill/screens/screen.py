@@ -230,6 +230,13 @@ def condition_name(labels: Iterable[object]) -> str:
 
 def check_trainable(screen: Screen) -> Screen:
     """The measured conditions; refuses contexts without a profile and genes that do not vary."""
+    if not isinstance(screen, Screen):
+        simulated = isinstance(getattr(screen, "screen", None), Screen)
+        raise InputError(
+            "screen must be a Screen",
+            got=type(screen).__name__,
+            hint="its attribute screen" if simulated else "ntkfill.screens.read(path)",
+        )
     known = screen.known
     if len(known) == 0:
         raise InputError("no condition of the screen is measured")

@@ -12,7 +12,7 @@ from ...errors import InputError
 from ...kernels.table import Array
 from ...runtime.resources import single_blas_thread
 from ..features import unit_rows
-from ..methods.baselines import CellMean, Method
+from ..methods.baselines import CellMean, Method, check_method
 from ..methods.ntk import NTK
 from ..screen import Screen, check_trainable
 from .scores import SCORES, PairedTest, cosine, paired_test, pearson, r2, rank_among
@@ -96,6 +96,8 @@ def evaluate(
     known = check_trainable(screen)
     if not methods:
         raise InputError("methods must not be empty")
+    for method in methods.values():
+        check_method(method)
     splitting = KFold() if splitting is None else splitting
     splits = list(splitting.splits(known))
     if not splits:

@@ -24,6 +24,17 @@ class Method(Protocol):
         """Profiles of shape (conditions, genes)."""
 
 
+def check_method(method: object) -> None:
+    """Refuse a name or a class where a method is needed."""
+    if isinstance(method, type) or not isinstance(method, Method):
+        got = method.__name__ if isinstance(method, type) else repr(method)
+        raise InputError(
+            "method must be an instance with a method predict",
+            got=got,
+            hint="ntkfill.screens.NTK()",
+        )
+
+
 @dataclass(frozen=True)
 class CellMean:
     """The mean over the training drugs of the same context (the mean over all for a new one).
