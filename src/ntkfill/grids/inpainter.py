@@ -59,7 +59,7 @@ class Info:
         Pixels that were filled.
     outside_receptive_field : bool array of shape (*grid)
         Missing pixels without a known one in the receptive field of any network; they are filled
-        with a constant.
+        with the level around them.
     distance : float array of shape (*grid) or None
         From each pixel to the nearest that is known in all channels, in pixels, 0 where known; with
         standard deviations only.
@@ -83,7 +83,7 @@ class Info:
 
     @property
     def n_outside_receptive_field(self) -> int:
-        """How many pixels are filled with a constant."""
+        """How many pixels are filled with no more than a level."""
         return int(self.outside_receptive_field.sum())
 
     @property

@@ -14,6 +14,7 @@ from ..nn.networks import Mixture, Sequential
 from ..observed import Mask, Observed
 from ..runtime.progress import Progress, stage
 from ..solvers.base import Factor, Report
+from .level import Level
 from .options import Refine
 from .patches import Refined, Refinement, refine_if_better
 from .plan import Plan
@@ -64,6 +65,9 @@ class GridModel:
         are a slice where all do.
     factors : tuple of tuple of Factor
         For each component and group; empty where there are many groups.
+    levels : tuple of Level or None
+        For each group: the level around deep holes, which is subtracted before the mean is; empty
+        where there are many groups.
     """
 
     network: Sequential | Mixture
@@ -72,6 +76,7 @@ class GridModel:
     centre: bool
     groups: tuple[tuple[Index | slice, Mask], ...]
     factors: tuple[tuple[Factor, ...], ...]
+    levels: tuple[Level | None, ...]
 
     @classmethod
     def fit(
@@ -92,7 +97,8 @@ class GridModel:
         factors = tuple(
             tuple(component.factor(known) for _, known in kept) for component in components
         )
-        return cls(network, components, missing, centre, tuple(groups), factors)
+        levels = tuple(Level.fit(known) if centre else None for _, known in kept)
+        return cls(network, components, missing, centre, tuple(groups), factors, levels)
 
     def refit(self, missing: Mask) -> GridModel:
         """The same networks for another mask."""
@@ -108,6 +114,12 @@ class GridModel:
             return self.factors[component][group]
         return self.components[component].factor(self.groups[group][1])
 
+    def level(self, group: int) -> Level | None:
+        """The level around the deep holes of a group."""
+        if self.levels:
+            return self.levels[group]
+        return Level.fit(self.groups[group][1]) if self.centre else None
+
     def complete(
         self, pixels: Array, progress: Progress | None = None
     ) -> tuple[Array, tuple[Report, ...]]:
@@ -119,6 +131,9 @@ class GridModel:
         for g, (channels, known) in enumerate(self.groups):
             y = np.ascontiguousarray(pixels[known][:, channels])  # (n_known, m)
             total = np.zeros(1, pixels.dtype)
+            if (level := self.level(g)) is not None:
+                around = level(pixels[..., channels]).astype(pixels.dtype)
+                y, total = y - around[known], around[~known]
             for c, component in enumerate(self.components):
                 share = progress and stage(progress, len(reports), count)
                 done = fit(self.factor(c, g), y, centre=self.centre, progress=share)
@@ -165,6 +180,10 @@ class GridModel:
             plan = component.plan
             found = weights(factors[0], plan.index(at), centred=self.centre)
             total += plan.weight * plan.window(found.reshape(plan.torus))
+        if (level := self.level(0)) is not None:
+            plan, inside = self.components[0].plan, -total
+            inside[np.unravel_index(plan.index(at), plan.torus)] += 1.0
+            total += level.adjoint(inside[..., None])[..., 0]
         return total
 
     def adjoint(self, gradient: Array) -> Array:
@@ -176,12 +195,15 @@ class GridModel:
             result[..., channels] -= wanted
             if not wanted.any():
                 continue
+            total = np.zeros(wanted.shape)
             for c, component in enumerate(self.components):
                 plan = component.plan
                 flat = plan.embed(wanted).reshape(-1, wanted.shape[-1])
                 found = adjoint(self.factor(c, g), flat, centred=self.centre)
-                back = plan.window(found.reshape(*plan.torus, -1))
-                result[..., channels] += plan.weight * back
+                total += plan.weight * plan.window(found.reshape(*plan.torus, -1))
+            if (level := self.level(g)) is not None:
+                total += level.adjoint(wanted - total)
+            result[..., channels] += total
         return result
 
     def kernel_row(self, at: tuple[int, ...]) -> Array:

@@ -1,0 +1,72 @@
+"""The level around deep holes, subtracted before the solve and added to what it predicts.
+
+Far from all known pixels the kernel is a constant, so that a fill tends to one number, the mean of
+all known pixels, whatever surrounds the hole. Removed first instead is the trend around holes: an
+average of the known pixels, weighted by a smooth function of distance on the scale of the hole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft, ndimage
+
+from ..kernels import convolve
+from ..kernels.stationary import squared_distances
+from ..kernels.table import Array
+from ..observed import Mask
+from ..runtime.resources import workers
+from .holdout import holes
+
+# Holes at least so deep have a level of their own: scattered gaps are near to known pixels.
+MIN_DEPTH = 4
+# Weights (1 + (distance / (WIDTH depth))^2)^-STEEPNESS, for the depth of the deepest hole.
+WIDTH, STEEPNESS = 2.0, 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """Weighted averages of the known pixels, around every pixel."""
+
+    known: Mask  # (*grid)
+    spectrum: Array  # of the weights, on a grid twice as large
+    total: Array  # (*grid), the sums of the weights of known pixels
+
+    @classmethod
+    def fit(cls, known: Mask) -> Level | None:
+        """None where no hole is deep."""
+        if not known.any():
+            return None
+        # Unknown pixels around a picture tell it nothing: what reaches its border has no level.
+        labels, _ = ndimage.label(holes(~known, MIN_DEPTH))
+        border = np.ones(known.shape, bool)
+        border[(slice(1, -1),) * known.ndim] = False
+        deep = (labels > 0) & ~np.isin(labels, labels[border])
+        if not deep.any():
+            return None
+        width = WIDTH * int(ndimage.distance_transform_cdt(deep, "chessboard").max())
+        shape = tuple(fft.next_fast_len(2 * side, real=True) for side in known.shape)
+        squares = squared_distances(shape)
+        spectrum = fft.rfftn((1.0 + squares / width**2) ** -STEEPNESS, workers=workers()).real
+        total = _convolved(known[..., None].astype(np.float64), spectrum)[..., 0]
+        return cls(known, spectrum, total)
+
+    def __call__(self, pixels: Array) -> Array:
+        """Of pixels (*grid, channels), of which those that are missing are not read."""
+        first = pixels[self.known][0]  # so that constants stay exact
+        around = _convolved(np.where(self.known[..., None], pixels - first, 0.0), self.spectrum)
+        return around / self.total[..., None] + first
+
+    def adjoint(self, gradient: Array) -> Array:
+        """Weights of the known pixels in sum(gradient * level), both (*grid, channels)."""
+        return _convolved(gradient / self.total[..., None], self.spectrum) * self.known[..., None]
+
+
+def _convolved(x: Array, spectrum: Array) -> Array:
+    """x (*grid, m) times the weights; opposite sides of the grid are far from each other."""
+    grid = x.shape[:-1]
+    shape = [fft.next_fast_len(2 * side, real=True) for side in grid]
+    around = [(0, 0)] + [(0, whole - side) for whole, side in zip(shape, grid, strict=True)]
+    product = convolve(np.pad(np.moveaxis(x, -1, 0), around), spectrum)
+    return np.moveaxis(product[(slice(None), *map(slice, grid))], 0, -1)
