@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from .uncertainty.conformal import Interval
+from .uncertainty.intervals import Interval
 
 InfoType = TypeVar("InfoType")
 

@@ -25,7 +25,7 @@ from ..runtime.progress import reporter, stage
 from ..selection import Choice
 from ..solvers.base import Report
 from ..uncertainty import Interval, Uncertainty
-from ..uncertainty.conformal import check_level
+from ..uncertainty.intervals import check_level
 from . import serialization
 from .explain import explain
 from .image import ImageArray, check_mask, read_image, read_mask

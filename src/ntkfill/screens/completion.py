@@ -11,7 +11,7 @@ from ..observed import Mask
 from ..result import Filled
 from ..runtime.resources import require
 from ..uncertainty import Interval, Uncertainty
-from ..uncertainty.conformal import check_level
+from ..uncertainty.intervals import check_level
 from .features import encode
 from .methods.baselines import Method, check_method
 from .methods.ntk import NTK

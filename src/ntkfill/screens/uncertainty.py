@@ -2,7 +2,7 @@
 
 Works for any method. Measured conditions are held out by cross-validation and predicted. The scale
 of an error is modelled as the product of a gene, a context and a drug effect; the errors over these
-scales calibrate intervals (`ntkfill.uncertainty.conformal`).
+scales calibrate intervals (`ntkfill.uncertainty.intervals`).
 """
 
 from __future__ import annotations

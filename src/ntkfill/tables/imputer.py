@@ -20,7 +20,7 @@ from ..nn import Sequential
 from ..result import Filled
 from ..selection import Choice
 from ..uncertainty import Uncertainty
-from ..uncertainty.conformal import check_level
+from ..uncertainty.intervals import check_level
 from .explain import explanation
 from .features import of_new_rows, read_features
 from .frames import (

@@ -1,6 +1,6 @@
 """Uncertainty of a completion: posteriors, their scale and calibrated intervals."""
 
-from .conformal import Interval, Scores, likelihood_ratio_weights
+from .intervals import Interval, Scores, likelihood_ratio_weights
 from .options import Uncertainty
 from .posterior import Posterior, SampledVariance
 from .scale import local_scale, two_way_scale
