@@ -70,6 +70,8 @@ READERS: list[tuple[list[str], list[str]]] = [
 LARGE = [*NET, "--mask", "large-mask.png", "-o", "out.png"]
 WRITERS = {
     "inpaint": (["inpaint", "large.png", *LARGE, "--std", "std.npy"], ["out.png", "std.npy"]),
+    "inpaint .tif": (["inpaint", "large.png", *LARGE[:-1], "out.tif"], ["out.tif"]),
+    "inpaint .jpg": (["inpaint", "large.png", *LARGE[:-1], "out.jpg"], ["out.jpg"]),
     "heatmap": (["heatmap", "large.png", *LARGE, "--at", "3,3"], ["out.png"]),
     "impute": (
         ["impute", "table.csv", "-o", "out.csv", "--std", "std.csv"],

@@ -6,11 +6,13 @@ import stat
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ntkfill import InputError
 from ntkfill.cli import main
 from ntkfill.cli.common import DONE, FAILED, TERMINATED
+from ntkfill.io import images
 from ntkfill.io.files import replacing
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes, owners and pipes")
@@ -109,6 +111,30 @@ def test_failures_leave_nothing(error):
     with pytest.raises(InputError if isinstance(error, OSError) else error):
         fail()
     assert (os.listdir(), Path("out.txt").read_text()) == (["out.txt"], "old")
+
+
+@posix
+@pytest.mark.parametrize("suffix", [".npy", ".tif", ".jpg", ".png"])
+@pytest.mark.parametrize("short", [1, 60, 600])
+def test_the_last_bytes_do_not_fit(attack, suffix, short):
+    """NumPy's and Pillow's own writers say nothing then."""
+    resource = pytest.importorskip("resource")
+    pixels = np.random.default_rng(0).integers(0, 255, (50, 60), np.uint8)
+    path, image = Path(f"out{suffix}"), images.Stored(pixels, None)
+    images.write(path, image)
+    whole = path.read_bytes()
+
+    def action():
+        most = resource.RLIM_INFINITY
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) - short, most))
+        try:
+            images.write(path, image)
+        except InputError:
+            return 1
+        return 0
+
+    assert attack.forked(action) == 1
+    assert path.read_bytes() == whole
 
 
 SCREEN = "cell,drug,g,h\n" + "".join(

@@ -17,7 +17,7 @@ import platformdirs
 
 from ..errors import InputError
 from ..kernels.table import Array, Axis
-from .files import UNFINISHED, open_regular, replacing
+from .files import UNFINISHED, CheckedFile, open_regular, replacing
 
 # Changes whenever the numbers or the layout of a stored table change.
 FORMAT = 2
@@ -130,7 +130,7 @@ class Cache:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
         entry = Entry(key, FORMAT, _digest(table, axes), table.nbytes, axes)
-        with replacing(data, follow=False) as path, open(path, "wb") as file:
+        with replacing(data, follow=False) as path, CheckedFile(path) as file:
             np.save(file, table, allow_pickle=False)
         with replacing(manifest, follow=False) as path:
             path.write_text(json.dumps(asdict(entry), indent=1), encoding="utf-8")

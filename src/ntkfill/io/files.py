@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import secrets
@@ -155,6 +156,17 @@ def naming(path: Path, what: str = "") -> Iterator[None]:
         hint = "pip install imagecodecs" if "imagecodecs" in str(error) else ""
         reason = _reason(error)
         raise InputError(f"{path} {what or 'cannot be read'}", got=reason, hint=hint) from error
+
+
+class CheckedFile(io.BufferedRandom):
+    """A file without a descriptor: what NumPy and Pillow write to one may be cut without an error
+    where the disk is full."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path, "w+"))
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import tifffile
@@ -143,13 +143,13 @@ def write(path: Path, image: Stored) -> None:
     check_target(path, image.array)
     suffix = path.suffix.lower()
     try:
-        with files.replacing(path) as draft:
+        with files.replacing(path) as draft, files.CheckedFile(draft) as file:
             if suffix == ".npy":
-                np.save(draft, image.array, allow_pickle=False)
+                np.save(file, image.array, allow_pickle=False)
             elif suffix in TIFF:
-                _write_tiff(draft, image)
+                _write_tiff(file, image)
             else:
-                _write_pillow(draft, image)
+                _write_pillow(file, image, "PNG" if suffix == ".png" else "JPEG")
     except InputError:
         raise
     except (ValueError, TypeError, KeyError) as error:
@@ -337,8 +337,8 @@ def _refuse_16_bit_colour(path: Path, image: Image.Image) -> None:
         )
 
 
-def _write_pillow(draft: Path, image: Stored) -> None:
-    jpeg = draft.suffix.lower() != ".png"
+def _write_pillow(file: IO[bytes], image: Stored, kind: str) -> None:
+    jpeg = kind == "JPEG"
     kept = METADATA[".jpg" if jpeg else ".png"]
     metadata = {name: value for name, value in image.metadata.items() if name in kept}
     if "text" in metadata:
@@ -347,7 +347,7 @@ def _write_pillow(draft: Path, image: Stored) -> None:
             metadata["pnginfo"].add_itxt(name, text)
     if jpeg:
         metadata["quality"] = 95
-    Image.fromarray(image.array).save(draft, **metadata)
+    Image.fromarray(image.array).save(file, format=kind, **metadata)
 
 
 def _read_tiff(path: Path, limit: int, palette: bool) -> Stored:
@@ -464,7 +464,7 @@ def _numbers(text: str) -> tuple[float, ...]:
         return ()
 
 
-def _write_tiff(draft: Path, image: Stored) -> None:
+def _write_tiff(file: IO[bytes], image: Stored) -> None:
     array, tiff = image.array, image.tiff
     options: dict[str, Any] = {"metadata": None, "software": False}
     if tiff is not None:
@@ -486,4 +486,4 @@ def _write_tiff(draft: Path, image: Stored) -> None:
         options["iccprofile"] = image.metadata.get("icc_profile")
         if "dpi" in image.metadata:
             options |= {"resolution": tuple(map(float, image.metadata["dpi"])), "resolutionunit": 2}
-    tifffile.imwrite(draft, array, **options)
+    tifffile.imwrite(file, array, **options)
