@@ -43,23 +43,29 @@ def test_outside_the_receptive_field_the_level_is_that_of_the_rim():
 @pytest.mark.parametrize("pattern", [0.5, 0.9])
 def test_scattered_gaps_have_no_level(pattern):
     missing = np.random.default_rng(0).random((64, 64)) < pattern
-    assert Level.fit(~missing) is None
+    assert Level.fit(~missing, 4) is None
+
+
+def test_holes_that_networks_see_across_have_no_level():
+    model = Inpainter(hourglass(4)).fit(mask=DISC).model_
+    assert model.levels == (None,)
+    assert Inpainter(hourglass(3)).fit(mask=DISC).model_.levels != (None,)
 
 
 def test_average_and_adjoint():
-    level = Level.fit(~DISC)
+    level = Level.fit(~DISC, 4)
     rng = np.random.default_rng(0)
     x, g = rng.normal(size=(2, *DISC.shape, 2))
     np.testing.assert_allclose(level(np.ones((*DISC.shape, 1))), 1.0)
     assert np.sum(level(x) * g) == pytest.approx(np.sum(x * level.adjoint(g)))
     np.testing.assert_array_equal(level(np.where(DISC[..., None], np.nan, x)), level(x))
-    flipped = Level.fit(~DISC[::-1])
+    flipped = Level.fit(~DISC[::-1], 4)
     np.testing.assert_allclose(flipped(x[::-1])[::-1], level(x), atol=1e-12)
 
 
 def test_weights_make_up_the_filled_value():
     image = steps(DISC.shape, 15)
-    inpainter = Inpainter(hourglass(4), rtol=1e-7).fit(mask=DISC)
+    inpainter = Inpainter(hourglass(3), rtol=1e-7).fit(mask=DISC)
     filled = inpainter.transform(image)
     for at in ((32, 25), (21, 30)):
         weights = inpainter.weights(at)

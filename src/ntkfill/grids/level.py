@@ -19,8 +19,9 @@ from ..observed import Mask
 from ..runtime.resources import workers
 from .holdout import holes
 
-# Holes at least so deep have a level of their own: scattered gaps are near to known pixels.
-MIN_DEPTH = 4
+# Holes have a level of their own where they are deeper than the networks see, or so deep anyway:
+# in smaller ones the mean does as well or better (docs/decisions/0003-centring.md).
+MIN_DEPTH = 100
 # Weights (1 + (distance / (WIDTH depth))^2)^-STEEPNESS, for the depth of the deepest hole.
 WIDTH, STEEPNESS = 2.0, 4.0
 
@@ -34,12 +35,12 @@ class Level:
     total: Array  # (*grid), the sums of the weights of known pixels
 
     @classmethod
-    def fit(cls, known: Mask) -> Level | None:
-        """None where no hole is deep."""
+    def fit(cls, known: Mask, reach: int) -> Level | None:
+        """None where no hole is deep; `reach` is the receptive radius of the networks."""
         if not known.any():
             return None
         # Unknown pixels around a picture tell it nothing: what reaches its border has no level.
-        labels, _ = ndimage.label(holes(~known, MIN_DEPTH))
+        labels, _ = ndimage.label(holes(~known, min(reach, MIN_DEPTH)))
         border = np.ones(known.shape, bool)
         border[(slice(1, -1),) * known.ndim] = False
         deep = (labels > 0) & ~np.isin(labels, labels[border])

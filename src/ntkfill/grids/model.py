@@ -97,7 +97,8 @@ class GridModel:
         factors = tuple(
             tuple(component.factor(known) for _, known in kept) for component in components
         )
-        levels = tuple(Level.fit(known) if centre else None for _, known in kept)
+        reach = max(component.plan.network.receptive_radius for component in components)
+        levels = tuple(Level.fit(known, reach) if centre else None for _, known in kept)
         return cls(network, components, missing, centre, tuple(groups), factors, levels)
 
     def refit(self, missing: Mask) -> GridModel:
@@ -118,7 +119,8 @@ class GridModel:
         """The level around the deep holes of a group."""
         if self.levels:
             return self.levels[group]
-        return Level.fit(self.groups[group][1]) if self.centre else None
+        reach = max(component.plan.network.receptive_radius for component in self.components)
+        return Level.fit(self.groups[group][1], reach) if self.centre else None
 
     def complete(
         self, pixels: Array, progress: Progress | None = None
