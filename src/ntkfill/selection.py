@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from .nn.networks import Mixture, Sequential
 from .observed import Mask
@@ -155,6 +156,35 @@ def stacked(
     best = np.round(best, 4)
     best[np.argmax(np.abs(best))] += 1 - best.sum()
     return np.round(best, 4)
+
+
+def convex(gram: NDArray[np.float64], count: float) -> NDArray[np.float64]:
+    """Stacking weights of predictors that are not negative and sum to one: as `stacked`, of all
+    predictors at once.
+
+    Parameters
+    ----------
+    gram : array of shape (k, k)
+        Mean products of the errors of k predictors.
+    count : float
+        The number of independent errors that these are the means of.
+
+    Returns
+    -------
+    array of shape (k,)
+
+    Examples
+    --------
+    >>> convex(np.array([[1.0, 2.0], [2.0, 5.0]]), count=1e9)
+    array([1., 0.])
+    """
+    size, mean = len(gram), float(np.trace(gram)) / len(gram)
+    if mean == 0.0:
+        return np.eye(size)[0]
+    root = np.linalg.cholesky(gram / mean + (SHRINKAGE / count + 1e-12) * np.eye(size))
+    # The least w^T A w with sum one is, but for its size, the w that minimises w^T A w - 2 sum(w).
+    weights, _ = nnls(root.T, np.linalg.solve(root, np.ones(size)))
+    return np.asarray(weights / weights.sum())
 
 
 def _summing_to_one(gram: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -119,23 +119,6 @@ def test_both_sides_are_the_kronecker_kernel(complete):
     np.testing.assert_allclose(filled.ravel()[~known], expected[~known], rtol=0, atol=1e-4)
 
 
-def test_plain_is_regression_on_the_other_columns_of_the_fill():
-    imputer = NTKImputer()
-    filled = imputer.fit_transform(HOLED)
-    model = imputer.model_
-    ridges = {int(j): group.ridge for group in model.groups for j in group.columns}
-    for j in range(TABLE.shape[1]):
-        known = ~MISSING[:, j]
-        others = np.delete(model.fill, j, axis=1)
-        vectors = np.hstack([others, np.ones((len(others), 1))])
-        kernel = NET.between(vectors)
-        block = kernel[np.ix_(known, known)]
-        block += ridges[j] * np.diagonal(block).mean() * np.eye(known.sum())
-        expected = kernel[np.ix_(~known, known)] @ np.linalg.solve(block, model.fill[known, j])
-        expected = expected * model.scale[j] + model.level[j]
-        np.testing.assert_allclose(filled[~known, j], expected, rtol=1e-8)
-
-
 def test_whole_rows_come_from_their_features_alone():
     train, new = slice(0, 30), slice(30, 40)
     imputer = NTKImputer(row_features=LEFT[train]).fit(HOLED[train])
@@ -180,14 +163,6 @@ def test_ahead_of_neighbours_on_real_tables(load):
         for x in (NTKImputer(), KNNImputer())
     )
     assert ours < theirs
-
-
-def test_columns_with_the_same_gaps_share_a_factor_and_do_not_see_each_other():
-    missing = np.zeros_like(MISSING)
-    missing[:10, :3] = True
-    imputer = NTKImputer().fit(np.where(missing, np.nan, TABLE))
-    groups = [group.columns.tolist() for group in imputer.model_.groups]
-    assert sorted(groups) == [[0, 1, 2], [3], [4], [5]]
 
 
 # The ways in which a table comes.

@@ -59,45 +59,6 @@ def test_hidden_entries_do_not_warn_of_their_own():
     assert len(told) == 1
 
 
-def test_sweeps_in_single_precision_are_those_in_double(monkeypatch):
-    single = NTKImputer(ridge=0.1).fit_transform(HOLED)
-    monkeypatch.setattr(models, "SINGLE", np.inf)
-    double = NTKImputer(ridge=0.1).fit_transform(HOLED)
-    np.testing.assert_allclose(single, double, rtol=0, atol=1e-4 * TABLE.std())
-    assert (single != double).any()
-
-
-def test_a_small_ridge_keeps_sweeps_in_double_precision(monkeypatch):
-    twice = np.vstack([HOLED, HOLED])  # rows that are alike: single precision would be singular
-    first = NTKImputer(ridge=1e-6).fit_transform(twice)
-    np.testing.assert_allclose(first[:60], first[60:], atol=1e-5)
-    monkeypatch.setattr(models, "SINGLE", 0.0)
-    with pytest.raises(InputError, match="singular"):
-        NTKImputer(ridge=1e-9).fit_transform(twice)
-
-
-def test_the_first_round_takes_some_rows_evenly_and_the_last_takes_all(monkeypatch):
-    monkeypatch.setattr(models, "SAMPLE", 10)
-    known, solved = [], models._solved
-
-    def watched(network, fill, gram, group, *dtype):
-        known.append((np.isnan(group.ridge), group))
-        return solved(network, fill, gram, group, *dtype)
-
-    monkeypatch.setattr(models, "_solved", watched)
-    imputer = NTKImputer()
-    filled = imputer.fit_transform(HOLED)
-    for group in imputer.model_.groups:
-        assert len(group.coefficients) == group.known.sum()
-    for first, group in known:
-        rows = np.flatnonzero(~MISSING[:, group.columns[0]])
-        assert group.known.sum() == (10 if first else len(rows))
-        assert not group.known[MISSING[:, group.columns[0]]].any()
-        assert group.known[rows[[0, -1]]].all()
-    mean = np.where(MISSING, np.nanmean(HOLED, axis=0), TABLE)
-    assert np.mean((filled - TABLE)[MISSING] ** 2) < 0.8 * np.mean((mean - TABLE)[MISSING] ** 2)
-
-
 def test_a_singular_kernel_is_solved_with_jitter_that_the_result_holds():
     twice, features = np.vstack([HOLED[:20]] * 2), np.vstack([LEFT[:20]] * 2)
     singular = NTKImputer(row_features=features, ridge=0.0).impute(twice)

@@ -54,6 +54,18 @@ def of_gram(
     return result
 
 
+def of_lengths(layers: Sequence[Layer], lengths: Array, kind: Kind = "ntk") -> Array:
+    """The kernel of vectors (n,) with themselves, from their squared lengths."""
+    nngp, ntk = lengths, np.zeros_like(lengths)
+    for layer in layers:
+        if isinstance(layer, Dense):
+            ntk = ntk + nngp
+        else:
+            nngp, derivative = cast(Activation, layer).dual(nngp, nngp, nngp)
+            ntk = derivative * ntk
+    return nngp if kind == "nngp" else ntk
+
+
 def of_vectors(
     layers: Sequence[Layer], left: Array, right: Array | None = None, kind: Kind = "ntk"
 ) -> Array:

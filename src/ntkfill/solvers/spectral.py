@@ -44,6 +44,11 @@ class Spectrum:
         own = np.square(self.vectors) @ inverse
         return coefficients / self.scale, coefficients / own[:, None]
 
+    def left_out_variance(self, ridge: float) -> float:
+        """The mean posterior variance of values left out, noise included."""
+        own = np.square(self.vectors) @ (1.0 / (self.values + ridge))
+        return self.scale * float(np.mean(1.0 / own))
+
     def choose(self, y: Array, ridges: tuple[float, ...] = RIDGES) -> float:
         """The ridge with the smallest mean squared error of values left out."""
         return ridges[int(np.argmin(self.errors(y, ridges)))]

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..completion import kernel_weights
 from ..explanation import Explanation
 from ..kernels.table import Array
-from .models import Entry
+from ..solvers.base import Factor
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A missing entry: the weights of the known entries that filled it, the kernel between them and
+    it, and their flat positions in the table."""
+
+    weights: Array  # (n_known,)
+    kernel: Array  # (n_known,)
+    places: NDArray[np.intp]  # (n_known,)
+
+    @classmethod
+    def of(cls, factor: Factor, cross: Array, places: NDArray[np.intp]) -> Entry:
+        """From the factor that filled it."""
+        weights = kernel_weights(factor, cross[:, None], centred=True)
+        return cls(weights[:, 0], cross, places)
 
 
 def explanation(
@@ -23,7 +41,7 @@ def explanation(
         places, weights, kernel = np.array([[row, column]]), np.ones(1), None
     else:
         rows, columns = np.divmod(entry.places, len(used))
-        places, kernel = np.stack([rows, used[columns]], axis=1), entry.cross
-        weights = kernel_weights(entry.factor, entry.cross[:, None], centred=True)[:, 0]
+        places, kernel = np.stack([rows, used[columns]], axis=1), entry.kernel
+        weights = entry.weights
     shares = values[tuple(places.T)]
     return Explanation((row, column), places, shares, weights, float(weights @ shares), kernel)

@@ -70,9 +70,12 @@ class Info:
 class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[misc, call-arg]
     """Fill in the gaps of a table by regression with neural tangent kernels.
 
-    Without features every column is regressed on the others, several times. With row features every
-    column is regressed on them, so that whole rows may be missing; with column features every row;
-    with both an entry is regressed on the features of its row and its column at once.
+    Without features every column is predicted from the others, round after round, by a stack of
+    kernel regressions (the network's and Laplace kernels whose metrics are learned) that takes what
+    was filled in as uncertain; fills stay within the range of the known entries of their column.
+    With row features every column is regressed on them, so that whole rows may be missing; with
+    column features every row; with both an entry is regressed on the features of its row and its
+    column at once.
 
     Parameters
     ----------

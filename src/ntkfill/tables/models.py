@@ -6,10 +6,8 @@ kernel of entries. None: every column is regressed on the others, round after ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import ClassVar, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,31 +17,21 @@ from ..errors import InputError, sentence
 from ..kernels import DenseKernel, Kronecker, two_sided
 from ..kernels.table import Array
 from ..nn import Sequential
-from ..nn.evaluate import Kind
-from ..nn.pairs import of_gram
 from ..observed import Mask, Observed
 from ..runtime.resources import parallel_for, require, single_blas_thread
 from ..solvers import CG, Cholesky, linalg
 from ..solvers.base import Factor, absolute_ridge
 from ..solvers.cg import CGFactor
 from ..solvers.cholesky import CholeskyFactor
-from ..solvers.spectral import Spectrum, mean_diagonal
+from ..solvers.spectral import mean_diagonal
+from .chained import Chained
+from .explain import Entry
 from .features import Features
 from .options import TableOptions
 from .selection import MAX_STEPS, Pattern, select_nuggets, select_ridges
 
-T = TypeVar("T")
-
-# Columns that are regressed on the same fill, at once: at most so many, and at most an eighth of
-# all, because a column that sees what its neighbours just became is predicted better.
-BATCH = 8
-# The first round, which starts from the means and selects the ridges, takes so many rows at most.
-SAMPLE = 600
 # Factors are kept up to this many bytes, and made again on demand beyond it.
 KEPT = 200_000_000
-# From this ridge on rounds are made in single precision, where rows that are nearly alike lose
-# up to 2e-4 of the diagonal; what is kept in the end is made in double precision.
-SINGLE = 3e-3
 # With features of both sides: the residual of the solve, and the nuggets where a ridge is given.
 RTOL, NUGGETS = 1e-5, (0.1, 0.1)
 
@@ -64,16 +52,6 @@ class Group:
         if self.lower is not None:
             return CholeskyFactor(kernel, self.known, self.lower, ridge)
         return Cholesky(ridge / absolute_ridge(1.0, kernel)).factor(kernel, self.known)
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """A missing entry: the factor that filled it, the kernel between the known entries and it, and
-    their flat positions in the table."""
-
-    factor: Factor
-    cross: Array  # (n_known,)
-    places: NDArray[np.intp]  # (n_known,)
 
 
 class TableModel(Protocol):
@@ -123,265 +101,6 @@ def fit_table(
     if right is not None:
         return Columns.fit(values, right, options)
     return Chained.fit(values, network, options)
-
-
-@dataclass(frozen=True, eq=False)
-class Chained:
-    """No features: columns regressed on each other.
-
-    The rows of the current fill, standardised, with a constant appended, are the feature vectors. A
-    column's own entries (and those of columns with exactly the same gaps, which are never there to
-    help) are left out of the features that it is predicted from.
-    """
-
-    jitter: ClassVar[float] = 0.0
-    network: Sequential
-    level: Array  # (m,)
-    scale: Array  # (m,)
-    fill: Array  # (n, m), standardised, as it was before the last regression
-    groups: tuple[Group, ...]  # of all columns, also those without gaps
-    filled: Array  # (n, m)
-    n_iter: int
-    message: str
-    options: TableOptions
-    later: dict[int, Group] = field(default_factory=dict, repr=False)  # regressed for new rows
-
-    @classmethod
-    def fit(cls, values: Array, network: Sequential, options: TableOptions) -> Chained:
-        """Regress the columns until they settle, then all of them once more on the same fill."""
-        require("the regressions", 6 * 8 * len(values) ** 2, hint="fewer rows")
-        level, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
-        scale = np.where(spread > 1e-12 * np.abs(level), spread, 1.0)
-        known = ~np.isnan(values)
-        fill = np.where(known, (values - level) / scale, 0.0)
-        # Selected in the first round only: later fills are made from the very values that are to
-        # be predicted, and would let it shrink from round to round.
-        ridge = np.nan if options.ridge == "loo" else float(options.ridge)
-        # Columns without gaps have no gap in common: each is regressed on all others.
-        unsorted = [
-            Group(part, rows, ridge, np.empty((0, 0)))
-            for columns, rows in Observed(fill, known).patterns()
-            for part in (np.split(columns, len(columns)) if rows.all() else [columns])
-        ]
-        counts = [int(group.known.sum()) for group in unsorted]
-        groups = [unsorted[k] for k in np.argsort(np.negative(counts), kind="stable")]
-        gappy = [k for k, group in enumerate(groups) if not group.known.all()]
-        change, n_iter = np.inf if gappy else 0.0, 0
-        with single_blas_thread():
-            while change >= options.tol and n_iter < options.max_iter and gappy:
-                n_iter += 1
-                before, gram = fill.copy(), _products(fill, fill)
-                for some in _batches(gappy):
-                    found = _regress(network, fill, gram, groups, some)
-                    columns = np.concatenate([groups[k].columns for k in some])
-                    old = fill[:, columns]
-                    for k in some:
-                        fill[np.ix_(~groups[k].known, groups[k].columns)] = found[k]
-                    new = fill[:, columns]
-                    gram += np.hstack([new, old]) @ np.hstack([new, -old]).T
-                change = _changed(before, fill, known)
-            filled = fill.copy()
-            found = _regress(network, fill, _products(fill, fill), groups, gappy, last=True)
-        for k in gappy:
-            filled[np.ix_(~groups[k].known, groups[k].columns)] = found[k]
-        filled = filled * scale + level
-        message, n_iter = _message(change, options), max(n_iter, 1)
-        return cls(network, level, scale, fill, tuple(groups), filled, n_iter, message, options)
-
-    def transform(self, values: Array, features: Array | None) -> tuple[Array, str]:
-        known = ~np.isnan(values)
-        fill, change = self._settled(values)
-        filled = fill.copy()
-        self._predict(self._needed(known), fill, known, filled)
-        return filled * self.scale + self.level, _message(change, self.options)
-
-    def entry(
-        self, row: int, column: int, values: Array | None = None, features: Array | None = None
-    ) -> Entry:
-        fill = (self.fill if values is None else self._settled(values)[0])[[row]]
-        group = self._ready(column)
-        cross = _between(
-            self.network, fill, self.fill, group, _products(fill, self.fill), _lengths(self.fill)
-        )
-        places = np.flatnonzero(group.known) * len(self.level) + column
-        return Entry(group.factor(self.kernel(group)), cross[0], places)
-
-    def kernel(self, group: Group, kind: Kind = "ntk") -> DenseKernel:
-        """Between all rows, for the columns of a group."""
-        others = np.delete(self.fill, group.columns, axis=1)
-        vectors = np.hstack([others, np.ones((len(others), 1))])
-        return DenseKernel(self.network.between(vectors, kind=kind), (len(vectors),))
-
-    def _settled(self, values: Array) -> tuple[Array, float]:
-        """New rows, standardised, before the last regression, and what the last round changed; the
-        regressions stay as they are."""
-        known = ~np.isnan(values)
-        fill = np.where(known, (values - self.level) / self.scale, 0.0)
-        change = np.where(known.all(axis=1), 0.0, np.inf)
-        for _ in range(self.options.max_iter):
-            # Every row stops by itself, so that its fill does not depend on the others.
-            moving = np.flatnonzero(change >= self.options.tol)
-            if not len(moving):
-                break
-            now, here = fill[moving], known[moving]
-            for some in _batches(self._needed(here)):
-                self._predict(some, now, here, now)
-            change[moving] = np.mean(np.square(now - fill[moving]), axis=1, where=~here)
-            fill[moving] = now
-        return fill, float(change.max(initial=0.0))
-
-    def _needed(self, known: Mask) -> list[Group]:
-        return [
-            self._ready(int(group.columns[0]))
-            for group in self.groups
-            if not known[:, group.columns].all()
-        ]
-
-    def _ready(self, column: int) -> Group:
-        """The group of a column, with its coefficients: a column without gaps is regressed when a
-        new row lacks it."""
-        group = self._group_of[column]
-        if len(group.coefficients):
-            return group
-        if column not in self.later:
-            with single_blas_thread():
-                gram = _products(self.fill, self.fill)
-                self.later[column] = _solved(self.network, self.fill, gram, group)
-        return self.later[column]
-
-    @cached_property
-    def _group_of(self) -> dict[int, Group]:
-        return {int(j): group for group in self.groups for j in group.columns}
-
-    def _predict(self, groups: list[Group], fill: Array, known: Mask, filled: Array) -> None:
-        """Fill in the gaps of new rows, all columns from the same fill."""
-        gram, lengths = _products(fill, self.fill), _lengths(self.fill)
-        found: dict[int, Array] = {}
-
-        def work(k: int) -> None:
-            rows = np.flatnonzero(~known[:, groups[k].columns].all(axis=1))
-            block = _between(self.network, fill[rows], self.fill, groups[k], gram[rows], lengths)
-            found[k] = block @ groups[k].coefficients
-
-        with single_blas_thread():
-            parallel_for(work, range(len(groups)))
-        for k, group in enumerate(groups):
-            rows = np.flatnonzero(~known[:, group.columns].all(axis=1))
-            here = np.ix_(rows, group.columns)
-            filled[here] = np.where(known[here], fill[here], found[k])
-
-
-def _regress(
-    network: Sequential,
-    fill: Array,
-    gram: Array,
-    groups: list[Group],
-    some: list[int],
-    *,
-    last: bool = False,
-) -> dict[int, Array]:
-    """Regress some of the groups on the current fill, and predict their gaps."""
-    lengths = np.diagonal(gram).copy()
-    keep = last and 8 * sum(int(groups[k].known.sum()) ** 2 for k in some) <= KEPT
-    found: dict[int, Array] = {}
-
-    def work(k: int) -> None:
-        group, gaps = groups[k], ~groups[k].known
-        if np.isnan(group.ridge):
-            rows = np.flatnonzero(group.known)
-            sample = np.zeros_like(group.known)
-            sample[rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.intp)]] = (
-                True
-            )
-            group = replace(group, known=sample)
-        dtype = np.float32 if group.ridge >= SINGLE and not last else np.float64
-        group = _solved(network, fill, gram, group, dtype)
-        block = _between(network, fill[gaps], fill, group, gram[gaps], lengths, dtype)
-        found[k] = block @ group.coefficients
-        groups[k] = replace(group, known=~gaps, lower=group.lower if keep else None)
-
-    parallel_for(work, some)
-    return found
-
-
-def _solved(
-    network: Sequential, fill: Array, gram: Array, group: Group, dtype: type = np.float64
-) -> Group:
-    """A group with its coefficients, its factor, and its ridge if it has none."""
-    rows = np.flatnonzero(group.known)
-    block = _between(network, fill[rows], fill, group, gram.take(rows, axis=0), None, dtype)
-    y: Array = fill[np.ix_(rows, group.columns)].astype(dtype, copy=False)
-    if np.isnan(group.ridge):
-        spectrum = Spectrum.of(block)
-        ridge = spectrum.choose(y)
-        return replace(group, ridge=ridge, coefficients=spectrum.solve(y, ridge)[0])
-    block[np.diag_indices(len(block))] += group.ridge * mean_diagonal(block)
-    try:
-        lower = linalg.cholesky(block)
-    except np.linalg.LinAlgError:
-        raise InputError(
-            "the kernel of the rows is singular",
-            got=f"ridge {group.ridge:g}",
-            hint="a larger ridge",
-        ) from None
-    return replace(group, coefficients=linalg.solve(lower, y), lower=lower)
-
-
-def _between(
-    network: Sequential,
-    rows: Array,  # (k, m), standardised
-    fill: Array,  # (n, m)
-    group: Group,
-    gram: Array,  # (k, n), the products of both
-    lengths: Array | None,  # (n,), those of `fill`; None where `rows` are its known rows
-    dtype: type = np.float64,
-) -> Array:
-    """The kernel of some rows with those where a group is known, of all columns but its own."""
-    known = np.flatnonzero(group.known)
-    left, right = rows[:, group.columns], fill[np.ix_(known, group.columns)]
-    rest = gram.take(known, axis=1)
-    rest -= left @ right.T
-    rest = rest.astype(dtype, copy=False)
-    if lengths is None:
-        own = np.diagonal(rest).copy()
-        return of_gram(network.layers, rest, own, own, overwrite=True, symmetric=True)
-    of_rows = _lengths(rows) - np.einsum("ij,ij->i", left, left)
-    of_known = lengths[known] - np.einsum("ij,ij->i", right, right)
-    both = (squares.astype(dtype, copy=False) for squares in (of_rows, of_known))
-    return of_gram(network.layers, rest, *both, overwrite=True)
-
-
-def _products(left: Array, right: Array) -> Array:
-    """Inner products of rows with the constant appended."""
-    return left @ right.T + 1.0
-
-
-def _lengths(rows: Array) -> Array:
-    """Squared lengths of rows with the constant appended."""
-    return np.einsum("ij,ij->i", rows, rows) + 1.0
-
-
-def _batches(items: list[T]) -> Iterator[list[T]]:
-    """Items a few at a time, however many cores there are."""
-    size = max(1, min(BATCH, len(items) // 8))
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
-def _message(change: float, options: TableOptions) -> str:
-    """What to say of rounds that did not settle; empty where they did."""
-    if change < options.tol:
-        return ""
-    what = f"the last iteration still changed {change:.1e} of the variance"
-    return sentence(
-        what, f"less than {options.tol:g}", "", f"more than max_iter={options.max_iter}"
-    )
-
-
-def _changed(before: Array, after: Array, known: Mask) -> float:
-    """The share of the (unit) variance by which the missing entries moved."""
-    missing = ~known
-    return float(np.mean(np.square(after - before), where=missing)) if missing.any() else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -436,7 +155,7 @@ class Regression:
         return linalg.product(cross, self.coefficients) + self.level
 
     def entry(self, cross: Array, column: int) -> tuple[Factor, Array, NDArray[np.intp]]:
-        """What `Entry` holds, of a row with this kernel (n,); known rows instead of places."""
+        """What an `Entry` is made of, of a row with this kernel (n,); rows instead of places."""
         group = next(group for group in self.groups if column in group.columns)
         rows = np.flatnonzero(group.known)
         return group.factor(self.kernel), cross[rows].astype(np.float64), rows
@@ -473,7 +192,7 @@ class Rows:
         if features is not None:
             cross = self._cross(features[[row]])[0]
         factor, cross, rows = self.regression.entry(cross, column)
-        return Entry(factor, cross, rows * len(self.regression.level) + column)
+        return Entry.of(factor, cross, rows * len(self.regression.level) + column)
 
     def _cross(self, features: Array | None) -> Array:
         assert features is not None
@@ -533,7 +252,7 @@ class Columns:
             raise InputError(f"row {row} has no known entry, so it holds the means of the columns")
         cross = regression.kernel.values[column]
         factor, cross, known = regression.entry(cross, int(np.searchsorted(rows, row)))
-        return Entry(factor, cross, row * len(self.mean) + known)
+        return Entry.of(factor, cross, row * len(self.mean) + known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -600,7 +319,7 @@ class TwoSided:
         left, right = self.kernel.factors
         cross = left[row] if features is None else self._cross(features[[row]])[0]
         known = self.solved.factor.known
-        return Entry(
+        return Entry.of(
             self.factor(1e-8), np.outer(cross, right[column]).ravel()[known], np.flatnonzero(known)
         )
 

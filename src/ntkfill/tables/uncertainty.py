@@ -16,8 +16,9 @@ from ..nn.evaluate import Kind
 from ..observed import Mask
 from ..uncertainty import Interval, Posterior, Uncertainty, two_way_scale
 from ..uncertainty.posterior import MODELS, PosteriorModel
+from .chained import Chained
 from .holdout import Completed, calibrate
-from .models import Chained, Columns, Group, Regression, Rows, TableModel, TwoSided
+from .models import Columns, Group, Regression, Rows, TableModel, TwoSided
 
 # Of the solves of draws from the prior, with features of both sides.
 RTOL = 1e-3
@@ -87,23 +88,11 @@ def standard_deviations(model: TableModel, values: Array, uncertainty: Uncertain
         units = np.where(spread > 0, spread, 1.0)
         return _featured(model, values / units, posterior, units).std * units
     assert isinstance(model, Chained)
-    return _chained(model, values, posterior)
-
-
-def _chained(model: Chained, values: Array, posterior: PosteriorModel) -> Array:
-    """Each column given the others as they were filled in.
-
-    Those fills saw the very entries that are regressed on them, so coefficients do not tell how
-    large errors are, only in which rows: the mean variance of a column is set to one, for held-out
-    entries to correct.
-    """
-    gappy = (group for group in model.groups if not group.known.all())
-    y = (values - model.level) / model.scale
-    spread = _spread(gappy, y, model.kernel, posterior, np.ones(len(model.level)))
-    usual = spread.variance.sum(axis=0) / np.maximum(np.isnan(values).sum(axis=0), 1)
-    relative = np.sqrt(spread.variance / np.where(usual > 0, usual, 1.0))
-    rows = two_way_scale(spread.squares, spread.expected)[0]
-    return relative * rows[:, None] * model.scale
+    if posterior != "ntk":
+        raise InputError(
+            "posterior must be 'ntk' without features of rows or columns", got=repr(posterior)
+        )
+    return model.std
 
 
 def _featured(

@@ -1,0 +1,139 @@
+"""Kernels between feature vectors whose entries are known up to a variance.
+
+Features that were filled in are guesses. Independent errors of variance v make two vectors x and x'
+differ by an expected squared distance of sum (x - x')^2 + v + v', and have an expected squared
+length of sum x^2 + v; the kernels are taken there. So a vector of guesses is far from all others,
+and what is predicted from it shrinks to the mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..kernels.table import Array
+from .evaluate import Kind
+from .networks import Sequential
+from .pairs import of_gram, of_lengths
+
+# The part of a learned metric that is uniform, so that no feature is lost for good.
+UNIFORM = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Feature vectors (n, k) and the variances of their entries."""
+
+    mean: Array
+    variance: Array
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    def __getitem__(self, rows: Any) -> Vectors:
+        return Vectors(self.mean[rows], self.variance[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkKernel:
+    """The kernel of a network of Dense layers, at the expected Gram matrix; a constant is appended
+    to the features."""
+
+    network: Sequential
+    kind: Kind = "ntk"
+
+    def __call__(self, left: Vectors, right: Vectors | None = None) -> Array:
+        """Between all of them, (n, m); of one set each vector agrees with itself."""
+        other = left if right is None else right
+        gram = left.mean @ other.mean.T
+        gram += 1.0
+        lengths = _lengths(left)
+        if right is None:
+            np.fill_diagonal(gram, lengths)
+        others = lengths if right is None else _lengths(right)
+        layers, same = self.network.layers, right is None
+        return of_gram(layers, gram, lengths, others, self.kind, overwrite=True, symmetric=same)
+
+    def diagonal(self, vectors: Vectors) -> Array:
+        return of_lengths(self.network.layers, _lengths(vectors), self.kind)
+
+
+@dataclass(frozen=True, eq=False)
+class LaplaceKernel:
+    """exp(-d / length) for the distance d = (sum_k (metric_k (x_k - x'_k)^2)^(p/2))^(1/p).
+
+    With p = 2 its functions are those of the tangent kernel of a network on a sphere (Geifman et
+    al. 2020, arXiv:2007.01580); with p = 1 it is a product over the features, whose functions step
+    along each of them, as trees do (Beaglehole et al. 2025, arXiv:2508.10053).
+    """
+
+    metric: Array  # (k,), of mean one
+    length: float
+    p: int
+
+    def __call__(self, left: Vectors, right: Vectors | None = None) -> Array:
+        """Between all of them, (n, m); of one set each vector agrees with itself."""
+        return self.of_distances(self.distances(left, right))
+
+    def of_distances(self, distance: Array) -> Array:
+        return np.exp(distance / -self.length)
+
+    def diagonal(self, vectors: Vectors) -> Array:
+        return np.ones(len(vectors))
+
+    def distances(self, left: Vectors, right: Vectors | None = None) -> Array:
+        other = left if right is None else right
+        if self.p == 1:
+            distance = np.zeros((len(left), len(other)))
+            for k, weight in enumerate(self._root):
+                distance += weight * _apart(left, other, k)
+        else:
+            a, b = left.mean * self._root, other.mean * self._root
+            distance = a @ b.T
+            distance *= -2.0
+            distance += (np.square(a).sum(axis=1) + left.variance @ self.metric)[:, None]
+            distance += np.square(b).sum(axis=1) + other.variance @ self.metric
+            np.sqrt(np.maximum(distance, 0.0, out=distance), out=distance)
+        if right is None:
+            np.fill_diagonal(distance, 0.0)
+        return distance
+
+    @cached_property
+    def _root(self) -> Array:
+        return np.sqrt(self.metric)
+
+    def relearned(self, vectors: Vectors, distance: Array, coefficients: Array) -> Array:
+        """The metric times the root of the mean squared gradient, along each feature, of the
+        regression with these coefficients (n, g): a recursive feature machine with a diagonal
+        metric (Radhakrishnan et al. 2024, doi:10.1126/science.adi5639)."""
+        x, strength = vectors.mean, np.zeros(len(self.metric))
+        pull = self.of_distances(distance)
+        if self.p == 2:
+            pull = np.divide(pull, distance, out=np.zeros_like(pull), where=distance > 1e-9)
+        for k in range(len(strength)):
+            slope = pull / np.maximum(_apart(vectors, vectors, k), 1e-9) if self.p == 1 else pull
+            at = x[:, k, None]
+            gradient = at * (slope @ coefficients) - slope @ (at * coefficients)
+            strength[k] = np.square(gradient).sum() * (self.metric[k] if self.p == 2 else 1.0)
+        metric = self.metric * np.sqrt(strength)
+        mean = metric.mean()
+        if not mean > 0:
+            return self.metric
+        return (1 - UNIFORM) * metric / mean + UNIFORM
+
+
+def _apart(left: Vectors, right: Vectors, k: int) -> Array:
+    """The root of the expected squared distance along one feature."""
+    apart = np.subtract.outer(left.mean[:, k], right.mean[:, k])
+    np.square(apart, out=apart)
+    apart += left.variance[:, k, None]
+    apart += right.variance[:, k]
+    return np.sqrt(apart, out=apart)
+
+
+def _lengths(vectors: Vectors) -> Array:
+    """Expected squared lengths, with the constant."""
+    return np.square(vectors.mean).sum(axis=1) + vectors.variance.sum(axis=1) + 1.0

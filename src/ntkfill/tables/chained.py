@@ -1,0 +1,280 @@
+"""A table without features: every column is predicted from the others, round after round.
+
+A round goes through the columns, those with the fewest gaps first. Each is fitted where it is known
+and predicted where it is missing, from the other columns as they are filled in so far, beginning
+with their means. Every filled entry carries a variance: one at first, later that of its
+prediction. The kernels are taken at expected distances, so that guesses are trusted as far as they
+deserve, and cannot feed each other from round to round. Predictions stay within the range of the
+known entries of their column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import sentence
+from ..kernels.table import Array
+from ..nn import Sequential
+from ..nn.uncertain import Vectors
+from ..observed import Mask, Observed
+from ..runtime.resources import parallel_for, require, single_blas_thread
+from ..solvers.spectral import RIDGES
+from .explain import Entry
+from .options import TableOptions
+from .stack import Fitted, Stack
+
+# Predictors are selected in so many rounds: later fills are made from the very values that are to
+# be predicted, whose errors when left out are then too small.
+SELECTED = 2
+# Metrics are learned for each column of a table with at most so many; wider tables, whose columns
+# are many witnesses of the same, have the kernel of the network alone.
+LEARNED = 100
+# Columns that are predicted from the same fill, at once: at most so many, and at most an eighth of
+# all, because a column that sees what its neighbours just became is predicted better.
+BATCH = 8
+# A ridge below this one is lost in rounding.
+ROUNDING = 1e-10
+# Factors are kept up to this many bytes, and made again on demand beyond it.
+KEPT = 200_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Columns with the same gaps that are predicted together, and what they are predicted from."""
+
+    columns: NDArray[np.intp]  # (g,)
+    features: NDArray[np.intp]  # (k,), columns that have other gaps
+    known: Mask  # (n,)
+    stack: Stack | None = None
+
+    def selected(self, fill: Vectors, network: Sequential, options: TableOptions) -> Target:
+        """With the predictors that a fill (n, m) selects."""
+        ridges = RIDGES if options.ridge == "loo" else (max(float(options.ridge), ROUNDING),)
+        learn = fill.mean.shape[1] <= LEARNED
+        stack = Stack.select(*self._training(fill), network, ridges, learn=learn)
+        return replace(self, stack=stack)
+
+    def fit(self, fill: Vectors) -> Fitted:
+        assert self.stack is not None
+        return Fitted.of(self.stack, *self._training(fill))
+
+    def _training(self, fill: Vectors) -> tuple[Vectors, Array]:
+        return fill[np.ix_(self.known, self.features)], fill.mean[np.ix_(self.known, self.columns)]
+
+
+@dataclass(frozen=True, eq=False)
+class Chained:
+    """Columns predicted from each other."""
+
+    jitter: ClassVar[float] = 0.0
+    network: Sequential
+    options: TableOptions
+    known: Mask  # (n, m)
+    level: Array  # (m,)
+    scale: Array  # (m,)
+    bounds: tuple[Array, Array]  # (m,) each, standardised: the range of what is known
+    fill: Vectors  # (n, m), standardised, as it was before the last prediction
+    targets: tuple[Target, ...]  # all columns, also those without gaps
+    n_iter: int
+    change: float  # the share of the variance that the last round changed
+    kept: dict[int, Fitted] = field(default_factory=dict, repr=False)  # by target
+
+    @classmethod
+    def fit(cls, values: Array, network: Sequential, options: TableOptions) -> Chained:
+        """Predict the columns, round after round, until they settle."""
+        require("the regressions", 6 * 8 * len(values) ** 2, hint="fewer rows")
+        known = ~np.isnan(values)
+        level, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        scale = np.where(spread > 1e-12 * np.abs(level), spread, 1.0)
+        standard = (values - level) / scale
+        bounds = np.nanmin(standard, axis=0), np.nanmax(standard, axis=0)
+        fill, targets = _initial(standard), _targets(values, known)
+        gappy = [k for k, target in enumerate(targets) if not target.known.all()]
+        change, n_iter = np.inf if gappy else 0.0, 0
+        while change >= options.tol and n_iter < options.max_iter:
+            n_iter, last, before = n_iter + 1, change, fill
+            for some in _batches(gappy):
+
+                def fitted(
+                    k: int, fill: Vectors = fill, select: bool = n_iter <= SELECTED
+                ) -> Fitted:
+                    if select:
+                        targets[k] = targets[k].selected(fill, network, options)
+                    return targets[k].fit(fill)
+
+                fill = _predicted(some, targets, fitted, fill, known, bounds)
+            if n_iter > SELECTED + 1:  # guesses that take turns settle between them
+                fill = Vectors((before.mean + fill.mean) / 2, (before.variance + fill.variance) / 2)
+            change = _changed(before, fill, known)
+            if n_iter > SELECTED + 1 and change > last:  # it will not settle
+                fill, change = before, last
+                break
+        return cls(
+            network, options, known, level, scale, bounds, fill, tuple(targets), max(n_iter, 1),
+            change,
+        )  # fmt: skip
+
+    @cached_property
+    def last(self) -> Vectors:
+        """All columns predicted once more, from the same fill."""
+        return self._predicted(self.fill, self.known)
+
+    @property
+    def filled(self) -> Array:
+        return self.last.mean * self.scale + self.level
+
+    @property
+    def std(self) -> Array:
+        """Of every filled entry (n, m), zero where known."""
+        return np.sqrt(self.last.variance) * self.scale
+
+    @property
+    def message(self) -> str:
+        return self._message(self.change)
+
+    def _message(self, change: float) -> str:
+        tol, max_iter = self.options.tol, self.options.max_iter
+        if change < tol:
+            return ""
+        what = f"the last iteration still changed {change:.1e} of the variance"
+        return sentence(what, f"less than {tol:g}", "", f"more than max_iter={max_iter}")
+
+    def transform(self, values: Array, features: Array | None) -> tuple[Array, str]:
+        fill, change = self._settled(values)
+        filled = self._predicted(fill, ~np.isnan(values)).mean
+        return filled * self.scale + self.level, self._message(change)
+
+    def entry(
+        self, row: int, column: int, values: Array | None = None, features: Array | None = None
+    ) -> Entry:
+        fill = (self.fill if values is None else self._settled(values)[0])[[row]]
+        k = next(k for k, target in enumerate(self.targets) if column in target.columns)
+        target, fitted = self.targets[k], self._fitted(k)
+        at = fill[:, target.features]
+        weights, kernel = fitted.weights(at)
+        value = float(weights @ self.fill.mean[target.known, column])
+        if value:  # towards the mean, as far as the range of what is known demands
+            weights *= np.clip(value, self.bounds[0][column], self.bounds[1][column]) / value
+        weights += (1.0 - weights.sum()) / len(weights)
+        places = np.flatnonzero(target.known) * len(self.level) + column
+        return Entry(weights, kernel, places)
+
+    def _settled(self, values: Array) -> tuple[Vectors, float]:
+        """New rows, standardised, before the last prediction, and what the last round changed; the
+        regressions stay as they are."""
+        known = ~np.isnan(values)
+        fill, change = _initial((values - self.level) / self.scale), 0.0
+        needed = self._needed(known)
+        for n_iter in range(1, self.options.max_iter + 1):
+            before = fill
+            for some in _batches(needed):
+                fill = _predicted(some, self.targets, self._fitted, fill, known, self.bounds)
+            if n_iter > SELECTED + 1:
+                fill = _halfway(before, fill)
+            change = _changed(before, fill, known)
+            if change < self.options.tol:
+                break
+        return fill, change
+
+    def _predicted(self, fill: Vectors, known: Mask) -> Vectors:
+        """All gaps, from the same fill."""
+        needed = self._needed(known)
+        return _predicted(needed, self.targets, self._fitted, fill, known, self.bounds)
+
+    def _needed(self, known: Mask) -> list[int]:
+        every = enumerate(self.targets)
+        return [k for k, target in every if not known[:, target.columns].all()]
+
+    def _fitted(self, k: int) -> Fitted:
+        """A target on the fill of the table; one without gaps selects when a new row lacks it."""
+        if k in self.kept:
+            return self.kept[k]
+        target = self.targets[k]
+        gapless = target.stack is None
+        if gapless:
+            target = target.selected(self.fill, self.network, self.options)
+        fitted = target.fit(self.fill)
+        if gapless or self._keeps:
+            self.kept[k] = fitted
+        return fitted
+
+    @cached_property
+    def _keeps(self) -> bool:
+        """Whether there is room for the factors of all targets with gaps."""
+        return (
+            8
+            * sum(
+                len(target.stack.predictors) * int(target.known.sum()) ** 2
+                for target in self.targets
+                if target.stack is not None
+            )
+            <= KEPT
+        )
+
+
+def _initial(standard: Array) -> Vectors:
+    """Standardised values with means, of variance one, where they are missing."""
+    missing = np.isnan(standard)
+    return Vectors(np.where(missing, 0.0, standard), missing.astype(np.float64))
+
+
+def _targets(values: Array, known: Mask) -> list[Target]:
+    """Every column by itself, of a wide table all with the same gaps together; those with the
+    fewest gaps first. Columns with the same gaps are never there to help each other."""
+    count, targets = known.shape[1], []
+    for columns, rows in Observed(values, known).patterns():
+        gapless = bool(rows.all())
+        parts = np.split(columns, len(columns)) if gapless or count <= LEARNED else [columns]
+        for part in parts:
+            others = np.delete(np.arange(count), part if gapless else columns)
+            targets.append(Target(part, others, rows))
+    return sorted(targets, key=lambda target: -int(target.known.sum()))
+
+
+def _predicted(
+    some: list[int],
+    targets: Sequence[Target],
+    fitted: Callable[[int], Fitted],
+    fill: Vectors,  # (n, m)
+    known: Mask,
+    bounds: tuple[Array, Array],
+) -> Vectors:
+    """A fill with some targets predicted where they are missing, all from the same fill."""
+    mean, variance = fill.mean.copy(), fill.variance.copy()
+
+    def work(k: int) -> None:
+        columns, features = targets[k].columns, targets[k].features
+        rows = np.flatnonzero(~known[:, columns].all(axis=1))
+        values, error = fitted(k).predict(fill[np.ix_(rows, features)])
+        values = np.clip(values, bounds[0][columns], bounds[1][columns])
+        here, there = np.ix_(rows, columns), known[np.ix_(rows, columns)]
+        mean[here] = np.where(there, fill.mean[here], values)
+        variance[here] = np.where(there, 0.0, error[:, None])
+
+    with single_blas_thread():
+        parallel_for(work, some)
+    return Vectors(mean, variance)
+
+
+def _batches(items: list[int]) -> Iterator[list[int]]:
+    """Items a few at a time, however many cores there are."""
+    size = max(1, min(BATCH, len(items) // 8))
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _halfway(before: Vectors, after: Vectors) -> Vectors:
+    return Vectors((before.mean + after.mean) / 2, (before.variance + after.variance) / 2)
+
+
+def _changed(before: Vectors, after: Vectors, known: Mask) -> float:
+    """The share of the (unit) variance by which the missing entries moved."""
+    missing = ~known
+    change = np.square(after.mean - before.mean)
+    return float(np.mean(change, where=missing)) if missing.any() else 0.0

@@ -1,0 +1,248 @@
+"""Tables without features: written out by hand, what made older versions diverge, and units."""
+
+import numpy as np
+import pytest
+
+from ntkfill import NTKImputer
+from ntkfill.nn import fully_connected
+from ntkfill.nn.uncertain import LaplaceKernel, NetworkKernel, Vectors
+from ntkfill.tables import chained, stack
+
+NET = fully_connected(1)
+
+
+def holed(table, seed=0, share=0.3):
+    missing = np.random.default_rng(seed).random(table.shape) < share
+    missing[np.arange(len(table)), np.arange(len(table)) % table.shape[1]] = False
+    return np.where(missing, np.nan, table), missing
+
+
+def low_rank(n=60, m=6, noise=0.1):
+    rng = np.random.default_rng(1)
+    return np.tanh(rng.normal(size=(n, 2)) @ rng.normal(size=(2, m))) + noise * rng.normal(
+        size=(n, m)
+    )
+
+
+def product_of_levels(seed, n=500):
+    """Two columns of noise, two of a few levels, and an exponential of these."""
+    rng = np.random.default_rng(seed)
+    u, w = rng.normal(size=(2, n))
+    a, c = rng.integers(0, 8, n), rng.choice([1.0, 2.0, 4.0, 8.0, 16.0], n)
+    return np.c_[u, w, a, c, np.exp(0.4 * a) * c]
+
+
+def collinear_and_heavy(seed, n=300):
+    """Two columns that are nearly the same, one with a heavy tail, one that grows with it."""
+    rng = np.random.default_rng(seed)
+    x, t = rng.normal(size=n), rng.standard_t(2, n)
+    return np.c_[x, x + 1e-3 * rng.normal(size=n), t, np.exp(x), t**2, rng.normal(size=n)]
+
+
+def over_mean(filled, table, missing):
+    """The error of each column over that of its mean."""
+    known = np.where(missing, np.nan, table)
+    mean = np.where(missing, np.nanmean(known, axis=0), table)
+    errors = (np.square(x - table).sum(axis=0) for x in (filled, mean))
+    return np.sqrt(next(errors) / next(errors))
+
+
+PROVOKED = {"levels": product_of_levels, "heavy": collinear_and_heavy}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("make", PROVOKED.values(), ids=PROVOKED)
+def test_what_made_regressions_feed_each_other_settles(make, seed):
+    table = make(seed)
+    values, missing = holed(table, seed)
+    imputer = NTKImputer()
+    filled = imputer.fit_transform(values)  # warnings are errors: this one is silent
+    assert imputer.converged_
+    assert (filled <= np.nanmax(values, axis=0)).all()
+    assert (filled >= np.nanmin(values, axis=0)).all()
+    assert over_mean(filled, table, missing).max() < 1.3
+    total = np.square((filled - table) / table.std(axis=0))[missing].mean()
+    assert total < 0.85
+    new = make(seed + 10)[:100]
+    values, missing = holed(new, seed)
+    filled = imputer.transform(values)
+    assert over_mean(filled, new, missing).max() < 1.25
+
+
+def test_values_stay_within_what_their_column_has_shown():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    table = np.c_[x, 2 * x, -x]
+    values = table.copy()
+    values[x > 1, 1] = np.nan  # censored: any line would leave the range
+    imputer = NTKImputer(ridge=1e-4)
+    filled = imputer.fit_transform(values)
+    top = np.nanmax(values[:, 1])
+    assert filled[:, 1].max() == pytest.approx(top)
+    done = imputer.impute(values, interval=0.9)
+    np.testing.assert_array_equal(done.values, filled)
+    far = np.array([[5.0, np.nan, -5.0]])
+    assert imputer.fit(values).transform(far)[0, 1] <= top * (1 + 1e-12)
+    # The explanation is of the value within the range.
+    row = int(np.argmax(np.where(x > 1, x, 0.0)))
+    told = imputer.explain(row, 1)
+    assert told.value == pytest.approx(filled[row, 1])
+    assert told.weights.sum() == pytest.approx(1.0)
+
+
+def test_noise_is_filled_with_its_mean():
+    """The mean is a candidate of every stack: there is nothing to gain from other columns."""
+    table = np.random.default_rng(5).normal(size=(150, 5))
+    values, missing = holed(table)
+    filled = NTKImputer().fit_transform(values)
+    assert over_mean(filled, table, missing).max() < 1.05
+    means = np.nanmean(values, axis=0)
+    assert np.abs((filled - means)[missing]).mean() < 0.15
+
+
+def test_a_stack_is_kernel_ridge_regression_written_out():
+    table = low_rank()
+    values, missing = holed(table)
+    imputer = NTKImputer()
+    filled, model = imputer.fit_transform(values), imputer.model_
+    for target in model.targets:
+        (j,) = target.columns
+        others = [k for k in range(6) if k != j]
+        known, x, v = ~missing[:, j], model.fill.mean[:, others], model.fill.variance[:, others]
+        np.testing.assert_array_equal(v[~missing[:, others]], 0.0)
+        assert (v[missing[:, others]] > 0).all()
+        expected = np.zeros(len(table))
+        for predictor in target.stack.predictors:
+            squares = np.square(x[:, None] - x[None]) + v[:, None] + v[None]
+            if isinstance(predictor.kernel, NetworkKernel):
+                gram = x @ x.T + np.diag(v.sum(axis=1)) + 1
+                root = np.linalg.cholesky(gram + 1e-9 * np.eye(len(gram)))
+                kernel = NET.between(root)
+            else:
+                metric, p = predictor.kernel.metric, predictor.kernel.p
+                distance = np.power(np.power(metric * squares, p / 2).sum(axis=2), 1 / p)
+                np.fill_diagonal(distance, 0.0)
+                kernel = np.exp(-distance / predictor.kernel.length)
+            block = kernel[np.ix_(known, known)]
+            ridge = predictor.ridge * np.trace(block) / known.sum()
+            solved = np.linalg.solve(block + ridge * np.eye(known.sum()), x_of(model, j)[known])
+            expected += predictor.weight * (kernel[:, known] @ solved)
+        low, high = (bound[j] for bound in model.bounds)
+        wanted = np.clip(expected, low, high) * model.scale[j] + model.level[j]
+        np.testing.assert_allclose(filled[~known, j], wanted[~known], rtol=1e-5, atol=1e-6)
+
+
+def x_of(model, column):
+    return model.fill.mean[:, column]
+
+
+def test_columns_with_the_same_gaps_do_not_see_each_other():
+    values = low_rank()
+    values[:10, :3] = np.nan
+    targets = NTKImputer().fit(values).model_.targets
+    seen = {int(j): target.features.tolist() for target in targets for j in target.columns}
+    assert [seen[j] for j in range(3)] == [[3, 4, 5]] * 3
+    assert seen[4] == [0, 1, 2, 3, 5]
+
+
+def test_wide_tables_take_columns_with_the_same_gaps_together(monkeypatch):
+    monkeypatch.setattr(chained, "LEARNED", 5)
+    table = low_rank()
+    values = table.copy()
+    values[:10, :3] = np.nan
+    imputer = NTKImputer()
+    filled = imputer.fit_transform(values)
+    targets = imputer.model_.targets
+    assert sorted(target.columns.tolist() for target in targets) == [[0, 1, 2], [3], [4], [5]]
+    kernels = [p.kernel for target in targets if target.stack for p in target.stack.predictors]
+    assert kernels
+    assert all(isinstance(kernel, NetworkKernel) for kernel in kernels)
+    assert np.mean((filled - table)[:10, :3] ** 2) < 0.5 * table[:, :3].var()
+
+
+def test_selection_takes_some_rows_evenly_and_the_fit_all(monkeypatch):
+    monkeypatch.setattr(stack, "SAMPLE", 10)
+    table = low_rank()
+    values, missing = holed(table)
+    sizes, tried = [], stack.Spectrum.of
+
+    def watched(block):
+        sizes.append(len(block))
+        return tried(block)
+
+    monkeypatch.setattr(stack.Spectrum, "of", watched)
+    imputer = NTKImputer()
+    imputer.fit_transform(values)
+    assert set(sizes) == {10}
+    for k, fitted in imputer.model_.kept.items():
+        assert len(fitted.vectors) == (~missing[:, imputer.model_.targets[k].columns[0]]).sum()
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1e100])
+def test_units_may_be_any(unit):
+    table = low_rank(40, 4)
+    values, _ = holed(table)
+    units = np.array([1.0, unit, 1.0, 3.0])
+    first = NTKImputer().fit_transform(values)
+    np.testing.assert_allclose(NTKImputer().fit_transform(values * units) / units, first, rtol=1e-5)
+
+
+def test_a_ridge_that_is_given_is_used_and_none_is_too_small():
+    table = low_rank(40, 4)
+    values, _ = holed(table)
+    imputer = NTKImputer(ridge=0.3).fit(values)
+    stacks = [target.stack for target in imputer.model_.targets]
+    assert {predictor.ridge for found in stacks for predictor in found.predictors} == {0.3}
+    twice = np.vstack([values, values])
+    filled = NTKImputer(ridge=0, tol=1.0).fit_transform(twice)
+    np.testing.assert_allclose(filled[:40], filled[40:], atol=1e-5)
+
+
+# Kernels between vectors that are known up to a variance.
+
+RNG = np.random.default_rng(0)
+SOME = Vectors(RNG.normal(size=(7, 3)), RNG.random((7, 3)))
+KERNELS = {
+    "network": NetworkKernel(NET),
+    "nngp": NetworkKernel(NET, "nngp"),
+    "laplace": LaplaceKernel(np.array([0.5, 2.0, 0.5]), 2.0, 2),
+    "product": LaplaceKernel(np.array([0.5, 2.0, 0.5]), 2.0, 1),
+}
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+def test_kernels_at_expected_distances(kernel):
+    whole = kernel(SOME)
+    np.testing.assert_allclose(whole, whole.T)
+    assert np.linalg.eigvalsh(whole).min() > -1e-9
+    np.testing.assert_allclose(np.diagonal(whole), kernel.diagonal(SOME))
+    # Another vector with the same mean and variance is not the same vector.
+    again = kernel(SOME, SOME)
+    np.testing.assert_allclose(again - np.diag(np.diagonal(again)), whole - np.diag(np.diag(whole)))
+    assert (np.diagonal(again) < np.diagonal(whole)).all()
+    exact = Vectors(SOME.mean, np.zeros((7, 3)))
+    np.testing.assert_allclose(np.diagonal(kernel(exact, exact)), np.diagonal(kernel(exact)))
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_the_metric_follows_the_gradient(p):
+    x = np.random.default_rng(0).normal(size=(80, 3))
+    y = np.sin(2 * x[:, :1])
+    vectors = Vectors(x, np.zeros(x.shape))
+    kernel = LaplaceKernel(np.array([1.0, 0.5, 1.5]), 3.0, p)
+    coefficients = np.linalg.solve(kernel(vectors) + 0.01 * np.eye(80), y)
+    learned = kernel.relearned(vectors, kernel.distances(vectors), coefficients)
+    assert learned.mean() == pytest.approx(1.0)
+    assert learned[0] > 1.5 > 0.8 > learned[1:].max()
+    # By differences of the prediction, between the vectors where the kernel has no kink.
+    strength = np.zeros(3)
+    for k in range(3):
+        step = 1e-6 * (np.arange(3) == k)
+        sides = [kernel(Vectors(x + s * step, vectors.variance), vectors) for s in (1, -1)]
+        for block in sides:  # its own kink counts as flat
+            np.fill_diagonal(block, 0.0)
+        strength[k] = np.mean(((sides[0] - sides[1]) @ coefficients / 2e-6) ** 2)
+    expected = kernel.metric * np.sqrt(strength / kernel.metric)
+    expected = 0.9 * expected / expected.mean() + 0.1
+    np.testing.assert_allclose(learned, expected, rtol=1e-4)
