@@ -326,7 +326,7 @@ def test_fills_stay_within_the_range_of_whole_numbers(dtype):
 def test_a_fill_beyond_the_range_is_clipped():
     counts = polars.Series([None if k > 30 else 8 * k for k in range(N)], dtype=polars.UInt8)
     for frame in (beside(counts), beside(counts).to_pandas().astype({"y": "UInt8"})):
-        result = filled(frame)["y"]
+        result = filled(frame, row_features=LINE[:, None])["y"]
         assert result[39] == 255
         assert result[30] == 240
 

@@ -169,18 +169,22 @@ class Chained:
         """New rows, standardised, before the last prediction, and what the last round changed; the
         regressions stay as they are."""
         known = ~np.isnan(values)
-        fill, change = _initial((values - self.level) / self.scale), 0.0
-        needed = self._needed(known)
+        fill = _initial((values - self.level) / self.scale)
+        change = np.where(known.all(axis=1), 0.0, np.inf)
         for n_iter in range(1, self.options.max_iter + 1):
-            before = fill
-            for some in _batches(needed):
-                fill = _predicted(some, self.targets, self._fitted, fill, known, self.bounds)
-            if n_iter > SELECTED + 1:
-                fill = _halfway(before, fill)
-            change = _changed(before, fill, known)
-            if change < self.options.tol:
+            # Every row stops by itself, so that its fill does not depend on the others.
+            moving = np.flatnonzero(change >= self.options.tol)
+            if not len(moving):
                 break
-        return fill, change
+            before, here = fill[moving], known[moving]
+            now = before
+            for some in _batches(self._needed(here)):
+                now = _predicted(some, self.targets, self._fitted, now, here, self.bounds)
+            if n_iter > SELECTED + 1:
+                now = _halfway(before, now)
+            change[moving] = np.mean(np.square(now.mean - before.mean), axis=1, where=~here)
+            fill.mean[moving], fill.variance[moving] = now.mean, now.variance
+        return fill, float(change.max(initial=0.0))
 
     def _predicted(self, fill: Vectors, known: Mask) -> Vectors:
         """All gaps, from the same fill."""
