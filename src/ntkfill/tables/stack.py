@@ -80,7 +80,7 @@ class Stack:
         attempt(network_kernel, network_kernel(vectors))
         metric, least = np.ones(vectors.mean.shape[1]), np.inf
         p = 1 if len(metric) <= EACH else 2
-        for _ in range(1 + LEARNED if learn else 0):
+        for _ in range(1 + LEARNED if learn and len(metric) else 0):
             distance = LaplaceKernel(metric, 1.0, p).distances(vectors)
             typical = float(np.median(distance[distance > 0])) if distance.any() else 1.0
             kernels = [LaplaceKernel(metric, typical * length, p) for length in LENGTHS]
