@@ -319,10 +319,13 @@ def content(path: Path, data: bytes | None = None) -> object:
 
 def forked(action: Callable[[], int], then: Callable[[int], None] = lambda _: None) -> int:
     """The exit code of an action in a child of this process, whose stderr is in stderr.txt."""
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # the child never leaves this function
     child = os.fork()
     if not child:
         code = 99
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
             warnings.simplefilter("ignore")
             with contextlib.ExitStack() as stack:
                 out, err = (stack.enter_context(open(x, "w")) for x in (os.devnull, "stderr.txt"))
@@ -331,6 +334,7 @@ def forked(action: Callable[[], int], then: Callable[[int], None] = lambda _: No
                 code = action()
         finally:
             os._exit(code)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     then(child)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from ntkfill import InputError
 from ntkfill.cli import main
 from ntkfill.cli.common import DONE, FAILED, TERMINATED
-from ntkfill.io import images
+from ntkfill.io import files, images
 from ntkfill.io.files import replacing
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes, owners and pipes")
@@ -111,6 +112,37 @@ def test_failures_leave_nothing(error):
     with pytest.raises(InputError if isinstance(error, OSError) else error):
         fail()
     assert (os.listdir(), Path("out.txt").read_text()) == (["out.txt"], "old")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_interrupted_at_every_line():
+    """What is there is whole, and nothing else is left."""
+    for k in range(1000):
+        left = k
+
+        def interrupt(frame, event, _):
+            nonlocal left
+            if frame.f_code.co_filename != files.__file__:
+                return None
+            left -= event == "line"
+            if event == "line" and left < 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return interrupt
+
+        Path("out.txt").write_text("old")
+        sys.settrace(interrupt)
+        try:
+            write("out.txt")
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        assert os.listdir() == ["out.txt"], k
+        assert Path("out.txt").read_text() in ("old", "new")
+        if left >= 0:
+            break
+    assert 30 < k < 1000
 
 
 @posix

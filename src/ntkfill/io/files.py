@@ -49,7 +49,7 @@ def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
     place = Path(os.path.realpath(path)) if follow else path
     # Its name comes before it does, so that whatever interrupts can delete it.
     draft = place.with_name(f".writing-{secrets.token_hex(8)}{place.suffix}")
-    handle = None
+    file = None
     try:
         if follow:
             _check_place(path)
@@ -57,20 +57,19 @@ def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
         old = os.lstat(place) if os.path.lexists(place) else None
         if old is not None and not stat.S_ISREG(old.st_mode):
             old = None
-        handle = _create(draft, 0o666 if old is None else old.st_mode & 0o777)
+        file = _create(draft, 0o666 if old is None else old.st_mode & 0o777)
         yield draft
         if old is not None:
             _copy_owner(old, draft)
-        os.fsync(handle)
-        os.close(handle)
-        handle = None
+        os.fsync(file.fileno())
+        file.close()
         os.replace(draft, place)
         _sync_folder(place.parent)
     except OSError as error:
         raise InputError(f"{path} cannot be written", got=_reason(error)) from error
     finally:
-        if handle is not None:
-            os.close(handle)
+        if file is not None:
+            file.close()
         with contextlib.suppress(OSError):
             os.unlink(draft)
 
@@ -198,16 +197,17 @@ def _check_place(path: Path) -> None:
             raise InputError(f"{path} cannot be written", got="a file without permission to write")
 
 
-def _create(draft: Path, mode: int) -> int:
-    """A new file, locked for as long as the handle is open."""
+def _create(draft: Path, mode: int) -> io.FileIO:
+    """A new file, locked for as long as it is open."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINKS
     while True:
-        handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINKS, mode | 0o600)
+        file = io.FileIO(draft, "r+", opener=lambda path, _: os.open(path, flags, mode | 0o600))
         if fcntl is not None:
             with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(handle, fcntl.LOCK_EX)
-        if os.fstat(handle).st_nlink:
-            return handle
-        os.close(handle)  # deleted by another process before it was locked
+                fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # deleted by another process before it was locked
 
 
 def _delete_unfinished(folder: Path) -> None:
