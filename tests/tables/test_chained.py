@@ -51,6 +51,7 @@ PROVOKED = {"levels": product_of_levels, "heavy": collinear_and_heavy}
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ntkfill.errors.ConvergenceWarning")  # of new rows
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("make", PROVOKED.values(), ids=PROVOKED)
 def test_what_made_regressions_feed_each_other_settles(make, seed):
