@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 
 from ..kernels.table import Array
+from ..runtime.resources import parallel_for
 from .evaluate import Kind
 from .networks import Sequential
 from .pairs import of_gram, of_lengths
 
 # The part of a learned metric that is uniform, so that no feature is lost for good.
 UNIFORM = 0.1
+# Entries of a strip of rows, which stay in a core's cache.
+STRIP = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +91,15 @@ class LaplaceKernel:
         other = left if right is None else right
         if self.p == 1:
             distance = np.zeros((len(left), len(other)))
-            for k, weight in enumerate(self._root):
-                distance += weight * _apart(left, other, k)
+
+            def strip(rows: slice) -> None:
+                for k, weight in enumerate(self._root):
+                    apart = _apart(left[rows], other, k)
+                    apart *= weight
+                    distance[rows] += apart
+
+            size = max(1, STRIP // max(len(other), 1))
+            parallel_for(strip, [slice(k, k + size) for k in range(0, len(left), size)])
         else:
             a, b = left.mean * self._root, other.mean * self._root
             distance = a @ b.T
