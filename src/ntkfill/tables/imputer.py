@@ -91,7 +91,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         Of Dense layers and activations. The default has `depth` hidden layers of ReLU; "auto"
         tries one to three of them, and features that count half or twice as much, by leaving
         entries out (in closed form where there are features of one side, by hiding some where
-        there are none or of both).
+        there are none or of both). Without features it is one kernel of several in a stack.
     depth : int
     feature_scale : float
         How much features count beside the constant that is appended to them: less is smoother.
@@ -232,8 +232,8 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             deviations.
         uncertainty : Uncertainty, optional
             How standard deviations and intervals are made. The default posterior is "ntk", which
-            takes the ridge for noise and fits with the tangent kernel; `samples` counts where rows
-            and columns have features.
+            takes the ridge for noise and fits with the tangent kernel, and is the only one where
+            neither or both of rows and columns have features; `samples` counts where both have.
 
         Returns
         -------
