@@ -8,6 +8,7 @@ predicts worse gets no weight.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,7 +31,7 @@ EACH = 30
 # So many of the candidates, those with the smallest errors, are weighted.
 WEIGHTED = 6
 # Smaller weights are not worth a predictor.
-SMALLEST = 0.01
+SMALLEST = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +105,21 @@ class Stack:
         )
         return cls(predictors, float(weights @ gram @ weights))
 
+    def blocks(
+        self, left: Vectors, right: Vectors | None = None
+    ) -> Iterator[tuple[Predictor, Array]]:
+        """Every predictor and its kernel between vectors; those with the same metric share the
+        distances."""
+        distances: dict[int, Array] = {}
+        for predictor in self.predictors:
+            kernel = predictor.kernel
+            if isinstance(kernel, NetworkKernel):
+                yield predictor, kernel(left, right)
+                continue
+            if id(kernel.metric) not in distances:
+                distances[id(kernel.metric)] = kernel.distances(left, right)
+            yield predictor, kernel.of_distances(distances[id(kernel.metric)])
+
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
@@ -118,8 +134,7 @@ class Fitted:
     @classmethod
     def of(cls, stack: Stack, vectors: Vectors, y: Array) -> Fitted:
         lowers, scales = [], []
-        for predictor in stack.predictors:
-            block = predictor.kernel(vectors)
+        for predictor, block in stack.blocks(vectors):
             scales.append(mean_diagonal(block))
             block[np.diag_indices(len(block))] += predictor.ridge * scales[-1]
             lowers.append(linalg.cholesky(block))
@@ -132,8 +147,7 @@ class Fitted:
         predictors = self.stack.predictors
         values = np.zeros((len(at), self.coefficients[0].shape[1] if predictors else 1))
         relative = np.full(len(at), 1.0 - sum(predictor.weight for predictor in predictors))
-        for k, predictor in enumerate(predictors):
-            cross = predictor.kernel(at, self.vectors)
+        for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.vectors)):
             values += predictor.weight * (cross @ self.coefficients[k])
             explained = np.einsum("ij,ji->i", cross, linalg.solve(self.lowers[k], cross.T))
             left = predictor.kernel.diagonal(at) + predictor.ridge * self.scales[k] - explained
@@ -144,8 +158,7 @@ class Fitted:
         """Of the known values in the prediction at one vector, summing to one with that of their
         mean; and the weighted kernel between them and it."""
         weights, kernel = np.zeros(len(self.vectors)), np.zeros(len(self.vectors))
-        for k, predictor in enumerate(self.stack.predictors):
-            cross = predictor.kernel(at, self.vectors)
+        for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.vectors)):
             weights += predictor.weight * linalg.solve(self.lowers[k], cross.T)[:, 0]
             kernel += predictor.weight * cross[0] / self.scales[k]
         return weights, kernel
