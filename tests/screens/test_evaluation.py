@@ -76,6 +76,34 @@ def test_scores_are_those_of_the_libraries():
     )
 
 
+@pytest.mark.parametrize(
+    ("score", "guess", "truth"),
+    [
+        (scores.pearson, np.ones((2, 3)), TRUTH[:2, :3]),
+        (scores.pearson, GUESS[:2, :3], np.ones((2, 3))),
+        (scores.r2, GUESS[:2, :3], np.ones((2, 3))),
+        (scores.cosine, np.zeros((2, 3)), TRUTH[:2, :3]),
+        (scores.cosine, GUESS[:2, :3], np.zeros((2, 3))),
+    ],
+)
+def test_a_score_that_is_undefined_is_nan(score, guess, truth):
+    assert np.isnan(score(guess, truth))
+
+
+def test_a_prediction_of_zeros_has_no_cosine_and_gains_nothing():
+    truth = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+    assert scores.cosine(np.array([[1.0, 0.0], [0.0, 0.0], [5.0, 0.0]]), truth) == 0.5
+
+
+def test_folds_in_which_a_score_is_undefined_are_left_out():
+    first, second = np.array([1.0, np.nan, 3.0]), np.array([0.0, 1.0, 1.0])
+    found = scores.paired_test(first, second)
+    assert (found.difference, found.wins, found.folds) == (1.5, 2, 2)
+    assert scores.mean_interval(first) == scores.mean_interval(first[[0, 2]])
+    nothing = scores.paired_test(np.full(3, np.nan), second)
+    assert np.isnan([nothing.difference, nothing.p]).all()
+
+
 def test_rank_of_the_true_profile():
     cosines = np.array([1 - cosine_distance(GUESS[0], row) for row in TRUTH])
     above = sum(other > cosines[2] for other in cosines)
@@ -110,7 +138,7 @@ def test_evaluation_scores_what_was_held_out():
         assert found["r2"] == pytest.approx(scores.r2(guess, truth))
         assert found["cosine_centred"] == pytest.approx(scores.cosine(guess - mean, truth - mean))
     nothing = result.mean("mean")
-    assert nothing["r_centred"] == nothing["cosine_centred"] == 0.0
+    assert np.isnan([nothing["r_centred"], nothing["cosine_centred"]]).all()
     assert nothing["rank"] == 0.5
     assert result.against("additive", "mean")["r"].wins > 3
     assert result.against("additive", "mean")["rank"].wins == 6

@@ -335,10 +335,13 @@ def evaluate_methods(
     return screens.evaluate(screen, methods, splitting, reporter(shows_progress(options), "folds"))
 
 
-def mean_scores(numbers: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """The mean of each score, by method."""
+def mean_scores(numbers: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+    """The mean of each score, by method; None where it is undefined."""
     return {
-        method: {score: round(value["mean"], 4) for score, value in scores.items()}
+        method: {
+            score: None if value["mean"] is None else round(value["mean"], 4)
+            for score, value in scores.items()
+        }
         for method, scores in numbers["methods"].items()
     }
 
@@ -351,7 +354,8 @@ def score_lines(numbers: dict[str, Any]) -> str:
     width = max(map(len, means))
     lines = [" " * width + "".join(f"{score:>16}" for score in SCORES)]
     for name, of in means.items():
-        lines.append(f"{name:<{width}}" + "".join(f"{of[score]:>16.3f}" for score in SCORES))
+        shown = ("undefined" if of[score] is None else f"{of[score]:.3f}" for score in SCORES)
+        lines.append(f"{name:<{width}}" + "".join(f"{text:>16}" for text in shown))
     lines += ["", *(f"{score}: {LABELS[score]}" for score in SCORES)]
     return "\n".join(lines)
 

@@ -27,6 +27,7 @@ class Evaluation:
     ----------
     methods, folds : tuple of str
     scores : array of shape (methods, folds, len(SCORES))
+        NaN where a score is undefined, such as the correlation of a constant prediction.
     sizes : int array of shape (folds, 2)
         Held-out and training conditions.
     contexts : tuple of str
@@ -50,9 +51,15 @@ class Evaluation:
         return float(np.mean(self.sizes[:, 0] / self.sizes[:, 1]))
 
     def mean(self, method: str) -> dict[str, float]:
-        """The mean of every score over the folds."""
-        means = self.scores[self.methods.index(method)].mean(axis=0)
-        return dict(zip(SCORES, map(float, means), strict=True))
+        """The mean of every score over the folds in which it is defined; NaN where in none."""
+        return dict(zip(SCORES, self.means[self.methods.index(method)].tolist(), strict=True))
+
+    @property
+    def means(self) -> Array:
+        """Of every method and score over the folds, (methods, len(SCORES))."""
+        defined = ~np.isnan(self.scores)
+        sums = np.sum(self.scores, axis=1, where=defined)
+        return sums / np.where(defined.any(axis=1), defined.sum(axis=1), np.nan)
 
     def against(self, first: str, second: str) -> dict[str, PairedTest]:
         """A paired test of one method against another, for every score."""
@@ -176,4 +183,4 @@ def _mean_rank(
         cosines = predicted[rows] @ unit_rows(centred[candidates]).T
         true = np.searchsorted(candidates, tested[rows]).tolist()
         ranks += [rank_among(row, at) for row, at in zip(cosines, true, strict=True)]
-    return float(np.mean(ranks)) if ranks else 0.5
+    return float(np.mean(ranks)) if ranks else np.nan

@@ -47,22 +47,25 @@ def figures(screen: Screen, evaluation: Evaluation) -> dict[str, Any]:
         "methods": {
             name: {
                 score: {
-                    "mean": float(folds.mean()),
-                    "interval": list(mean_interval(folds, evaluation.overlap)),
-                    "folds": folds.tolist(),
+                    "mean": _number(evaluation.mean(name)[score]),
+                    "interval": [*map(_number, mean_interval(folds, evaluation.overlap))],
+                    "folds": [*map(_number, folds)],
                 }
                 for score, folds in zip(SCORES, scores.T, strict=True)
             }
             for name, scores in zip(methods, evaluation.scores, strict=True)
         },
         "paired": {
-            name: {score: vars(test) for score, test in evaluation.against(best, name).items()}
+            name: {
+                score: vars(test) | {"difference": _number(test.difference), "p": _number(test.p)}
+                for score, test in evaluation.against(best, name).items()
+            }
             for name in methods
             if name != best
         },
         "by_context": {
             context: {
-                name: None if np.isnan(value) else float(value)
+                name: _number(value)
                 for name, value in zip(methods, values, strict=True)
             }
             for context, values in zip(evaluation.contexts, evaluation.by_context.T, strict=True)
@@ -72,10 +75,16 @@ def figures(screen: Screen, evaluation: Evaluation) -> dict[str, Any]:
 
 def best_method(evaluation: Evaluation) -> str:
     """The method that is first in most scores; of equals, the one with the greater pooled r."""
-    means = evaluation.scores.mean(axis=1) * [-1 if s == "rank" else 1 for s in SCORES]
+    means = evaluation.means * [-1 if s == "rank" else 1 for s in SCORES]
+    means = np.where(np.isnan(means), -np.inf, means)  # undefined is never first
     firsts = (means == means.max(axis=0)).sum(axis=1)
     order = sorted(range(len(means)), key=lambda k: (-firsts[k], -means[k, 0]))
     return evaluation.methods[order[0]]
+
+
+def _number(value: float) -> float | None:
+    """For JSON, which has no NaN."""
+    return None if np.isnan(value) else float(value)
 
 
 def can_render() -> bool:
@@ -119,7 +128,10 @@ def render(screen: Screen, evaluation: Evaluation, numbers: dict[str, Any], note
 
     methods, best = numbers["methods"], numbers["best"]
     means = {score: {name: of[score]["mean"] for name, of in methods.items()} for score in SCORES}
-    top = {s: (min if s == "rank" else max)(of.values()) for s, of in means.items()}
+    top: dict[str, float | None] = {}
+    for score, of in means.items():
+        defined = [value for value in of.values() if value is not None]
+        top[score] = (min if score == "rank" else max)(defined, default=None)
     truth, predicted = evaluation.first_fold[evaluation.methods.index(best)]
     shown = dict(list(numbers["by_context"].items())[:MAX_CONTEXTS])
     contexts, drugs = numbers["screen"]["contexts"], numbers["screen"]["drugs"]
@@ -133,7 +145,10 @@ def render(screen: Screen, evaluation: Evaluation, numbers: dict[str, Any], note
         **numbers,
         note=note,
         labels=LABELS,
-        first={s: [name for name in of if of[name] == top[s]] for s, of in means.items()},
+        first={
+            s: [name for name in of if of[name] is not None and of[name] == top[s]]
+            for s, of in means.items()
+        },
         values=truth.size,
         omitted=len(numbers["by_context"]) - len(shown),
         charts={

@@ -23,7 +23,7 @@ LABELS = {
 
 
 def pearson(predicted: Array, truth: Array) -> float:
-    """Pearson's r over all entries together; 0 where either does not vary.
+    """Pearson's r over all entries together; NaN where either does not vary.
 
     Examples
     --------
@@ -32,11 +32,12 @@ def pearson(predicted: Array, truth: Array) -> float:
     """
     left, right = predicted - predicted.mean(), truth - truth.mean()
     scale = np.sqrt(np.vdot(left, left) * np.vdot(right, right))
-    return float(np.clip(np.vdot(left, right) / scale, -1, 1)) if scale > 0 else 0.0
+    return float(np.clip(np.vdot(left, right) / scale, -1, 1)) if scale > 0 else np.nan
 
 
 def r2(predicted: Array, truth: Array) -> float:
-    """The mean over conditions of the fraction of variance over genes that is explained.
+    """The mean over conditions of the fraction of variance over genes that is explained; NaN where
+    no condition varies.
 
     Examples
     --------
@@ -46,18 +47,22 @@ def r2(predicted: Array, truth: Array) -> float:
     residual = np.sum((predicted - truth) ** 2, axis=1)
     spread = np.sum((truth - truth.mean(axis=1, keepdims=True)) ** 2, axis=1)
     varied = spread > 0
-    return float(np.mean(1 - residual[varied] / spread[varied])) if varied.any() else 0.0
+    return float(np.mean(1 - residual[varied] / spread[varied])) if varied.any() else np.nan
 
 
 def cosine(predicted: Array, truth: Array) -> float:
-    """The mean over conditions of the cosine; 0 for a profile of zeros.
+    """The mean over conditions that are not zero of the cosine with their prediction, 0 where that
+    is zero; NaN where all conditions or all predictions are.
 
     Examples
     --------
     >>> cosine(np.array([[2.0, 0.0], [0.0, 0.0]]), np.array([[1.0, 0.0], [1.0, 0.0]]))
     0.5
     """
-    return float(np.mean(np.einsum("ij,ij->i", unit_rows(predicted), unit_rows(truth))))
+    some = truth.any(axis=1)
+    if not (some.any() and predicted[some].any()):
+        return np.nan
+    return float(np.mean(np.einsum("ij,ij->i", unit_rows(predicted), unit_rows(truth))[some]))
 
 
 def rank_among(cosines: Array, true: int) -> float:
@@ -81,9 +86,10 @@ class PairedTest:
     Parameters
     ----------
     difference : float
-        The mean of first minus second.
+        The mean of first minus second, over the folds in which both are defined; NaN if there are
+        none.
     wins, folds : int
-        In how many of the folds the first was better.
+        In how many of these folds the first was better.
     p : float
         Two-sided, of the paired t test, corrected for the overlap of training sets.
     """
@@ -102,6 +108,7 @@ def paired_test(
     Parameters
     ----------
     first, second : array of shape (folds,)
+        NaN where a score is undefined.
     overlap : float
         Test over training size: folds of cross-validation share training data, so their
         differences are not independent (Nadeau & Bengio 2003, doi:10.1023/A:1024068626366).
@@ -116,7 +123,10 @@ def paired_test(
     (2.0, 3, 0.0742)
     """
     differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    differences = differences[~np.isnan(differences)]
     count = len(differences)
+    if not count:
+        return PairedTest(np.nan, 0, 0, np.nan)
     better = differences < 0 if lower else differences > 0
     variance = float(np.var(differences, ddof=1)) if count > 1 else 0.0
     p = 1.0
@@ -127,14 +137,17 @@ def paired_test(
 
 
 def mean_interval(values: Array, overlap: float = 0.0, level: float = 0.95) -> tuple[float, float]:
-    """A t interval for the mean over folds, corrected for the overlap of training sets.
+    """A t interval for the mean over the folds that are not NaN, corrected for the overlap of
+    training sets.
 
     Examples
     --------
     >>> [round(end, 3) for end in mean_interval(np.array([1.0, 2.0, 3.0]))]
     [-0.484, 4.484]
     """
-    mean, count = float(np.mean(values)), len(values)
+    values = values[~np.isnan(values)]
+    count = len(values)
+    mean = float(np.mean(values)) if count else np.nan
     if count < 2:
         return mean, mean
     half = stats.t.ppf((1 + level) / 2, count - 1) * np.sqrt(
