@@ -140,6 +140,40 @@ def test_every_format_gives_the_same_screen(name, screen, tmp_path):
         assert found.labels.tolist() == screen.labels.tolist()
 
 
+@pytest.mark.parametrize("name", ["v12.gct", "v13.gct", "file.gctx"])
+def test_labels_from_a_sig_info_file(name, tmp_path):
+    bare = Screen(DOSED.profiles, DOSED.labels, DOSED.genes)
+    ids = [f"c{k}" for k in range(len(bare))]
+    FORMATS[name](tmp_path / name, bare)
+    if name == "v12.gct":  # names that say nothing
+        lines = (tmp_path / name).read_text().split("\n")
+        lines[2] = "\t".join(["Name", "Description", *ids])
+        (tmp_path / name).write_text("\n".join(lines))
+    if name == "file.gctx":
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(tmp_path / name, "r+") as file:
+            del file["0/META/COL"]
+            file["0/META/COL/id"] = np.array(ids, "S")
+    rows = [["CGS001", "other", "cell", "z", "9 uM", "6 h"]]
+    rows += [[each, "x", *labels] for each, labels in zip(ids, bare.labels, strict=True)][::-1]
+    names = ["sig_id", "pert_type", "cell_id", "pert_iname", "pert_idose", "pert_itime"]
+    info = tmp_path / "sig_info.txt"
+    info.write_text("\n".join("\t".join(row) for row in [names, *rows]) + "\n")
+    assert same(bare, read(tmp_path / name, labels=info))
+    info.write_text(info.read_text().replace("c2\t", "d2\t"))
+    with pytest.raises(InputError, match="no labels for 1 of 4 conditions; got c2"):
+        read(tmp_path / name, labels=info)
+    info.write_text(info.read_text().replace("sig_id", "signature"))
+    with pytest.raises(InputError, match=r"sig_info.txt: no column of ids; expected sig_id or"):
+        read(tmp_path / name, labels=info)
+
+
+def test_a_file_of_labels_is_for_matrices_without(tmp_path):
+    wide(tmp_path / "s.csv", PLAIN)
+    with pytest.raises(InputError, match="labels is for"):
+        read(tmp_path / "s.csv", labels=tmp_path / "s.csv")
+
+
 def test_tsv_and_names_of_other_people(tmp_path):
     wide(tmp_path / "s.tsv", DOSED, "\t")
     assert same(DOSED, read(tmp_path / "s.tsv"))

@@ -98,6 +98,8 @@ def _add_data(command: argparse.ArgumentParser) -> None:
     add("--columns", nargs="+", type=_renamed, metavar="KIND=NAME", help=text)
     text = "columns of a wide table that are neither labels nor genes"
     add("--ignore", nargs="+", default=(), metavar="NAME", help=text)
+    text = "of a .gct or .gctx: a table of labels by sig_id, such as sig_info.txt"
+    add("--labels", type=Path, metavar="TABLE", help=text)
     text = "whether a condition that occurs more than once is an error or averaged"
     add("--replicates", choices=("refuse", "mean"), default="refuse", help=text)
 
@@ -124,7 +126,7 @@ def evaluate(options: argparse.Namespace) -> int:
         numbers_path = report.numbers_path(options.report)
         written = (options.report, numbers_path)
         named = [("--report HTML", path) for path in written]
-        check_outputs([options.data], named, [numbers_path], force=options.force)
+        check_outputs([options.data, options.labels], named, [numbers_path], force=options.force)
     screen = read_screen(options)
     methods = {name: make_method(name, options, screen.fields) for name in options.methods}
     evaluation = evaluate_methods(options, screen, methods, make_splitting(options))
@@ -146,7 +148,7 @@ def complete(options: argparse.Namespace) -> int:
 
     check_uncertainty(options)
     written = [("-o OUT", options.output), ("--std FILE", options.std)]
-    check_outputs([options.data], written)
+    check_outputs([options.data, options.labels], written)
     for path in (path for _, path in written if path is not None):
         check_target(path, writing.SUFFIXES)
     screen = read_screen(options)
@@ -181,7 +183,9 @@ def rank(options: argparse.Namespace) -> int:
     from ..screens import ranking
 
     if options.output is not None:
-        check_outputs([options.data, options.signature], [("-o OUT", options.output)])
+        check_outputs(
+            [options.data, options.labels, options.signature], [("-o OUT", options.output)]
+        )
         check_target(options.output, text_tables.SUFFIXES)
     signature = ranking.read_signature(options.signature)
     screen = read_screen(options)
@@ -280,7 +284,11 @@ def read_screen(options: argparse.Namespace) -> screens.Screen:
     from .. import screens
 
     screen = screens.read(
-        options.data, dict(options.columns or ()), options.replicates, options.ignore
+        options.data,
+        dict(options.columns or ()),
+        options.replicates,
+        options.ignore,
+        options.labels,
     )
     print_message(options, f"{options.data}: {screen!r}")
     return screen

@@ -64,10 +64,7 @@ def figures(screen: Screen, evaluation: Evaluation) -> dict[str, Any]:
             if name != best
         },
         "by_context": {
-            context: {
-                name: _number(value)
-                for name, value in zip(methods, values, strict=True)
-            }
+            context: {name: _number(value) for name, value in zip(methods, values, strict=True)}
             for context, values in zip(evaluation.contexts, evaluation.by_context.T, strict=True)
         },
     }

@@ -18,8 +18,9 @@ UNKNOWN = "-666"
 
 
 class Matrix(NamedTuple):
-    """Labels of conditions by name, profiles of shape (conditions, genes), names of genes."""
+    """Ids and labels of conditions, profiles of shape (conditions, genes), names of genes."""
 
+    ids: list[str]
     meta: dict[str, list[str]]
     values: Array
     genes: list[str]
@@ -61,14 +62,12 @@ def _gct(path: Path) -> Matrix:
             )
     names, first = grid[0][1 + about_genes :], 1 + about_conditions
     meta = {row[0]: row[1 + about_genes :] for row in grid[1:first]}
-    if not about_conditions:
-        meta = _from_names(names)
     rows = [row[1 + about_genes :] for row in grid[first:]]
     body = Table(names, rows, range(first + 3, height + 3))
-    return Matrix(meta, body.numbers().T, [row[0] for row in grid[first:]])
+    return Matrix(names, meta, body.numbers().T, [row[0] for row in grid[first:]])
 
 
-def _from_names(names: list[str]) -> dict[str, list[str]]:
+def labels_of_names(names: list[str]) -> dict[str, list[str]]:
     """Labels from names such as A375:vorinostat[:10 uM[:24 h]]."""
     parts = [name.split(":") for name in names]
     lengths = {len(part) for part in parts}
@@ -77,7 +76,7 @@ def _from_names(names: list[str]) -> dict[str, list[str]]:
             "GCT 1.2 has no labels of conditions, so the names of its columns must hold them",
             expected="names such as A375:vorinostat:10 uM:24 h",
             got=repr(names[0]),
-            hint="GCT 1.3",
+            hint="GCT 1.3, or a file of labels (labels=, --labels)",
         )
     return {field: [p[k] for p in parts] for k, field in enumerate(FIELDS[: lengths.pop()])}
 
@@ -105,7 +104,7 @@ def _gctx(path: Path) -> Matrix:
             )
         if matrix.size and not matrix.id.get_storage_size():
             raise InputError("the matrix of the GCTX file was never written")
-        return Matrix(meta, np.asarray(matrix, dtype=np.float64), genes)
+        return Matrix(meta.get("id", []), meta, np.asarray(matrix, dtype=np.float64), genes)
 
 
 def _texts(group: Any) -> dict[str, list[str]]:

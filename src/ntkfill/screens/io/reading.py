@@ -30,6 +30,9 @@ Replicates = Literal["refuse", "mean"]
 
 NPZ_GENES = ("genes", "gene", "entrez", "gene_symbol")
 
+# The column of a file of labels that holds the ids of the conditions of a GCT or GCTX file.
+IDS = ("sig_id", "inst_id", "distil_id", "id")
+
 # Common names of the labels of conditions, in lower case; the first that is found is taken.
 ALIASES: dict[str, tuple[str, ...]] = {
     "cell": ("cell", "cell_line", "cell_type", "cell_iname", "cell_id", "cells"),
@@ -46,6 +49,7 @@ def read(
     columns: Mapping[str, str] | None = None,
     replicates: Replicates = "refuse",
     ignore: Sequence[str] = (),
+    labels: Path | str | None = None,
 ) -> Screen:
     """Read a screen; the format follows from the suffix.
 
@@ -65,6 +69,10 @@ def read(
         profiles; values that are missing are left out.
     ignore : sequence of str
         Columns of a wide table that are neither labels nor genes.
+    labels : path, optional
+        A table of the labels of the conditions of a GCT or GCTX file by their ids, such as the
+        sig_info files of the Connectivity Map: a column `sig_id` (or `inst_id`, `distil_id`, `id`),
+        and columns of labels.
 
     Raises
     ------
@@ -87,6 +95,8 @@ def read(
     unknown = sorted(set(names) - set(ALIASES))
     if unknown:
         raise InputError("unknown columns", expected=", ".join(ALIASES), got=", ".join(unknown))
+    if labels is not None and suffix not in (".gct", ".gctx"):
+        raise InputError("a file of labels is for .gct and .gctx", got=path.name)
     if suffix in text_tables.SUFFIXES:
         table = text_tables.read(path)
         with naming(path):
@@ -95,8 +105,10 @@ def read(
         if suffix == ".npz":
             return _from_npz(path, names, replicates)
         if suffix in (".gct", ".gctx"):
-            meta, values, genes = gct.read(path)
-            return from_columns(meta, values, genes, names, replicates)
+            ids, meta, values, genes = gct.read(path)
+            if labels is not None:
+                meta = _labels_of_ids(Path(labels), ids, names)
+            return from_columns(meta or gct.labels_of_names(ids), values, genes, names, replicates)
         return from_anndata(_read_h5ad(path), names, replicates)
 
 
@@ -154,6 +166,29 @@ def from_anndata(
     values = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
     meta = {str(name): list(data.obs[name]) for name in data.obs.columns}
     return from_columns(meta, values, [str(name) for name in data.var_names], columns, replicates)
+
+
+def _labels_of_ids(
+    path: Path, ids: Sequence[str], columns: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """The labels that a table has for these ids."""
+    table = text_tables.read(path)
+    with naming(path):
+        name = next((name for name in IDS if name in table.names), None)
+        if name is None:
+            raise InputError("no column of ids", expected=" or ".join(IDS), got=_some(table.names))
+        place = {label: row for row, label in enumerate(table.column(name))}
+        absent = [each for each in ids if each not in place]
+        if absent or not ids:
+            raise InputError(
+                f"no labels for {len(absent)} of {len(ids)} conditions", got=_some(absent)
+            )
+        rows = [place[each] for each in ids]
+        meta = {}
+        for label in match_columns(table.names, columns).values():
+            column = table.column(label)
+            meta[label] = [column[row] for row in rows]
+        return meta
 
 
 def match_columns(names: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
