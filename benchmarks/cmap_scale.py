@@ -12,7 +12,7 @@ from scipy.linalg import cho_factor, cho_solve
 from screens import load
 
 from ntkfill.screens import NTK, CellMean, KFold, Screen
-from ntkfill.screens.evaluation import scores
+from ntkfill.screens.evaluation import metrics
 from ntkfill.screens.features import OneHot, SideFeatures, Stack
 from ntkfill.screens.methods.ntk import HeldOutPredictor
 
@@ -87,8 +87,8 @@ def against_refitting(
         "refitting_one_fold_seconds": one_fold,
         "refitting_fifty_folds_would_take_seconds": 50 * one_fold,
         "greatest_difference_from_refitting": float(np.abs(refitted - first).max()),
-        "r_ntk_simulated": scores.pearson(first, truth),
-        "r_cell_mean_simulated": scores.pearson(mean, truth),
+        "r_ntk_simulated": metrics.pearson(first, truth),
+        "r_cell_mean_simulated": metrics.pearson(mean, truth),
     }
 
 

@@ -6,7 +6,7 @@ from harness import write
 from screens import ahead, baselines, compared, l1000_65cells
 
 from ntkfill.screens import KFold, LeaveOneOut
-from ntkfill.screens.evaluation.scores import SCORES
+from ntkfill.screens.evaluation.metrics import SCORES
 
 CLAIM = "Ahead of every baseline on average, in all scores, in 5 rounds of 10-fold."
 

@@ -6,7 +6,7 @@ from harness import write
 from screens import ahead, baselines, compared, tggates
 
 from ntkfill.screens import KFold
-from ntkfill.screens.evaluation.scores import SCORES
+from ntkfill.screens.evaluation.metrics import SCORES
 
 CLAIM = "Ahead of every baseline on average and in nine folds of ten, in all scores."
 

@@ -18,7 +18,7 @@ from ntkfill.screens import (
     evaluate,
     simulate,
 )
-from ntkfill.screens.evaluation import scores
+from ntkfill.screens.evaluation import metrics
 from ntkfill.screens.features import OneHot, Stack
 
 SCREEN = simulate(cells=5, drugs=9, genes=12, random_state=3).screen.known
@@ -67,11 +67,11 @@ def test_leave_one_out_holds_out_whole_labels(of, column):
 
 
 def test_scores_are_those_of_the_libraries():
-    assert scores.pearson(GUESS, TRUTH) == pytest.approx(
+    assert metrics.pearson(GUESS, TRUTH) == pytest.approx(
         stats.pearsonr(GUESS.ravel(), TRUTH.ravel())[0]
     )
-    assert scores.r2(GUESS, TRUTH) == pytest.approx(r2_score(TRUTH.T, GUESS.T))
-    assert scores.cosine(GUESS, TRUTH) == pytest.approx(
+    assert metrics.r2(GUESS, TRUTH) == pytest.approx(r2_score(TRUTH.T, GUESS.T))
+    assert metrics.cosine(GUESS, TRUTH) == pytest.approx(
         np.mean([1 - cosine_distance(a, b) for a, b in zip(GUESS, TRUTH, strict=True)])
     )
 
@@ -107,20 +107,20 @@ def test_folds_in_which_a_score_is_undefined_are_left_out():
 def test_rank_of_the_true_profile():
     cosines = np.array([1 - cosine_distance(GUESS[0], row) for row in TRUTH])
     above = sum(other > cosines[2] for other in cosines)
-    assert scores.rank_among(cosines, 2) == pytest.approx(above / 5)
-    assert scores.rank_among(np.zeros(6), 2) == 0.5
-    assert scores.rank_among(cosines, int(np.argmax(cosines))) == 0.0
+    assert metrics.rank_among(cosines, 2) == pytest.approx(above / 5)
+    assert metrics.rank_among(np.zeros(6), 2) == 0.5
+    assert metrics.rank_among(cosines, int(np.argmax(cosines))) == 0.0
 
 
 def test_paired_tests():
     first, second = RANDOM.normal(size=(2, 20)) + [[0.3], [0.0]]
-    result = scores.paired_test(first, second)
+    result = metrics.paired_test(first, second)
     assert result.p == pytest.approx(stats.ttest_rel(first, second).pvalue)
     assert result.wins == (first > second).sum()
-    assert scores.paired_test(first, second, lower=True).wins == (first < second).sum()
-    assert scores.paired_test(first, second, overlap=0.1).p > result.p
-    assert scores.paired_test(first, first).p == 1.0
-    low, high = scores.mean_interval(first)
+    assert metrics.paired_test(first, second, lower=True).wins == (first < second).sum()
+    assert metrics.paired_test(first, second, overlap=0.1).p > result.p
+    assert metrics.paired_test(first, first).p == 1.0
+    low, high = metrics.mean_interval(first)
     oracle = stats.t.interval(0.95, 19, first.mean(), stats.sem(first))
     assert (low, high) == pytest.approx(oracle)
 
@@ -133,10 +133,10 @@ def test_evaluation_scores_what_was_held_out():
         truth = SCREEN.profiles[split.test]
         guess = Additive().predict(train, SCREEN.labels[split.test])
         mean = CellMean().predict(train, SCREEN.labels[split.test])
-        found = dict(zip(scores.SCORES, result.scores[1, number], strict=True))
-        assert found["r"] == pytest.approx(scores.pearson(guess, truth))
-        assert found["r2"] == pytest.approx(scores.r2(guess, truth))
-        assert found["cosine_centred"] == pytest.approx(scores.cosine(guess - mean, truth - mean))
+        found = dict(zip(metrics.SCORES, result.scores[1, number], strict=True))
+        assert found["r"] == pytest.approx(metrics.pearson(guess, truth))
+        assert found["r2"] == pytest.approx(metrics.r2(guess, truth))
+        assert found["cosine_centred"] == pytest.approx(metrics.cosine(guess - mean, truth - mean))
     nothing = result.mean("mean")
     assert np.isnan([nothing["r_centred"], nothing["cosine_centred"]]).all()
     assert nothing["rank"] == 0.5

@@ -222,7 +222,7 @@ def demo(options: argparse.Namespace) -> int:
     from ..io.text_tables import Table, write
     from ..screens import ranking
     from ..screens.evaluation import report
-    from ..screens.evaluation.scores import pearson
+    from ..screens.evaluation.metrics import pearson
     from ..screens.io import writing
 
     made, folder = screens.simulate(), options.output
@@ -356,7 +356,7 @@ def mean_scores(numbers: dict[str, Any]) -> dict[str, dict[str, float | None]]:
 
 def score_lines(numbers: dict[str, Any]) -> str:
     """The mean scores as lines of text."""
-    from ..screens.evaluation.scores import LABELS, SCORES
+    from ..screens.evaluation.metrics import LABELS, SCORES
 
     means = mean_scores(numbers)
     width = max(map(len, means))

@@ -5,7 +5,7 @@ ranking.
 """
 
 from .completion import Info, complete
-from .evaluation.evaluate import Evaluation, evaluate
+from .evaluation.cross_validation import Evaluation, evaluate
 from .evaluation.splits import KFold, LeaveOneOut, Sparse, Split, Splitting
 from .io.reading import from_anndata, read
 from .methods.baselines import DNPP, Additive, CellMean, Method

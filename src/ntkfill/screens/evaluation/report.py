@@ -16,8 +16,8 @@ from ...io.files import check_target, replacing
 from ...io.text_tables import as_text
 from ..screen import Screen
 from . import charts
-from .evaluate import Evaluation
-from .scores import LABELS, SCORES, mean_interval
+from .cross_validation import Evaluation
+from .metrics import LABELS, SCORES, mean_interval
 
 MAX_CONTEXTS = 60
 

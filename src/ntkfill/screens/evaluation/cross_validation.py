@@ -15,7 +15,7 @@ from ..features import unit_rows
 from ..methods.baselines import CellMean, Method, check_method
 from ..methods.ntk import NTK
 from ..screen import Screen, check_trainable
-from .scores import SCORES, PairedTest, cosine, paired_test, pearson, r2, rank_among
+from .metrics import SCORES, PairedTest, cosine, paired_test, pearson, r2, rank_among
 from .splits import KFold, Split, Splitting
 
 
