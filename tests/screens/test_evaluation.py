@@ -79,11 +79,11 @@ def test_scores_are_those_of_the_libraries():
 @pytest.mark.parametrize(
     ("score", "guess", "truth"),
     [
-        (scores.pearson, np.ones((2, 3)), TRUTH[:2, :3]),
-        (scores.pearson, GUESS[:2, :3], np.ones((2, 3))),
-        (scores.r2, GUESS[:2, :3], np.ones((2, 3))),
-        (scores.cosine, np.zeros((2, 3)), TRUTH[:2, :3]),
-        (scores.cosine, GUESS[:2, :3], np.zeros((2, 3))),
+        (metrics.pearson, np.ones((2, 3)), TRUTH[:2, :3]),
+        (metrics.pearson, GUESS[:2, :3], np.ones((2, 3))),
+        (metrics.r2, GUESS[:2, :3], np.ones((2, 3))),
+        (metrics.cosine, np.zeros((2, 3)), TRUTH[:2, :3]),
+        (metrics.cosine, GUESS[:2, :3], np.zeros((2, 3))),
     ],
 )
 def test_a_score_that_is_undefined_is_nan(score, guess, truth):
@@ -92,15 +92,15 @@ def test_a_score_that_is_undefined_is_nan(score, guess, truth):
 
 def test_a_prediction_of_zeros_has_no_cosine_and_gains_nothing():
     truth = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
-    assert scores.cosine(np.array([[1.0, 0.0], [0.0, 0.0], [5.0, 0.0]]), truth) == 0.5
+    assert metrics.cosine(np.array([[1.0, 0.0], [0.0, 0.0], [5.0, 0.0]]), truth) == 0.5
 
 
 def test_folds_in_which_a_score_is_undefined_are_left_out():
     first, second = np.array([1.0, np.nan, 3.0]), np.array([0.0, 1.0, 1.0])
-    found = scores.paired_test(first, second)
+    found = metrics.paired_test(first, second)
     assert (found.difference, found.wins, found.folds) == (1.5, 2, 2)
-    assert scores.mean_interval(first) == scores.mean_interval(first[[0, 2]])
-    nothing = scores.paired_test(np.full(3, np.nan), second)
+    assert metrics.mean_interval(first) == scores.mean_interval(first[[0, 2]])
+    nothing = metrics.paired_test(np.full(3, np.nan), second)
     assert np.isnan([nothing.difference, nothing.p]).all()
 
 
