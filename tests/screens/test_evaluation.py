@@ -99,7 +99,7 @@ def test_folds_in_which_a_score_is_undefined_are_left_out():
     first, second = np.array([1.0, np.nan, 3.0]), np.array([0.0, 1.0, 1.0])
     found = metrics.paired_test(first, second)
     assert (found.difference, found.wins, found.folds) == (1.5, 2, 2)
-    assert metrics.mean_interval(first) == scores.mean_interval(first[[0, 2]])
+    assert metrics.mean_interval(first) == metrics.mean_interval(first[[0, 2]])
     nothing = metrics.paired_test(np.full(3, np.nan), second)
     assert np.isnan([nothing.difference, nothing.p]).all()
 
