@@ -144,7 +144,10 @@ def stacked(
         for chosen in itertools.combinations(range(size), number):
             part = gram[np.ix_(chosen, chosen)]
             ridge = SHRINKAGE / count * float(np.trace(part)) / number * (number > 1)
-            weights = _summing_to_one(part + ridge * np.eye(number))
+            # The least error among weights that sum to one.
+            tiny = 1e-12 * np.trace(part) + np.finfo(np.float64).tiny
+            weights = np.linalg.solve(part + (ridge + tiny) * np.eye(number), np.ones(number))
+            weights /= weights.sum()
             if nonnegative and weights.min() < 0:
                 continue  # the least error is that of a smaller subset
             value = float(weights @ part @ weights) + ridge * float(weights @ weights)
@@ -184,11 +187,4 @@ def convex(gram: NDArray[np.float64], count: float) -> NDArray[np.float64]:
     root = np.linalg.cholesky(gram / mean + (SHRINKAGE / count + 1e-12) * np.eye(size))
     # The least w^T A w with sum one is, but for its size, the w that minimises w^T A w - 2 sum(w).
     weights, _ = nnls(root.T, np.linalg.solve(root, np.ones(size)))
-    return np.asarray(weights / weights.sum())
-
-
-def _summing_to_one(gram: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The w that minimises w^T gram w among those that sum to one."""
-    tiny = 1e-12 * np.trace(gram) + np.finfo(np.float64).tiny
-    weights = np.linalg.solve(gram + tiny * np.eye(len(gram)), np.ones(len(gram)))
     return np.asarray(weights / weights.sum())

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -140,6 +141,7 @@ def select(
     return choice, selected
 
 
+@lru_cache(maxsize=16)
 def family(
     shape: tuple[int, ...], deepest: int, boundary: Boundary, ridge: float | None = None
 ) -> tuple[Member, ...]:
@@ -165,7 +167,7 @@ def family(
         members += [Member(kink, ridge=3 * RIDGE), Member(kink, ridge=10 * RIDGE)]
         wider = smooth + (n * (smooth + 1) < 9)
         members.append(Member(hourglass(wider, convs_up=2, upsample="bilinear")))
-    found: dict[str, Member] = {}
+    found: dict[Member, None] = {}
     for member in members:
         network = member.network
         made = member if ridge is None else Member(network, ridge)
@@ -173,5 +175,5 @@ def family(
             side % network.stride == 0 and side >= 2 * network.receptive_radius for side in shape
         )
         if network == default or (fits and network.receptive_radius > deepest):
-            found.setdefault(repr(made), made)
-    return tuple(found.values())
+            found[made] = None
+    return tuple(found)

@@ -76,9 +76,15 @@ class Cache:
         table : array, read-only
         axes : tuple of Axis
         """
-        found = self._read(key)
-        if found is not None:
-            return found
+        place = self._place(key)
+        with contextlib.suppress(Exception):  # a damaged file may raise anything
+            entry = Entry.read(place.with_suffix(".json"))
+            # Not mapped: a mapped file that is truncated meanwhile would kill the process.
+            with open_regular(place.with_suffix(".npy")) as file:
+                table = np.lib.format.read_array(file, allow_pickle=False)
+            if entry == Entry.of(key, table, entry.axes):
+                table.flags.writeable = False
+                return table, entry.axes
         table, axes = compute()
         try:
             self._write(key, table, axes)
@@ -110,26 +116,13 @@ class Cache:
         name = hashlib.sha256(f"{FORMAT}\n{key}".encode()).hexdigest()[:32]
         return self.directory / name
 
-    def _read(self, key: str) -> Table | None:
-        place = self._place(key)
-        try:
-            entry = Entry.read(place.with_suffix(".json"))
-            # Not mapped: a mapped file that is truncated meanwhile would kill the process.
-            with open_regular(place.with_suffix(".npy")) as file:
-                table = np.lib.format.read_array(file, allow_pickle=False)
-            right = Entry(key, FORMAT, _digest(table, entry.axes), table.nbytes, entry.axes)
-        except Exception:  # a damaged file may raise anything
-            return None
-        table.flags.writeable = False
-        return (table, entry.axes) if entry == right else None
-
     def _write(self, key: str, table: Array, axes: tuple[Axis, ...]) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         data, manifest = (self._place(key).with_suffix(suffix) for suffix in (".npy", ".json"))
         for path in (data, manifest):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
-        entry = Entry(key, FORMAT, _digest(table, axes), table.nbytes, axes)
+        entry = Entry.of(key, table, axes)
         with replacing(data, follow=False) as path, CheckedFile(path) as file:
             np.save(file, table, allow_pickle=False)
         with replacing(manifest, follow=False) as path:
@@ -177,6 +170,13 @@ class Entry:
     axes: tuple[Axis, ...]
 
     @classmethod
+    def of(cls, key: str, table: Array, axes: tuple[Axis, ...]) -> Entry:
+        """With the digest of the axes, the shape, the type and every byte."""
+        digest = hashlib.sha256(f"{axes} {table.shape} {table.dtype.str}\n".encode())
+        digest.update(np.ascontiguousarray(table).data)
+        return cls(key, FORMAT, digest.hexdigest(), table.nbytes, axes)
+
+    @classmethod
     def read(cls, path: Path) -> Entry:
         with open_regular(path) as file:
             fields = json.loads(file.read())
@@ -184,10 +184,3 @@ class Entry:
         if not isinstance(entry.key, str) or not isinstance(entry.nbytes, int):
             raise TypeError("fields of another type")
         return entry
-
-
-def _digest(table: Array, axes: tuple[Axis, ...]) -> str:
-    """Digest of the axes, the shape, the type and every byte."""
-    digest = hashlib.sha256(f"{axes} {table.shape} {table.dtype.str}\n".encode())
-    digest.update(np.ascontiguousarray(table).data)
-    return digest.hexdigest()

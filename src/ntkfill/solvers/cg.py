@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..kernels import Kernel, Kronecker, Periodic, Stationary
 from ..kernels.table import Array
 from ..observed import Mask
-from ..runtime.progress import Progress
+from ..runtime.progress import Progress, stage
 from ..runtime.resources import available, require
 from .base import Report, Solution, absolute_ridge
 from .preconditioner import Preconditioner, preconditioner
@@ -115,27 +115,12 @@ class CGFactor:
     def solve(self, y: Array, progress: Progress | None = None) -> Solution:
         """Solve for y of shape (n_known, m)."""
         y = np.asarray(y)
+        groups = [y[:, k : k + self.group] for k in range(0, y.shape[1], self.group)]
         parts: list[Array] = [np.empty((len(y), 0), dtype=self.dtype)]
-        reports = []
-        shown = 0.0
-        for first in range(0, y.shape[1], self.group):
-            part = slice(first, first + self.group)
-            done, share = first / y.shape[1], y[:, part].shape[1] / y.shape[1]
-
-            def show(x: float, done: float = done, share: float = share) -> None:
-                nonlocal shown
-                shown = max(shown, done + share * x)
-                if progress is not None:
-                    progress(shown)
-
-            found, report = self._solve(y[:, part], show)
-            left = self.solver.max_steps - report.steps
-            if not report.converged and self.dtype is np.float32 and left > 0:
-                # A kernel with eigenvalues over many decades may need more digits. They are kept:
-                # rounded back, the coefficients would not have the residual that is reported.
-                found, after = self._double(left)._solve(y[:, part], show, found)
-                report = replace(after, steps=report.steps + after.steps)
-            parts.append(found)
+        reports: list[Report] = []
+        for part in groups:
+            coefficients, report = self._solve(part, stage(progress, len(reports), len(groups)))
+            parts.append(coefficients)
             reports.append(report)
         return Solution(
             np.concatenate(parts, axis=1),
@@ -146,40 +131,47 @@ class CGFactor:
             ),
         )
 
-    def _double(self, steps: int) -> CGFactor:
-        """The same in double precision, for so many steps."""
-        guess = self.preconditioner
-        guess = None if guess is None else guess.as_type(np.float64)
-        solver = replace(self.solver, max_steps=steps)
-        return replace(self, preconditioner=guess, dtype=np.float64, solver=solver)
+    def _solve(self, y: Array, progress: Progress | None) -> tuple[Array, Report]:
+        """Descend, look at the true residual, and descend again from there until it is small.
 
-    def _solve(
-        self, y: Array, progress: Progress, start: Array | None = None
-    ) -> tuple[Array, Report]:
-        """Descend, look at the true residual, and descend again from there until it is small:
-        rounding lets the residual that an iteration carries along drift away from the true one."""
-        rest = self._spread(y)
-        size = np.sqrt(_dots(rest, rest))
-        size[size == 0] = 1.0
-        solution = np.zeros_like(rest) if start is None else self._spread(start)
-        if start is not None:
-            rest -= self._product(solution)
-        steps, residual = 0, _worst(rest, size)
-        while residual > self.solver.rtol and steps < self.solver.max_steps:
-            candidate, taken = self._descend(rest, size, self.solver.max_steps - steps, progress)
-            candidate += solution
-            steps += taken
-            rest = self._spread(y) - self._product(candidate)
+        Rounding lets the residual that an iteration carries along drift away from the true one.
+        A kernel with eigenvalues over many decades may need more digits than single precision has.
+        They are kept: rounded back, the coefficients would not have the residual that is reported.
+        """
+        system, steps, residual = self, 0, math.inf
+        solution = candidate = np.zeros((y.shape[1], *self.mask.shape), dtype=self.dtype)
+        while True:
+            rest = np.zeros_like(candidate)
+            rest[:, self.mask] = y.T
+            size = np.sqrt(_dots(rest, rest))
+            size[size == 0] = 1.0
+            if steps:
+                rest -= system._product(candidate)
             reached = _worst(rest, size)
-            if not reached < 0.9 * residual:
+            improved = reached < 0.9 * residual
+            if improved:
+                solution, residual = candidate, reached
+            if residual <= self.solver.rtol or steps >= self.solver.max_steps:
                 break
-            solution, residual = candidate, reached
-        progress(1.0)
-        coefficients = solution[:, self.mask].T
-        return coefficients, Report(residual, steps, residual <= self.solver.rtol)
+            if improved:
+                left = self.solver.max_steps - steps
+                shown = None if steps else progress  # later descents are short
+                candidate, taken = system._descend(rest, size, left, shown)
+                candidate += solution
+                steps += taken
+            elif system.dtype is np.float32:
+                guess = self.preconditioner and self.preconditioner.as_type(np.float64)
+                system = replace(self, preconditioner=guess, dtype=np.float64)
+                candidate, residual = solution.astype(np.float64), math.inf
+            else:
+                break
+        if progress is not None:
+            progress(1.0)
+        converged = residual <= self.solver.rtol
+        return solution[:, self.mask].T, Report(residual, steps, converged)
 
     def _descend(
-        self, rest: Array, size: NDArray[np.float64], max_steps: int, progress: Progress
+        self, rest: Array, size: NDArray[np.float64], max_steps: int, progress: Progress | None
     ) -> tuple[Array, int]:
         """Conjugate gradients from zero: the best iterate and the steps; overwrites `rest`."""
         goal = 0.9 * self.solver.rtol
@@ -188,7 +180,7 @@ class CGFactor:
         guess = np.copy if self.preconditioner is None else self.preconditioner
         z = guess(rest)
         direction, power = z.copy(), _dots(rest, z)
-        steps, residual = 0, smallest
+        steps, residual, lowest = 0, smallest, 1.0
         while residual > goal and steps < max_steps and steps - halved < PATIENCE:
             product = self._product(direction)
             rate = _ratio(power, _dots(direction, product), rest)
@@ -203,8 +195,9 @@ class CGFactor:
                 # Few solves get so far without ending: only they are worth a copy.
                 best = solution.copy() if steps > COPYING else solution
                 smallest, halved = residual, steps
-            # The residual falls about geometrically.
-            progress(min(max(math.log(max(residual, 1e-300)) / math.log(goal), 0.0), 0.99))
+            if progress is not None and residual < lowest:  # it falls about geometrically
+                lowest = residual
+                progress(min(math.log(max(lowest, 1e-300)) / math.log(goal), 0.99))
             z = guess(rest)
             before, power = power, _dots(rest, z)
             direction *= _ratio(power, before, rest)
@@ -217,12 +210,6 @@ class CGFactor:
         product *= self.mask
         product += self.dtype(self.ridge) * x
         return product
-
-    def _spread(self, y: Array) -> Array:
-        """Values (n_known, m) on the grid, (m, *shape), zero where unknown."""
-        result: Array = np.zeros((y.shape[1], *self.mask.shape), dtype=self.dtype)
-        result[:, self.mask] = y.T
-        return result
 
 
 def _dots(a: Array, b: Array) -> NDArray[np.float64]:
