@@ -8,6 +8,10 @@ import h5py
 import numpy as np
 import pytest
 
+from ntkfill import InputError
+from ntkfill.io import hdf5 as checks
+from ntkfill.screens import read
+
 pytestmark = [
     pytest.mark.usefixtures("samples"),
     pytest.mark.filterwarnings("ignore"),  # of libraries about damaged files
@@ -115,6 +119,32 @@ def test_what_decoders_trip_over(attack, damage, capsys):
         Path(name).unlink()
     assert name in capsys.readouterr().err or damage == "a mask of no axis"
     assert not list(Path().glob("out.*"))
+
+
+def endless(place):
+    """An HDF5 file of which the library searches a heap of texts forever: an entry of no length."""
+    with h5py.File("endless.gctx", "w", libver="earliest") as file:
+        file["0/META/COL/cell"] = ["a", "b"]
+        if place == "attribute":
+            file.attrs["encoding"] = "text"
+            del file["0/META/COL/cell"]
+    data = bytearray(Path("endless.gctx").read_bytes())
+    entry = data.index(b"GCOL") + 16
+    data[entry : entry + 2] = b"\7\0"
+    data[entry + 8 : entry + 16] = (2**64 - 16).to_bytes(8, "little")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("suffix", [".gctx", ".h5ad"])
+@pytest.mark.parametrize("place", ["attribute", "dataset"])
+def test_hdf5_files_without_an_end(place, suffix, monkeypatch):
+    monkeypatch.setattr(checks, "START", 1)
+    path = Path(f"bad{suffix}")
+    path.write_bytes(endless(place))
+    with pytest.raises(InputError, match=f"bad{suffix} cannot be read; got a loop"):
+        read(path)
+    path.unlink()
+    Path("endless.gctx").unlink()
 
 
 def test_an_image_of_truth_values_has_a_heat_map(attack):

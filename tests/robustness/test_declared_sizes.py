@@ -126,8 +126,3 @@ def test_saved_inpainters():
     np.savez_compressed("bomb.npz", missing=np.zeros((SIDE, SIDE), bool), options="{}")
     with pytest.raises(InputError, match=r"not a saved inpainter: .*needs"):
         Inpainter.load("bomb.npz")
-
-
-@pytest.mark.slow
-def test_bombs_of_half_a_gigabyte(attack, samples):
-    assert attack.attack_bombs()[1] == {}

@@ -220,9 +220,3 @@ def test_terminated_while_writing(attack, monkeypatch):
     assert last == "ntkfill: terminated; no file was half-written."
     assert sorted(os.listdir()) == ["begun", "out.csv", "stderr.txt", "t.csv"]
     assert Path("out.csv").read_text() == "old"
-
-
-@pytest.mark.slow
-def test_kills_and_full_disks(attack, samples):
-    for part, tries in (("kills", 12), ("file_size", 6), ("full_disk", 6)):
-        assert getattr(attack, f"attack_{part}")(tries, 1)[1] == {}

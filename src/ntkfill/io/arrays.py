@@ -1,4 +1,4 @@
-"""Arrays as files: .npy, .npz and HDF5, whose declared sizes are checked before they are read."""
+"""Arrays as files: .npy and .npz, whose declared sizes are checked before they are read."""
 
 from __future__ import annotations
 
@@ -32,15 +32,3 @@ def open_npz(path: Path, copies: int = 2) -> Iterator[NpzFile]:
         size = sum(entry.file_size for entry in stored.zip.infolist())
         resources.require("reading it", copies * size)
         yield stored
-
-
-def check_hdf5(file: Any) -> None:
-    """Refuse an open HDF5 file whose datasets, as 64-bit numbers, do not fit into memory."""
-    sizes: list[int] = []
-
-    def add(_: str, item: Any) -> None:
-        if hasattr(item, "dtype"):
-            sizes.append((item.size or 0) * max(item.dtype.itemsize, 8))
-
-    file.visititems(add)
-    resources.require("reading it", 2 * sum(sizes))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import InputError
-from ...io.arrays import check_hdf5
+from ...io.hdf5 import check_hdf5
 from ...io.text_tables import Table
 from ...kernels.table import Array
 from ..screen import FIELDS
@@ -88,8 +88,8 @@ def _gctx(path: Path) -> Matrix:
         raise InputError(
             "GCTX needs the package h5py", hint="pip install 'ntkfill[screens]'"
         ) from None
+    check_hdf5(path)
     with h5py.File(path, "r") as file:
-        check_hdf5(file)
         meta, about = _texts(file["0/META/COL"]), _texts(file["0/META/ROW"])
         if "id" not in about:
             raise InputError("the GCTX file has no names of genes", expected="0/META/ROW/id")

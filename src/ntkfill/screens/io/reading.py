@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...io import text_tables
-from ...io.arrays import check_hdf5, open_npz
+from ...io.arrays import open_npz
 from ...io.files import check_source, naming
+from ...io.hdf5 import check_hdf5
 from ...io.text_tables import Table
 from ...kernels.table import Array
 from ...runtime import resources
@@ -288,13 +289,11 @@ def _float_array(values: NDArray[Any]) -> Array:
 def _read_h5ad(path: Path) -> Any:
     try:
         import anndata
-        import h5py
     except ImportError:
         raise InputError(
             "AnnData needs the package anndata", hint="pip install 'ntkfill[screens]'"
         ) from None
-    with h5py.File(path, "r") as file:
-        check_hdf5(file)
+    check_hdf5(path)
     return anndata.read_h5ad(path)
 
 

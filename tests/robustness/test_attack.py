@@ -1,0 +1,18 @@
+"""The attack on memory, and on whatever writes files; those on readers: test_damaged_files.py."""
+
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("samples"),
+    pytest.mark.filterwarnings("ignore"),
+]
+
+
+def test_bombs_of_half_a_gigabyte(attack):
+    assert attack.attack_bombs()[1] == {}
+
+
+@pytest.mark.parametrize(("part", "tries"), [("kills", 12), ("file_size", 6), ("full_disk", 6)])
+def test_kills_and_full_disks(attack, part, tries):
+    assert getattr(attack, f"attack_{part}")(tries, 1)[1] == {}
