@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
 from .explanation import Explanation
+from .nn.architectures import hourglass
 from .nn.evaluate import Kind
-from .nn.networks import hourglass
 from .priors import IID, Features, MeshGrid, Prior
 
 if TYPE_CHECKING:

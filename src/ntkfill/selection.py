@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from .nn.networks import Mixture, Sequential
+from .nn import Mixture, Sequential
 from .observed import Mask
 
 # At most so many networks are stacked: more are not worth their time.

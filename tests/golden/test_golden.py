@@ -8,18 +8,25 @@ import pytest
 from ntkfill import Observed, complete
 from ntkfill.nn import (
     GELU,
+    AveragePool,
+    Bias,
+    Branches,
     Conv,
     Dense,
     Erf,
+    Flatten,
+    GlobalAveragePool,
+    LayerNorm,
     LeakyReLU,
     ReLU,
+    Residual,
+    Scale,
     Sequential,
     Sin,
     TwoSlope,
     hourglass,
 )
-from ntkfill.nn.evaluate import run
-from ntkfill.nn.layers import Covariance
+from ntkfill.nn.covariance import Covariance, run
 from ntkfill.priors import Features, Identity, MeshGrid
 from ntkfill.solvers import CG, Cholesky
 
@@ -57,7 +64,7 @@ def authors_kernel(name, net):
 
 
 def test_every_file_is_compared():
-    others = {"complete_down3_leaky_64x64", "nt_conv_relu_6x6", "nt_dense"}
+    others = {"complete_down3_leaky_64x64", "nt_conv_relu_6x6", "nt_dense", "nt_layers"}
     assert {path.stem for path in GOLDEN.glob("*.npz")} == AUTHORS.keys() | others
 
 
@@ -125,6 +132,49 @@ def test_neural_tangents_dense(name, hidden):
     for kind in ("nngp", "ntk"):
         expected = golden[f"{name}_hidden{hidden}_{kind}"] * gain**hidden
         np.testing.assert_allclose(getattr(state, kind), expected, rtol=1e-12, atol=1e-14)
+
+
+def scaled(layer, deviation, bias):
+    return (layer, Scale(deviation**2), Bias(bias**2))
+
+
+# neural-tangents' ReLU halves the variance.
+RELU = ReLU(), Scale(0.5)
+LAYERS = {
+    "gap": [Conv(), *RELU, Conv(), *RELU, GlobalAveragePool(), Dense()],
+    "flatten": [Conv(), *RELU, Conv(), *RELU, Flatten(), Dense()],
+    "pool": [Conv(), *RELU, AveragePool(), Conv(), *RELU, GlobalAveragePool(), Dense()],
+    "residual": [
+        *(Conv(), Residual(*RELU, Conv()), Residual(*RELU, Conv())),
+        *(*RELU, GlobalAveragePool(), Dense()),
+    ],
+    "layernorm": [
+        *(Conv(), LayerNorm(), *RELU, Conv(), LayerNorm(), *RELU),
+        *(GlobalAveragePool(), Dense()),
+    ],
+    "bias": [
+        *(*scaled(Conv(), 1.3, 0.4), *RELU, *scaled(Conv(), 0.7, 0.2), *RELU),
+        *(Flatten(), Dense()),
+    ],
+    "dense_bias": [*scaled(Dense(), 1.3, 0.4), *RELU, *scaled(Dense(), 0.7, 0.2)],
+    "dense_residual": [Dense(), Residual(*RELU, Dense()), *RELU, Dense()],
+    "dense_layernorm": [Dense(), LayerNorm(), *RELU, Dense()],
+    "dense_concat": [Branches((Dense(), *RELU), (Dense(), Erf())), Dense()],
+}
+
+
+@pytest.mark.parametrize("kind", ["nngp", "ntk"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_neural_tangents_layers(name, kind):
+    golden = load("nt_layers")
+    features = golden["vectors" if name.startswith("dense") else "pictures"]
+    features = features / np.sqrt(features.shape[1])  # its mean over channels
+    network, expected = Sequential(*LAYERS[name]), golden[f"{name}_{kind}"]
+    # Of equal features theirs loses half of the digits of acos; ours has a test of its own.
+    rtol = np.where(np.eye(len(features)), 5e-9, 1e-10)
+    assert np.all(abs(network.between(features, kind=kind) / expected - 1) < rtol)
+    ours = network.between(features[:2], features[2:], kind=kind)
+    np.testing.assert_allclose(ours, expected[:2, 2:], rtol=1e-10)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,7 @@ import scipy.linalg
 from ntkfill import InputError
 from ntkfill.kernels import Blocks, DenseKernel, Kronecker, Periodic, Stationary, periodic
 from ntkfill.kernels.table import Axis
-from ntkfill.nn import LeakyReLU, Sequential, Upsample, hourglass
-from ntkfill.nn.layers import Conv, Downsample
+from ntkfill.nn import Conv, Downsample, LeakyReLU, Sequential, Upsample, hourglass
 from ntkfill.priors import Features
 
 # Sides that repeat after four, of which only neighbours are near; mirror symmetric.

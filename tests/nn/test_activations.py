@@ -6,8 +6,7 @@ from scipy import special
 
 from ntkfill import InputError
 from ntkfill.nn import GELU, Abs, Dense, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
-from ntkfill.nn.evaluate import run
-from ntkfill.nn.layers import Covariance
+from ntkfill.nn.covariance import Covariance, run
 
 RHO = np.concatenate([[-1.0], np.linspace(-0.999, 0.999, 29), [1.0]])
 VARIANCES = [(1.0, 1.0), (0.3, 2.0), (4.0, 0.01), (2.5, 2.5)]

@@ -10,19 +10,27 @@ from oracles import relative
 from ntkfill.kernels.table import Axis
 from ntkfill.nn import (
     GELU,
+    AveragePool,
+    Bias,
+    Branches,
     Conv,
+    ConvTranspose,
     Dense,
     Downsample,
+    Dropout,
     Erf,
+    LayerNorm,
     LeakyReLU,
     ReLU,
+    Residual,
+    Scale,
     Sequential,
     Sin,
     TwoSlope,
     Upsample,
     hourglass,
 )
-from ntkfill.nn.layers import Covariance, variances
+from ntkfill.nn.covariance import Covariance, variances
 from ntkfill.priors import IID, Features, Identity, MeshGrid
 
 # Every network is evaluated twice: by the package, and by these lines on full matrices.
@@ -39,6 +47,19 @@ def up_matrix(side, mode):
     middles = (np.arange(2 * side) + 0.5) / 2 - 0.5
     columns = [np.interp(middles, np.arange(side), e, period=side) for e in np.eye(side)]
     return np.array(columns).T
+
+
+def mean_matrix(side):
+    return np.repeat(np.eye(side // 2), 2, axis=1) / 2
+
+
+def tap_matrices(side, size):
+    """What each tap of a transposed convolution sees, (2 side, side) each, of stride 2 around the
+    circle: output 2 k + t - (size / 2 - 1) sees input k through tap t."""
+    taps = np.zeros((size, 2 * side, side))
+    for tap, k in itertools.product(range(size), range(side)):
+        taps[tap, (2 * k + tap - size // 2 + 1) % (2 * side), k] += 1.0
+    return taps / np.sqrt(size / 2)
 
 
 def resampled(matrix, shape, one_axis):
@@ -78,12 +99,43 @@ def step(layer, sigma, theta, shape):
     if isinstance(layer, Downsample):
         sigma, theta = (resampled(m, shape, down_matrix) for m in (sigma, theta))
         return sigma, theta, tuple(side // 2 for side in shape)
+    if isinstance(layer, AveragePool):
+        sigma, theta = (resampled(m, shape, mean_matrix) for m in (sigma, theta))
+        return sigma, theta, tuple(side // 2 for side in shape)
     if isinstance(layer, Upsample):
         one_axis = lambda side: up_matrix(side, layer.mode)  # noqa: E731
         sigma, theta = (resampled(m, shape, one_axis) for m in (sigma, theta))
         return sigma, theta, tuple(2 * side for side in shape)
+    if isinstance(layer, ConvTranspose):
+        taps = itertools.product(*(tap_matrices(side, layer.size) for side in shape))
+        maps = [reduce(np.kron, of_axes) for of_axes in taps]
+        sigma, theta = (sum(a @ m @ a.T for a in maps) for m in (sigma, theta))
+        return sigma, theta + sigma, tuple(2 * side for side in shape)
+    if isinstance(layer, Bias):
+        return sigma + layer.variance, theta + layer.variance, shape
+    if isinstance(layer, Scale):
+        return sigma * layer.variance, theta * layer.variance, shape
+    if isinstance(layer, Dropout):
+        gain = 1 + np.eye(len(sigma)) * (1 / (1 - layer.rate) - 1)
+        return sigma * gain, theta * gain, shape
+    if isinstance(layer, LayerNorm):
+        own = np.sqrt(np.diag(sigma))
+        return sigma / np.outer(own, own), theta / np.outer(own, own), shape
+    if isinstance(layer, Branches):
+        each = [through(branch, sigma, theta, shape) for branch in layer.branches]
+        sigma, theta = (
+            sum(share * part[k] for share, part in zip(layer.shares, each, strict=True))
+            for k in (0, 1)
+        )
+        return sigma, theta, each[0][2]
     sigma, derivative = activated(layer, sigma)
     return sigma, theta * derivative, shape
+
+
+def through(layers, sigma, theta, shape):
+    for layer in layers:
+        sigma, theta, shape = step(layer, sigma, theta, shape)
+    return sigma, theta, shape
 
 
 def by_matrices(net, sigma, shape, step=step):
@@ -142,9 +194,20 @@ LAYERS = [
     Conv(1),
     Conv(3),
     Conv(5),
+    Bias(0.3),
+    Scale(2.0),
+    Dropout(0.2),
+    LayerNorm(),
     Downsample(),
+    AveragePool(),
     Upsample("nearest"),
     Upsample("bilinear"),
+    ConvTranspose(2),
+    ConvTranspose(4),
+    ConvTranspose(6),
+    Residual(ReLU(), Conv(3)),
+    Branches((ReLU(), Conv(3)), (Dense(),), shares=(0.25, 0.75)),
+    Branches((Downsample(), ReLU(), Conv(3), Upsample()), ()),
     ReLU(),
     LeakyReLU(0.2),
     Erf(),
@@ -202,6 +265,39 @@ NETWORKS = {
         *(Downsample(), Conv(3), PHI, Upsample(), Conv(3), PHI),
         *(Upsample("bilinear"), Conv(3), PHI, Downsample(), Conv(3)),
     ),
+    "pooled": net(
+        *(Conv(3), PHI, AveragePool(), Conv(3), PHI, AveragePool(), Conv(3), PHI),
+        *(Upsample("bilinear"), Conv(3), PHI, Upsample(), AveragePool(), Upsample(), Conv(3)),
+    ),
+    "transposed": net(
+        *(Conv(3), PHI, Downsample(), Conv(3), PHI, Downsample(), Conv(3), PHI),
+        *(ConvTranspose(4), PHI, Conv(3), PHI, ConvTranspose(2), PHI, Conv(3)),
+    ),
+    "transposed at the end": net(Conv(3), PHI, AveragePool(), Conv(3), PHI, ConvTranspose(4)),
+    "weights and biases": net(
+        *(Conv(3), Scale(1.5), Bias(0.1), ReLU(), Downsample(), Conv(3), Scale(1.5), Bias(0.1)),
+        *(ReLU(), Upsample(), Conv(3), Bias(0.2)),
+    ),
+    "normalised": net(
+        *(Conv(3), LayerNorm(), PHI, Downsample(), Conv(3), LayerNorm(), PHI),
+        *(Upsample("bilinear"), Conv(3), LayerNorm(), PHI, Conv(3)),
+    ),
+    "dropout": net(
+        Conv(3), PHI, Dropout(0.3), Downsample(), Conv(3), Upsample(), PHI, Dropout(0.1)
+    ),
+    "residual": net(Conv(3), *[Residual(PHI, Conv(3))] * 3, PHI, Dense()),
+    "residual hourglass": net(
+        *(Conv(3), Residual(PHI, Downsample(), Conv(3), PHI, Upsample("bilinear"), Conv(3))),
+        *(PHI, Conv(3)),
+    ),
+    "skips": hourglass(2, activation=PHI, skips=0.1),
+    "bilinear skips": hourglass(2, 1, 2, upsample="bilinear", activation=PHI, skips=0.3),
+    "skips across periods": net(
+        Downsample(),
+        Branches((Conv(3), PHI, Upsample()), (Upsample(), Conv(3), PHI, Upsample(), Downsample())),
+        *(Conv(3), PHI, Conv(3)),
+    ),
+    "linear branches": net(Conv(3), PHI, Branches((Downsample(), Upsample()), ()), Conv(3)),
     "up and linear down": net(Conv(3), PHI, Upsample("bilinear"), Conv(3), Downsample(), Conv(3)),
 }
 PRIORS = {
@@ -311,9 +407,46 @@ def draws_through(layer, f, g, rng):
     if isinstance(layer, Upsample):
         a = up_matrix(f.shape[1], layer.mode).T
         return f @ a, [g @ a]
+    if isinstance(layer, AveragePool):
+        a = mean_matrix(f.shape[1]).T
+        return f @ a, [g @ a]
+    if isinstance(layer, ConvTranspose):
+        w = rng.normal(size=(layer.size, len(f), 1))
+        seen = [[h @ a.T for a in tap_matrices(f.shape[1], layer.size)] for h in (f, g)]
+        values, gradients = (np.einsum("kdi,kdx->dx", w, h) for h in seen)
+        return values, [gradients, *seen[0]]
+    if isinstance(layer, Bias):
+        b = np.sqrt(layer.variance)
+        return f + b * rng.normal(size=(len(f), 1)), [g, np.full_like(f, b)]
+    if isinstance(layer, Scale):
+        return f * np.sqrt(layer.variance), [g * np.sqrt(layer.variance)]
+    if isinstance(layer, Dropout):
+        kept = (rng.random(f.shape) >= layer.rate) / (1 - layer.rate)
+        return f * kept, [g * kept]
+    if isinstance(layer, LayerNorm):  # the draws are the channels
+        norm = np.sqrt(np.mean(f**2, axis=0))
+        return f / norm, [g / norm]
+    if isinstance(layer, Branches) and layer.join == "add":  # x + f(x)
+        values, gradients = draws_of(layer.branches[1], f, g, rng)
+        return f + values, [g + gradients[0], *gradients[1:]]
+    if isinstance(layer, Branches):
+        each = [draws_of(branch, f, g, rng) for branch in layer.branches]
+        chosen = rng.choice(len(each), size=(len(f), 1), p=layer.shares)
+        every = itertools.zip_longest(*(gradients for _, gradients in each), fillvalue=0.0 * f)
+        return np.choose(chosen, [v for v, _ in each]), [np.choose(chosen, x) for x in every]
     gain = np.sqrt(2 / (1 + layer.slope**2))
     slope = gain * np.where(f > 0, 1.0, layer.slope)
     return f * slope, [g * slope]
+
+
+def draws_of(layers, f, g, rng):
+    """A sequence of layers: the gradients, and those with respect to its own weights."""
+    own = []
+    for layer in layers:
+        before = [draws_through(layer, f, h, np.random.default_rng(7)) for h in (g, *own)]
+        f, fields = before[0][0], before[0][1]
+        g, own = fields[0], [after[1][0] for after in before[1:]] + fields[1:]
+    return f, [g, *own]
 
 
 SAMPLED = [x for x in LAYERS if not isinstance(x, Erf | GELU | Sin)]

@@ -15,12 +15,20 @@ import ntkfill
 from ntkfill import InputError, MemoryLimitError, kernels
 from ntkfill.nn import (
     Abs,
+    AveragePool,
+    BatchNorm,
+    Branches,
     Conv,
+    ConvTranspose,
     Dense,
     Downsample,
+    Dropout,
     Erf,
+    Flatten,
+    LayerNorm,
     LeakyReLU,
     ReLU,
+    Residual,
     Sequential,
     TwoSlope,
     Upsample,
@@ -28,7 +36,6 @@ from ntkfill.nn import (
     hourglass,
     parse,
 )
-from ntkfill.nn.networks import as_kernel
 from ntkfill.priors import IID, Features, MeshGrid
 
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
@@ -47,16 +54,22 @@ def networks(draw, depth=2):
         return [layer for weight, phi in pairs for layer in (weight, *phi)]
 
     levels = draw(st.integers(0, depth))
-    down = [layer for _ in range(levels) for layer in (*some(), Downsample())]
-    ups = [Upsample(draw(st.sampled_from(MODES))) for _ in range(levels)]
-    return Sequential(*down, *some(1), *(x for up in ups for x in (up, *some())), Conv(3))
+    finer = st.sampled_from([*map(Upsample, MODES), ConvTranspose(2), ConvTranspose(4)])
+    layers = some(1)
+    for _ in range(levels):
+        coarser = draw(st.sampled_from([Downsample(), AveragePool()]))
+        layers = [*some(), coarser, *layers, draw(finer), *some()]
+        skip = draw(st.sampled_from([None, (), (Conv(1), ReLU())]))
+        if skip is not None:
+            layers = [Branches(skip, layers), Conv(1)]
+    return Sequential(*layers, Conv(3))
 
 
 def on_torus(net, shape, prior=None, kind="ntk"):
     """The kernel computed on the torus itself, never on the endless grid."""
     start, axes = (prior or IID()).table(shape, len(shape))
     table, axes = evaluate.exact(net.layers, start, axes, kind, np.float64)
-    return as_kernel(table, axes, shape)
+    return kernels.of_table(table, axes, shape)
 
 
 def moved(values, shape, offset):
@@ -129,7 +142,9 @@ DERIVED = [
     (hourglass(2, upsample="bilinear"), 4, 4, 10),
     (hourglass(3, upsample="bilinear"), 8, 8, 22),
     (Sequential(*hourglass(1).layers, PHI, *hourglass(1).layers), 2, 2, 2),
+    (hourglass(3, skips=0.1), 8, 8, 8),
     (Sequential(Downsample(), PHI, Upsample("bilinear"), Upsample(), Downsample()), 2, 2, 4),
+    (Sequential(Conv(3), PHI, AveragePool(), PHI, ConvTranspose(4), Conv(3)), 2, 2, 2),
 ]
 
 
@@ -138,7 +153,7 @@ def test_stride_period_and_radius(net, stride, period, radius):
     assert (net.stride, net.period, net.receptive_radius) == (stride, period, radius)
 
 
-@pytest.mark.parametrize(("net", "stride", "period", "radius"), DERIVED[:-1])
+@pytest.mark.parametrize(("net", "stride", "period", "radius"), DERIVED[:-2])
 def test_period_and_radius_are_the_smallest(net, stride, period, radius):
     """Seen in the kernel itself, on a torus."""
     side = roomy(net)
@@ -157,6 +172,10 @@ ENDLESS = (
     + [(hourglass(2, upsample=mode, convs_up=2), n) for n in (1, 2) for mode in MODES]
     + [
         (hourglass(3, upsample="bilinear"), 1),
+        (hourglass(2, skips=0.1), 2),
+        (hourglass(2, upsample="bilinear", skips=0.5), 1),
+        (Sequential(Conv(3), Residual(PHI, AveragePool(), PHI, ConvTranspose(4)), PHI, Conv(3)), 2),
+        (Sequential(Downsample(), Conv(3), PHI, Upsample(), Conv(3), PHI, Dropout(0.1)), 2),
         (Sequential(Downsample(), PHI, Upsample("bilinear"), Conv(3), PHI, Conv(5), Dense()), 2),
         (Sequential(Downsample(), Downsample(), PHI, Upsample("bilinear"), Conv(3), Upsample()), 2),
     ]
@@ -208,6 +227,31 @@ def test_layers_of_an_hourglass():
     assert hourglass(2).layers.count(TwoSlope(0.01)) == 4
 
 
+def normalised(values):
+    """Batch normalisation of Gaussian fields with this covariance, over their coordinates."""
+    centre = np.eye(len(values)) - 1 / len(values)
+    scale = np.trace(centre @ values) / len(values)
+    return centre @ values @ centre / scale, scale
+
+
+@pytest.mark.parametrize("up", [Upsample(), Upsample("bilinear"), ConvTranspose(4)], ids=repr)
+def test_batch_normalisation_is_the_limit_of_large_grids(up):
+    before = Sequential(Conv(3), PHI, Downsample(), Conv(3), PHI, up, Conv(3))
+    net = Sequential(*before.layers, BatchNorm(), PHI, Conv(3))
+    errors = {}
+    for side in (64, 256):
+        nngp, scale = normalised(before.nngp((side,)))
+        centre = np.eye(side) - 1 / side
+        theta = centre @ before.ntk((side,)) @ centre / scale
+        own = np.diag(nngp)
+        dual, derivative = PHI.dual(nngp, own[:, None], own[None])
+        theta = theta * derivative
+        expected = sum(np.roll(dual + theta, (s, s), (0, 1)) for s in (-1, 0, 1)) / 3
+        errors[side] = relative(net.ntk((side,)), expected)
+    assert errors[256] < 0.02
+    assert errors[256] < errors[64] / 3  # 1 / side
+
+
 # The mean over all placements of the sampling grid.
 
 # Keeping the even coordinates of a finer grid tells left from right.
@@ -232,6 +276,10 @@ AVERAGED = [
     (Sequential(Conv(3), PHI, Upsample("bilinear"), Downsample(), Conv(3)), (6,)),
     (Sequential(*ONE_SIDED, PHI, Downsample(), Upsample("bilinear"), Conv(3)), (8,)),
     (Sequential(Conv(3), ReLU(), Conv(3)), (5, 4)),
+    (hourglass(2, skips=0.2), (8, 8)),
+    (hourglass(2, upsample="bilinear", skips=0.2), (32,)),
+    (Sequential(*[AveragePool()] * 2, Upsample(), Conv(3), PHI, ConvTranspose(2), Conv(3)), (16,)),
+    (Sequential(Upsample(), Conv(3), PHI, AveragePool(), Conv(3)), (8,)),
 ]
 
 
@@ -354,8 +402,28 @@ def test_nothing_is_written_to_the_prior(net, grid, average):
         (lambda: hourglass(2).ntk((8, 6)), r"divisible by 4; got \(8, 6\)"),
         (lambda: hourglass(2).kernel((21,)), "multiple of 4|divisible by 4"),
         (lambda: Sequential(Conv(3), Upsample()).kernel((8,)), "as many Upsample as Downsample"),
-        (lambda: Sequential(Conv(3), Downsample()).ntk((8,)), "got 0 and 1"),
+        (lambda: Sequential(Conv(3), Downsample()).ntk((8,)), "got 1 Downsample too many"),
         (lambda: hourglass(1).kernel((8,), MeshGrid(), shift_average=True), "shift_average=False"),
+        (lambda: hourglass(1, skips=1), "share below 1"),
+        (lambda: ConvTranspose(3), "even"),
+        (lambda: Dropout(1), "below 1"),
+        (lambda: Branches(), "at least one"),
+        (lambda: Branches(Conv(3)), "tuple of layers"),
+        (lambda: Branches((), (), shares=(0.5, 0.4)), "sum to 1"),
+        (lambda: Branches((), (), join="add", shares=(0.5, 0.5)), "shares"),
+        (lambda: Branches((), join="multiply"), "'concatenate' or 'add'"),
+        (lambda: Sequential(Branches((), ("Conv",))), "layers must be of .*got 'Conv'"),
+        (lambda: Sequential(Branches((), (Downsample(),))).ntk((8,)), "same resolution"),
+        (lambda: Sequential(Conv(3), ReLU(), LayerNorm()), "must follow a layer with weights"),
+        (lambda: Sequential(BatchNorm()), "must follow a layer with weights"),
+        (lambda: Sequential(Branches((Conv(3),), (Conv(1),)), ReLU()), "weights in between"),
+        (lambda: Sequential(Conv(3), ReLU(), Residual(ReLU(), Conv(3)), ReLU()), "in between"),
+        (lambda: Sequential(Conv(3), Residual(Conv(3), ReLU())), "but one must have weights"),
+        (lambda: Sequential(Conv(3), Flatten()).ntk((8,)), "must not end in one vector"),
+        (lambda: Sequential(Conv(3), Flatten()).between(np.eye(3)), "of vectors not"),
+        (lambda: Sequential(Conv(3)).between(np.ones((2, 1, 4, 4))), "must have GlobalAverage"),
+        (lambda: Sequential(Dense(), Dropout(0.1)).between(np.eye(3)), "need a grid"),
+        (lambda: Sequential(Conv(3), BatchNorm()).ntk((4,), MeshGrid()), "are random.*LayerNorm"),
         (lambda: hourglass(1).kernel((8,), Features(np.ones((2, 6)))), r"shape \(channels, 8\)"),
     ],
 )

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ntkfill.nn import Dense, Erf, LeakyReLU, ReLU, Sequential, TwoSlope, pairs
-from ntkfill.nn.evaluate import run
-from ntkfill.nn.layers import Covariance
+from ntkfill.nn.covariance import Covariance, run
 from ntkfill.nn.pairs import of_gram, of_vectors
 
 RNG = np.random.default_rng(0)

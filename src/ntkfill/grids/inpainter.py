@@ -17,7 +17,7 @@ from ..errors import InputError, sentence
 from ..explanation import Explanation
 from ..io.cache import Cache, MemoryCache, resolve_cache
 from ..kernels.table import Array
-from ..nn.networks import Mixture, Sequential
+from ..nn import Mixture, Sequential
 from ..observed import Mask
 from ..priors import Prior
 from ..result import Filled

@@ -10,7 +10,7 @@ from ..completion import adjoint, fit, weights
 from ..errors import ConvergenceWarning, warn
 from ..kernels import Kernel
 from ..kernels.table import Array, Index
-from ..nn.networks import Mixture, Sequential
+from ..nn import Mixture, Sequential
 from ..observed import Mask, Observed
 from ..runtime.progress import Progress, stage
 from ..solvers.base import Factor, Report

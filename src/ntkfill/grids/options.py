@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..io.cache import Cache
-from ..nn.networks import Mixture, Sequential
+from ..nn import Mixture, Sequential
 from ..priors import Prior
 
 Network = Sequential | Mixture | Literal["auto"]

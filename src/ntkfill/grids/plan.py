@@ -12,10 +12,11 @@ from scipy import fft, ndimage
 
 from ..errors import InputError, MemoryLimitError
 from ..io.cache import Cache, MemoryCache
-from ..kernels import Kernel
+from ..kernels import Kernel, of_table
 from ..kernels.table import Array, Axis
+from ..nn import Mixture, Sequential, hourglass
 from ..nn.evaluate import Kind
-from ..nn.networks import RIDGE, Mixture, Sequential, as_kernel, hourglass
+from ..nn.mixture import RIDGE
 from ..observed import Mask
 from ..priors import IID, Prior
 from ..runtime.progress import Progress
@@ -149,7 +150,7 @@ class Plan:
 
         key = f"{self.network!r} | {self.prior!r} | {kind}, {average}, {where}"
         table, axes = cache.get(key, compute) if cache is not None else compute()
-        return as_kernel(table, axes, self.torus)
+        return of_table(table, axes, self.torus)
 
     def crop(self, sides: tuple[int, ...], rtol: float) -> Plan:
         """The same network on a padded crop of the image, solved to another tolerance."""

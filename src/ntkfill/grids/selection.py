@@ -14,7 +14,8 @@ from ..errors import MemoryLimitError
 from ..io.cache import MemoryCache
 from ..kernels.table import Array
 from ..nn.activations import Abs
-from ..nn.networks import RIDGE, Member, Mixture, hourglass
+from ..nn.architectures import hourglass
+from ..nn.mixture import RIDGE, Member, Mixture
 from ..observed import Mask
 from ..runtime.progress import Progress
 from ..runtime.resources import parallel_for

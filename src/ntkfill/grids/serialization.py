@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..io.arrays import open_npz
 from ..io.files import naming, replacing
-from ..nn.networks import Mixture, Sequential
+from ..nn import Mixture, Sequential
 from ..nn.parsing import parse, parse_prior
 from ..observed import Mask
 from ..priors import Features, Prior

@@ -8,14 +8,17 @@ rows and one of columns, `Periodic` a table ``T[r, d]`` that repeats with the ne
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
+
+import numpy as np
 
 from .blocks import Blocks
 from .dense import DenseKernel
 from .kronecker import Kronecker, two_sided
 from .periodic import Periodic
 from .stationary import Stationary, convolve
-from .table import Array, Coordinates
+from .table import Array, Axis, Coordinates
 
 __all__ = [
     "Blocks",
@@ -26,6 +29,7 @@ __all__ = [
     "Periodic",
     "Stationary",
     "convolve",
+    "of_table",
     "two_sided",
 ]
 
@@ -45,3 +49,14 @@ class Kernel(Protocol):
 
     def matvec(self, x: Array) -> Array:
         """K x for x of shape (..., *shape)."""
+
+
+def of_table(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Kernel:
+    """The kernel that holds a table ``T[r, d]``, or its mean over r, as compactly as it allows."""
+    if table.ndim == len(axes):
+        return Stationary(table, axes, shape)
+    periodic = Periodic(table, axes, shape)
+    if periodic.period != shape:
+        return periodic
+    every = np.arange(math.prod(shape))
+    return DenseKernel(periodic.block(every, every), shape)

@@ -77,11 +77,12 @@ class Axis:
 
 
 def at_second(values: Array, axes: tuple[Axis, ...]) -> Array:
-    """Values of each pair's second coordinate, ``values[(r + d) mod period]``, as a table."""
+    """Values of each pair's second coordinate, ``values[(r + d) mod period]``, as a table; further
+    dimensions of the values stay."""
     n, periods = len(axes), [axis.period for axis in axes]
     mesh = np.ix_(*map(np.arange, periods), *(axis.offsets for axis in axes))
     index = [(r + d) % p for r, d, p in zip(mesh[:n], mesh[n:], periods, strict=True)]
-    return values.reshape(periods)[tuple(index)]
+    return values.reshape(*periods, *values.shape[n:])[tuple(index)]
 
 
 def check_torus(table: tuple[int, ...], axes: tuple[Axis, ...], shape: tuple[int, ...]) -> None:

@@ -1,22 +1,45 @@
 """Infinitely wide networks: layers, and the kernels they become."""
 
 from .activations import GELU, Abs, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
-from .layers import Conv, Dense, Downsample, Upsample
-from .networks import Member, Mixture, Sequential, fully_connected, hourglass
+from .architectures import fully_connected, hourglass
+from .branches import Branches, Residual
+from .layers import Bias, Conv, Dense, Dropout, Scale
+from .mixture import Member, Mixture
+from .networks import Sequential
+from .normalization import BatchNorm, LayerNorm
 from .parsing import parse, parse_prior
+from .resampling import (
+    AveragePool,
+    ConvTranspose,
+    Downsample,
+    Flatten,
+    GlobalAveragePool,
+    Upsample,
+)
 
 __all__ = [
     "GELU",
     "Abs",
+    "AveragePool",
+    "BatchNorm",
+    "Bias",
+    "Branches",
     "Conv",
+    "ConvTranspose",
     "Dense",
     "Downsample",
+    "Dropout",
     "Erf",
+    "Flatten",
+    "GlobalAveragePool",
     "Identity",
+    "LayerNorm",
     "LeakyReLU",
     "Member",
     "Mixture",
     "ReLU",
+    "Residual",
+    "Scale",
     "Sequential",
     "Sin",
     "TwoSlope",

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import check_number
 from ..kernels.table import Array
-from .layers import Covariance
+from .covariance import Covariance
 
 PI = float(np.pi)
 

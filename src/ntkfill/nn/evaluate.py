@@ -11,19 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 
-from ..kernels.table import Array, Index
+from ..kernels.table import Array
 from ..runtime.progress import Progress
 from ..runtime.resources import parallel_for, workers
-from .activations import Activation
-from .layers import Axes, Conv, Covariance, Dense, Downsample, Linear, Upsample
+from .branches import Branches, joined_axes
+from .covariance import Axes, Covariance, Offsets, run
+from .structure import COARSER, FINER, WEIGHTS, Layer, Linear, mixes_offsets, out_axes
 
-Layer = Linear | Activation
 Kind = Literal["ntk", "nngp"]
-Offsets = Sequence[Index]
 
 # Entries of one slab: a few such arrays stay in a core's cache.
 SLAB = 1 << 18
@@ -43,30 +42,26 @@ def exact(
 ) -> tuple[Array, Axes]:
     """The table of the whole network, and its axes."""
     head, rest = _split(layers)
-    start = _last_upsample(layers)
-    if start is None:
-        state = run(head, Covariance.of_grid(table, axes))
-        value, axes = _run_linear(rest, _merged(state, rest, kind), state.axes)
-        return value.astype(dtype, copy=False), axes
-    up = cast(Upsample, layers[start])
-    state = run(layers[: min(start, len(head))], Covariance.of_grid(table, axes))
-    if start < len(head):
-        final = tuple(up.out_axis(axis) for axis in state.axes)
-        state = _single(state, final, dtype)
+    outputs, axes = _head(head, table, axes, dtype)
+    cut = _last_mixing(rest)
+    if cut is None:
 
         def slab(offsets: Offsets) -> Array:
-            fine = run(head[start + 1 :], up(state, offsets))
-            return _run_linear(rest, _merged(fine, rest, kind), final)[0]
-    else:
-        before, after = rest[: start - len(head)], rest[start - len(head) + 1 :]
-        coarse, coarse_axes = _run_linear(before, _merged(state, rest, kind), state.axes)
-        coarse = coarse.astype(dtype, copy=False)
-        final = tuple(up.out_axis(axis) for axis in coarse_axes)
+            return _run_linear(rest, _merged(outputs(offsets), rest, kind), axes)[0]
 
-        def slab(offsets: Offsets) -> Array:
-            return _run_linear(after, up.apply(coarse, coarse_axes, offsets), final)[0]
+        return _in_slabs(slab, axes, dtype, progress=progress), axes
+    value = _merged(outputs([axis.offsets for axis in axes]), rest, kind)
+    value, coarse = _run_linear(rest[:cut], value, axes)
+    value, last, after = value.astype(dtype, copy=False), rest[cut], rest[cut + 1 :]
+    if not isinstance(last, FINER):
+        value, final = _run_linear(rest[cut:], value, coarse)
+        return value, final
+    final = out_axes([last], coarse)
 
-    return _in_slabs(slab, final, dtype, progress=progress), final
+    def linear_slab(offsets: Offsets) -> Array:
+        return _run_linear(after, last.apply(value, coarse, offsets), final)[0]
+
+    return _in_slabs(linear_slab, final, dtype, progress=progress), final
 
 
 def shift_averaged(
@@ -83,23 +78,29 @@ def shift_averaged(
     """
     head, rest = _split(layers)
     n = len(axes)
-    if any(isinstance(layer, Downsample) for layer in rest):
+    if any(isinstance(layer, COARSER) for layer in rest):
         value, axes = exact(layers, table, axes, kind, np.float64)
         return value.mean(axis=tuple(range(n))), _averaged(axes)
-    start = _last_upsample(head)
-    if start is None:
-        state = run(head, Covariance.of_grid(table, axes))
-        value, axes = _mean(_merged(state, rest, kind), n), state.axes
-    else:
-        state = run(head[:start], Covariance.of_grid(table, axes))
-        up = cast(Upsample, head[start])
-        axes = tuple(up.out_axis(axis) for axis in state.axes)
-        state = _single(state, axes, np.float32)
+    if (
+        head
+        and isinstance(head[-1], Branches)
+        and not any(isinstance(layer, Branches) for layer in head[:-1])
+    ):
+        # What follows is linear: a sum over the branches, each of them averaged by itself.
+        each = [[*head[:-1], *branch, *rest] for branch in head[-1].branches]
+        parts = [shift_averaged(layers, table, axes, kind, progress) for layers in each]
+        axes = joined_axes([axes for _, axes in parts])
+        spread = [
+            value[np.ix_(*(a.positions(b.offsets) for a, b in zip(own, axes, strict=True)))]
+            for value, own in parts
+        ]
+        return np.tensordot(head[-1].shares, np.stack(spread), 1), axes
+    outputs, axes = _head(head, table, axes, np.float32)
 
-        def slab(offsets: Offsets) -> Array:
-            return _mean(_merged(run(head[start + 1 :], up(state, offsets)), rest, kind), n)
+    def slab(offsets: Offsets) -> Array:
+        return _mean(_merged(outputs(offsets), rest, kind), n)
 
-        value = _in_slabs(slab, axes, np.float64, mean=True, progress=progress)
+    value = _in_slabs(slab, axes, np.float64, mean=True, progress=progress)
     axes = _averaged(axes)
     for layer in rest:
         value, axes = _run_linear([layer], value, axes)
@@ -109,16 +110,9 @@ def shift_averaged(
 
 def footprint(layers: Sequence[Layer], axes: Axes, average: bool, dtype: type) -> int:
     """Bytes that the evaluation takes at its peak, about."""
-    start = _last_upsample(_split(layers)[0] if average else layers)
-    sizes = [_entries(axes)]
-    for layer in layers[: len(layers) if start is None else start]:
-        if isinstance(layer, Upsample | Downsample):
-            axes = tuple(layer.out_axis(axis) for axis in axes)
-            sizes.append(_entries(axes))
-    whole = 12 * 8 * max(sizes)
-    if start is None:
-        return whole
-    axes = tuple(cast(Upsample, layers[start]).out_axis(axis) for axis in axes)
+    layers = _split(layers)[0] if average else layers
+    whole = 12 * 8 * _held(layers, axes)
+    axes = out_axes(layers, axes)
     if not average:
         return whole + workers() * 12 * 8 * SLAB + np.dtype(dtype).itemsize * _entries(axes)
     smallest = _entries(axes) // math.prod(axis.count for axis in axes[:2])
@@ -126,53 +120,92 @@ def footprint(layers: Sequence[Layer], axes: Axes, average: bool, dtype: type) -
     return whole + slabs + 4 * 8 * math.prod(axis.count for axis in axes)
 
 
-def run(layers: Sequence[Layer], state: Covariance) -> Covariance:
-    """Apply layers to the state of both covariances."""
+Outputs = Callable[[Offsets], Covariance]
+
+
+def _head(layers: Sequence[Layer], table: Array, axes: Axes, dtype: type) -> tuple[Outputs, Axes]:
+    """The layers up to the last activation as a function of offsets, and the axes after them."""
+    final = out_axes(layers, axes)
+    large = _entries(final) > SINGLE
+
+    def cast(state: Covariance) -> Covariance:
+        return state.each(lambda a: a.astype(dtype, copy=False)) if large else state
+
+    return _outputs(layers, Covariance.of_grid(table, axes), cast), final
+
+
+def _outputs(
+    layers: Sequence[Layer], state: Covariance, cast: Callable[[Covariance], Covariance]
+) -> Outputs:
+    """The layers as a function of the offsets of their last level: all that mixes offsets is done
+    once, the rest for the offsets that are asked for."""
+    start = _last_mixing(layers)
+    if start is None:
+        return lambda offsets: run(layers, state.at(offsets))
+    state, last, after = run(layers[:start], state), layers[start], layers[start + 1 :]
+    if isinstance(last, FINER):
+        coarse = cast(state)
+        return lambda offsets: run(after, last(coarse, offsets))
+    if isinstance(last, Branches):
+        parts = [
+            _outputs(branch, cast(state) if _last_mixing(branch) is None else state, cast)
+            for branch in last.branches
+        ]
+        axes = out_axes([last], state.axes)
+        return lambda offsets: run(after, last.joined([part(offsets) for part in parts], axes))
+    whole = cast(last(state))
+    return lambda offsets: run(after, whole.at(offsets))
+
+
+def _last_mixing(layers: Sequence[Layer]) -> int | None:
+    """Index of the layer after which offsets are never mixed."""
+    return max((k for k, layer in enumerate(layers) if mixes_offsets(layer)), default=None)
+
+
+def _largest(layers: Sequence[Layer], axes: Axes) -> int:
+    """The most entries of a table between these layers, when they are run one by one."""
+    most = _entries(axes)
     for layer in layers:
-        state = layer(state)
-    return state
+        if isinstance(layer, Branches):
+            most = max(most, sum(_largest(branch, axes) for branch in layer.branches))
+        axes = out_axes([layer], axes)
+        most = max(most, _entries(axes))
+    return most
+
+
+def _held(layers: Sequence[Layer], axes: Axes) -> int:
+    """The entries of tables that are held at once before the slabs of the last level."""
+    start = _last_mixing(layers)
+    if start is None:
+        return _entries(axes)
+    most = _largest(layers[:start], axes)
+    axes, last = out_axes(layers[:start], axes), layers[start]
+    if isinstance(last, FINER):
+        return most
+    if isinstance(last, Branches):
+        return max(most, sum(_held(branch, axes) for branch in last.branches))
+    return max(most, _largest([last], axes))
 
 
 def _run_linear(layers: Sequence[Linear], value: Array, axes: Axes) -> tuple[Array, Axes]:
     """Apply linear layers to one table."""
     for layer in layers:
-        value, axes = layer.apply(value, axes), tuple(layer.out_axis(axis) for axis in axes)
+        value, axes = layer.apply(value, axes), out_axes([layer], axes)
     return value, axes
 
 
-def _split(layers: Sequence[Layer]) -> tuple[list[Layer], list[Linear]]:
-    """The layers up to the last activation, and the linear rest."""
-    linear = (Dense, Conv, Downsample, Upsample)
-    last = max((k for k, layer in enumerate(layers) if not isinstance(layer, linear)), default=-1)
-    return list(layers[: last + 1]), [x for x in layers[last + 1 :] if isinstance(x, linear)]
-
-
-def _last_upsample(layers: Sequence[Layer]) -> int | None:
-    """Index of the upsampling after which offsets are never mixed; None after a downsampling."""
-    for k in range(len(layers) - 1, -1, -1):
-        if isinstance(layers[k], Upsample | Downsample):
-            return k if isinstance(layers[k], Upsample) else None
-    return None
+def _split(layers: Sequence[Layer]) -> tuple[Sequence[Layer], list[Linear]]:
+    """The layers up to the last one that is not linear, and the linear rest."""
+    last = max((k for k, layer in enumerate(layers) if not isinstance(layer, Linear)), default=-1)
+    return layers[: last + 1], [x for x in layers[last + 1 :] if isinstance(x, Linear)]
 
 
 def _merged(state: Covariance, rest: Sequence[Linear], kind: Kind) -> Array:
     """The one table that the linear rest of the network acts on."""
     if kind == "nngp":
         return state.nngp
-    weights = sum(isinstance(layer, Conv | Dense) for layer in rest)
+    weights = sum(isinstance(layer, WEIGHTS) for layer in rest)
     return state.ntk + weights * state.nngp if weights else state.ntk
-
-
-def _single(state: Covariance, axes: Axes, dtype: type) -> Covariance:
-    """The state in this precision, if the level that follows is large."""
-    if _entries(axes) <= SINGLE:
-        return state
-
-    def as_type(array: Array) -> Array:
-        return array.astype(dtype, copy=False)
-
-    nngp, ntk = as_type(state.nngp), as_type(state.ntk)
-    return Covariance(nngp, ntk, as_type(state.left), as_type(state.right), state.axes)
 
 
 def _averaged(axes: Axes) -> Axes:

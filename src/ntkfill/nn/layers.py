@@ -1,74 +1,15 @@
-"""The state that flows through an infinitely wide network, and the linear layers that act on it.
-
-The state is a pair of covariances: nngp, of a layer's outputs, and ntk, of their gradients. A
-linear layer acts on both alike. A layer with weights also adds the nngp to the ntk, because the
-gradient with respect to its weights is its input.
-"""
+"""Layers that keep the grid: weights and biases, scales, dropout."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Literal
 
 import numpy as np
 
-from ..errors import InputError
-from ..kernels.table import Array, Axis, Index, at_second
-
-Axes = tuple[Axis, ...]
-
-
-@dataclass(frozen=True)
-class Covariance:
-    """Covariances of a layer's outputs and of their gradients, for pairs of coordinates.
-
-    Parameters
-    ----------
-    nngp : array
-        Covariance of the outputs at initialisation (Sigma). On a grid a table of shape
-        ``(*periods, *counts)``, see `ntkfill.kernels.table`; without axes any array of pairs.
-    ntk : array, the shape of `nngp`
-        Inner products of the gradients, summed over the layers so far (Theta).
-    left, right : arrays that broadcast against `nngp`
-        Variance at the first and at the second coordinate of each pair.
-    axes : tuple of Axis
-        The axes of the grid; empty for pairs of feature vectors.
-    """
-
-    nngp: Array
-    ntk: Array
-    left: Array
-    right: Array
-    axes: Axes = ()
-
-    @classmethod
-    def of_pairs(cls, gram: Array, left: Array, right: Array) -> Covariance:
-        """The input of feature vectors, e.g. inner products (n, m), (n, 1) and (1, m)."""
-        # One zero stands for the ntk of all pairs: every pass over them costs time.
-        return cls(gram, np.zeros((1,) * gram.ndim, gram.dtype), left, right)
-
-    @classmethod
-    def of_grid(cls, table: Array, axes: Axes) -> Covariance:
-        """The input of a grid, from the prior's table."""
-        return cls(table, np.zeros_like(table), *variances(table, axes), axes)
-
-
-def variances(nngp: Array, axes: Axes) -> tuple[Array, Array]:
-    """Variance at both coordinates of each pair, from the entries of offset zero."""
-    n = len(axes)
-    variance = nngp[(slice(None),) * n + (0,) * n]
-    left = variance.reshape(variance.shape + (1,) * n)
-    return left, right_variance(left, axes)
-
-
-def right_variance(left: Array, axes: Axes) -> Array:
-    """Variance at the second coordinate of each pair; one number where all are equal."""
-    if np.all(left == left.flat[0]):
-        return left[(slice(0, 1),) * left.ndim]
-    return at_second(left, axes)
+from ..errors import InputError, check_number
+from ..kernels.table import Array
+from .covariance import Axes, Covariance
 
 
 @dataclass(frozen=True)
@@ -88,9 +29,6 @@ class Dense:
 
     def apply(self, table: Array, axes: Axes) -> Array:
         return table
-
-    def out_axis(self, axis: Axis) -> Axis:
-        return axis
 
 
 @dataclass(frozen=True)
@@ -137,99 +75,127 @@ class Conv:
                 taps *= self.size
         return table * table.dtype.type(1 / taps)
 
-    def out_axis(self, axis: Axis) -> Axis:
-        return axis
-
 
 @dataclass(frozen=True)
-class Downsample:
-    """Keep every second coordinate of every axis; with a convolution before it, a strided one.
+class Bias:
+    """A bias for each channel, drawn at random and trained.
 
-    Examples
-    --------
-    >>> Downsample().out_axis(Axis(period=4, side=8))
-    Axis(period=2, side=4, radius=1, tail_period=1)
-    """
-
-    def __call__(self, state: Covariance) -> Covariance:
-        axes = tuple(self.out_axis(axis) for axis in state.axes)
-        nngp, ntk = (self.apply(table, state.axes) for table in (state.nngp, state.ntk))
-        return Covariance(nngp, ntk, *variances(nngp, axes), axes)
-
-    def apply(self, table: Array, axes: Axes) -> Array:
-        n = len(axes)
-        for k, axis in enumerate(axes):
-            if axis.side is not None and axis.side % 2:
-                raise InputError(
-                    "Downsample needs sides divisible by 2 at every level",
-                    got=f"side {axis.side}",
-                    hint="boundary='pad', which takes any size",
-                )
-            offsets = axis.positions(2 * np.arange(self.out_axis(axis).count))
-            table = table[(slice(None),) * k + (slice(None, None, 2),)]
-            table = np.take(table, offsets, axis=n + k)
-        return table
-
-    def out_axis(self, axis: Axis) -> Axis:
-        period = max(axis.period // 2, 1)
-        if axis.side is not None:
-            return Axis(period, axis.side // 2)
-        tail = axis.tail_period if axis.tail_period % 2 else axis.tail_period // 2
-        return Axis(period, None, math.ceil(axis.radius / 2), tail)
-
-
-@dataclass(frozen=True)
-class Upsample:
-    """Twice as many coordinates along every axis.
+    It follows the layer whose outputs it is added to: ``Dense(), Bias(0.1)``.
 
     Parameters
     ----------
-    mode : {"nearest", "bilinear"}
-        Repeat each coordinate, or interpolate linearly: circular, with half-pixel centres, so that
-        a fine coordinate is 3/4 of the nearer and 1/4 of the farther coarse one.
+    variance : float
+        Of the biases at initialisation; above 0.
+
+    Raises
+    ------
+    InputError
+        If the variance is not above zero.
 
     Examples
     --------
-    >>> Upsample().out_axis(Axis())
-    Axis(period=2, side=None, radius=2, tail_period=1)
+    >>> from ntkfill.nn import Sequential
+    >>> import numpy as np
+    >>> Sequential(Dense(), Bias(0.5)).between(np.eye(2))
+    array([[1.5, 0.5],
+           [0.5, 1.5]])
     """
 
-    mode: Literal["nearest", "bilinear"] = "nearest"
+    variance: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.mode not in ("nearest", "bilinear"):
-            raise InputError("mode must be 'nearest' or 'bilinear'", got=repr(self.mode))
+        variance = check_number("the variance of Bias", self.variance, above=0)
+        object.__setattr__(self, "variance", variance)
 
-    def __call__(self, state: Covariance, offsets: Sequence[Index] | None = None) -> Covariance:
-        axes = tuple(self.out_axis(axis) for axis in state.axes)
-        nngp, ntk = (self.apply(table, state.axes, offsets) for table in (state.nngp, state.ntk))
-        zero = [np.zeros(1, dtype=np.intp)] * len(axes)
-        left = self.apply(state.nngp, state.axes, zero)
-        right = right_variance(left, axes)
-        if offsets is not None and right.size > 1:
-            for k, chosen in enumerate(offsets):
-                right = np.take(right, chosen, axis=len(axes) + k)
-        return Covariance(nngp, ntk, left, right, axes)
-
-    def apply(self, table: Array, axes: Axes, offsets: Sequence[Index] | None = None) -> Array:
-        """The table of the finer grid, at all offsets or at some of each axis."""
-        interpolate = _nearest if self.mode == "nearest" else _bilinear
-        for k, axis in enumerate(axes):
-            fine = self.out_axis(axis).offsets if offsets is None else offsets[k]
-            table = interpolate(table, axes, k, fine)
-        return table
-
-    def out_axis(self, axis: Axis) -> Axis:
-        period = 2 * axis.period
-        if axis.side is not None:
-            return Axis(period, 2 * axis.side)
-        if self.mode == "nearest":
-            tail = 2 * axis.tail_period if axis.tail_period > 1 else 1
-            return Axis(period, None, 2 * axis.radius, tail)
-        return Axis(period, None, 2 * axis.radius + 2, max(period, 2 * axis.tail_period))
+    def __call__(self, state: Covariance) -> Covariance:
+        return state.each(lambda array: array + self.variance)
 
 
-Linear = Dense | Conv | Downsample | Upsample
+@dataclass(frozen=True)
+class Scale:
+    """Multiply the outputs by a constant.
+
+    After a layer with weights it sets their variance: ``Dense(), Scale(2.0)`` has weights of
+    variance 2. A random share of `variance` of the weights, the others pruned for good, has the
+    same kernel (Yang and Wang, ICLR 2023, arXiv:2203.14328).
+
+    Parameters
+    ----------
+    variance : float
+        The square of the constant; above 0.
+
+    Raises
+    ------
+    InputError
+        If it is not above zero.
+
+    Examples
+    --------
+    >>> from ntkfill.nn import Sequential
+    >>> import numpy as np
+    >>> Sequential(Dense(), Scale(2.0)).between(np.eye(2))
+    array([[2., 0.],
+           [0., 2.]])
+    """
+
+    variance: float = 1.0
+
+    def __post_init__(self) -> None:
+        variance = check_number("the variance of Scale", self.variance, above=0)
+        object.__setattr__(self, "variance", variance)
+
+    def __call__(self, state: Covariance) -> Covariance:
+        return state.each(lambda array: array * array.dtype.type(self.variance))
+
+    def apply(self, table: Array, axes: Axes) -> Array:
+        return table * table.dtype.type(self.variance)
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Set a random share of all outputs to zero, and scale the others up.
+
+    The zeros of two coordinates are independent, so that only the variances grow, by
+    1 / (1 - rate): before the last layer it is a ridge.
+
+    Parameters
+    ----------
+    rate : float
+        The share, at least 0 and below 1.
+
+    Raises
+    ------
+    InputError
+        If the rate is not in this range, or there is no grid.
+
+    Examples
+    --------
+    >>> from ntkfill.nn import Sequential
+    >>> from ntkfill.priors import Identity
+    >>> Sequential(Dropout(0.5), Dense()).ntk((2,), Identity())
+    array([[2., 0.],
+           [0., 2.]])
+    """
+
+    rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        rate = check_number("the rate of Dropout", self.rate, minimum=0)
+        if rate >= 1:
+            raise InputError("the rate of Dropout must be below 1", got=f"{rate:g}")
+        object.__setattr__(self, "rate", rate)
+
+    def __call__(self, state: Covariance) -> Covariance:
+        n = len(state.axes)
+        gain = 1 / (1 - self.rate)
+
+        def grown(table: Array) -> Array:
+            table = table.copy()
+            table[(slice(None),) * n + (0,) * n] *= gain
+            return table
+
+        left, right = state.left * gain, state.right * gain
+        return Covariance(grown(state.nngp), grown(state.ntk), left, right, state.axes)
 
 
 def _window_sum(table: Array, dimension: int, size: int) -> Array:
@@ -244,48 +210,3 @@ def _window_sum(table: Array, dimension: int, size: int) -> Array:
     for part in shifted[2:]:
         total += part
     return total
-
-
-def _nearest(table: Array, axes: Axes, k: int, fine: Index) -> Array:
-    """Fine coordinate 2 j + a is the coarse coordinate j, so its offset d becomes (a + d) // 2."""
-    n, axis = len(axes), axes[k]
-    parities = [np.take(table, axis.positions((a + fine) // 2), axis=n + k) for a in (0, 1)]
-    return _interleave(parities, k)
-
-
-def _bilinear(table: Array, axes: Axes, k: int, fine: Index) -> Array:
-    """Fine coordinate 2 j + a is 3/4 of the coarse coordinate j and 1/4 of j + 2 a - 1."""
-    n, axis = len(axes), axes[k]
-    period = axis.period
-    result = []
-    for a in (0, 1):
-        total: Array | None = None
-        b = (a + fine) % 2  # parity of the second fine coordinate
-        for shift, weight in ((0, 0.75), (2 * a - 1, 0.25)):
-            remainders = (np.arange(period) + shift) % period
-            for second_shift, second_weight in ((np.zeros_like(b), 0.75), (2 * b - 1, 0.25)):
-                coarse = (a + fine) // 2 + second_shift - shift
-                part = _gather(table, axis, k, n, remainders, coarse)
-                part *= weight * second_weight
-                total = part if total is None else np.add(total, part, out=total)
-        assert total is not None
-        result.append(total)
-    return _interleave(result, k)
-
-
-def _gather(table: Array, axis: Axis, k: int, n: int, remainders: Index, offsets: Index) -> Array:
-    """Entries at these remainders and offsets of axis k; negative offsets by mirror symmetry."""
-    taken = np.take(table, remainders, axis=k)
-    places = axis.locate(np.zeros(1, dtype=np.intp), offsets)[1]
-    result = np.take(taken, places, axis=n + k)
-    if axis.side is None and (negative := offsets < 0).any():
-        mirrored = np.take(table, axis.period - 1 - remainders, axis=k)
-        chosen = (slice(None),) * (n + k) + (negative,)
-        result[chosen] = np.take(mirrored, places[negative], axis=n + k)
-    return result
-
-
-def _interleave(parities: list[Array], dimension: int) -> Array:
-    stacked = np.stack(parities, axis=dimension + 1)
-    shape = stacked.shape
-    return stacked.reshape(shape[:dimension] + (-1,) + shape[dimension + 2 :])

@@ -1,28 +1,34 @@
-"""Infinitely wide networks: sequences and mixtures of them, and their kernels."""
+"""Infinitely wide networks and their kernels."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
 from .. import kernels
-from ..errors import InputError, check_integer, check_number
+from ..errors import InputError, check_integer
 from ..kernels.table import Array, Axis
 from ..priors import IID, Prior
 from ..runtime.progress import Progress
 from ..runtime.resources import require
-from .activations import GELU, Activation, Erf, LeakyReLU, ReLU, Sin, TwoSlope
-from .evaluate import Kind, Layer, exact, footprint, shift_averaged
-from .layers import Conv, Dense, Downsample, Upsample
+from .branches import Branches
+from .evaluate import Kind, exact, footprint, shift_averaged
 from .pairs import of_vectors
-
-LAYERS = (Conv, Dense, Downsample, Upsample, TwoSlope, Erf, GELU, Sin)
+from .pictures import of_pictures
+from .structure import (
+    LAYERS,
+    TO_VECTOR,
+    Layer,
+    check_limit,
+    halvings,
+    mirror_symmetric,
+    needs_grid,
+    out_axes,
+)
 
 
 @dataclass(frozen=True, init=False)
@@ -31,17 +37,18 @@ class Sequential:
 
     Parameters
     ----------
-    *layers : Conv, Dense, Downsample, Upsample, TwoSlope, Erf, GELU, Sin or Sequential
+    *layers : any layers of `ntkfill.nn`, or Sequential
         In the order in which they are applied. A network that completes grids ends at the
         resolution at which it began.
 
     Raises
     ------
     InputError
-        If a layer is none of these.
+        If a layer is none of these, or the limit of the network has no closed form.
 
     Examples
     --------
+    >>> from ntkfill.nn import Conv, Downsample, TwoSlope, Upsample
     >>> net = Sequential(Conv(3), TwoSlope(0.0), Downsample(), Conv(3), TwoSlope(0.0), Upsample(),
     ...                  Conv(3))
     >>> net.period, net.receptive_radius
@@ -54,6 +61,7 @@ class Sequential:
 
     def __init__(self, *layers: Layer | Sequential) -> None:
         flat = tuple(_flattened(layers))
+        check_limit(flat)
         object.__setattr__(self, "layers", flat)
 
     def __repr__(self) -> str:
@@ -63,11 +71,7 @@ class Sequential:
     @cached_property
     def axis(self) -> Axis:
         """The endless axis of the network's kernel under an i.i.d. prior."""
-        axis = Axis()
-        for layer in self.layers:
-            if isinstance(layer, Downsample | Upsample):
-                axis = layer.out_axis(axis)
-        return axis
+        return out_axes(self.layers, (Axis(),))[0]
 
     @cached_property
     def period(self) -> int:
@@ -82,15 +86,12 @@ class Sequential:
     @cached_property
     def stride(self) -> int:
         """The sides of a torus that the network runs on are divisible by this."""
-        steps = (isinstance(x, Downsample) - isinstance(x, Upsample) for x in self.layers)
-        return int(2 ** max(itertools.accumulate(steps, initial=0)))
+        return 2 ** halvings(self.layers)[0]
 
     @cached_property
     def mirror_symmetric(self) -> bool:
-        """Whether the kernel is symmetric under reflections of an axis, given i.i.d. features: no
-        downsampling, which keeps the even coordinates, after an upsampling."""
-        ups = [isinstance(x, Upsample) for x in self.layers if isinstance(x, Downsample | Upsample)]
-        return ups == sorted(ups)
+        """Whether the kernel is symmetric under reflections of an axis, given i.i.d. features."""
+        return mirror_symmetric(self.layers, Axis())
 
     def kernel(
         self,
@@ -129,6 +130,7 @@ class Sequential:
 
         Examples
         --------
+        >>> from ntkfill.nn import Conv, Downsample, TwoSlope, Upsample
         >>> hourglass = Sequential(Conv(), Downsample(), TwoSlope(), Upsample(), Conv())
         >>> hourglass.kernel((8, 8))
         Periodic(shape=(8, 8), period=(2, 2), dtype=float32)
@@ -136,7 +138,7 @@ class Sequential:
         prior = IID() if prior is None else prior
         shape = check_shape(shape)
         table, axes = self.table(shape, prior, kind=kind, shift_average=shift_average, dtype=dtype)
-        return as_kernel(table, axes, shape)
+        return kernels.of_table(table, axes, shape)
 
     def table(
         self,
@@ -182,6 +184,7 @@ class Sequential:
 
         Examples
         --------
+        >>> from ntkfill.nn import Conv
         >>> Sequential(Conv(3)).ntk((4,))[0].round(6)
         array([0.003333, 0.0025  , 0.0025  , 0.0025  ])
         """
@@ -192,51 +195,63 @@ class Sequential:
 
         Examples
         --------
+        >>> from ntkfill.nn import Conv
         >>> Sequential(Conv(3)).nngp((4,))[0].round(6)
         array([0.003333, 0.0025  , 0.0025  , 0.0025  ])
         """
         return self._full(shape, prior, "nngp")
 
     def between(self, left: Array, right: Array | None = None, *, kind: Kind = "ntk") -> Array:
-        """The kernel between feature vectors, for networks of Dense layers and activations.
+        """The kernel between feature vectors, or between pictures.
 
         Parameters
         ----------
-        left : float array of shape (n, features)
-        right : float array of shape (m, features), optional
+        left : float array of shape (n, features) or (n, channels, *grid)
+        right : float array of shape (m, features) or (m, channels, *grid), optional
             The default is `left`.
         kind : {"ntk", "nngp"}
 
         Returns
         -------
         array of shape (n, m)
-            In the type of the features. Sigma0 is the inner product.
+            In the type of the features. Sigma0 is the inner product, for pictures that of the
+            channels of two pixels.
 
         Raises
         ------
         InputError
-            If the network has layers that need a grid, or the features do not fit.
+            If the network does not fit the features: vectors cannot be convolved, and pictures end
+            in GlobalAveragePool or Flatten.
 
         Examples
         --------
-        >>> from ntkfill.nn import Dense
+        >>> from ntkfill.nn import Dense, TwoSlope
         >>> net = Sequential(Dense(), TwoSlope(0.0), Dense())
         >>> net.between(np.eye(2)).round(4)
         array([[2.    , 0.3183],
                [0.3183, 2.    ]])
         """
-        if any(isinstance(layer, Conv | Downsample | Upsample) for layer in self.layers):
-            raise InputError(
-                "a network of feature vectors must have Dense layers and activations only",
-                got=repr(self),
-            )
         right = left if right is None else right
-        if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
+        if left.ndim < 2 or left.shape[1:] != right.shape[1:]:
             raise InputError(
-                "feature vectors must have shapes (n, features) and (m, features)",
+                "feature vectors must have shapes (n, features) and (m, features), pictures "
+                "(n, channels, *grid) and (m, channels, *grid)",
                 got=f"{left.shape} and {right.shape}",
             )
-        return of_vectors(self.layers, left, None if right is left else right, kind)
+        pictures = left.ndim > 2
+        if pictures != any(isinstance(layer, TO_VECTOR) for layer in self.layers):
+            raise InputError(
+                "a network of pictures must have GlobalAveragePool or Flatten, one of vectors not",
+                got=f"features of shape {left.shape} for {self!r}",
+            )
+        if not pictures and any(map(needs_grid, self.layers)):
+            raise InputError(
+                "a network of feature vectors must not have layers that need a grid",
+                got=repr(self),
+                hint="Dense layers and activations",
+            )
+        between = of_pictures if pictures else of_vectors
+        return between(self.layers, left, None if right is left else right, kind)
 
     def _full(self, shape: tuple[int, ...], prior: Prior | None, kind: Kind) -> Array:
         shape = check_shape(shape)
@@ -251,12 +266,17 @@ class Sequential:
         return kernel.block(every, every).reshape(shape + shape)
 
     def _check_resolution(self, grid: tuple[int, ...] | None) -> None:
-        downs = sum(isinstance(layer, Downsample) for layer in self.layers)
-        ups = sum(isinstance(layer, Upsample) for layer in self.layers)
-        if downs != ups:
+        last = halvings(self.layers)[1]
+        if last != 0:
             raise InputError(
                 "a network of grids must have as many Upsample as Downsample layers",
-                got=f"{ups} and {downs}",
+                got=f"{abs(last)} {'Downsample' if last > 0 else 'Upsample'} too many",
+            )
+        if any(isinstance(layer, TO_VECTOR) for layer in self.layers):
+            raise InputError(
+                "a network that completes grids must not end in one vector",
+                got=repr(self),
+                hint="net.between(pictures)",
             )
         if grid is not None and any(side % self.stride for side in grid):
             raise InputError(
@@ -264,177 +284,6 @@ class Sequential:
                 got=str(grid),
                 hint="boundary='pad', which takes any size",
             )
-
-
-# No grid that fits into memory needs more levels, or more convolutions per level.
-MAX_LEVELS = 32
-
-
-def hourglass(
-    levels: int,
-    convs_down: int = 1,
-    convs_up: int = 1,
-    size: int = 3,
-    upsample: Literal["nearest", "bilinear"] = "nearest",
-    activation: Activation | None = None,
-) -> Sequential:
-    """An encoder and decoder, the family of networks of Radhakrishnan et al., PNAS 2022.
-
-    Parameters
-    ----------
-    levels : int
-        How often the grid is halved. With nearest upsampling the receptive radius is 2**levels.
-    convs_down, convs_up : int
-        Convolutions, each followed by an activation, per level of the encoder (and at the coarsest
-        level) and of the decoder. There is no activation after the last one.
-    size : int
-        Taps of each convolution along every axis, odd.
-    upsample : {"nearest", "bilinear"}
-    activation : TwoSlope, Erf, GELU or Sin
-        The default is `LeakyReLU(0.01)`.
-
-    Returns
-    -------
-    Sequential
-
-    Raises
-    ------
-    InputError
-        If the levels are not 0 to 32, or the convolutions per level not 1 to 32.
-
-    Examples
-    --------
-    >>> net = hourglass(1)
-    >>> net.layers[2:]
-    (Downsample(), Conv(size=3), TwoSlope(slope=0.01), Upsample(mode='nearest'), Conv(size=3))
-    >>> hourglass(3).receptive_radius
-    8
-    """
-    levels = check_integer("levels", levels, 0, MAX_LEVELS)
-    convs_down = check_integer("convs_down", convs_down, 1, MAX_LEVELS)
-    convs_up = check_integer("convs_up", convs_up, 1, MAX_LEVELS)
-    phi = LeakyReLU() if activation is None else activation
-    step: list[Layer] = [Conv(size), phi]
-    layers: list[Layer] = [*(step * convs_down), Downsample()] * levels
-    layers += step * convs_down
-    layers += [Upsample(upsample), *(step * convs_up)] * levels
-    return Sequential(*layers[:-1])
-
-
-def fully_connected(depth: int = 1) -> Sequential:
-    """Dense layers with ReLU between them: a network of feature vectors.
-
-    Parameters
-    ----------
-    depth : int
-        Hidden layers.
-
-    Returns
-    -------
-    Sequential
-
-    Raises
-    ------
-    InputError
-        If the depth is not 1 to 1,000.
-
-    Examples
-    --------
-    >>> fully_connected(1)
-    Sequential(Dense(), TwoSlope(slope=0.0), Dense())
-    """
-    depth = check_integer("depth", depth, 1, 1000)
-    return Sequential(*[layer for _ in range(depth) for layer in (Dense(), ReLU())], Dense())
-
-
-RIDGE = 1e-3
-"""The default ridge of grids, relative to the mean of the kernel's diagonal."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One network of a mixture.
-
-    Parameters
-    ----------
-    network : Sequential
-    ridge : float
-        Added to its kernel's diagonal, relative to the mean; at least 0.
-    weight : float
-        Of its predictions.
-
-    Raises
-    ------
-    InputError
-        If the network is not a Sequential, or the ridge negative.
-    """
-
-    network: Sequential
-    ridge: float = RIDGE
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.network, Sequential):
-            raise InputError("network must be a Sequential", got=repr(self.network))
-        # Plain floats, so that the repr can be read back.
-        object.__setattr__(self, "ridge", check_number("ridge", self.ridge, minimum=0))
-        object.__setattr__(self, "weight", check_number("weight", self.weight))
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """A weighted sum of networks' predictions, with weights that sum to one.
-
-    Weights may be negative: a linear combination can be better than any average.
-
-    Parameters
-    ----------
-    members : tuple of Member
-        The one of the largest weight comes first.
-
-    Raises
-    ------
-    InputError
-        If there are no members, or their weights do not sum to one.
-
-    Examples
-    --------
-    >>> from ntkfill.nn import Member, hourglass
-    >>> pair = Mixture((Member(hourglass(3), weight=0.75), Member(hourglass(5), weight=0.25)))
-    >>> pair.receptive_radius
-    32
-    """
-
-    members: tuple[Member, ...]
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.members, tuple) or not all(
-            isinstance(member, Member) for member in self.members
-        ):
-            raise InputError(
-                "members of a mixture must be a tuple of Member(network, ridge, weight)",
-                got=repr(self.members)[:200],
-            )
-        total = math.fsum(member.weight for member in self.members)
-        if not abs(total - 1) < 1e-6:
-            raise InputError("the weights of a mixture must sum to one", got=f"{total:g}")
-
-    @cached_property
-    def receptive_radius(self) -> int:
-        """The largest of its networks."""
-        return max(member.network.receptive_radius for member in self.members)
-
-
-def as_kernel(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> kernels.Kernel:
-    """The kernel object for a table made by `Sequential.table`."""
-    n = len(axes)
-    if table.ndim == n:
-        return kernels.Stationary(table, axes, shape)
-    periodic = kernels.Periodic(table, axes, shape)
-    if periodic.period != shape:
-        return periodic
-    every = np.arange(math.prod(shape))
-    return kernels.DenseKernel(periodic.block(every, every), shape)
 
 
 def check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -449,6 +298,9 @@ def _flattened(layers: tuple[object, ...]) -> Iterator[Layer]:
     for layer in layers:
         if isinstance(layer, Sequential):
             yield from layer.layers
+        elif isinstance(layer, Branches):
+            branches = [tuple(_flattened(branch)) for branch in layer.branches]
+            yield Branches(*branches, join=layer.join, shares=layer.given_shares)
         elif isinstance(layer, LAYERS):
             yield layer
         else:

@@ -10,7 +10,11 @@ from typing import Any
 from ..errors import InputError
 from ..priors import IID, Identity, MeshGrid, Prior
 from . import activations
-from .networks import LAYERS, Member, Mixture, Sequential, hourglass
+from .architectures import hourglass
+from .branches import Residual
+from .mixture import Member, Mixture
+from .networks import Sequential
+from .structure import LAYERS
 
 Names = Mapping[str, Callable[..., Any]]
 
@@ -19,7 +23,7 @@ NETWORKS: Names = {
     for maker in (
         *LAYERS,
         *(activations.ReLU, activations.LeakyReLU, activations.Abs, activations.Identity),
-        *(Sequential, hourglass, Member, Mixture),
+        *(Residual, Sequential, hourglass, Member, Mixture),
     )
 }
 PRIORS: Names = {maker.__name__: maker for maker in (IID, Identity, MeshGrid)}

@@ -1,0 +1,299 @@
+"""Layers that change the grid: coarser, finer, or to a single vector."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Literal
+
+import numpy as np
+
+from ..errors import InputError
+from ..kernels.table import Array, Axis, Index
+from .covariance import Axes, Covariance, Offsets, right_variance, variances
+
+
+@dataclass(frozen=True)
+class Downsample:
+    """Keep every second coordinate of every axis; with a convolution before it, a strided one.
+
+    Examples
+    --------
+    >>> Downsample().out_axis(Axis(period=4, side=8))
+    Axis(period=2, side=4, radius=1, tail_period=1)
+    """
+
+    def __call__(self, state: Covariance) -> Covariance:
+        axes = tuple(self.out_axis(axis) for axis in state.axes)
+        nngp, ntk = (self.apply(table, state.axes) for table in (state.nngp, state.ntk))
+        return Covariance(nngp, ntk, *variances(nngp, axes), axes)
+
+    def apply(self, table: Array, axes: Axes) -> Array:
+        n = len(axes)
+        for k, axis in enumerate(axes):
+            _check_even(axis)
+            offsets = axis.positions(2 * np.arange(self.out_axis(axis).count))
+            table = table[(slice(None),) * k + (slice(None, None, 2),)]
+            table = np.take(table, offsets, axis=n + k)
+        return table
+
+    def out_axis(self, axis: Axis) -> Axis:
+        period = max(axis.period // 2, 1)
+        if axis.side is not None:
+            return Axis(period, axis.side // 2)
+        tail = axis.tail_period if axis.tail_period % 2 else axis.tail_period // 2
+        return Axis(period, None, math.ceil(axis.radius / 2), tail)
+
+
+@dataclass(frozen=True)
+class AveragePool:
+    """Half as many coordinates along every axis, each the mean of two.
+
+    Examples
+    --------
+    >>> AveragePool().out_axis(Axis(period=4, side=8))
+    Axis(period=2, side=4, radius=1, tail_period=1)
+    """
+
+    def __call__(self, state: Covariance) -> Covariance:
+        axes = tuple(self.out_axis(axis) for axis in state.axes)
+        nngp, ntk = (self.apply(table, state.axes) for table in (state.nngp, state.ntk))
+        return Covariance(nngp, ntk, *variances(nngp, axes), axes)
+
+    def apply(self, table: Array, axes: Axes) -> Array:
+        """Coarse coordinate j is the mean of the fine ones 2 j and 2 j + 1."""
+        n = len(axes)
+        for k, axis in enumerate(axes):
+            _check_even(axis)
+            coarse = self.out_axis(axis)
+            parts = [
+                _gather(table, axis, k, n, remainders, 2 * coarse.offsets + b - a)
+                for a in (0, 1)
+                for remainders in [(2 * np.arange(coarse.period) + a) % axis.period]
+                for b in (0, 1)
+            ]
+            table = sum(parts[1:], parts[0]) * table.dtype.type(0.25)
+        return table
+
+    def out_axis(self, axis: Axis) -> Axis:
+        coarse = Downsample().out_axis(axis)
+        return coarse if axis.side is not None else replace(coarse, radius=axis.radius // 2 + 1)
+
+
+@dataclass(frozen=True)
+class Upsample:
+    """Twice as many coordinates along every axis.
+
+    Parameters
+    ----------
+    mode : {"nearest", "bilinear"}
+        Repeat each coordinate, or interpolate linearly: circular, with half-pixel centres, so that
+        a fine coordinate is 3/4 of the nearer and 1/4 of the farther coarse one.
+
+    Examples
+    --------
+    >>> Upsample().out_axis(Axis())
+    Axis(period=2, side=None, radius=2, tail_period=1)
+    """
+
+    mode: Literal["nearest", "bilinear"] = "nearest"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("nearest", "bilinear"):
+            raise InputError("mode must be 'nearest' or 'bilinear'", got=repr(self.mode))
+
+    def __call__(self, state: Covariance, offsets: Offsets | None = None) -> Covariance:
+        return _finer(self, state, offsets)
+
+    def apply(self, table: Array, axes: Axes, offsets: Offsets | None = None) -> Array:
+        """The table of the finer grid, at all offsets or at some of each axis."""
+        interpolate = _nearest if self.mode == "nearest" else _bilinear
+        for k, axis in enumerate(axes):
+            fine = self.out_axis(axis).offsets if offsets is None else offsets[k]
+            table = interpolate(table, axes, k, fine)
+        return table
+
+    def out_axis(self, axis: Axis) -> Axis:
+        period = 2 * axis.period
+        if axis.side is not None:
+            return Axis(period, 2 * axis.side)
+        if self.mode == "nearest":
+            tail = 2 * axis.tail_period if axis.tail_period > 1 else 1
+            return Axis(period, None, 2 * axis.radius, tail)
+        return Axis(period, None, 2 * axis.radius + 2, max(period, 2 * axis.tail_period))
+
+
+@dataclass(frozen=True)
+class ConvTranspose:
+    """A transposed convolution of stride 2: twice as many coordinates along every axis.
+
+    Even and odd coordinates see different taps, so that their covariance is zero: the checkerboard
+    of such networks.
+
+    Parameters
+    ----------
+    size : int
+        Taps along every axis, even; half of them act on each coordinate.
+
+    Raises
+    ------
+    InputError
+        If the size is odd or below two.
+
+    Examples
+    --------
+    >>> from ntkfill.nn import Downsample, Sequential
+    >>> from ntkfill.priors import Identity
+    >>> Sequential(Downsample(), ConvTranspose(2)).ntk((4,), Identity())
+    array([[1., 0., 0., 0.],
+           [0., 1., 0., 0.],
+           [0., 0., 1., 0.],
+           [0., 0., 0., 1.]])
+    """
+
+    size: int = 4
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.size, Integral) or self.size < 2 or self.size % 2:
+            raise InputError("size must be an even integer, such as 4", got=repr(self.size))
+        object.__setattr__(self, "size", int(self.size))
+
+    def __call__(self, state: Covariance, offsets: Offsets | None = None) -> Covariance:
+        after = _finer(self, state, offsets)
+        return replace(after, ntk=after.ntk + after.nngp)
+
+    def apply(self, table: Array, axes: Axes, offsets: Offsets | None = None) -> Array:
+        """Fine coordinate 2 j + a sees the coarse ones j + `shifts(a)`, at distinct taps."""
+        n = len(axes)
+        for k, axis in enumerate(axes):
+            fine = self.out_axis(axis).offsets if offsets is None else offsets[k]
+            taken = np.take(table, axis.positions(fine // 2), axis=n + k)
+            same = (fine % 2 == 0).reshape((-1,) + (1,) * (table.ndim - n - k - 1))
+            taken = taken * (same / (self.size // 2)).astype(table.dtype)
+            every = np.arange(axis.period)
+            places = [[(every + s) % axis.period for s in self.shifts(a)] for a in (0, 1)]
+            parities = [
+                np.sum([np.take(taken, place, axis=k) for place in of_parity], axis=0)
+                for of_parity in places
+            ]
+            table = _interleave(parities, k)
+        return table
+
+    def shifts(self, parity: int) -> range:
+        """The coarse coordinates that a fine one of this parity sees."""
+        half = self.size // 2
+        return range(-((half - parity) // 2), (parity + half - 1) // 2 + 1)
+
+    def out_axis(self, axis: Axis) -> Axis:
+        if axis.side is not None:
+            return Axis(2 * axis.period, 2 * axis.side)
+        return Axis(2 * axis.period, None, 2 * axis.radius, 2 * axis.tail_period)
+
+
+@dataclass(frozen=True)
+class GlobalAveragePool:
+    """The mean over all coordinates: a picture becomes one vector.
+
+    Examples
+    --------
+    >>> from ntkfill.nn import Dense, Sequential
+    >>> pictures = np.arange(8.0).reshape(2, 1, 2, 2)  # of one channel
+    >>> Sequential(GlobalAveragePool(), Dense()).between(pictures)
+    array([[ 2.25,  8.25],
+           [ 8.25, 30.25]])
+    """
+
+    def __call__(self, state: Covariance) -> Covariance:
+        n = len(state.axes)
+        nngp, ntk = (table.mean(axis=tuple(range(2 * n))) for table in (state.nngp, state.ntk))
+        return Covariance(nngp, ntk, nngp, nngp)
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """All coordinates side by side in one vector.
+
+    Examples
+    --------
+    >>> from ntkfill.nn import Dense, Sequential
+    >>> pictures = np.arange(8.0).reshape(2, 1, 2, 2)  # of one channel
+    >>> Sequential(Flatten(), Dense()).between(pictures)
+    array([[ 3.5,  9.5],
+           [ 9.5, 31.5]])
+    """
+
+    def __call__(self, state: Covariance) -> Covariance:
+        n = len(state.axes)
+        same = (slice(None),) * n + (0,) * n
+        nngp, ntk = (table[same].mean(axis=tuple(range(n))) for table in (state.nngp, state.ntk))
+        return Covariance(nngp, ntk, nngp, nngp)
+
+
+def _check_even(axis: Axis) -> None:
+    if axis.side is not None and axis.side % 2:
+        raise InputError(
+            "Downsample needs sides divisible by 2 at every level",
+            got=f"side {axis.side}",
+            hint="boundary='pad', which takes any size",
+        )
+
+
+def _finer(
+    layer: Upsample | ConvTranspose, state: Covariance, offsets: Offsets | None
+) -> Covariance:
+    """The state on the finer grid, at all offsets or at some of each axis."""
+    axes = tuple(layer.out_axis(axis) for axis in state.axes)
+    nngp, ntk = (layer.apply(table, state.axes, offsets) for table in (state.nngp, state.ntk))
+    zero = [np.zeros(1, dtype=np.intp)] * len(axes)
+    left = layer.apply(state.nngp, state.axes, zero)
+    right = right_variance(left, axes)
+    if offsets is not None and right.size > 1:
+        for k, chosen in enumerate(offsets):
+            right = np.take(right, chosen, axis=len(axes) + k)
+    return Covariance(nngp, ntk, left, right, axes)
+
+
+def _nearest(table: Array, axes: Axes, k: int, fine: Index) -> Array:
+    """Fine coordinate 2 j + a is the coarse coordinate j, so its offset d becomes (a + d) // 2."""
+    n, axis = len(axes), axes[k]
+    parities = [np.take(table, axis.positions((a + fine) // 2), axis=n + k) for a in (0, 1)]
+    return _interleave(parities, k)
+
+
+def _bilinear(table: Array, axes: Axes, k: int, fine: Index) -> Array:
+    """Fine coordinate 2 j + a is 3/4 of the coarse coordinate j and 1/4 of j + 2 a - 1."""
+    n, axis = len(axes), axes[k]
+    period = axis.period
+    result = []
+    for a in (0, 1):
+        total: Array | None = None
+        b = (a + fine) % 2  # parity of the second fine coordinate
+        for shift, weight in ((0, 0.75), (2 * a - 1, 0.25)):
+            remainders = (np.arange(period) + shift) % period
+            for second_shift, second_weight in ((np.zeros_like(b), 0.75), (2 * b - 1, 0.25)):
+                coarse = (a + fine) // 2 + second_shift - shift
+                part = _gather(table, axis, k, n, remainders, coarse)
+                part *= weight * second_weight
+                total = part if total is None else np.add(total, part, out=total)
+        assert total is not None
+        result.append(total)
+    return _interleave(result, k)
+
+
+def _gather(table: Array, axis: Axis, k: int, n: int, remainders: Index, offsets: Index) -> Array:
+    """Entries at these remainders and offsets of axis k; negative offsets by mirror symmetry."""
+    taken = np.take(table, remainders, axis=k)
+    places = axis.locate(np.zeros(1, dtype=np.intp), offsets)[1]
+    result = np.take(taken, places, axis=n + k)
+    if axis.side is None and (negative := offsets < 0).any():
+        mirrored = np.take(table, axis.period - 1 - remainders, axis=k)
+        chosen = (slice(None),) * (n + k) + (negative,)
+        result[chosen] = np.take(mirrored, places[negative], axis=n + k)
+    return result
+
+
+def _interleave(parities: list[Array], dimension: int) -> Array:
+    stacked = np.stack(parities, axis=dimension + 1)
+    shape = stacked.shape
+    return stacked.reshape(shape[:dimension] + (-1,) + shape[dimension + 2 :])
