@@ -39,6 +39,9 @@ class Vectors:
     def __getitem__(self, rows: Any) -> Vectors:
         return Vectors(self.mean[rows], self.variance[rows])
 
+    def astype(self, dtype: Any) -> Vectors:
+        return Vectors(self.mean.astype(dtype), self.variance.astype(dtype))
+
 
 @dataclass(frozen=True, eq=False)
 class NetworkKernel:
@@ -82,7 +85,8 @@ class LaplaceKernel:
         return self.of_distances(self.distances(left, right))
 
     def of_distances(self, distance: Array) -> Array:
-        return np.exp(distance / -self.length)
+        kernel = distance / -self.length
+        return np.exp(kernel, out=kernel)
 
     def diagonal(self, vectors: Vectors) -> Array:
         return np.ones(len(vectors))
@@ -90,13 +94,23 @@ class LaplaceKernel:
     def distances(self, left: Vectors, right: Vectors | None = None) -> Array:
         other = left if right is None else right
         if self.p == 1:
-            distance = np.zeros((len(left), len(other)))
+            dtype = left.mean.dtype
+            root, metric = self._root.astype(dtype), self.metric.astype(dtype)
+            rows_of, columns_of = (
+                Vectors(each.mean * root, each.variance * metric) for each in (left, other)
+            )
+            distance = np.empty((len(left), len(other)), dtype)
 
             def strip(rows: slice) -> None:
-                for k, weight in enumerate(self._root):
-                    apart = _apart(left[rows], other, k)
-                    apart *= weight
-                    distance[rows] += apart
+                # Of one set those with later vectors, and the same for these.
+                columns = slice(rows.start if right is None else 0, None)
+                here, there = rows_of[rows], columns_of[columns]
+                total = np.zeros((len(here), len(there)), dtype)
+                for k in range(len(root)):
+                    total += _apart(here, there, k)
+                distance[rows, columns] = total
+                if right is None:
+                    distance[columns, rows] = total.T
 
             size = max(1, STRIP // max(len(other), 1))
             parallel_for(strip, [slice(k, k + size) for k in range(0, len(left), size)])

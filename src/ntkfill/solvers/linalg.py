@@ -90,16 +90,9 @@ def solve(lower: Array, y: Array) -> Array:
     array([[1.],
            [2.]])
     """
-    y = y.astype(lower.dtype)
-    blocks = _blocks(len(lower), SMALL if y.shape[1] > FEW else len(lower))
+    y = _forward(lower, y.astype(lower.dtype))
+    blocks = _solve_blocks(lower, y)
     with single_blas_thread():
-        for k, here in enumerate(blocks):
-            found = y[here] = _divided(lower[here, here], y[here])
-
-            def below(rows: slice, here: slice = here, found: Array = found) -> None:
-                y[rows] -= lower[rows, here] @ found
-
-            parallel_for(below, blocks[k + 1 :])
         for k, here in reversed(list(enumerate(blocks))):
             found = y[here] = _divided(lower[here, here], y[here], transposed=True)
 
@@ -108,6 +101,18 @@ def solve(lower: Array, y: Array) -> Array:
 
             parallel_for(above, blocks[:k])
     return y
+
+
+def explained(lower: Array, y: Array) -> Array:
+    """The diagonal of Y^T (L L^T)^-1 Y for Y of shape (n, m): (m,).
+
+    Examples
+    --------
+    >>> explained(np.array([[2.0, 0.0], [1.0, 2.0]]), np.array([[8.0], [12.0]]))
+    array([32.])
+    """
+    half = _forward(lower, y.astype(lower.dtype))
+    return np.asarray(np.einsum("ij,ij->j", half, half))
 
 
 def multiply(lower: Array, diagonal: Array, y: Array) -> Array:
@@ -148,6 +153,24 @@ def inverse(lower: Array) -> Array:
     with single_blas_thread():
         parallel_for(work, range(len(blocks)))
     return result
+
+
+def _forward(lower: Array, y: Array) -> Array:
+    """L^-1 y, in place of y (n, m)."""
+    blocks = _solve_blocks(lower, y)
+    with single_blas_thread():
+        for k, here in enumerate(blocks):
+            found = y[here] = _divided(lower[here, here], y[here])
+
+            def below(rows: slice, here: slice = here, found: Array = found) -> None:
+                y[rows] -= lower[rows, here] @ found
+
+            parallel_for(below, blocks[k + 1 :])
+    return y
+
+
+def _solve_blocks(lower: Array, y: Array) -> list[slice]:
+    return _blocks(len(lower), SMALL if y.shape[1] > FEW else len(lower))
 
 
 def _divided(lower: Array, y: Array, *, transposed: bool = False) -> Array:

@@ -27,7 +27,7 @@ from ..runtime.resources import parallel_for, require, single_blas_thread
 from ..solvers.spectral import RIDGES
 from .explain import Entry
 from .options import TableOptions
-from .stack import Fitted, Stack
+from .stack import SINGLE, Fitted, Stack
 
 # Predictors are selected in so many rounds: later fills are made from the very values that are to
 # be predicted, whose errors when left out are then too small.
@@ -60,9 +60,13 @@ class Target:
         stack = Stack.select(*self._training(fill), network, ridges, learn=learn)
         return replace(self, stack=stack)
 
-    def fit(self, fill: Vectors) -> Fitted:
+    def fit(self, fill: Vectors, *, single: bool = False) -> Fitted:
+        """In double precision, unless single is asked for and enough."""
         assert self.stack is not None
-        return Fitted.of(self.stack, *self._training(fill))
+        vectors, y = self._training(fill)
+        if single and all(predictor.ridge >= SINGLE for predictor in self.stack.predictors):
+            vectors = vectors.astype(np.float32)
+        return Fitted.of(self.stack, vectors, y)
 
     def _training(self, fill: Vectors) -> tuple[Vectors, Array]:
         return fill[np.ix_(self.known, self.features)], fill.mean[np.ix_(self.known, self.columns)]
@@ -106,7 +110,7 @@ class Chained:
                 ) -> Fitted:
                     if select:
                         targets[k] = targets[k].selected(fill, network, options)
-                    return targets[k].fit(fill)
+                    return targets[k].fit(fill, single=True)
 
                 fill = _predicted(some, targets, fitted, fill, known, bounds)
             if n_iter > SELECTED + 1:  # guesses that take turns settle between them

@@ -30,6 +30,8 @@ LEARNED = 2
 EACH = 30
 # So many of the candidates, those with the smallest errors, are weighted.
 WEIGHTED = 6
+# With ridges of at least this, single precision is enough between rounds.
+SINGLE = 1e-3
 # Smaller weights are not worth a predictor.
 SMALLEST = 0.05
 
@@ -133,6 +135,7 @@ class Fitted:
 
     @classmethod
     def of(cls, stack: Stack, vectors: Vectors, y: Array) -> Fitted:
+        """In the precision of the vectors."""
         lowers, scales = [], []
         for predictor, block in stack.blocks(vectors):
             scales.append(mean_diagonal(block))
@@ -144,13 +147,13 @@ class Fitted:
     def predict(self, at: Vectors) -> tuple[Array, Array]:
         """Values (k, g) and their variance (k,), at most one: the posterior variance of every
         predictor, scaled by how large errors were on values left out."""
-        predictors = self.stack.predictors
+        predictors, at = self.stack.predictors, at.astype(self.vectors.mean.dtype)
         values = np.zeros((len(at), self.coefficients[0].shape[1] if predictors else 1))
         relative = np.full(len(at), 1.0 - sum(predictor.weight for predictor in predictors))
         for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.vectors)):
             values += predictor.weight * (cross @ self.coefficients[k])
-            explained = np.einsum("ij,ji->i", cross, linalg.solve(self.lowers[k], cross.T))
-            left = predictor.kernel.diagonal(at) + predictor.ridge * self.scales[k] - explained
+            left = predictor.kernel.diagonal(at) + predictor.ridge * self.scales[k]
+            left -= linalg.explained(self.lowers[k], cross.T)
             relative += predictor.weight * np.maximum(left, 0.0) / predictor.variance
         return values, np.minimum(self.stack.error * relative, 1.0)
 
