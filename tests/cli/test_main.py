@@ -83,3 +83,17 @@ def test_interrupted_while_loading(monkeypatch, capsys):
     monkeypatch.setattr("ntkfill.cli.images.read_mask", stop)
     assert main(["inpaint", "in.png"]) == INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("impute", "t.csv", "-o", "o.csv", "--max", "3"),
+        ("screen", "evaluate", "s.csv", "--round", "2"),
+    ],
+)
+def test_options_are_not_abbreviated(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "unrecognized arguments" in capsys.readouterr().err

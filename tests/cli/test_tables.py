@@ -9,6 +9,7 @@ import pytest
 
 from ntkfill import NTKImputer
 from ntkfill.cli import main
+from ntkfill.io import text_tables
 
 RNG = np.random.default_rng(0)
 LEFT, RIGHT = RNG.normal(size=(20, 2)), RNG.normal(size=(4, 2))
@@ -76,7 +77,6 @@ def test_whole_rows_come_from_features(files, monkeypatch):
     assert main([*command, "--row-features", "drugs.csv"]) == 0
     new = [line.split("\t") for line in (files / "filled.tsv").read_text().splitlines()]
     assert np.corrcoef(np.array(new[3][1:], float), TABLE[2])[0, 1] > 0.8
-    assert main(command) == 1  # nothing to fill the row in from
 
 
 def test_columns_of_text_are_kept_and_listed(files, capsys, monkeypatch):
@@ -136,11 +136,6 @@ def changed(row, column, value):
     return change
 
 
-def emptied(rows):
-    for row in rows[1:]:
-        row[2] = ""
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -155,7 +150,6 @@ def emptied(rows):
             "line 5 has another length.*expected 5 cells; got 4",
         ),
         (lambda rows: rows.clear(), "is empty"),
-        (emptied, "no known entry in the column 'b'"),
     ],
 )
 def test_failures_name_the_place_and_write_nothing(files, capsys, monkeypatch, change, message):
@@ -269,3 +263,58 @@ def test_a_suspicious_mark_draws_one_warning(files, capsys, monkeypatch, mark):
     assert err.count("looks like a mark") == 1
     assert f"column 'a': {float(mark):g} looks like" in err
     assert f"--missing-values={float(mark):g}." in err
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".xlsx"])
+@pytest.mark.parametrize("back", [".csv", ".parquet", ".xlsx"])
+def test_other_files_hold_the_same_numbers(files, capsys, monkeypatch, suffix, back):
+    for name in ("pandas", "pyarrow", "openpyxl"):
+        pytest.importorskip(name)
+    monkeypatch.chdir(files)
+    table = text_tables.read(files / "table.csv")
+    numbers = [[row[0], *(float(x) if x else None for x in row[1:])] for row in table.rows]
+    text_tables.write(files / f"table{suffix}", text_tables.Table(table.header, numbers))
+    command = ["--index", "drug", "--quiet", "--std"]
+    assert main(["impute", "table.csv", "-o", "filled.csv", *command, "std.csv"]) == 0
+    other = [f"table{suffix}", "-o", f"other{back}", *command, f"other-std{back}"]
+    assert main(["impute", *other]) == 0
+    # And from text to what is none.
+    assert main(["impute", "table.csv", "-o", f"third{back}", *command, f"third-std{back}"]) == 0
+    for plain, names in (("filled", ("other", "third")), ("std", ("other-std", "third-std"))):
+        wanted = text_tables.read(files / f"{plain}.csv")
+        for name in names:
+            found = text_tables.read(files / f"{name}{back}")
+            assert found.names == wanted.names
+            assert found.column("drug") == LABELS
+            for both in zip(found.numbers(NAMES), wanted.numbers(NAMES), strict=True):
+                np.testing.assert_allclose(*both, rtol=1e-8)
+            if back != ".csv":
+                assert all(isinstance(cell, int | float) for row in found.rows for cell in row[1:])
+
+
+def test_empty_rows_and_columns_are_filled_or_stay_and_are_named(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    rows = read(files / "table.csv")
+    for row in rows[1:]:
+        row[2] = ""
+    rows[3][1:] = [""] * 4
+    (files / "table.csv").write_text(text(rows))
+    command = ["impute", "table.csv", "-o", "filled.csv", "--index", "drug", "--std", "std.csv"]
+    assert main([*command, "--interval", "0.8"]) == 0
+    err = capsys.readouterr().err
+    assert err.count("no known entry") == 2
+    assert "no known entry in 1 columns, which stay empty: 'b'" in err
+    assert "no known entry in 1 rows, which get the means of the columns: 'r2'" in err
+    filled, std = read(files / "filled.csv"), read(files / "std.csv")
+    assert {row[2] for row in (*filled[1:], *std[1:])} == {""}
+    known = np.array([float(row[1]) for row in rows[1:] if row[1]])
+    assert float(filled[3][1]) == pytest.approx(known.mean(), abs=known.std())
+    assert std[0] == ["drug", *NAMES, *(f"{n} {b}" for b in ("lower", "upper") for n in NAMES)]
+
+
+def test_standard_deviations_keep_columns_of_text(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    assert main(["impute", "table.csv", "-o", "filled.csv", "--std", "std.csv", "--quiet"]) == 0
+    rows = read(files / "std.csv")
+    assert [row[0] for row in rows] == ["drug", *LABELS]
+    assert all(float(row[1]) == 0 for row in rows[1:])

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import date, datetime
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from ntkfill import InputError, screens
 from ntkfill.cli import main
 from ntkfill.io.text_tables import GAPS, Table, print_table, read, write
 
-GAP_CELLS = ["", " ", "NA", "N/A", "nan", "NaN", "NULL", "None", "<NA>"]
+GAP_CELLS = ["", " ", "NA", "N/A", "#N/A", "nan", "NaN", "NULL", "None", "<NA>"]
 
 
 def test_the_cells_here_are_all_gap_words():
@@ -50,10 +51,10 @@ def test_numbers_are_those_that_python_reads_without_underscores():
     np.testing.assert_array_equal(only, [row[1:] for row in expected])
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".tab", ".txt", ".parquet"])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".tab", ".txt", ".parquet", ".xlsx"])
 def test_what_is_written_is_read_again(suffix, tmp_path):
-    if suffix == ".parquet":
-        pytest.importorskip("pyarrow")
+    if suffix in (".parquet", ".xlsx"):
+        pytest.importorskip("pyarrow" if suffix == ".parquet" else "openpyxl")
     names, rows = ["drug", "a, b", "c"], [["x", 0.1, 1.0], ["y", 1e-300, -2.5]]
     write(tmp_path / f"t{suffix}", Table(names, rows))
     table = read(tmp_path / f"t{suffix}")
@@ -86,7 +87,8 @@ BAD = {
     "ragged.csv": (b"a,b\n1\n", "line 2 has another length.*expected 2 cells; got 1"),
     "names.csv": (b"a,a \n1,2\n", "two columns are called 'a'"),
     "latin.csv": ("ä,b\n1,2\n".encode("latin1"), "not a text table.*UTF-8"),
-    "other.xlsx": (b"x", "cannot be read; expected .csv .tsv"),
+    "other.xls": (b"x", "cannot be read; expected .csv .tsv"),
+    "broken.xlsx": (b"x", "cannot be read; got BadZipFile"),
 }
 
 
@@ -104,3 +106,61 @@ def test_what_is_not_there(tmp_path):
         read(tmp_path / "absent.csv")
     with pytest.raises(InputError, match="is a folder"):
         read(tmp_path)
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A workbook as people make them: an empty line, a formula, a date, a second sheet."""
+    openpyxl = pytest.importorskip("openpyxl")
+    made = openpyxl.Workbook()
+    made.active.title = "Data"
+    for row in (["who", "when", "a", "b"], [], ["x", date(2024, 1, 2), 1, 2.5], ["y", None, None]):
+        made.active.append(row)
+    made.active["C3"].font = openpyxl.styles.Font(bold=True)
+    made.create_sheet("Notes")["A1"] = "keep me"
+    made.save(tmp_path / "book.xlsx")
+    return tmp_path / "book.xlsx"
+
+
+@pytest.mark.filterwarnings("ignore:.*only the first sheet:UserWarning")
+def test_a_workbook_comes_back_with_what_was_changed(book, tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    table = read(book)
+    assert table.names == ["who", "when", "a", "b"]
+    assert table.rows == [["x", datetime(2024, 1, 2), 1, 2.5], ["y", None, None, None]]
+    assert list(table.lines) == [3, 4]
+    assert table.text_columns() == ["who", "when"]
+    changed = Table(table.header, [table.rows[0], ["y", None, 7.0, None]])
+    write(tmp_path / "out.xlsx", changed, like=book)
+    found = openpyxl.load_workbook(tmp_path / "out.xlsx")
+    assert found.sheetnames == ["Data", "Notes"]
+    assert found["Notes"]["A1"].value == "keep me"
+    assert (found["Data"]["C4"].value, found["Data"]["D4"].value) == (7.0, None)
+    assert found["Data"]["C3"].font.bold
+
+
+def test_what_is_not_read_of_a_workbook_is_said(book):
+    with pytest.warns(UserWarning, match="only the first sheet is read, 'Data'; there are 1 more"):
+        read(book)
+
+
+def test_a_formula_without_a_value_is_no_gap(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    made = openpyxl.Workbook()
+    made.active.append(["a", "b"])
+    made.active.append([1, "=A2*2"])
+    made.save(tmp_path / "t.xlsx")
+    with pytest.raises(InputError, match=r"t.xlsx: cell B2 holds a formula whose value is not"):
+        read(tmp_path / "t.xlsx")
+
+
+def test_text_that_looks_like_a_formula_stays_text(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    write(tmp_path / "t.xlsx", Table(["a"], [["=1+1"], ["x"]]))
+    cell = openpyxl.load_workbook(tmp_path / "t.xlsx").active["A2"]
+    assert (cell.value, cell.data_type) == ("=1+1", "s")
+
+
+def test_truth_values_are_text():
+    table = Table(["a", "b"], [[True, 1.0], [False, 2.0]])
+    assert table.text_columns() == ["a"]

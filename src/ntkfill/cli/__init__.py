@@ -16,7 +16,7 @@ from typing import NoReturn
 from .. import __version__
 from ..errors import InputError
 from . import demo, images, kernels, screens, tables
-from .common import DONE, FAILED, INTERRUPTED, TERMINATED, print_error, print_message
+from .common import DONE, FAILED, INTERRUPTED, TERMINATED, Parser, print_error, print_message
 
 # Options that take numbers, which may be negative.
 NUMBERS = ("--at", "--nodata", "--bounds")
@@ -91,7 +91,7 @@ def _join_numbers(arguments: Sequence[str]) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options; each sets `run`, the function that does its work."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="ntkfill",
         description="Fill in what is missing, with infinitely wide neural networks.",
         epilog="exit codes: 0 done, 1 failed, 2 the command line cannot be understood, "

@@ -11,10 +11,18 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError, printable
 
 DONE, FAILED, USAGE, NOT_CONVERGED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+
+
+class Parser(argparse.ArgumentParser):
+    """Options are written in full: what an abbreviation means would change with every new one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, **kwargs)
 
 
 def add_messages(command: argparse.ArgumentParser) -> None:

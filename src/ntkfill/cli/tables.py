@@ -27,10 +27,9 @@ from .common import (
 if TYPE_CHECKING:
     from ..io.text_tables import Table
     from ..kernels.table import Array
-    from ..result import Filled
-    from ..tables import Info
 
 
+FORMATS = ".csv, .tsv, .parquet or .xlsx"
 # What data frames write above their index.
 UNNAMED = ("", "Unnamed: 0")
 
@@ -55,9 +54,9 @@ class NumericTable:
 def add(command: argparse.ArgumentParser) -> None:
     """The options of `ntkfill impute`."""
     command.set_defaults(run=impute)
-    text = ".csv or .tsv with a line of names; gaps empty; columns of text stay as they are"
+    text = "with a line of names; gaps empty; columns of text stay as they are: " + FORMATS
     command.add_argument("input", type=Path, metavar="TABLE", help=text)
-    add_output(command, "a .csv or .tsv")
+    add_output(command, FORMATS)
     add = command.add_argument
     add(
         "--index",
@@ -78,7 +77,7 @@ def add(command: argparse.ArgumentParser) -> None:
     text = "without features: stop when an iteration changes less of the variance (default: 1e-3)"
     add("--tol", type=float, default=1e-3, metavar="T", help=text)
     add_excel_safe(command)
-    add_uncertainty(command, "a .csv or .tsv; with --interval also columns of bounds")
+    add_uncertainty(command, FORMATS + "; with --interval also columns of bounds")
     add_messages(command)
 
 
@@ -100,16 +99,17 @@ def impute(options: argparse.Namespace) -> int:
         features = read_numeric(options, options.column_features, "", "not used")
         column_features = matched(features, given.columns, "column")
     missing = np.isnan(given.values)
-    for what, names, axis, known_by in (
-        ("column", given.columns, 0, column_features),
-        ("row", given.labels, 1, row_features),
+    for what, names, axis, known_by, effect in (
+        ("column", given.columns, 0, column_features, "stay empty"),
+        ("row", given.labels, 1, row_features, "get the means of the columns"),
     ):
-        empty = np.flatnonzero(missing.all(axis=axis))[:5]
+        empty = np.flatnonzero(missing.all(axis=axis))
         if known_by is None and len(empty):
-            raise InputError(
-                f"{given.path}: no known entry in the {what} "
-                + ", ".join(repr(names[k]) for k in empty),
-                hint=f"--{what}-features, or leave it out",
+            some = ", ".join(repr(names[k]) for k in empty[:5]) + ", ..." * (len(empty) > 5)
+            warn(
+                f"{given.path}: no known entry in {len(empty)} {what}s, which {effect}: {some}. "
+                f"Try: --{what}-features.",
+                UserWarning,
             )
     for name, column in zip(given.columns, given.values.T, strict=True):
         mark = sentinel_of(column[~np.isnan(column)])
@@ -129,16 +129,25 @@ def impute(options: argparse.Namespace) -> int:
     )
     started = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".* looks like a mark")  # said above, with the name
+        for said in (".* looks like a mark", "no known entry in"):  # above, with the names
+            warnings.filterwarnings("ignore", said)
         done = imputer.impute(
             given.values, return_std=options.std is not None, interval=options.interval
         )
     seconds = time.perf_counter() - started
-    tables = [(options.output, filled_table(given, done.values))]
+    bounds = [] if done.interval is None else [done.interval.lower, done.interval.upper]
+    if column_features is None:
+        for array in (done.values, done.std, *bounds):
+            if array is not None:
+                array[:, missing.all(axis=0)] = np.nan
+    tables = [(options.output, filled_table(given, done.values, options.output))]
     if options.std is not None:
-        tables.append((options.std, uncertainty_table(given, done)))
+        table = uncertainty_table(given, np.asarray(done.std), bounds, options.std)
+        tables.append((options.std, table))
     for path, table in tables:
-        text_tables.write(path, table.excel_safe() if options.excel_safe else table)
+        workbooks = {path.suffix.lower(), given.path.suffix.lower()} == {".xlsx"}
+        like = given.path if workbooks and path == options.output else None
+        text_tables.write(path, table.excel_safe() if options.excel_safe else table, like)
     if options.std is not None:
         print_message(options, f"{options.std}: standard deviations, 0 where nothing was missing")
     iterations = f", {imputer.n_iter_} iterations" if imputer.n_iter_ else ""
@@ -165,7 +174,7 @@ def impute(options: argparse.Namespace) -> int:
 
 def check_options(options: argparse.Namespace) -> None:
     """Refuse, before anything is read, features without labels and files that cannot be written."""
-    from ..io.text_tables import DELIMITERS
+    from ..io.text_tables import SUFFIXES
 
     if options.row_features is not None and options.index is None:
         raise InputError(
@@ -177,7 +186,7 @@ def check_options(options: argparse.Namespace) -> None:
     check_outputs([options.input, options.row_features, options.column_features], written)
     for _, path in written:
         if path is not None:
-            check_target(path, list(DELIMITERS))
+            check_target(path, list(SUFFIXES))
 
 
 def read_numeric(
@@ -229,34 +238,42 @@ def matched(features: NumericTable, labels: list[str], what: str) -> Array:
     return values
 
 
-def filled_table(given: NumericTable, filled: Array) -> Table:
-    """The table with its gaps filled; all other cells letter by letter as they were."""
+def filled_table(given: NumericTable, filled: Array, target: Path) -> Table:
+    """The table with its gaps filled; all other cells letter by letter as they were, or numbers
+    where they were text and the `target` is no text."""
     import numpy as np
 
-    from ..io.text_tables import Table
+    from ..io.text_tables import DELIMITERS, Table
 
+    untyped = given.path.suffix.lower() in DELIMITERS and target.suffix.lower() not in DELIMITERS
     rows = [list(row) for row in given.table.rows]
     places = [given.table.names.index(name) for name in given.columns]
-    for i, j in np.argwhere(np.isnan(given.values)):
-        rows[i][places[j]] = f"{filled[i, j]:.9g}"
+    for i, j in np.argwhere(np.isnan(given.values) | untyped):
+        rows[i][places[j]] = _cell(filled[i, j], target)
     return Table(given.table.header, rows)
 
 
-def uncertainty_table(given: NumericTable, done: Filled[Info]) -> Table:
-    """Standard deviations under the names of the table, and bounds in further columns."""
-    import numpy as np
-
+def uncertainty_table(given: NumericTable, std: Array, bounds: list[Array], target: Path) -> Table:
+    """The table with standard deviations for numbers, and their bounds in further columns."""
     from ..io.text_tables import Table
 
-    names, arrays = list(given.columns), [done.std]
-    if done.interval is not None:
-        names += [f"{name} {bound}" for bound in ("lower", "upper") for name in given.columns]
-        arrays += [done.interval.lower, done.interval.upper]
-    rows = [[f"{value:.9g}" for value in row] for row in np.hstack(arrays)]
-    if given.index is not None:
-        names = [given.index, *names]
-        rows = [[label, *row] for label, row in zip(given.labels, rows, strict=True)]
-    return Table(names, rows)
+    places = [given.table.names.index(name) for name in given.columns]
+    names = [f"{name} {bound}" for bound in ("lower", "upper") for name in given.columns]
+    rows = [list(row) for row in given.table.rows]
+    for i, row in enumerate(rows):
+        for j, place in enumerate(places):
+            row[place] = _cell(std[i, j], target)
+        row += [_cell(value, target) for array in bounds for value in array[i]]
+    return Table([*given.table.header, *(names if bounds else [])], rows)
+
+
+def _cell(value: float, target: Path) -> str | float | None:
+    """A number for a file of this name."""
+    from ..io.text_tables import DELIMITERS
+
+    if target.suffix.lower() in DELIMITERS:
+        return "" if value != value else f"{value:.9g}"
+    return None if value != value else float(value)
 
 
 def _marks(text: str) -> list[str]:

@@ -1,8 +1,10 @@
-"""Tables as files: .csv, .tsv and .parquet, with a line of names; empty cells and NA are gaps."""
+"""Tables as files: .csv, .tsv, .parquet and .xlsx, with a line of names; empty cells and NA are
+gaps."""
 
 from __future__ import annotations
 
 import csv
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,15 +13,16 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from ..errors import InputError, check_unique
+from ..errors import InputError, check_unique, warn
 from ..kernels.table import Array
 from ..runtime import resources
 from .files import check_source, naming, replacing
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
-SUFFIXES = (*DELIMITERS, ".parquet")
+SUFFIXES = (*DELIMITERS, ".parquet", ".xlsx")
 CELL = 64  # bytes of a number as an object
-GAPS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
+SHEET = 20  # bytes for each of a workbook's unpacked ones
+GAPS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +34,7 @@ class Table:
     header : sequence of str
         The names of the columns.
     rows : sequence of sequences
-        Cells: text as it was written, or the numbers of a parquet file.
+        Cells: text as it was written, or what a cell of a parquet file or a workbook holds.
     lines : sequence of int, optional
         The line of the file that each row ends on, for messages; from 2 by default.
 
@@ -115,7 +118,8 @@ class Table:
 
 
 def read(path: Path) -> Table:
-    """Read a table with a line of names: .csv; .tsv, .tab or .txt with tabs; .parquet (pandas).
+    """Read a table with a line of names: .csv; .tsv, .tab or .txt with tabs; .parquet (pandas);
+    the first sheet of an .xlsx (openpyxl).
 
     Raises
     ------
@@ -124,21 +128,25 @@ def read(path: Path) -> Table:
     """
     check_source(path, SUFFIXES)
     with naming(path):
-        parquet = path.suffix.lower() == ".parquet"
-        table = _read_parquet(path) if parquet else _read_text(path)
+        reader = {".parquet": _read_parquet, ".xlsx": _read_workbook}
+        table = reader.get(path.suffix.lower(), _read_text)(path)
         if not table.rows:
             raise InputError("the table is empty", expected="a line of names and lines of values")
         check_unique(table.names, "column")
     return table
 
 
-def write(path: Path, table: Table) -> None:
-    """Write a table, whole or not at all; the format follows from the suffix."""
+def write(path: Path, table: Table, like: Path | None = None) -> None:
+    """Write a table, whole or not at all; the format follows from the suffix. Of a workbook, one
+    that is `like` another is a copy of it in which the cells that differ are written."""
     suffix = path.suffix.lower()
     with replacing(path) as draft:
         if suffix == ".parquet":
-            columns = dict(zip(table.header, zip(*table.rows, strict=True), strict=True))
-            _pandas().DataFrame(columns).to_parquet(draft, index=False)
+            columns = map(_one_type, zip(*table.rows, strict=True))
+            frame = _pandas().DataFrame(dict(zip(table.header, columns, strict=True)))
+            frame.to_parquet(draft, index=False)
+        elif suffix == ".xlsx":
+            _write_workbook(draft, table, like)
         else:
             with draft.open("w", newline="", encoding="utf-8") as file:
                 print_table(file, table, DELIMITERS[suffix])
@@ -173,17 +181,26 @@ def _number(cell: Any) -> float:
     """NaN for a gap, infinity for what is not a number."""
     try:
         # Python's numbers may be written with _ between digits, but 2019_01 is a name.
-        return np.inf if "_" in str(cell) else float(cell)
+        return np.inf if "_" in str(cell) or isinstance(cell, bool) else float(cell)
     except (TypeError, ValueError):
         return np.nan if _is_gap(cell) else np.inf
 
 
 def _is_text(cell: Any) -> bool:
+    if isinstance(cell, bool):
+        return True
     try:
         float(cell)
     except (TypeError, ValueError):
         return True
     return "_" in str(cell)
+
+
+def _one_type(cells: Sequence[Any]) -> Sequence[Any]:
+    """A column all of text where some of it is."""
+    if not any(isinstance(cell, str) for cell in cells):
+        return cells
+    return [None if cell is None else str(cell) for cell in cells]
 
 
 def _label(cell: Any) -> str:
@@ -228,6 +245,66 @@ def _read_parquet(path: Path) -> Table:
     values = frame.astype(object).to_numpy(copy=True)
     values[frame.isna().to_numpy()] = None
     return Table([str(name) for name in frame.columns], values.tolist())
+
+
+def _read_workbook(path: Path) -> Table:
+    with zipfile.ZipFile(path) as parts:
+        resources.require("reading it", SHEET * sum(part.file_size for part in parts.infolist()))
+    cells, formulas = (_load_workbook(path, data_only=only).worksheets[0] for only in (True, False))
+    for row in formulas.iter_rows():
+        for cell in row:
+            if cell.data_type == "f" and cells[cell.coordinate].value is None:
+                raise InputError(
+                    f"cell {cell.coordinate} holds a formula whose value is not stored",
+                    hint="open and save the file in a spreadsheet program",
+                )
+    others = len(cells.parent.worksheets) - 1
+    if others:
+        what = f"{path}: only the first sheet is read, {cells.title!r}; there are {others} more"
+        warn(what, UserWarning)
+    numbered = [
+        (number, list(row))
+        for number, row in enumerate(cells.iter_rows(values_only=True), start=1)
+        if any(cell is not None for cell in row)
+    ]
+    if not numbered:
+        return Table([], [])
+    (_, names), *body = numbered
+    used = max(k for _, row in numbered for k, cell in enumerate(row) if cell is not None) + 1
+    header = ["" if name is None else str(name) for name in names[:used]]
+    return Table(header, [row[:used] for _, row in body], [number for number, _ in body])
+
+
+def _write_workbook(draft: Path, table: Table, like: Path | None) -> None:
+    if like is not None:
+        given, book = _read_workbook(like), _load_workbook(like)
+        for number, new, old in zip(given.lines, table.rows, given.rows, strict=True):
+            for k, (cell, before) in enumerate(zip(new, old, strict=True), start=1):
+                if cell != before:
+                    book.worksheets[0].cell(number, k).value = cell
+    else:
+        book = _openpyxl().Workbook()
+        for i, row in enumerate([table.header, *table.rows], start=1):
+            for k, value in enumerate(row, start=1):
+                cell = book.active.cell(i, k)
+                cell.value = value
+                if isinstance(value, str):
+                    cell.data_type = "s"  # also where it looks like a formula
+    book.save(draft)
+
+
+def _load_workbook(path: Path, *, data_only: bool = False) -> Any:
+    return _openpyxl().load_workbook(path, data_only=data_only)
+
+
+def _openpyxl() -> Any:
+    try:
+        import openpyxl
+    except ImportError:
+        raise InputError(
+            ".xlsx needs the package openpyxl", hint="pip install 'ntkfill[tables]', or a .csv"
+        ) from None
+    return openpyxl
 
 
 def _pandas() -> Any:
