@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ntkfill import InputError, screens
+from ntkfill.errors import PatternWarning
 from ntkfill.result import Filled
 from ntkfill.screens import CellMean, Screen, complete, simulate
 from ntkfill.uncertainty import Uncertainty
@@ -67,13 +68,13 @@ def test_the_default_method_has_intervals():
     assert np.isfinite(complete(made.screen, interval=0.9).std).all()
 
 
-LONE = Screen([[1.0, 2.0], [3.0, 5.0]], [["A", "x"], ["B", "y"]], ["g", "h"])
+ALONE = Screen([[1.0, 2.0]], [["A", "x"]], ["g", "h"])
 
 
 @pytest.mark.parametrize(
     ("screen", "options", "message"),
     [
-        (LONE, {"return_std": True}, "folds|held out"),
+        (ALONE, {"return_std": True, "conditions": np.array([["A", "y"]])}, "can be held out"),
         (MADE.screen, {"interval": 2}, "interval must be a number|interval"),
         (MADE.screen, {"conditions": np.array([["A"]])}, "other labels"),
         (MADE.screen, {"conditions": MADE.screen.labels[[0, 0]]}, "duplicate condition"),
@@ -82,3 +83,55 @@ LONE = Screen([[1.0, 2.0], [3.0, 5.0]], [["A", "x"], ["B", "y"]], ["g", "h"])
 def test_errors(screen, options, message):
     with pytest.raises(InputError, match=message):
         screens.complete(screen, CellMean(), **options)
+
+
+def test_conditions_of_a_new_cell_line_are_flagged_and_their_bounds_cover_it():
+    made = simulate(cells=12, drugs=10, genes=40, random_state=5)
+    cell, drug = made.truth.cells[0], made.truth.drugs[0]
+    known = made.screen.known
+    train = known.take((known.cells != cell) & (known.drugs != drug))
+    labels = np.array([(cell, name) for name in np.unique(made.truth.drugs)])
+    filled = complete(train, conditions=labels, interval=0.9)
+    assert set(filled.info.novelty.tolist()) == {"new cell", "new drug and cell"}
+    true = made.truth.profiles[rows_in(made.truth, labels)]
+    inside = (filled.interval.lower <= true) & (true <= filled.interval.upper)
+    assert inside.mean() > 0.7
+    found = {(c.novelty, c.stratum): c for c in filled.info.covers}
+    assert 0.8 < found["new cell", "all"].cover <= 1
+    # What is calibrated on errors in the grid is too narrow by far.
+    grid = complete(train, interval=0.9)
+    narrow = grid.std[~grid.info.measured].mean()
+    assert filled.std.mean() > 1.5 * narrow
+
+
+def test_where_nothing_alike_can_be_hidden_there_is_a_warning():
+    made = simulate(cells=3, drugs=12, genes=10, random_state=1)
+    labels = np.array([["other", made.screen.drugs[0]]])
+    with pytest.warns(PatternWarning, match="'new cell': 3 could be hidden"):
+        complete(made.screen, CellMean(), labels, interval=0.9)
+    one = made.screen.known
+    one = one.take(one.cells == one.cells[0])
+    with pytest.warns(PatternWarning, match="errors of other conditions"):
+        filled = complete(one, CellMean(), labels, interval=0.9)
+    assert np.isfinite(filled.interval.upper).all()
+
+
+def test_partly_known_profiles_are_completed_from_the_known_genes():
+    """Errors have two factors that all genes share: half of the genes tell of the others."""
+    random = np.random.default_rng(2)
+    labels = [(f"c{c}", f"d{d}") for c in range(6) for d in range(14)]
+    loadings = random.normal(size=(2, 30))
+    truth = random.normal(size=(len(labels), 2)) @ loadings + 0.1 * random.normal(size=(84, 30))
+    profiles = truth.copy()
+    profiles[:8, 15:] = np.nan
+    screen = Screen(profiles, labels, [f"g{k}" for k in range(30)])
+    filled = complete(screen, CellMean(), return_std=True)
+    assert filled.info.partly.tolist() == [True] * 8 + [False] * 76
+    np.testing.assert_array_equal(filled.values.profiles[:8, :15], truth[:8, :15])
+    without = CellMean().predict(screen.known, screen.labels[:8])
+    error = filled.values.profiles[:8, 15:] - truth[:8, 15:]
+    assert np.mean(error**2) < 0.1 * np.mean((without - truth[:8])[:, 15:] ** 2)
+    # The shrunk covariance is on the safe side, and far below what it is without the known genes.
+    std, prior = filled.std[:8, 15:].mean(), np.std((without - truth[:8])[:, 15:])
+    assert np.sqrt(np.mean(error**2)) < std < 0.4 * prior
+    assert not filled.std[:8, :15].any()

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ntkfill import InputError
-from ntkfill.result import Filled
-from ntkfill.screens import Info, complete, rank, simulate
+from ntkfill.screens import complete, rank, simulate
 from ntkfill.screens.ranking import connectivity, enrichment
 
 PROFILES = np.random.default_rng(0).normal(size=(6, 9))
@@ -56,7 +55,7 @@ def test_ranking_finds_the_cures_and_marks_what_was_measured():
 
 
 SCREEN = simulate(cells=5, drugs=9, genes=12, random_state=3).screen.known
-COMPLETE = Filled(SCREEN, Info(SCREEN.measured))
+COMPLETE = complete(SCREEN, conditions=SCREEN.labels)
 GENE = SCREEN.genes[0]
 
 

@@ -1,35 +1,102 @@
-"""The error model of predicted profiles, on noise of planted scales."""
+"""The error model of predicted profiles, on noise of planted scales and on a dense Gaussian."""
 
 import numpy as np
 import pytest
 
-from ntkfill.screens import CellMean
-from ntkfill.screens.uncertainty import fit_error_model, held_out_errors
+from ntkfill.screens import CellMean, Screen, simulate
+from ntkfill.screens.holdout import NOVELTIES, hidden, novelty
+from ntkfill.screens.uncertainty import Bounds, ErrorModel, fit_error_model, scale_features
 
 
 def test_the_scales_of_the_errors_are_recovered(noise):
     screen, truth, scale = noise()
-    model = fit_error_model(CellMean(), screen.known)
-    std = model.std(screen.labels)
+    known = screen.known
+    model = fit_error_model(CellMean(), known)
     # Errors of the mean of a few others, on top of the noise.
-    error = CellMean().predict(screen.known, screen.labels) - truth
+    predicted = CellMean().predict(known, screen.labels)
+    std = model.scales(scale_features(known, screen.labels, predicted))
     new = ~screen.measured
-    assert np.sqrt(np.mean((error / std)[new] ** 2)) == pytest.approx(1.0, rel=0.12)
-    # The factors of drugs with few conditions are shrunk.
-    assert np.std(np.log(std / scale)) < 0.25
+    assert np.sqrt(np.mean(((predicted - truth) / std)[new] ** 2)) == pytest.approx(1.0, rel=0.12)
+    assert np.std(np.log(std / scale)) < 0.3
     assert np.std(np.log(scale)) > 0.6
-    assert model.scores.quantile(0.9) == pytest.approx(1.64, rel=0.12)
 
 
-def test_new_labels_have_the_scale_of_the_genes(noise):
-    model = fit_error_model(CellMean(), noise()[0].known)
-    np.testing.assert_allclose(model.std(np.array([["new", "new"]]))[0], model.gene_scale)
-
-
-def test_held_out_profiles_are_not_seen(noise):
+def test_hidden_profiles_are_not_seen(noise):
     """Errors of the mean of the others, not of a mean that holds the condition itself."""
     screen = noise()[0].known
-    squares, rows = held_out_errors(CellMean(), screen, random_state=0)
+    model = fit_error_model(CellMean(), screen)
     residuals = CellMean().predict(screen, screen.labels) - screen.profiles
-    assert len(rows) == len(screen)
+    assert len(model.hidden) == len(screen)
+    squares = np.square(model.predicted - model.hidden.profiles)
     assert squares.mean() > 1.05 * np.square(residuals).mean()
+
+
+@pytest.mark.parametrize("kind", NOVELTIES)
+def test_what_is_hidden_is_as_new_as_what_is_asked_for(kind):
+    labels = [
+        (f"c{c}", f"d{d}", dose)
+        for c in range(6)
+        for d in range(8)
+        for dose in ("1", "10")
+        if (c * d) % 5
+    ]
+    screen = Screen(np.arange(1.0 * len(labels))[:, None], labels, ["g"])
+    folds = hidden(screen, kind)
+    assert folds
+    for fold in folds:
+        assert not (fold.test & fold.train).any()
+        found = novelty(screen.take(fold.train), screen.labels[fold.test])
+        assert set(found.tolist()) == {kind}
+
+
+def test_bounds_hold_their_level_and_miss_few_of_the_largest_values():
+    random = np.random.default_rng(0)
+    scale = np.exp(0.5 * random.normal(size=(400, 1))) * np.ones((1, 100))
+    truth = scale * random.standard_t(4, size=scale.shape)
+    predicted = 0.3 * truth + 0.1 * random.normal(size=scale.shape)
+    fit, rest = slice(0, 200), slice(200, 400)
+    bounds = Bounds.calibrate(predicted[fit], truth[fit], scale[fit], 0.9)
+    lower, upper = bounds.around(predicted[rest], scale[rest])
+    held = (lower <= truth[rest]) & (truth[rest] <= upper)
+    largest = np.abs(truth[rest]) >= np.quantile(np.abs(truth[rest]), 0.95)
+    assert held.mean() == pytest.approx(0.9, abs=0.03)
+    assert held[largest].mean() > 0.6
+    equal = np.quantile(np.abs((truth - predicted) / scale)[fit], 0.9) * scale[rest]
+    assert (np.abs(truth - predicted)[rest] <= equal)[largest].mean() < 0.5
+
+
+def test_profiles_given_some_genes_are_those_of_a_dense_gaussian():
+    from sklearn.covariance import ledoit_wolf
+
+    random = np.random.default_rng(0)
+    made = simulate(cells=5, drugs=8, genes=12)
+    model = fit_error_model(CellMean(), made.screen.known)
+    errors = model.hidden.profiles - model.predicted
+    errors /= model.scales(model.features)
+    covariance, shrinkage = ledoit_wolf(errors, assume_centered=True)
+    assert shrinkage > 1e-3
+    scale, predicted = random.uniform(1, 2, size=(2, 12)), random.normal(size=(2, 12))
+    profiles = random.normal(size=(2, 12))
+    profiles[0, :5] = profiles[1, 3:9] = np.nan
+    values, std = model.given(profiles, predicted, scale)
+    for row in range(2):
+        full = covariance * np.outer(scale[row], scale[row])
+        seen = ~np.isnan(profiles[row])
+        gain = full[:, seen] @ np.linalg.inv(full[np.ix_(seen, seen)])
+        mean = predicted[row] + gain @ (profiles[row] - predicted[row])[seen]
+        left = np.maximum(np.diag(full - gain @ full[seen]), 0) / np.diag(full) * scale[row] ** 2
+        np.testing.assert_allclose(values[row], mean)
+        np.testing.assert_allclose(std[row][~seen], np.sqrt(left)[~seen])
+
+
+def test_covers_are_of_folds_that_were_not_calibrated_on(noise):
+    model = fit_error_model(CellMean(), noise()[0].known)
+    found = {cover.stratum: cover.cover for cover in model.covers(0.9)}
+    assert {"all", "weak", "strong", "largest values"} <= set(found)
+    assert found["all"] == pytest.approx(0.9, abs=0.02)
+    # Errors that grow in the second half of the folds are not covered by the first.
+    half = model.folds % 2 == 1
+    grown = np.where(half[:, None], 9.0, 1.0) * model.hidden.profiles
+    moved = Screen(grown, model.hidden.labels, model.hidden.genes)
+    wild = ErrorModel(model.kind, moved, model.predicted, model.folds, model.features)
+    assert wild.covers(0.9)[0].cover < 0.75

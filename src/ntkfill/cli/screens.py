@@ -232,7 +232,7 @@ def demo(options: argparse.Namespace) -> int:
     check_outputs([], [], [folder / name for name in files], force=options.force)
     print_message(options, "every number here is simulated; no cell and no drug was measured")
     methods: dict[str, screens.Method] = {
-        "ntk": screens.NTK(),
+        "ntk": screens.ColdStart(),
         "dnpp": screens.DNPP(),
         "additive": screens.Additive(),
         "cell-mean": screens.CellMean(),
@@ -311,7 +311,7 @@ def make_method(name: str, options: argparse.Namespace, fields: tuple[str, ...])
     if name in plain:
         return plain[name]()
     if name == "ntk":
-        return screens.NTK()
+        return screens.ColdStart()
     if name == "ntk-means":
         return screens.NTK(screens.means(fields), centre="context")
     if name in METHODS.split(", "):

@@ -1,7 +1,7 @@
 """Drug screens: read, evaluate, complete, and rank drugs against a disease.
 
-Reading order: features, screen, simulate, methods, evaluation, uncertainty, completion, io,
-ranking.
+Reading order: features, screen, simulate, methods, evaluation, holdout, uncertainty, completion,
+io, ranking.
 """
 
 from .completion import Info, complete
@@ -9,6 +9,7 @@ from .evaluation.cross_validation import Evaluation, evaluate
 from .evaluation.splits import KFold, LeaveOneOut, Sparse, Split, Splitting
 from .io.reading import from_anndata, read
 from .methods.baselines import DNPP, Additive, CellMean, Method
+from .methods.cold_start import ColdStart
 from .methods.falrtc import FaLRTC
 from .methods.matrix_normal import MatrixNormal
 from .methods.ntk import NTK
@@ -16,6 +17,7 @@ from .methods.presets import ByDrugCount, Imputation, means, paper_mixture
 from .ranking import RankedDrug, Ranking, rank, read_signature
 from .screen import Screen, averaged
 from .simulate import Simulated, simulate
+from .uncertainty import Cover
 
 __all__ = [
     "DNPP",
@@ -23,6 +25,8 @@ __all__ = [
     "Additive",
     "ByDrugCount",
     "CellMean",
+    "ColdStart",
+    "Cover",
     "Evaluation",
     "FaLRTC",
     "Imputation",

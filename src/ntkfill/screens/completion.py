@@ -5,31 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, PatternWarning, warn
 from ..observed import Mask
 from ..result import Filled
 from ..runtime.resources import require
 from ..uncertainty import Interval, Uncertainty
 from ..uncertainty.intervals import check_level
 from .features import encode
+from .holdout import GRID, NOVELTIES, novelty
 from .methods.baselines import Method, check_method
-from .methods.ntk import NTK
+from .methods.cold_start import ColdStart
 from .screen import Conditions, Screen, check_trainable, condition_name, one_spelling
-from .uncertainty import fit_error_model
+from .uncertainty import FEW, Bounds, Cover, ErrorModel, fit_error_model, scale_features
 
 
 @dataclass(frozen=True, eq=False)
 class Info:
-    """Which profiles of a completed screen are predicted.
+    """Which profiles of a completed screen are predicted, and what their intervals hold.
 
     Parameters
     ----------
     measured : bool array of shape (conditions,)
         Where the profile is the measured one, bit for bit; elsewhere it is predicted.
+    partly : bool array of shape (conditions,)
+        Where some genes are measured, and the others predicted from them too.
+    novelty : str array of shape (conditions,)
+        What is new to the measured conditions: "in the grid" (drug and context were both measured),
+        "new drug", "new cell", "new context" (a dose or time of a known cell line), or
+        "new drug and cell", "new drug and context".
+    covers : tuple of Cover
+        How many values of hidden conditions of the same novelty the intervals hold, by stratum;
+        empty unless an interval was asked for.
     """
 
     measured: Mask
+    partly: Mask
+    novelty: NDArray[np.str_]
+    covers: tuple[Cover, ...] = ()
 
 
 def complete(
@@ -43,18 +57,23 @@ def complete(
 ) -> Filled[Info]:
     """Predict every pair of context and drug that was not measured.
 
+    Of conditions of which some genes were measured, the others are predicted from these genes too.
+
     Parameters
     ----------
     screen : Screen
     method : Method, optional
-        The default is `NTK()`.
+        The default is `ColdStart()`: `NTK()` in the grid, and a weighted sum of methods for drugs,
+        cell lines and contexts of which nothing was measured.
     conditions : str array of shape (n, fields), optional
-        Which conditions to return; the default is every context with every drug.
+        Which conditions to return, new drugs and cell lines too; the default is every context with
+        every drug.
     return_std : bool
-        Also return standard deviations, estimated from the errors of the same method on held-out
-        conditions: ten more fits.
+        Also return standard deviations, estimated from the errors of the same method on hidden
+        conditions that are like the predicted ones: ten more fits for each novelty of `Info`.
     interval : float, optional
-        The share of predicted values that intervals should hold, e.g. 0.9.
+        The share of predicted values that intervals should hold, e.g. 0.9. The intervals are not
+        symmetric: large true values are missed more rarely than equal tails would miss them.
     uncertainty : Uncertainty, optional
         Its `random_state` is the seed of the folds; its other options do not apply to screens.
 
@@ -67,10 +86,15 @@ def complete(
     Raises
     ------
     InputError
-        If a condition is repeated or has other labels than the screen, a cell line was never
-        measured, or `interval` is not between 0 and 1.
+        If a condition is repeated or has other labels than the screen, or `interval` is not between
+        0 and 1.
     MemoryLimitError
         If the result does not fit into memory.
+
+    Warns
+    -----
+    PatternWarning
+        If there is nothing alike to hide, so that errors of other conditions stand in, or little.
 
     Examples
     --------
@@ -82,7 +106,7 @@ def complete(
     """
     if interval is not None:
         check_level(interval)
-    method = NTK() if method is None else method
+    method = ColdStart() if method is None else method
     check_method(method)
     known = check_trainable(screen)
     labels = screen.pairs()
@@ -94,23 +118,62 @@ def complete(
             expected=", ".join(screen.fields),
             got=str(labels.shape),
         )
-    require("all profiles", 3 * 8 * len(labels) * len(screen.genes), hint="fewer conditions")
-    _, rows, _ = encode(map(tuple, known.labels.tolist()), map(tuple, labels.tolist()))
-    missing = rows < 0
-    profiles = known.profiles[rows]
+    require("all profiles", 6 * 8 * len(labels) * len(screen.genes), hint="fewer conditions")
+    _, rows, _ = encode(map(tuple, screen.labels.tolist()), map(tuple, labels.tolist()))
+    profiles = np.where((rows >= 0)[:, None], screen.profiles[rows], np.nan)
+    gaps = np.isnan(profiles).sum(axis=1)
+    measured, partly = gaps == 0, (gaps > 0) & (gaps < profiles.shape[1])
+    missing, given = ~measured, profiles[partly]
     if missing.any():
         profiles[missing] = method.predict(known, labels[missing])
         for row in np.flatnonzero(~np.isfinite(profiles).all(axis=1))[:1]:
             raise InputError(f"the prediction of {condition_name(labels[row])} is not finite")
+    info = Info(measured, partly, np.where(measured, GRID, novelty(known, labels)))
+    std, lower, upper = np.zeros(profiles.shape), profiles.copy(), profiles.copy()
+    covers: list[Cover] = []
+    count = 0
+    for kind in np.unique(info.novelty[missing]).tolist():
+        at = missing & (info.novelty == kind)
+        if not (return_std or interval or partly[at].any()):
+            continue
+        errors = error_model(method, known, kind, (uncertainty or Uncertainty()).random_state)
+        std[at] = errors.scales(scale_features(known, labels[at], profiles[at]))
+        bounds = None
+        if interval is not None:
+            scale = errors.scales(errors.features)
+            bounds = Bounds.calibrate(errors.predicted, errors.hidden.profiles, scale, interval)
+            covers += errors.covers(interval)
+            count += errors.predicted.size
+        also = at & partly
+        if also.any():
+            some = given[also[partly]]
+            profiles[also], std[also] = errors.given(some, profiles[also], std[also])
+        if bounds is not None:
+            lower[at], upper[at] = bounds.around(profiles[at], std[at])
     completed = Screen(profiles, labels, screen.genes, screen.fields)
-    filled = Filled(completed, Info(~missing))
+    filled = Filled(completed, replace(info, covers=tuple(covers)))
     if not return_std and interval is None:
         return filled
-    errors = fit_error_model(method, known, (uncertainty or Uncertainty()).random_state)
-    std = np.where(missing[:, None], errors.std(labels), 0.0)
     if interval is None:
         return replace(filled, std=std)
-    # Where the std is 0, so is the half-width, also where the quantile is infinite.
-    half = np.where(std > 0, errors.scores.quantile(interval), 0.0) * std
-    bounds = Interval(profiles - half, profiles + half, interval, len(errors.scores.values))
-    return replace(filled, std=std, interval=bounds)
+    return replace(filled, std=std, interval=Interval(lower, upper, interval, count))
+
+
+def error_model(method: Method, known: Screen, kind: str, random_state: int) -> ErrorModel:
+    """The errors for a novelty; where nothing alike can be hidden, others and a warning."""
+    found = fit_error_model(method, known, kind, random_state)
+    if found is not None and found.groups >= FEW:
+        return found
+    if found is None:
+        others = (fit_error_model(method, known, k, random_state) for k in reversed(NOVELTIES))
+        found = next((model for model in others if model is not None), None)
+        text = "errors of other conditions stand in; intervals may be too narrow"
+    else:
+        text = f"{found.groups} could be hidden; intervals are rough"
+    if found is None:
+        raise InputError(
+            "no condition of this screen can be held out, so errors cannot be estimated",
+            hint="complete() without std and interval, of conditions with all genes or none",
+        )
+    warn(f"conditions of {kind!r}: {text}", PatternWarning)
+    return found

@@ -28,7 +28,7 @@ Conditions = NDArray[np.str_]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Screen:
-    """Profiles of conditions (cell line, drug[, dose, time]), all genes or none of each known.
+    """Profiles of conditions (cell line, drug[, dose, time]).
 
     A *context* is everything of a condition but its drug: the cell line, with dose and time where
     they are labelled.
@@ -36,7 +36,8 @@ class Screen:
     Parameters
     ----------
     profiles : array of shape (conditions, genes)
-        A row of NaN is a condition that was not measured.
+        A row of NaN is a condition that was not measured; a row with some NaN, one of which some
+        genes were.
     labels : str array of shape (conditions, 2 to 4)
         One row per condition, in the order of `fields`.
     genes : str array of shape (genes,)
@@ -47,8 +48,8 @@ class Screen:
     Raises
     ------
     InputError
-        If shapes do not match, a condition or gene is duplicated, a profile is partly missing or
-        not finite, or a label is empty.
+        If shapes do not match, a condition or gene is duplicated, a value is infinite, a gene was
+        never measured, or a label is empty.
 
     Examples
     --------
@@ -90,8 +91,9 @@ class Screen:
         object.__setattr__(self, "fields", kinds)
 
     def __repr__(self) -> str:
+        partly = f"{self.partly.sum()} in part, " if self.partly.any() else ""
         return (
-            f"Screen({self.measured.sum()} of {len(self)} conditions measured, "
+            f"Screen({self.measured.sum()} of {len(self)} conditions measured, {partly}"
             f"{len(self.genes)} genes, {len(np.unique(self.contexts))} contexts, "
             f"{len(np.unique(self.drugs))} drugs)"
         )
@@ -101,9 +103,14 @@ class Screen:
 
     @cached_property
     def measured(self) -> Mask:
-        """Which conditions have a profile, bool of shape (conditions,)."""
-        known: Mask = ~np.isnan(self.profiles[:, 0])
-        return known
+        """Which conditions have a profile of all genes, bool of shape (conditions,)."""
+        return np.asarray(np.isnan(self.profiles).sum(axis=1) == 0)
+
+    @cached_property
+    def partly(self) -> Mask:
+        """Which conditions have values of some genes alone, bool of shape (conditions,)."""
+        gaps = np.isnan(self.profiles).sum(axis=1)
+        return np.asarray((gaps > 0) & (gaps < len(self.genes)))
 
     @property
     def cells(self) -> NDArray[np.str_]:
@@ -127,7 +134,7 @@ class Screen:
 
     @property
     def known(self) -> Screen:
-        """The measured conditions alone."""
+        """The conditions of which all genes were measured."""
         return self if self.measured.all() else self.take(self.measured)
 
     def take(self, rows: ArrayLike) -> Screen:
@@ -229,7 +236,7 @@ def condition_name(labels: Iterable[object]) -> str:
 
 
 def check_trainable(screen: Screen) -> Screen:
-    """The measured conditions; refuses contexts without a profile and genes that do not vary."""
+    """The measured conditions; refuses genes that do not vary."""
     if not isinstance(screen, Screen):
         simulated = isinstance(getattr(screen, "screen", None), Screen)
         raise InputError(
@@ -239,13 +246,7 @@ def check_trainable(screen: Screen) -> Screen:
         )
     known = screen.known
     if len(known) == 0:
-        raise InputError("no condition of the screen is measured")
-    empty = sorted(set(screen.contexts.tolist()) - set(known.contexts.tolist()))
-    if empty:
-        raise InputError(
-            f"without a measured profile nothing can be predicted: {_listed('cell line', empty)}",
-            hint="leave it out, or measure one drug in it",
-        )
+        raise InputError("no condition of the screen is measured in all genes")
     constant = np.ptp(known.profiles, axis=0) == 0
     if len(known) > 1 and constant.any():
         raise InputError(
@@ -263,7 +264,7 @@ def averaged(
 ) -> Screen:
     """A screen of conditions that were measured more than once: the mean of each one's profiles.
 
-    Conditions are in order of first appearance. Replicates that were not measured, rows of NaN, are
+    Conditions are in order of first appearance. Values that were not measured, NaN, are
     left out.
 
     Parameters
@@ -274,7 +275,7 @@ def averaged(
     Raises
     ------
     InputError
-        As `Screen` does; of profiles that are partly missing, too.
+        As `Screen` does.
 
     Examples
     --------
@@ -288,9 +289,10 @@ def averaged(
     names = one_spelling(names, FIELDS if fields is None else fields)
     conditions = list(dict.fromkeys(map(tuple, names.tolist())))
     codes, _, count = encode(map(tuple, names.tolist()), ())
-    measured = ~np.isnan(values).all(axis=1)
-    sums, sizes = group_sums(values[measured], codes[measured], count)
-    means = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], np.nan)
+    known = ~np.isnan(values)
+    sums = group_sums(np.where(known, values, 0.0), codes, count)[0]
+    sizes = group_sums(known.astype(np.float64), codes, count)[0]
+    means = np.where(sizes > 0, sums / np.maximum(sizes, 1), np.nan)
     return Screen(means, conditions, genes, fields)
 
 
@@ -342,21 +344,16 @@ def _check_labels(labels: Conditions, genes: NDArray[np.str_], fields: tuple[str
 
 
 def _check_values(values: Array, labels: Conditions, genes: NDArray[np.str_]) -> None:
-    for wrong, text in (
-        (np.isinf(values), "is infinite"),
-        (np.isnan(values) & ~np.isnan(values).all(axis=1, keepdims=True), "is missing"),
-    ):
-        if not wrong.any():
-            continue
-        empty = wrong.all(axis=0) | (np.isnan(values).all(axis=0) & wrong.any(axis=0))
-        if text == "is missing" and empty.any():
-            raise InputError(
-                f"not measured in any condition: {_listed('gene', genes[empty].tolist())}",
-                hint="leave it out",
-            )
-        row, column = np.argwhere(wrong)[0]
+    for row, column in np.argwhere(np.isinf(values))[:1]:
         gene, condition = str(genes[column]), condition_name(labels[row])
         raise InputError(
-            f"the value of gene {gene!r} in condition {condition} {text}",
-            expected="a number for every gene, or for none if the condition was not measured",
+            f"the value of gene {gene!r} in condition {condition} is infinite",
+            expected="a number, or NaN where it was not measured",
+        )
+    missing = np.isnan(values)
+    never = missing.all(axis=0)
+    if never.any() and not never.all():
+        raise InputError(
+            f"not measured in any condition: {_listed('gene', genes[never].tolist())}",
+            hint="leave it out",
         )

@@ -1,8 +1,13 @@
-"""The uncertainty of predicted profiles, from the errors of the same method on measured ones.
+"""Standard deviations and intervals of predicted profiles, from errors on hidden conditions.
 
-Works for any method. Measured conditions are held out by cross-validation and predicted. The scale
-of an error is modelled as the product of a gene, a context and a drug effect; the errors over these
-scales calibrate intervals (`ntkfill.uncertainty.intervals`).
+Works for any method. For every novelty that is asked for (in the grid, a new drug, a new cell line,
+...), measured conditions of the same novelty are hidden and predicted. The scale of an error is
+that of its gene times that of its condition, a power law of what is known before the profile is
+measured (`scale_features`).
+
+Profiles have heavy tails, and predictions are smaller than the truth where it is large. So
+intervals are not symmetric: values beyond the outer bound (the one away from 0) are fewer than
+those beyond the inner one. How much fewer is chosen on the hidden values.
 """
 
 from __future__ import annotations
@@ -14,78 +19,231 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..kernels.table import Array
-from ..uncertainty import Scores
-from .evaluation.splits import KFold
-from .methods.baselines import Method
-from .methods.ntk import NTK
+from .features import encode
+from .holdout import GRID, NOVELTIES, hidden
+from .methods.baselines import Additive, Method
+from .methods.cold_start import ColdStart
 from .screen import Conditions, Screen, contexts
 
-FOLDS = 10
-# The overall mean has the weight of this many conditions in the effect of a gene, context or drug.
+# The overall mean has the weight of this many conditions in the scale of a gene, drug or context.
 PRIOR_COUNT = 2.0
+# The weight of the prior of no effect, in conditions, in the power law of the scale.
+PENALTY = 3.0
+# Bins of predicted values over their scale in which bounds are calibrated separately.
+BINS = 5
+# Of the strongest twentieth of hidden values the intervals cover at least `level` - SLACK, if that
+# is possible with one of these shares of the misses beyond the outer bound.
+STRONGEST, SLACK = 0.05, 0.2
+OUTER_SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.025, 0.01)
+# Contexts with at most this many training drugs are sparse.
+SPARSE = 5
+# Fewer hidden drugs, cell lines or contexts than this say little about the next one.
+FEW = 5
+# The column of `scale_features` with the number of training drugs in the context.
+COUNT_IN_CONTEXT = 3
+
+
+@dataclass(frozen=True)
+class Cover:
+    """How many hidden values intervals held that were calibrated on the other half of the folds.
+
+    Parameters
+    ----------
+    novelty, stratum : str
+        Of all hidden conditions of this novelty ("all"), those in a context with few ("sparse") or
+        more ("dense") training drugs, and those of a "weak" or "strong" predicted effect (below and
+        above the median); and the largest 5 % of the values ("strongest values").
+    conditions : int
+    cover : float
+    """
+
+    novelty: str
+    stratum: str
+    conditions: int
+    cover: float
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """Quantiles of outward errors over their scale, by bin of the prediction over its scale."""
+
+    edges: Array  # (BINS - 1,)
+    inner: Array  # (BINS,)
+    outer: Array  # (BINS,)
+
+    @classmethod
+    def calibrate(cls, predicted: Array, truth: Array, scale: Array, level: float) -> Bounds:
+        """Bounds that hold this share of the truth, and most of its largest values."""
+        ratio = np.abs(predicted) / scale
+        edges = np.quantile(ratio, np.arange(1, BINS) / BINS)
+        bins = np.searchsorted(edges, ratio.ravel(), side="right")
+        error = ((truth - predicted) * np.where(predicted >= 0, 1.0, -1.0) / scale).ravel()
+        size = np.abs(truth)
+        strongest = size >= np.quantile(size, 1 - STRONGEST)
+        for share in OUTER_SHARES:
+            low, high = (1 - level) * (1 - share), 1 - (1 - level) * share
+            pairs = [
+                np.quantile(error[bins == k] if (bins == k).any() else error, [low, high])
+                for k in range(BINS)
+            ]
+            found = cls(edges, *np.array(pairs).T)
+            lower, upper = found.around(predicted, scale)
+            held = (lower <= truth) & (truth <= upper)
+            if held[strongest].mean() >= level - SLACK:
+                break
+        return found
+
+    def around(self, predicted: Array, scale: Array) -> tuple[Array, Array]:
+        """Lower and upper bounds of predicted values, of their shape."""
+        bins = np.searchsorted(self.edges, np.abs(predicted) / scale, side="right")
+        inner, outer = self.inner[bins] * scale, self.outer[bins] * scale
+        up = predicted >= 0
+        return predicted + np.where(up, inner, -outer), predicted + np.where(up, outer, -inner)
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorModel:
-    """Scales of the errors of a method: gene scale x context factor x drug factor."""
+    """The errors of a method on hidden conditions of one novelty.
 
-    gene_scale: Array  # (genes,)
-    context_factor: dict[str, float]
-    drug_factor: dict[str, float]
-    scores: Scores  # |error| / scale of all genes of the held-out conditions
+    Parameters
+    ----------
+    kind : str
+    hidden : Screen
+        The hidden conditions, with their true profiles.
+    predicted : array of shape (hidden, genes)
+    folds : int array of shape (hidden,)
+    features : array of shape (hidden, features)
+        What tells of the scale of their errors, see `scale_features`.
+    """
 
-    def std(self, conditions: Conditions) -> Array:
-        """Standard deviations of predicted profiles, shape (conditions, genes)."""
-        labels = zip(contexts(conditions).tolist(), conditions[:, 1].tolist(), strict=True)
-        factors = [
-            self.context_factor.get(c, 1.0) * self.drug_factor.get(d, 1.0) for c, d in labels
+    kind: str
+    hidden: Screen
+    predicted: Array
+    folds: NDArray[np.intp]
+    features: Array
+
+    @property
+    def groups(self) -> int:
+        """How many drugs, cell lines or contexts were hidden; in the grid, conditions."""
+        labels = {**self.hidden.columns, "context": self.hidden.contexts}
+        counts = [len(set(labels[of].tolist())) for of in NOVELTIES[self.kind]]
+        return min(counts, default=len(self.hidden))
+
+    def scales(self, features: Array, rows: Array | slice = slice(None)) -> Array:
+        """Standard deviations (n, genes) for features (n, k), fitted to some hidden conditions."""
+        squares = np.square(self.hidden.profiles[rows] - self.predicted[rows])
+        logs = np.log(np.maximum(squares.mean(axis=1), np.finfo(float).tiny))
+        mean, deviation = self.features[rows].mean(axis=0), self.features[rows].std(axis=0)
+        deviation = np.where(deviation > 1e-9, deviation, np.inf)
+        z = (self.features[rows] - mean) / deviation
+        inverse = np.linalg.inv(z.T @ z + PENALTY * np.eye(z.shape[1]))
+        slope = inverse @ (z.T @ (logs - logs.mean()))
+        # No further than what was hidden.
+        new = np.clip((features - mean) / deviation, z.min(axis=0), z.max(axis=0))
+        of_hidden, of_new = (np.exp(logs.mean() + of @ slope)[:, None] for of in (z, new))
+        ratio = squares / of_hidden
+        gene = ratio.sum(axis=0) + PRIOR_COUNT * ratio.mean()
+        gene /= len(squares) + PRIOR_COUNT
+        return np.sqrt(np.maximum(of_new * gene, np.finfo(float).tiny))
+
+    def covers(self, level: float) -> list[Cover]:
+        """How many values intervals hold that were calibrated on the other half of the folds."""
+        truth, half = self.hidden.profiles, self.folds % 2 == 0
+        if half.all():
+            return []
+        held = np.empty(truth.shape, dtype=bool)
+        for fit, rest in ((half, ~half), (~half, half)):
+            scale = self.scales(self.features, fit)
+            bounds = Bounds.calibrate(self.predicted[fit], truth[fit], scale[fit], level)
+            lower, upper = bounds.around(self.predicted[rest], scale[rest])
+            held[rest] = (lower <= truth[rest]) & (truth[rest] <= upper)
+        sparse = self.features[:, COUNT_IN_CONTEXT] <= np.log1p(SPARSE)
+        strength = np.square(self.predicted).mean(axis=1)
+        strong, every = strength >= np.median(strength), np.ones(len(truth), dtype=bool)
+        found = [
+            Cover(self.kind, name, int(rows.sum()), float(held[rows].mean()))
+            for name, rows in (
+                ("all", every),
+                ("sparse", sparse),
+                ("dense", ~sparse),
+                ("weak", ~strong),
+                ("strong", strong),
+            )
+            if rows.any() and (name == "all" or not rows.all())
         ]
-        return np.array(factors).reshape(-1, 1) * self.gene_scale
+        largest = np.abs(truth) >= np.quantile(np.abs(truth), 1 - STRONGEST)
+        count = int(largest.any(axis=1).sum())
+        return [*found, Cover(self.kind, "largest values", count, float(held[largest].mean()))]
+
+    def given(self, profiles: Array, predicted: Array, scale: Array) -> tuple[Array, Array]:
+        """Predictions and standard deviations (n, genes) given the genes that are not NaN.
+
+        Errors over their scale have a covariance between genes, that of the hidden conditions
+        shrunk towards the diagonal (Ledoit & Wolf 2004, doi:10.1016/S0047-259X(03)00096-4): low
+        rank plus diagonal, so that only matrices of the size of the hidden conditions are inverted.
+        """
+        from sklearn.covariance import ledoit_wolf_shrinkage
+
+        errors = (self.hidden.profiles - self.predicted) / self.scales(self.features)
+        shrinkage = max(float(ledoit_wolf_shrinkage(errors, assume_centered=True)), 1e-3)
+        factor = np.sqrt((1 - shrinkage) / len(errors)) * errors.T  # (genes, hidden)
+        noise = shrinkage * float(np.square(errors).mean())
+        values, std = predicted.copy(), scale.copy()
+        total = noise + np.square(factor).sum(axis=1)
+        for row, profile in enumerate(profiles):
+            seen = ~np.isnan(profile)
+            rest = (profile - predicted[row])[seen] / scale[row, seen]
+            inner = np.eye(len(errors)) + factor[seen].T @ factor[seen] / noise
+            root = np.linalg.cholesky(inner)
+            half = np.linalg.solve(root, factor.T)  # (hidden, genes)
+            found = half.T @ (half[:, seen] @ rest) / noise
+            left = noise + np.square(half).sum(axis=0)
+            values[row] = np.where(seen, profile, predicted[row] + scale[row] * found)
+            std[row] = np.where(seen, 0.0, scale[row] * np.sqrt(left / total))
+        return values, std
 
 
-def fit_error_model(method: Method, known: Screen, random_state: int = 0) -> ErrorModel:
-    """Hold out conditions of a measured screen, predict them and model the errors."""
-    squares, rows = held_out_errors(method, known, random_state)  # (k, genes), (k,)
-    gene_scale = np.sqrt(_shrunk(squares.mean(axis=0), len(squares), float(squares.mean())))
-    ratio = (squares / np.where(gene_scale > 0, gene_scale, 1.0) ** 2).mean(axis=1)
-    context_factor, by_context = _effects(ratio, known.contexts[rows])
-    drug_factor, by_drug = _effects(ratio / by_context, known.drugs[rows])
-    scale = np.sqrt(by_context * by_drug)[:, None] * gene_scale
-    scores = np.sqrt(squares) / np.where(scale > 0, scale, 1.0)
-    return ErrorModel(gene_scale, context_factor, drug_factor, Scores(scores.ravel()))
+def scale_features(train: Screen, conditions: Conditions, predicted: Array) -> Array:
+    """What tells of the error of a condition before it is measured: (n, 6), logarithms.
+
+    Mean square and number of the training profiles of its drug and of its context; mean square of
+    its prediction, and of the difference to cell + drug sums.
+    """
+    squares = np.square(train.profiles).mean(axis=1)
+    overall, columns = float(squares.mean()), []
+    queries = conditions[:, 1].tolist(), contexts(conditions).tolist()
+    for of, query in zip((train.drugs, train.contexts), queries, strict=True):
+        code, at, count = encode(of.tolist(), query)
+        # A new one, -1, is the last.
+        counts = np.append(np.bincount(code, minlength=count), 0)
+        sums = np.append(np.bincount(code, squares, minlength=count), 0.0)
+        mean = (sums + PRIOR_COUNT * overall) / (counts + PRIOR_COUNT)
+        columns += [np.log(mean + np.finfo(float).tiny)[at], np.log1p(counts)[at]]
+    for values in (predicted, predicted - Additive().predict(train, conditions)):
+        columns.append(np.log(np.square(values).mean(axis=1) + 1e-6 * overall + 1e-300))
+    return np.stack(columns, axis=1)
 
 
-def held_out_errors(
-    method: Method, known: Screen, random_state: int
-) -> tuple[Array, NDArray[np.intp]]:
-    """Squared errors of held-out conditions, (k, genes), and which conditions they are."""
-    folds = min(FOLDS, len(np.unique(known.drugs)))
-    splitting = KFold(folds, rounds=1, random_state=random_state)
-    assigned = splitting.assigned(known)
-    rows = np.flatnonzero(assigned[:, 0] >= 0)
-    if isinstance(method, NTK) and method.fixed and len(rows) == len(known):
-        predicted = method.predict_folds(known, assigned)[0]
+def fit_error_model(
+    method: Method, known: Screen, kind: str = GRID, random_state: int = 0
+) -> ErrorModel | None:
+    """Hide measured conditions of a novelty and predict them; None where there are none."""
+    if isinstance(method, ColdStart) and kind != GRID:
+        # Few weights: they need not be learned again for every fold.
+        _, predicted, folds = method.weigh(known, kind)
     else:
-        predicted = np.array(known.profiles)
-        for split in splitting.splits(known):
-            train, labels = known.take(split.train), known.labels[split.test]
-            predicted[split.test] = method.predict(train, labels)
-    squares = np.square(predicted - known.profiles)[rows]
-    if not np.isfinite(squares).all():
+        folds = hidden(known, kind, random_state)
+        parts = [method.predict(known.take(fold.train), known.labels[fold.test]) for fold in folds]
+        predicted = np.concatenate([*parts, np.empty((0, len(known.genes)))])
+    if not folds:
+        return None
+    if not np.isfinite(predicted).all():
         raise InputError("the method gave a prediction of a held-out condition that is not finite")
-    return squares, rows
-
-
-def _effects(ratio: Array, names: NDArray[np.str_]) -> tuple[dict[str, float], Array]:
-    """A factor for the standard deviation of each name, and its square for every condition."""
-    unique, codes = np.unique(names, return_inverse=True)
-    count = np.bincount(codes)
-    mean = float(ratio.mean())
-    effect = _shrunk(np.bincount(codes, ratio) / count, count, mean)
-    effect = effect / max(mean, np.finfo(float).tiny)
-    return dict(zip(unique.tolist(), np.sqrt(effect).tolist(), strict=True)), effect[codes]
-
-
-def _shrunk(mean: Array, count: Array | int, overall: float) -> Array:
-    """Means of `count` values, shrunk towards the overall mean."""
-    return np.asarray((mean * count + PRIOR_COUNT * overall) / (np.asarray(count) + PRIOR_COUNT))
+    rows = [np.flatnonzero(fold.test) for fold in folds]
+    number = np.repeat(np.arange(len(folds)), [len(of) for of in rows])
+    features = [
+        scale_features(known.take(fold.train), known.labels[of], predicted[number == k])
+        for k, (fold, of) in enumerate(zip(folds, rows, strict=True))
+    ]
+    taken = known.take(np.concatenate(rows))
+    return ErrorModel(kind, taken, predicted, number, np.concatenate(features))

@@ -133,31 +133,48 @@ class Sparse:
 
 @dataclass(frozen=True)
 class LeaveOneOut:
-    """All conditions of one drug, or of one cell line, held out at a time.
+    """All conditions of one drug, cell line or context held out at a time, or of a group of them.
 
     Parameters
     ----------
-    of : {"drug", "cell"}
+    of : {"drug", "cell", "context"}
+        A context is everything of a condition but its drug: with dose or time, one of their values
+        in one cell line.
+    folds : int, optional
+        Hold out this many random groups, each of several, instead of one at a time.
+    random_state : int
+        Of the groups.
 
     Examples
     --------
     >>> screen = Screen(np.eye(4), [["A", d] for d in "wxyz"], list("abcd"))
     >>> [split.name for split in LeaveOneOut("drug").splits(screen)]
     ['without w', 'without x', 'without y', 'without z']
+    >>> [int(split.test.sum()) for split in LeaveOneOut("drug", folds=2).splits(screen)]
+    [2, 2]
     """
 
     of: str = "drug"
+    folds: int | None = None
+    random_state: int = 0
 
     def __post_init__(self) -> None:
-        if self.of not in ("drug", "cell"):
-            raise InputError("of must be 'drug' or 'cell'", got=repr(self.of))
+        if self.of not in ("drug", "cell", "context"):
+            raise InputError("of must be 'drug', 'cell' or 'context'", got=repr(self.of))
+        if self.folds is not None:
+            check_integer("folds", self.folds, 2, 10**6)
 
     def splits(self, screen: Screen) -> Iterator[Split]:
-        labels = screen.drugs if self.of == "drug" else screen.cells
-        names = np.unique(labels)
+        names, code = np.unique(getattr(screen, f"{self.of}s"), return_inverse=True)
         if len(names) < 2:
             raise InputError(
                 f"there is only one {self.of}, so none can be left out", got=repr(str(names[0]))
             )
-        for name in names:
-            yield Split(f"without {name}", labels == name, labels != name)
+        if self.folds is None or self.folds >= len(names):
+            group = np.arange(len(names))
+            titles = [f"without {name}" for name in names]
+        else:
+            group = np.random.default_rng(self.random_state).permutation(len(names)) % self.folds
+            titles = [f"{self.of}s, fold {k + 1}" for k in range(self.folds)]
+        for k, title in enumerate(titles):
+            yield Split(title, group[code] == k, group[code] != k)

@@ -1,0 +1,91 @@
+"""Predictions for drugs, cell lines and contexts of which nothing was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import nnls
+
+from ...kernels.table import Array
+from ...runtime.resources import single_blas_thread
+from ..evaluation.splits import Split
+from ..holdout import GRID, hidden, novelty
+from ..screen import Conditions, Screen
+from .baselines import Additive, CellMean, Method
+from .ntk import NTK
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """One method in the grid; for what is new, a weighted sum of several methods.
+
+    Weights are not negative and minimise the squared error of conditions of the same novelty that
+    are hidden from the training screen (whole cell lines for a new one, whole drugs for a new one).
+    Errors are relative to the variance of the profile, as in R2. The weights need not sum to 1:
+    what cannot be predicted well is shrunk towards 0. Stacking, Breiman 1996,
+    doi:10.1007/BF00117832.
+
+    Parameters
+    ----------
+    method : Method
+        Predicts conditions whose drug and context were both measured. The default is `NTK()`.
+    others : tuple of Method
+        What else has a weight where something is new.
+    random_state : int
+        Of the folds.
+
+    Examples
+    --------
+    >>> from ntkfill.screens import simulate
+    >>> screen = simulate(cells=6, drugs=8, genes=10).screen.known
+    >>> old = screen.cells != "simulated-cell-1"
+    >>> weights, _, _ = ColdStart().weigh(screen.take(old), "new cell")
+    >>> bool(0 < weights.sum() <= 1.2)
+    True
+    """
+
+    method: Method = field(default_factory=NTK)
+    others: tuple[Method, ...] = (CellMean(), Additive())
+    random_state: int = 0
+
+    def predict(self, train: Screen, conditions: Conditions) -> Array:
+        kinds, result = novelty(train, conditions), np.empty((len(conditions), len(train.genes)))
+        for kind in np.unique(kinds).tolist():
+            rows = kinds == kind
+            if kind == GRID:
+                result[rows] = self.method.predict(train, conditions[rows])
+            else:
+                weights = self.weigh(train, kind)[0]
+                parts = self._parts(train, conditions[rows])
+                result[rows] = np.einsum("m,mij->ij", weights, parts)
+        return result
+
+    def weigh(self, train: Screen, kind: str) -> tuple[Array, Array, list[Split]]:
+        """The weights for a novelty, and the weighted predictions (k, genes) of the hidden folds.
+
+        Where nothing of this novelty can be hidden, `method` alone has weight.
+        """
+        folds = hidden(train, kind, self.random_state)
+        count = 1 + len(self.others)
+        if not folds:
+            return np.eye(count)[0], np.empty((0, len(train.genes))), []
+        rows = np.concatenate([np.flatnonzero(fold.test) for fold in folds])
+        parts = np.concatenate(
+            [self._parts(train.take(fold.train), train.labels[fold.test]) for fold in folds], axis=1
+        )
+        truth = train.profiles[rows]
+        spread = np.var(truth, axis=1)
+        relative = 1 / np.where(spread > 0, spread, np.inf)
+        with single_blas_thread():
+            left = (parts * relative[:, None]).reshape(count, -1)
+            gram, target = left @ parts.reshape(count, -1).T, left @ truth.ravel()
+            # The same minimum as of all errors, from products of the methods alone.
+            gram[np.diag_indices(count)] += 1e-9 * np.trace(gram) + np.finfo(float).tiny
+            root = np.linalg.cholesky(gram)
+            weights = nnls(root.T, np.linalg.solve(root, target))[0]
+        return weights, np.einsum("m,mij->ij", weights, parts), folds
+
+    def _parts(self, train: Screen, conditions: Conditions) -> Array:
+        """The predictions of every method, (methods, n, genes)."""
+        return np.stack([m.predict(train, conditions) for m in (self.method, *self.others)])
