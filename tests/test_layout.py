@@ -17,7 +17,7 @@ import ntkfill
 ROOT = Path(ntkfill.__file__).parent
 SIBLINGS = {"grids", "tables", "screens"}
 # Packages and modules that stand above the siblings.
-ABOVE = {"", "cli", "__main__", "screening"}
+ABOVE = {"", "app", "cli", "__main__", "screening"}
 ALLOWED = ("screens", "tables.features")
 
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import InputError
-from . import demo, images, kernels, screens, tables
+from . import app, demo, images, kernels, screens, tables
 from .common import DONE, FAILED, INTERRUPTED, TERMINATED, Parser, print_error, print_message
 
 # Options that take numbers, which may be negative.
@@ -104,5 +104,6 @@ def parser() -> argparse.ArgumentParser:
     demo.add(commands.add_parser("demo", help="damage a photo, fill it in, write the images"))
     tables.add(commands.add_parser("impute", help="fill the gaps of a table"))
     screens.add(commands.add_parser("screen", help="complete drug screens, rank drugs"))
+    app.add(commands.add_parser("app", help="a page to fill images, tables and screens in"))
     kernels.add(commands.add_parser("kernel", help="kernels cached on disk: list, build, clear"))
     return top

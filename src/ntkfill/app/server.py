@@ -1,0 +1,594 @@
+"""The server of the page: on this machine only, below a secret path, for this page only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import mimetypes
+import os
+import secrets
+import shutil
+import socket
+import threading
+import webbrowser
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import numpy as np
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .. import __version__
+from ..errors import InputError, format_bytes
+from ..io import images as image_files
+from ..io.files import check_source
+from ..runtime import resources
+from . import images
+from .interface import Endpoint, Value, describe, failure
+from .jobs import LATER, NOW, Workers
+from .sessions import Document, Kind, Listener, Session
+
+STATIC = Path(__file__).parent / "static"
+UPLOAD_SHARE = 4  # an upload may have one part in so many of the memory that is free
+PIXEL = {name: Value("integer") for name in ("page", "row", "column")}
+FILL = {
+    "refine": Value("string", None, choices=("auto", "patches"), nullable=True),
+    "interval": Value("number", 0.9, 0.01, 0.999),
+    "network": Value("string", "auto"),
+    "bounds": Value("array", None, maximum=2, nullable=True),
+}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+# --- documents -----------------------------------------------------------------------------------
+
+
+async def get_session(session: Session, request: Request) -> dict[str, Any]:
+    """The documents that are open, and what can be opened."""
+    return {
+        "version": __version__,
+        "documents": [document.state() for document in session.documents.values()],
+        "formats": {"image": image_files.SUFFIXES},
+        "limit": upload_limit(session),
+    }
+
+
+async def get_events(session: Session, request: Request) -> Response:
+    """Server-sent events: the state of each document whenever it changes.
+
+    One stream tells of all documents; the data of an event are as of `/documents/{id}`, and hold no
+    more than an `id` where a document was closed.
+    """
+
+    async def events() -> AsyncIterator[str]:
+        with Listener(session) as listener:
+            quiet = 0
+            while not request.app.state.stopping():
+                try:
+                    await asyncio.wait_for(listener.event.wait(), 0.5)
+                except TimeoutError:
+                    quiet += 1
+                    if quiet % 20 == 0:
+                        yield ": still here\n\n"
+                    continue
+                for state in listener.take():
+                    yield f"data: {json.dumps(state)}\n\n"
+                await asyncio.sleep(0.05)  # what changes at once is told at once
+
+    return StreamingResponse(events(), media_type="text/event-stream")
+
+
+async def open_upload(session: Session, request: Request, name: str, kind: str) -> Response:
+    """Open the file that is the body."""
+    document = session.add(kind_of(name, kind), Path(name).name)
+    try:
+        await receive(session, request, document.source)
+    except BaseException:
+        session.remove(document)
+        raise
+    start_opening(session, document)
+    return JSONResponse(document.state(), 201)
+
+
+async def open_example(session: Session, request: Request, example: str) -> Response:
+    """Open one of the examples, "image"."""
+    if example != "image":
+        raise InputError("there is no such example", expected="image", got=example)
+    document = session.add("image", "china.png")
+    session.begin(document, "opening", lambda: _open_example(session, document))
+    return JSONResponse(document.state(), 201)
+
+
+async def _open_example(session: Session, document: Document) -> None:
+    await session.workers.run(images.write_example, document.source, document=document.id)
+    await _open(session, document)
+    mask = document.source.with_name("example-mask.png")
+    arguments = (document.folder, document.info, mask, False)
+    await session.workers.run(images.import_mask, *arguments, document=document.id)
+    os.replace(document.folder / "imported.npy", document.folder / "mask.npy")
+    document.mask += 1
+
+
+async def get_document(session: Session, document: Document, request: Request) -> dict[str, Any]:
+    """The state of a document."""
+    return document.state()
+
+
+async def close_document(session: Session, document: Document, request: Request) -> None:
+    """Close a document; what was uploaded is deleted."""
+    session.remove(document)
+
+
+async def cancel(session: Session, document: Document, request: Request) -> dict[str, Any]:
+    """End what a document does; what is done already stays."""
+    session.cancel(document)
+    return document.state()
+
+
+def start_opening(session: Session, document: Document) -> None:
+    """Read the file of a document."""
+    session.begin(document, "opening", lambda: _open(session, document))
+
+
+async def _open(session: Session, document: Document) -> None:
+    arguments = (images.open_image, document.folder, document.source)
+    document.info = await session.step(document, "opening", *arguments)
+    document.mask += 1
+
+
+def kind_of(name: str, kind: str = "auto") -> Kind:
+    """What a file is, by the end of its name."""
+    suffix = Path(name).suffix.lower()
+    if suffix in image_files.SUFFIXES and kind in ("auto", "image"):
+        return "image"
+    expected = " ".join(image_files.SUFFIXES)
+    raise InputError(f"{Path(name).name} cannot be opened", expected=expected, got=suffix or name)
+
+
+def upload_limit(session: Session) -> int:
+    """How many bytes an upload may have."""
+    return min(resources.available() // UPLOAD_SHARE, shutil.disk_usage(session.folder).free // 2)
+
+
+async def receive(session: Session, request: Request, target: Path) -> None:
+    """Write the body of a request to a file, as long as it is not too large."""
+    limit, count = upload_limit(session), 0
+    declared = request.headers.get("content-length", "0")
+    too_large = HTTPException(413, f"the file is larger than {format_bytes(limit)}, the limit.")
+    if not declared.isdigit() or int(declared) > limit:
+        raise too_large
+    with target.open("wb") as file:
+        async for chunk in request.stream():
+            count += len(chunk)
+            if count > limit:
+                raise too_large
+            file.write(chunk)
+
+
+# --- images --------------------------------------------------------------------------------------
+
+
+async def get_tile(
+    session: Session, document: Document, request: Request, layer: str, page: int, level: int,
+    row: int, column: int,
+) -> Response:  # fmt: skip
+    """A tile of a layer: image, fill, std, outside, weights or kernel.
+
+    Tiles have 512 x 512 pixels; at level n each is the mean of 2^n x 2^n pixels of the image.
+    """
+    check_ready(document)
+    of_result = layer in ("fill", "std", "outside") and not document.result
+    of_explained = layer in ("weights", "kernel") and not document.explained
+    if layer not in images.LAYERS or of_result or of_explained:
+        raise InputError("there is no such layer", got=layer)
+    info, side = document.info, images.TILE << min(level, 30)
+    if page >= info["pages"] or row * side >= info["height"] or column * side >= info["width"]:
+        raise InputError("there is no such tile", got=f"{page}, {row}, {column} at level {level}")
+    scales = {
+        "std": document.result.get("std_max"),
+        "weights": document.explained.get("weight_max"),
+        "kernel": document.explained.get("kernel"),
+    }
+    arguments = (document.folder, info | {"scales": scales}, layer, page, level, row, column)
+    try:
+        body, kind = await asyncio.to_thread(images.tile, *arguments)
+    except FileNotFoundError:
+        raise InputError("there is no such layer yet", got=layer) from None
+    return Response(body, media_type=kind)
+
+
+async def get_pixel(
+    session: Session, document: Document, request: Request, page: int, row: int, column: int
+) -> dict[str, Any]:
+    """Value, standard deviation and interval of a pixel."""
+    at = check_pixel(document, page, row, column)
+    return await asyncio.to_thread(
+        images.pixel, document.folder, document.info, bool(document.result), at
+    )
+
+
+async def get_mask(session: Session, document: Document, request: Request, page: int) -> Response:
+    """The mask of a page as bits, eight pixels a byte, row after row."""
+    mask = read_mask_page(document, page)
+    return bits(np.asarray(mask))
+
+
+async def put_mask(
+    session: Session, document: Document, request: Request, page: int
+) -> dict[str, Any]:
+    """Set the mask of a page, given as bits."""
+    target = read_mask_page(document, page, "r+")
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > -(-target.size // 8):
+            break
+    if len(data) != -(-target.size // 8):
+        raise InputError(
+            "the mask has another size than the page", expected=f"{-(-target.size // 8)} bytes"
+        )
+    new = np.unpackbits(np.frombuffer(data, np.uint8), count=target.size)
+    target[...] = new.reshape(target.shape)
+    document.mask += 1
+    session.changed(document)
+    return {"mask": document.mask}
+
+
+async def select_pixels(
+    session: Session, document: Document, request: Request, page: int, row: int, column: int,
+    tolerance: float, contiguous: bool,
+) -> Response:  # fmt: skip
+    """The pixels whose values are like those of one of them, as bits."""
+    at = check_pixel(document, page, row, column)
+    arguments = (document.folder, document.info, at, tolerance, contiguous)
+    return bits(await asyncio.to_thread(images.select, *arguments))
+
+
+async def grow_mask(
+    session: Session, document: Document, request: Request, page: int, pixels: int
+) -> Response:
+    """The mask of a page grown by so many pixels, or shrunk by less than zero, as bits."""
+    mask = np.array(read_mask_page(document, page))
+    return bits(await asyncio.to_thread(images.grow, mask, pixels))
+
+
+async def import_mask(
+    session: Session, document: Document, request: Request, name: str, invert: bool
+) -> dict[str, Any]:
+    """Read a mask from the file that is the body, and replace the document's by it."""
+    check_ready(document)
+    suffix = Path(name).suffix.lower()
+    if suffix not in image_files.SUFFIXES:
+        expected = " ".join(image_files.SUFFIXES)
+        raise InputError(f"{Path(name).name} is not a mask", expected=expected)
+    source = document.folder / f"mask-{secrets.token_hex(4)}{suffix}"
+    try:
+        await receive(session, request, source)
+        figures = await session.workers.run(
+            images.import_mask, document.folder, document.info, source, invert,
+            document=document.id, priority=NOW,
+        )  # fmt: skip
+    finally:
+        source.unlink(missing_ok=True)
+    os.replace(document.folder / "imported.npy", document.folder / "mask.npy")
+    document.mask += 1
+    session.changed(document)
+    return figures
+
+
+async def fill_image(
+    session: Session, document: Document, request: Request, **options: Any
+) -> Response:
+    """Fill: the exact fill first, then its standard deviations and intervals, then the refined
+    one."""
+    check_ready(document)
+    bounds = options["bounds"]
+    if bounds is not None:
+        if len(bounds) != 2 or not all(
+            end is None or (isinstance(end, int | float) and abs(end) < 1e300) for end in bounds
+        ):
+            raise InputError("bounds must be two numbers, or null", got=repr(bounds))
+        options["bounds"] = tuple(bounds)
+    mask = document.folder / "mask.npy"
+    if not np.load(mask, mmap_mode="r").any():
+        raise InputError("nothing is marked as missing", hint="the brush")
+    await asyncio.to_thread(shutil.copyfile, mask, document.folder / "next-mask.npy")
+    options |= {"version": secrets.token_hex(4)}
+    session.begin(document, "filling", lambda: _fill_image(session, document, options))
+    return JSONResponse(document.state(), 202)
+
+
+async def _fill_image(session: Session, document: Document, options: dict[str, Any]) -> None:
+    document.explained = {}
+    document.recipe = images.recipe(document.name, document.info, options)
+    for stage, said, priority in (
+        ("filled", "filling", 1),
+        ("uncertain", "error bars", LATER),
+        ("refined", "refining", LATER),
+    ):
+        if stage == "refined" and options["refine"] is None:
+            break
+        arguments = (images.fill, document.folder, document.info, options, stage)
+        result = await session.step(document, said, *arguments, priority=priority)
+        document.result = result | {"options": options}
+
+
+async def explain_pixel(
+    session: Session, document: Document, request: Request, page: int, row: int, column: int,
+    traced: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """What a filled pixel is made of: weights and kernel row become layers."""
+    at, result = check_pixel(document, page, row, column), document.result
+    if not result:
+        raise InputError("nothing is filled yet")
+    mask = np.load(document.folder / "filled-mask.npy", mmap_mode="r")
+    if not mask[at]:
+        raise InputError("this pixel is known", hint="a pixel that was filled in")
+    figures = await session.workers.run(
+        images.explain, document.folder, document.info, result["options"], result["network"], at,
+        traced, document=document.id, priority=NOW,
+    )  # fmt: skip
+    document.explained = figures | {"version": secrets.token_hex(4)}
+    session.changed(document)
+    return document.explained
+
+
+async def download(
+    session: Session, document: Document, request: Request, what: str, suffix: str
+) -> Response:
+    """Download "filled", "std" or "mask" as a file; a header says what its format cannot keep."""
+    check_ready(document)
+    if what not in ("filled", "std", "mask"):
+        raise InputError("there is no such download", expected="filled, std or mask", got=what)
+    if what == "filled" and not document.result:
+        raise InputError("nothing is filled yet")
+    if what == "std" and document.result.get("std_max") is None:
+        raise InputError("there are no error bars yet")
+    name = f"{Path(document.name).stem}-{what}{suffix or document.info['suffix']}"
+    kind_of(name, "image")
+    target = document.folder / f"{secrets.token_hex(4)}{Path(name).suffix.lower()}"
+    arguments = (images.save, document.folder, document.source, target, what)
+    figures = await session.workers.run(*arguments, document=document.id, priority=NOW)
+    return FileResponse(
+        target, filename=name, headers={"X-Not-Kept": quote(", ".join(figures["lost"]))}
+    )
+
+
+def check_ready(document: Document) -> None:
+    """Refuse what needs a document that has been read."""
+    if not document.info:
+        raise InputError(document.error.rstrip(".") or "the file is still being read")
+
+
+def check_pixel(document: Document, page: int, row: int, column: int) -> tuple[int, int, int]:
+    """A pixel of an image."""
+    check_ready(document)
+    info = document.info
+    if page >= info["pages"] or row >= info["height"] or column >= info["width"]:
+        raise InputError("there is no such pixel", got=f"{page}, {row}, {column}")
+    return page, row, column
+
+
+def read_mask_page(document: Document, page: int, mode: Any = "r") -> Any:
+    """A page of the mask of an image, on disk."""
+    check_ready(document)
+    if page >= document.info["pages"]:
+        raise InputError("there is no such page", got=str(page))
+    return np.load(document.folder / "mask.npy", mmap_mode=mode)[page]
+
+
+def bits(mask: Any) -> Response:
+    """A mask as bits."""
+    return Response(np.packbits(mask).tobytes(), media_type="application/octet-stream")
+
+
+async def get_description(session: Session, request: Request) -> dict[str, Any]:
+    """This description."""
+    return describe(ENDPOINTS)
+
+
+DOCUMENT = "/documents/{id}"
+SUFFIX = Value("string", "", maximum=12)
+ENDPOINTS = (
+    Endpoint("GET", "/openapi.json", get_description),
+    Endpoint("GET", "/session", get_session),
+    Endpoint("GET", "/events", get_events),
+    Endpoint(
+        "POST", "/documents", open_upload,
+        query={
+            "name": Value("string", maximum=300),
+            "kind": Value("string", "auto", choices=("auto", "image", "table", "screen")),
+        },
+    ),
+    Endpoint("POST", "/examples/{example}", open_example),
+    Endpoint("GET", DOCUMENT, get_document),
+    Endpoint("DELETE", DOCUMENT, close_document),
+    Endpoint("DELETE", f"{DOCUMENT}/work", cancel),
+    Endpoint("GET", f"{DOCUMENT}/tiles/{{layer}}/{{page}}/{{level}}/{{row}}/{{column}}", get_tile,
+             kind="image"),
+    Endpoint("GET", f"{DOCUMENT}/pixel", get_pixel, query=PIXEL, kind="image"),
+    Endpoint("GET", f"{DOCUMENT}/mask/{{page}}", get_mask, kind="image"),
+    Endpoint("PUT", f"{DOCUMENT}/mask/{{page}}", put_mask, kind="image"),
+    Endpoint("POST", f"{DOCUMENT}/mask/{{page}}/select", select_pixels, kind="image",
+             body={"row": Value("integer"), "column": Value("integer"),
+                   "tolerance": Value("number", 0.1, 0, 1), "contiguous": Value("boolean", True)}),
+    Endpoint("POST", f"{DOCUMENT}/mask/{{page}}/grow", grow_mask, kind="image",
+             body={"pixels": Value("integer", minimum=-500, maximum=500)}),
+    Endpoint("POST", f"{DOCUMENT}/mask", import_mask, kind="image",
+             query={"name": Value("string", maximum=300), "invert": Value("boolean", False)}),
+    Endpoint("POST", f"{DOCUMENT}/fill", fill_image, body=FILL, kind="image"),
+    Endpoint("POST", f"{DOCUMENT}/explain", explain_pixel, kind="image",
+             body=PIXEL | {"traced": Value("boolean", False)}),
+    Endpoint("GET", f"{DOCUMENT}/files/{{what}}", download, query={"suffix": SUFFIX}),
+)  # fmt: skip
+
+
+# --- the server ----------------------------------------------------------------------------------
+
+
+class Guard:
+    """Lets requests through that come from the page, and from nowhere else.
+
+    The path begins with a secret that no other page knows; `Host` is this machine's, so that a
+    name that was made to point here (DNS rebinding) does not help; `Origin` and `Sec-Fetch-Site`,
+    which pages cannot choose, are this page's.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, port: int, key: str) -> None:
+        self.app, self.token, self.key = app, token, key
+        self.hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        refused = self._refused(scope)
+        if refused is None:
+            first = scope["path"].split("/")[1]
+            await self.app({**scope, "root_path": f"/{first}"}, receive, _with_headers(send))
+        else:
+            await refused(scope, receive, _with_headers(send))
+
+    def _refused(self, scope: Scope) -> Response | None:
+        headers = {name.decode("latin-1"): value.decode("latin-1")
+                   for name, value in scope["headers"]}  # fmt: skip
+        if headers.get("host") not in self.hosts:
+            return failure(403, "this address is not served here.")
+        origin = headers.get("origin")
+        if origin is not None and urlsplit_host(origin) not in self.hosts:
+            return failure(403, "other pages may not use this one.")
+        visit = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
+        site = headers.get("sec-fetch-site", "none")
+        if site not in ("same-origin", "none") and not visit:
+            return failure(403, "other pages may not use this one.")
+        path = scope["path"]
+        first = path.split("/")[1] if path.startswith("/") else ""
+        if self.key and secrets.compare_digest(path.encode(), f"/open/{self.key}".encode()):
+            self.key = ""  # for the browser that was started, once
+            return RedirectResponse(f"/{self.token}/", 303)
+        if len(path) > 1000 or not secrets.compare_digest(first.encode(), self.token.encode()):
+            return failure(403, "open the address that `ntkfill app` has printed.")
+        return None
+
+
+def urlsplit_host(origin: str) -> str:
+    """Host and port of an origin of plain http."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return ""
+    return parts.netloc if parts.scheme == "http" else ""
+
+
+def _with_headers(send: Send) -> Send:
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = {name.lower() for name, _ in message["headers"]}
+            message["headers"] += [
+                (name.lower().encode(), value.encode())
+                for name, value in headers.items()
+                if name.lower().encode() not in given
+            ]
+        await send(message)
+
+    return sending
+
+
+def make_app(session: Session, files: Sequence[Path], token: str, port: int, key: str) -> Starlette:
+    """The application; `files` are open when the page comes."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await asyncio.to_thread(session.workers.start)
+        for path in files:
+            start_opening(session, session.add(kind_of(path.name), path.name, path))
+        try:
+            yield
+        finally:
+            session.close()
+
+    async def page(request: Request) -> Response:
+        return FileResponse(STATIC / "index.html")
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return failure(error.status_code, error.detail)
+
+    mimetypes.add_type("text/javascript", ".js")  # where a registry says otherwise
+    app = Starlette(
+        routes=[
+            Route("/", page),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            *(endpoint.route(session) for endpoint in ENDPOINTS),
+        ],
+        lifespan=lifespan,
+        exception_handlers={HTTPException: refused},
+    )
+    app.state.stopping = lambda: False
+    app.add_middleware(Guard, token=token, port=port, key=key)
+    return app
+
+
+def run(files: Sequence[Path], port: int = 0, *, browser: bool = True) -> None:
+    """Serve the page until it is interrupted; prints its address."""
+    for path in files:
+        kind_of(path.name)
+        check_source(path, image_files.SUFFIXES)
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with listening:
+        if os.name == "posix":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise InputError(
+                f"the port {port} cannot be used", got=str(error.strerror), hint="another --port"
+            ) from None
+        listening.listen(128)
+        port = listening.getsockname()[1]
+        token, key = secrets.token_urlsafe(24), secrets.token_urlsafe(24) if browser else ""
+        session = Session(Workers(max(2, min(4, resources.workers()))))
+        app = make_app(session, [path.resolve() for path in files], token, port, key)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app, log_level="warning", access_log=False, ws="none", server_header=False,
+                timeout_graceful_shutdown=2,
+            )
+        )  # fmt: skip
+        app.state.stopping = lambda: server.should_exit
+        print(f"http://127.0.0.1:{port}/{token}/", flush=True)
+        if browser:
+            address = f"http://127.0.0.1:{port}/open/{key}"
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        try:
+            with contextlib.suppress(KeyboardInterrupt):  # how it is meant to be ended
+                server.run(sockets=[listening])
+        finally:
+            session.close()
