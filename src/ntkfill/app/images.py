@@ -151,7 +151,7 @@ def fill(folder: Path, info: Figures, options: Figures, stage: str, report: Repo
             if name == "outside":
                 whole = whole.reshape(layout.pages)
             elif name != "values":
-                whole = whole.astype(np.float32)
+                whole = whole.astype(np.float32 if array.itemsize <= 2 else np.float64)
             _replace(folder / f"{name}.npy", whole)
         else:
             (folder / f"{name}.npy").unlink(missing_ok=True)
@@ -269,18 +269,19 @@ def save(folder: Path, source: Path, target: Path, what: str, report: Report) ->
 
 
 def write_example(target: Path, report: Report) -> Figures:
-    """A photo that comes with scikit-learn, with scratches and a hole that are transparent."""
+    """A photo that comes with scikit-learn, scratched, and the mask of the scratches beside it."""
     from PIL import ImageDraw
     from sklearn.datasets import load_sample_image
 
     photo = Image.fromarray(load_sample_image("china.jpg")[:, 64:576])
-    scratched = Image.new("L", photo.size, 255)
-    draw = ImageDraw.Draw(scratched)
-    for line in (((20, 40), (180, 160), (330, 390)), ((500, 60), (420, 200), (440, 300))):
-        draw.line(line, fill=0, width=7, joint="curve")
-    draw.ellipse((228, 262, 268, 302), fill=0)
+    mask = Image.new("L", photo.size, 0)
+    for picture, ink, wider in ((photo, (235, 232, 226), 0), (mask, 255, 2)):
+        draw = ImageDraw.Draw(picture)
+        for line in (((20, 40), (180, 160), (330, 390)), ((500, 60), (420, 200), (440, 300))):
+            draw.line(line, fill=ink, width=6 + wider, joint="curve")
+        draw.ellipse((228 - wider, 262 - wider, 268 + wider, 302 + wider), fill=ink)
     files.write(target, files.Stored(np.array(photo), -1))
-    files.write(target.with_name("example-mask.png"), files.Stored(255 - np.array(scratched), None))
+    files.write(target.with_name("example-mask.png"), files.Stored(np.array(mask), None))
     return {}
 
 
@@ -378,18 +379,20 @@ def _shown(region: NDArray[Any], window: list[float], alpha: bool) -> Image.Imag
 
 def _coloured(values: NDArray[Any], mask: Mask, layer: str, scales: Figures) -> Image.Image:
     """Values (height, width) as colours; transparent where there is nothing to say."""
+    opacity: NDArray[Any] = mask
     if layer == "outside":
         colours = np.broadcast_to(np.array(OUTSIDE, np.uint8), (*values.shape, 3))
         opacity = values != 0
     elif layer == "weights":
-        root = np.sqrt(np.abs(values) / (scales["weights"] or 1.0)) * np.sign(values)
-        colours, opacity = _mapped(0.5 + root / 2, DIVERGING), ~mask
+        size = np.sqrt(np.abs(values) / (scales["weights"] or 1.0)).clip(0, 1)
+        colours = _mapped(0.5 + 0.5 * size * np.sign(values), DIVERGING)
+        opacity = (1.5 * size).clip(0, 1)
     elif layer == "kernel":
         low, high = scales["kernel"]
         colours, opacity = _mapped((values - low) / ((high - low) or 1.0), SEQUENTIAL), mask | True
     else:
-        colours, opacity = _mapped(values / (scales["std"] or 1.0), SEQUENTIAL), np.asarray(mask)
-    return Image.fromarray(np.dstack([colours, np.where(opacity, 255, 0).astype(np.uint8)]))
+        colours = _mapped(values / (scales["std"] or 1.0), SEQUENTIAL)
+    return Image.fromarray(np.dstack([colours, np.uint8(255 * opacity)]))
 
 
 def _mapped(share: NDArray[Any], anchors: tuple[tuple[int, int, int], ...]) -> NDArray[np.uint8]:

@@ -157,6 +157,8 @@ async def _open(session: Session, document: Document) -> None:
 def kind_of(name: str, kind: str = "auto") -> Kind:
     """What a file is, by the end of its name."""
     suffix = Path(name).suffix.lower()
+    if not name.isprintable():
+        raise InputError("the name of a file must be printable", got=repr(name))
     if suffix in image_files.SUFFIXES and kind in ("auto", "image"):
         return "image"
     expected = " ".join(image_files.SUFFIXES)
@@ -225,10 +227,13 @@ async def get_pixel(
     )
 
 
-async def get_mask(session: Session, document: Document, request: Request, page: int) -> Response:
-    """The mask of a page as bits, eight pixels a byte, row after row."""
-    mask = read_mask_page(document, page)
-    return bits(np.asarray(mask))
+async def get_mask(
+    session: Session, document: Document, request: Request, page: int, filled: bool
+) -> Response:
+    """The mask of a page, or that of the last fill, as bits: eight pixels a byte, row after row."""
+    if filled and not document.result:
+        raise InputError("nothing is filled yet")
+    return bits(read_mask_page(document, page, name="filled-mask" if filled else "mask"))
 
 
 async def put_mask(
@@ -362,9 +367,14 @@ async def download(
         raise InputError("nothing is filled yet")
     if what == "std" and document.result.get("std_max") is None:
         raise InputError("there are no error bars yet")
-    name = f"{Path(document.name).stem}-{what}{suffix or document.info['suffix']}"
-    kind_of(name, "image")
-    target = document.folder / f"{secrets.token_hex(4)}{Path(name).suffix.lower()}"
+    mask = ".png" if document.info["pages"] == 1 else ".tif"
+    usual = {"filled": document.info["suffix"], "std": ".npy", "mask": mask}[what]
+    suffix = suffix or usual
+    if suffix not in image_files.SUFFIXES:
+        expected = " ".join(image_files.SUFFIXES)
+        raise InputError("no such format can be written", expected=expected, got=repr(suffix))
+    name = f"{Path(document.name).stem}-{what}{suffix}"
+    target = document.folder / f"{secrets.token_hex(4)}{suffix}"
     arguments = (images.save, document.folder, document.source, target, what)
     figures = await session.workers.run(*arguments, document=document.id, priority=NOW)
     return FileResponse(
@@ -387,12 +397,12 @@ def check_pixel(document: Document, page: int, row: int, column: int) -> tuple[i
     return page, row, column
 
 
-def read_mask_page(document: Document, page: int, mode: Any = "r") -> Any:
+def read_mask_page(document: Document, page: int, mode: Any = "r", name: str = "mask") -> Any:
     """A page of the mask of an image, on disk."""
     check_ready(document)
     if page >= document.info["pages"]:
         raise InputError("there is no such page", got=str(page))
-    return np.load(document.folder / "mask.npy", mmap_mode=mode)[page]
+    return np.load(document.folder / f"{name}.npy", mmap_mode=mode)[page]
 
 
 def bits(mask: Any) -> Response:
@@ -425,7 +435,8 @@ ENDPOINTS = (
     Endpoint("GET", f"{DOCUMENT}/tiles/{{layer}}/{{page}}/{{level}}/{{row}}/{{column}}", get_tile,
              kind="image"),
     Endpoint("GET", f"{DOCUMENT}/pixel", get_pixel, query=PIXEL, kind="image"),
-    Endpoint("GET", f"{DOCUMENT}/mask/{{page}}", get_mask, kind="image"),
+    Endpoint("GET", f"{DOCUMENT}/mask/{{page}}", get_mask, kind="image",
+             query={"filled": Value("boolean", False)}),
     Endpoint("PUT", f"{DOCUMENT}/mask/{{page}}", put_mask, kind="image"),
     Endpoint("POST", f"{DOCUMENT}/mask/{{page}}/select", select_pixels, kind="image",
              body={"row": Value("integer"), "column": Value("integer"),

@@ -1,0 +1,211 @@
+// The mask of an image: which pixels are missing, drawn on and undone.
+
+/** One page of a mask, 1 where missing. Every change is kept as the runs of pixels that flipped, so
+ * that undo and redo are the same: to flip them again. */
+export class Mask {
+  constructor(width, height, pages) {
+    Object.assign(this, { width, height, pages, page: 0 });
+    this.layers = new Map(); // page -> Uint8Array
+    this.counts = new Map();
+    this.done = [];
+    this.undone = [];
+    this.runs = null;
+    this.changed = () => {}; // (page, top, bottom) of rows that were changed
+  }
+
+  get data() {
+    return this.layers.get(this.page);
+  }
+
+  get count() {
+    return this.counts.get(this.page) ?? 0;
+  }
+
+  /** Take over what the server holds, without history. */
+  load(page, bits) {
+    this.layers.set(page, unpack(bits, this.width * this.height));
+    this.counts.set(page, this.layers.get(page).reduce((sum, one) => sum + one, 0));
+    this.changed(page, 0, this.height);
+  }
+
+  /** Forget all pages but one, which others have changed, and what was done to them. */
+  forget(page) {
+    for (const other of [...this.layers.keys()]) if (other !== page) this.layers.delete(other);
+    this.done = this.done.filter((change) => change.page === page);
+    this.undone = this.undone.filter((change) => change.page === page);
+  }
+
+  // --- changes: begin, some spans, end ---
+
+  begin() {
+    this.runs = [];
+    this.top = this.height;
+    this.bottom = 0;
+  }
+
+  /** Set the pixels of a row from `left` to `right`, which is not included. */
+  span(row, left, right, value) {
+    if (row < 0 || row >= this.height) return;
+    const start = row * this.width + Math.max(0, left);
+    const stop = row * this.width + Math.min(this.width, right);
+    const data = this.data;
+    let first = -1;
+    for (let k = start; k < stop; k++) {
+      if (data[k] !== value) {
+        if (first < 0) first = k;
+        data[k] = value;
+      } else if (first >= 0) {
+        this.runs.push(first, k - first);
+        first = -1;
+      }
+    }
+    if (first >= 0) this.runs.push(first, stop - first);
+    this.top = Math.min(this.top, row);
+    this.bottom = Math.max(this.bottom, row + 1);
+  }
+
+  /** Tell what has changed since the last time, so that a stroke is seen while it is drawn. */
+  flush() {
+    if (this.bottom > this.top) this.changed(this.page, this.top, this.bottom);
+    this.top = this.height;
+    this.bottom = 0;
+  }
+
+  /** Finish a change; it can be undone if it flipped anything. */
+  end() {
+    this.flush();
+    const runs = Uint32Array.from(this.runs);
+    this.runs = null;
+    if (!runs.length) return false;
+    this.done.push({ page: this.page, runs });
+    this.undone = [];
+    this.recount();
+    return true;
+  }
+
+  /** All pixels at once, as bits or as an array: what differs is one change. */
+  replace(pixels) {
+    const next = pixels.length === this.data.length ? pixels : unpack(pixels, this.data.length);
+    this.begin();
+    const { width, height, data } = this;
+    for (let row = 0; row < height; row++) {
+      for (let k = row * width, stop = k + width; k < stop;) {
+        if (data[k] === next[k]) { k++; continue; }
+        const first = k;
+        while (k < stop && data[k] !== next[k]) data[k] = next[k++];
+        this.runs.push(first, k - first);
+        this.top = Math.min(this.top, row);
+        this.bottom = row + 1;
+      }
+    }
+    return this.end();
+  }
+
+  undo() {
+    return this.flip(this.done, this.undone);
+  }
+
+  redo() {
+    return this.flip(this.undone, this.done);
+  }
+
+  flip(from, to) {
+    const change = from.pop();
+    if (!change) return false;
+    to.push(change);
+    this.page = change.page;
+    const { runs } = change;
+    const data = this.data;
+    for (let k = 0; k < runs.length; k += 2) {
+      for (let p = runs[k], stop = p + runs[k + 1]; p < stop; p++) data[p] ^= 1;
+    }
+    this.recount();
+    this.changed(this.page, 0, this.height);
+    return true;
+  }
+
+  recount() {
+    let count = 0;
+    for (const one of this.data) count += one;
+    this.counts.set(this.page, count);
+  }
+
+  bits() {
+    return pack(this.data);
+  }
+
+  // --- shapes ---
+
+  /** All pixels whose centre is within `radius` of the segment from one point to another. */
+  stroke(x0, y0, x1, y1, radius, value) {
+    const r = Math.max(radius, 0.5);
+    const [dx, dy] = [x1 - x0, y1 - y0];
+    const length2 = dx * dx + dy * dy;
+    const top = Math.max(0, Math.floor(Math.min(y0, y1) - r));
+    const bottom = Math.min(this.height - 1, Math.ceil(Math.max(y0, y1) + r));
+    for (let row = top; row <= bottom; row++) {
+      const y = row + 0.5;
+      let [left, right] = [Infinity, -Infinity];
+      const add = (from, to) => { left = Math.min(left, from); right = Math.max(right, to); };
+      for (const [x, cy] of [[x0, y0], [x1, y1]]) {
+        const rest = r * r - (y - cy) ** 2;
+        if (rest >= 0) add(x - Math.sqrt(rest), x + Math.sqrt(rest));
+      }
+      if (length2 > 0) {
+        // Where the row meets the rectangle around the segment: |cross| <= r |d|, 0 <= dot <= d^2.
+        let [from, to] = [-Infinity, Infinity];
+        const cut = (a, low, high) => { // low <= a x <= high
+          if (a === 0) { if (low > 0 || high < 0) to = -Infinity; return; }
+          const ends = [low / a, high / a];
+          from = Math.max(from, Math.min(...ends));
+          to = Math.min(to, Math.max(...ends));
+        };
+        const across = r * Math.sqrt(length2);
+        const shift = (y - y0) * dx + x0 * dy;
+        cut(dy, shift - across, shift + across);
+        const along = x0 * dx - (y - y0) * dy;
+        cut(dx, along, along + length2);
+        if (from <= to) add(from, to);
+      }
+      if (left <= right) this.span(row, Math.ceil(left - 0.5), Math.floor(right - 0.5) + 1, value);
+    }
+  }
+
+  rectangle(x0, y0, x1, y1, value) {
+    const [left, right] = [Math.min(x0, x1), Math.max(x0, x1)];
+    const bottom = Math.min(Math.max(y0, y1), this.height);
+    for (let row = Math.max(0, Math.min(y0, y1)); row < bottom; row++) {
+      this.span(row, left, right, value);
+    }
+  }
+
+  /** The inside of a closed path (even-odd), by the centres of pixels. */
+  polygon(points, value) {
+    const ys = points.map(([, y]) => y);
+    const bottom = Math.min(this.height - 1, Math.ceil(Math.max(...ys)));
+    for (let row = Math.max(0, Math.floor(Math.min(...ys))); row <= bottom; row++) {
+      const y = row + 0.5;
+      const cuts = [];
+      points.forEach(([x1, y1], k) => {
+        const [x0, y0] = points[(k + points.length - 1) % points.length];
+        if (y0 <= y !== y1 <= y) cuts.push(x0 + ((y - y0) / (y1 - y0)) * (x1 - x0));
+      });
+      cuts.sort((a, b) => a - b);
+      for (let k = 0; k + 1 < cuts.length; k += 2) {
+        this.span(row, Math.ceil(cuts[k] - 0.5), Math.ceil(cuts[k + 1] - 0.5), value);
+      }
+    }
+  }
+}
+
+export function unpack(bits, length) {
+  const result = new Uint8Array(length);
+  for (let k = 0; k < length; k++) result[k] = (bits[k >> 3] >> (7 - (k & 7))) & 1;
+  return result;
+}
+
+export function pack(pixels) {
+  const bits = new Uint8Array((pixels.length + 7) >> 3);
+  for (let k = 0; k < pixels.length; k++) if (pixels[k]) bits[k >> 3] |= 128 >> (k & 7);
+  return bits;
+}

@@ -1,0 +1,60 @@
+// Small things that all views use.
+
+import { Failure } from "./api.js";
+
+/** The elements below `root` by the name in `data-part`. */
+export function parts(root) {
+  return Object.fromEntries(
+    [...root.querySelectorAll("[data-part]")].map((element) => [element.dataset.part, element]));
+}
+
+/** A message that goes away by itself. */
+export function toast(text) {
+  const area = document.querySelector(".toasts");
+  const message = document.createElement("div");
+  message.className = "toast";
+  message.textContent = text;
+  area.append(message);
+  setTimeout(() => message.remove(), 4000 + 40 * text.length);
+}
+
+/** Run something; what goes wrong is said in `place`, or else in a toast. */
+export async function speakError(work, place = null) {
+  if (place) place.hidden = true;
+  try {
+    return await work();
+  } catch (error) {
+    if (error.name === "AbortError") return undefined;
+    const text = error instanceof Failure ? error.message : `A fault of this page: ${error.message}`;
+    if (!(error instanceof Failure)) console.error(error);
+    if (place) {
+      place.textContent = text;
+      place.hidden = false;
+    } else toast(text);
+    return undefined;
+  }
+}
+
+/** A number with as many digits as are of use. */
+export function number(value, digits = 4) {
+  if (value === null || value === undefined) return "–";
+  if (Array.isArray(value)) return value.map((one) => number(one, digits)).join(", ");
+  if (typeof value === "boolean") return value ? "1" : "0";
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
+  return Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 6, useGrouping: false })
+    .replace(/^-?0$/, () => value.toPrecision(digits));
+}
+
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const field = document.createElement("textarea");
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+  toast("Copied.");
+}

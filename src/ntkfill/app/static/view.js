@@ -1,0 +1,383 @@
+// The picture on the screen: tiles, the mask over them, zoom and pan. Draws when something has
+// changed, and never waits for anything.
+
+const TILE = 512;
+const MAX_TILES = 240;
+const MASK = [255, 0, 110];
+
+export class View {
+  constructor(stage, cursor, info, mask, address) {
+    Object.assign(this, { stage, cursor, info, mask, address });
+    this.tiles = new Map(); // address -> {bitmap, promise}; the least recently used first
+    this.maskTiles = new Map();
+    this.page = 0;
+    this.scale = 1; // screen pixels (of the device) for one pixel of the image
+    this.left = 0; // the image's coordinates at the upper left corner of the canvas
+    this.top = 0;
+    this.versions = { image: "0", fill: null, overlay: null };
+    this.overlay = null; // "std", "outside", "weights", "kernel"
+    this.split = 0; // share of the width, from the left, that shows what was before
+    this.showMask = true;
+    this.filled = new Map(); // page -> the mask of the last fill
+    this.filledTiles = new Set();
+    this.preview = () => {};
+    this.moved = () => {};
+    this.dirty = false;
+    mask.changed = (page, top, bottom) => this.spoil(page, top, bottom);
+    this.observer = new ResizeObserver(() => this.resize());
+    this.observer.observe(stage.parentElement);
+  }
+
+  close() {
+    this.observer.disconnect();
+    for (const { bitmap } of this.tiles.values()) bitmap?.close();
+    this.tiles.clear();
+  }
+
+  // --- where things are ---
+
+  resize() {
+    const { clientWidth, clientHeight } = this.stage.parentElement;
+    if (!clientWidth || !clientHeight) return;
+    const ratio = window.devicePixelRatio || 1;
+    const first = !this.ratio;
+    const middle = first ? null : this.toImage(this.stage.width / 2, this.stage.height / 2);
+    this.ratio = ratio;
+    for (const canvas of [this.stage, this.cursor]) {
+      canvas.width = Math.round(clientWidth * ratio);
+      canvas.height = Math.round(clientHeight * ratio);
+    }
+    if (first || this.fitted) this.fit();
+    else {
+      this.left = middle[0] - this.stage.width / 2 / this.scale;
+      this.top = middle[1] - this.stage.height / 2 / this.scale;
+      this.redraw();
+    }
+  }
+
+  fit() {
+    const { width, height } = this.info;
+    const margin = 12 * this.ratio;
+    const room = [this.stage.width - 2 * margin, this.stage.height - 2 * margin];
+    this.scale = Math.min(room[0] / width, room[1] / height);
+    this.scale = Math.min(this.scale, 16);
+    this.left = (width - this.stage.width / this.scale) / 2;
+    this.top = (height - this.stage.height / this.scale) / 2;
+    this.fitted = true;
+    this.redraw();
+  }
+
+  /** Zoom so that the point under (x, y), in pixels of the canvas, stays where it is. */
+  zoom(factor, x = this.stage.width / 2, y = this.stage.height / 2) {
+    const [column, row] = this.toImage(x, y);
+    const smallest = Math.min(1, 32 / Math.max(this.info.width, this.info.height));
+    this.scale = Math.min(Math.max(this.scale * factor, smallest), 64);
+    this.left = column - x / this.scale;
+    this.top = row - y / this.scale;
+    this.clamp();
+  }
+
+  pan(dx, dy) {
+    this.left -= dx / this.scale;
+    this.top -= dy / this.scale;
+    this.clamp();
+  }
+
+  clamp() {
+    this.fitted = false;
+    const [w, h] = [this.stage.width / this.scale, this.stage.height / this.scale];
+    this.left = Math.min(Math.max(this.left, -0.9 * w), this.info.width - 0.1 * w);
+    this.top = Math.min(Math.max(this.top, -0.9 * h), this.info.height - 0.1 * h);
+    this.redraw();
+  }
+
+  toImage(x, y) {
+    return [this.left + x / this.scale, this.top + y / this.scale];
+  }
+
+  toScreen(column, row) {
+    return [(column - this.left) * this.scale, (row - this.top) * this.scale];
+  }
+
+  /** Where a pointer is, in the image's coordinates. */
+  at(event) {
+    const box = this.cursor.getBoundingClientRect();
+    return this.toImage(
+      (event.clientX - box.left) * this.ratio, (event.clientY - box.top) * this.ratio);
+  }
+
+  // --- what is drawn ---
+
+  /** The mask of the last fill: where the fill is shown, and no longer a mark. */
+  setFilled(page, pixels) {
+    this.filled.set(page, pixels);
+    this.filledTiles = new Set();
+    const { width } = this.info;
+    for (const [number, data] of this.filled) {
+      let k = data.indexOf(1);
+      while (k >= 0) {
+        const row = Math.floor(k / width);
+        const column = k - row * width;
+        this.filledTiles.add(`${number}/${row >> 9}/${column >> 9}`);
+        const next = Math.min((row + 1) * width, row * width + ((column >> 9) + 1) * TILE);
+        k = data.indexOf(1, next);
+      }
+    }
+    this.spoil(page, 0, this.info.height);
+  }
+
+  spoil(page, top, bottom) {
+    for (const [key, tile] of this.maskTiles) {
+      const [number, row] = key.split("/").map(Number);
+      // One row more on each side: outlines look at their neighbours.
+      if (number === page && row * TILE < bottom + 1 && (row + 1) * TILE > top - 1) {
+        tile.top = Math.min(tile.top, top - 1);
+        tile.bottom = Math.max(tile.bottom, bottom + 1);
+      }
+    }
+    this.redraw();
+  }
+
+  redraw() {
+    if (this.dirty) return;
+    this.dirty = true;
+    requestAnimationFrame(() => {
+      this.dirty = false;
+      this.draw();
+      this.drawCursor();
+      this.moved();
+    });
+  }
+
+  redrawCursor() {
+    if (this.dirty || this.cursorDirty) return;
+    this.cursorDirty = true;
+    requestAnimationFrame(() => {
+      this.cursorDirty = false;
+      this.drawCursor();
+    });
+  }
+
+  draw() {
+    const context = this.stage.getContext("2d", { alpha: true });
+    const { width, height } = this.stage;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.imageSmoothingEnabled = this.scale < 2;
+    const [x, y] = this.toScreen(0, 0);
+    const [w, h] = [this.info.width * this.scale, this.info.height * this.scale];
+    if (this.info.alpha) checkers(context, Math.max(0, x), Math.max(0, y),
+      Math.min(width, x + w), Math.min(height, y + h), 8 * this.ratio);
+    const after = this.versions.fill !== null && this.split < 1;
+    const line = x + this.split * w;
+    if (after && this.split > 0) {
+      this.clipped(context, 0, line, () => this.drawLayer(context, "image"));
+      this.clipped(context, line, width, () => this.drawLayer(context, "fill"));
+    } else this.drawLayer(context, after ? "fill" : "image");
+    if (this.overlay) {
+      context.globalAlpha = this.overlay === "std" ? 1 : 0.85;
+      this.clipped(context, line, width, () => this.drawLayer(context, this.overlay));
+      context.globalAlpha = 1;
+    }
+    if (this.showMask) this.drawMask(context);
+    if (after && this.split > 0) {
+      context.fillStyle = "#000";
+      context.fillRect(line - 1.5 * this.ratio, y, 3 * this.ratio, h);
+      context.fillStyle = "#fff";
+      context.fillRect(line - 0.75 * this.ratio, y, 1.5 * this.ratio, h);
+    }
+  }
+
+  clipped(context, left, right, draw) {
+    context.save();
+    context.beginPath();
+    context.rect(left, 0, right - left, this.stage.height);
+    context.clip();
+    draw();
+    context.restore();
+  }
+
+  drawLayer(context, layer) {
+    const level = Math.min(6, Math.max(0, Math.floor(Math.log2(1 / this.scale))));
+    for (const [row, column] of this.visible(level)) {
+      const wanted = layer === "fill" && !this.touches(level, row, column) ? "image" : layer;
+      if (this.drawTile(context, wanted, level, row, column)) continue;
+      // Until it is there: what was there before, or something coarser.
+      const older = this.previous?.[wanted];
+      if (older && this.drawTile(context, wanted, level, row, column, older)) continue;
+      if (wanted === "fill" && this.drawTile(context, "image", level, row, column)) continue;
+      for (let up = 1; wanted !== "fill" && level + up <= 6; up++) {
+        const found = this.tiles.get(
+          this.address(wanted, this.version(wanted), this.page, level + up, row >> up, column >> up));
+        if (!found?.bitmap) continue;
+        const side = TILE >> up;
+        const [sx, sy] = [(column % (1 << up)) * side, (row % (1 << up)) * side];
+        this.place(context, found.bitmap, level, row, column, sx, sy, side);
+        break;
+      }
+    }
+  }
+
+  version(layer) {
+    if (layer === "image" || layer === "fill") return this.versions[layer];
+    return this.versions.overlay;
+  }
+
+  drawTile(context, layer, level, row, column, version = this.version(layer)) {
+    const tile = this.tile(layer, version, level, row, column, version === this.version(layer));
+    if (tile?.bitmap) this.place(context, tile.bitmap, level, row, column, 0, 0, TILE);
+    return Boolean(tile?.bitmap);
+  }
+
+  place(context, bitmap, level, row, column, sx, sy, side) {
+    const whole = TILE << level;
+    const [x, y] = this.toScreen(column * whole, row * whole);
+    const sw = Math.min(side, bitmap.width - sx);
+    const sh = Math.min(side, bitmap.height - sy);
+    if (sw <= 0 || sh <= 0) return;
+    const unit = (whole / side) * this.scale;
+    // Whole pixels of the screen, so that there are no seams.
+    const [left, upper] = [Math.round(x), Math.round(y)];
+    const right = Math.round(x + Math.min(sw * unit, (this.info.width - column * whole) * this.scale));
+    const lower = Math.round(y + Math.min(sh * unit, (this.info.height - row * whole) * this.scale));
+    context.drawImage(bitmap, sx, sy, sw, sh, left, upper, right - left, lower - upper);
+  }
+
+  *visible(level) {
+    const side = TILE << level;
+    const rows = Math.ceil(this.info.height / side);
+    const columns = Math.ceil(this.info.width / side);
+    const [right, bottom] = this.toImage(this.stage.width, this.stage.height);
+    for (let row = Math.max(0, Math.floor(this.top / side)); row < rows && row * side < bottom; row++) {
+      for (let column = Math.max(0, Math.floor(this.left / side));
+        column < columns && column * side < right; column++) yield [row, column];
+    }
+  }
+
+  /** Whether the last fill has filled anything in a tile. */
+  touches(level, row, column) {
+    const n = 1 << level;
+    for (let r = row * n; r < (row + 1) * n; r++) {
+      for (let c = column * n; c < (column + 1) * n; c++) {
+        if (this.filledTiles.has(`${this.page}/${r}/${c}`)) return true;
+      }
+    }
+    return false;
+  }
+
+  tile(layer, version, level, row, column, load) {
+    const key = this.address(layer, version, this.page, level, row, column);
+    let tile = this.tiles.get(key);
+    if (tile) {
+      this.tiles.delete(key);
+      this.tiles.set(key, tile);
+    } else if (load) {
+      tile = { bitmap: null };
+      this.tiles.set(key, tile);
+      fetch(new URL(key, document.baseURI))
+        .then((response) => (response.ok ? response.blob() : Promise.reject(response.status)))
+        .then((blob) => createImageBitmap(blob, { colorSpaceConversion: "none" }))
+        .then((bitmap) => { tile.bitmap = bitmap; this.redraw(); },
+          () => setTimeout(() => { this.tiles.delete(key); }, 2000));
+      for (const [old, { bitmap }] of this.tiles) {
+        if (this.tiles.size <= MAX_TILES) break;
+        bitmap?.close();
+        this.tiles.delete(old);
+      }
+    }
+    return tile;
+  }
+
+  // --- the mask ---
+
+  drawMask(context) {
+    const data = this.mask.layers.get(this.page);
+    if (!data) return;
+    for (const [row, column] of this.visible(0)) {
+      const key = `${this.page}/${row}/${column}`;
+      let tile = this.maskTiles.get(key);
+      if (!tile) {
+        const width = Math.min(TILE, this.info.width - column * TILE);
+        const height = Math.min(TILE, this.info.height - row * TILE);
+        tile = { canvas: null, width, height, top: 0, bottom: Infinity, empty: true };
+        this.maskTiles.set(key, tile);
+      }
+      if (tile.bottom > tile.top) this.renderMask(tile, data, row * TILE, column * TILE);
+      if (!tile.empty) this.place(context, tile.canvas, 0, row, column, 0, 0, TILE);
+    }
+  }
+
+  /** Marks that are not filled yet are tinted, filled ones outlined. */
+  renderMask(tile, data, top, left) {
+    const { width, height } = this.info;
+    const filled = this.versions.fill === null ? null : this.filled.get(this.page);
+    const first = Math.max(0, tile.top - top);
+    const last = Math.min(tile.height, tile.bottom - top);
+    [tile.top, tile.bottom] = [Infinity, -Infinity];
+    if (last <= first) return;
+    if (tile.empty) {
+      let any = false;
+      for (let y = first; y < last && !any; y++) {
+        const start = (top + y) * width + left;
+        const found = data.indexOf(1, start);
+        any = found >= 0 && found < start + tile.width;
+      }
+      if (!any) return;
+    }
+    if (!tile.canvas) tile.canvas = new OffscreenCanvas(tile.width, tile.height);
+    const context = tile.canvas.getContext("2d");
+    const image = context.createImageData(tile.width, last - first);
+    const colours = new Uint32Array(image.data.buffer);
+    const [r, g, b] = MASK;
+    const tint = (130 << 24) | (b << 16) | (g << 8) | r;
+    const line = (235 << 24) | (b << 16) | (g << 8) | r;
+    let k = 0;
+    for (let y = top + first; y < top + last; y++) {
+      for (let x = left, p = y * width + left; x < left + tile.width; x++, p++, k++) {
+        if (!data[p]) continue;
+        const edge = x === 0 || y === 0 || x === width - 1 || y === height - 1 ||
+          !data[p - 1] || !data[p + 1] || !data[p - width] || !data[p + width];
+        if (filled?.[p]) colours[k] = edge ? line : 0;
+        else colours[k] = edge ? line : tint;
+      }
+    }
+    context.putImageData(image, 0, first);
+    tile.empty = false;
+  }
+
+  // --- what follows the pointer ---
+
+  drawCursor() {
+    const context = this.cursor.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.cursor.width, this.cursor.height);
+    this.preview(context);
+  }
+
+  /** Lines that are seen on any picture: white on black. */
+  outline(context, draw) {
+    for (const [colour, width] of [["#000", 3], ["#fff", 1.25]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = width * this.ratio;
+      context.beginPath();
+      draw();
+      context.stroke();
+    }
+  }
+}
+
+function checkers(context, left, top, right, bottom, side) {
+  context.save();
+  context.beginPath();
+  context.rect(left, top, right - left, bottom - top);
+  context.clip();
+  context.fillStyle = "#fff";
+  context.fillRect(left, top, right - left, bottom - top);
+  context.fillStyle = "#ccc";
+  for (let y = 0; top + y * side < bottom; y++) {
+    for (let x = y % 2; left + x * side < right; x += 2) {
+      context.fillRect(left + x * side, top + y * side, side, side);
+    }
+  }
+  context.restore();
+}

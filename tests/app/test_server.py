@@ -1,0 +1,280 @@
+"""What the server answers, and whom."""
+
+import json
+import shlex
+import socket
+
+import numpy as np
+import pytest
+
+import ntkfill
+from ntkfill.cli import main
+from ntkfill.io import images
+
+
+def bits(mask):
+    return np.packbits(mask).tobytes()
+
+
+@pytest.fixture(scope="module")
+def filled(app, scene):
+    """A document that is filled, with error bars."""
+    folder, _, mask = scene
+    document = app.open(folder / "picture.png")["id"]
+    app.call("PUT", f"documents/{document}/mask/0", bits(mask))
+    state = app.call("POST", f"documents/{document}/fill", {"refine": None})
+    assert state["stage"] == "filling"
+    return document, app.wait(document)
+
+
+def test_a_fill_is_that_of_the_library(app, scene, filled, tmp_path):
+    _, picture, mask = scene
+    document, state = filled
+    assert (state["error"], state["result"]["stage"]) == ("", "uncertain")
+    assert state["result"]["missing"] == mask.sum()
+    (tmp_path / "filled.png").write_bytes(app.call("GET", f"documents/{document}/files/filled"))
+    expected = ntkfill.inpaint(picture, mask, channel_axis=-1)
+    np.testing.assert_array_equal(images.read(tmp_path / "filled.png").array, expected)
+
+
+def test_the_recipe_does_the_same(app, scene, filled, tmp_path, monkeypatch):
+    folder, _, _ = scene
+    document, state = filled
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "picture.png").write_bytes((folder / "picture.png").read_bytes())
+    (tmp_path / "picture-mask.png").write_bytes(app.call("GET", f"documents/{document}/files/mask"))
+    words = shlex.split(state["recipe"]["command"])
+    assert main([*words[1:], "--quiet"]) == 0
+    saved = app.call("GET", f"documents/{document}/files/filled")
+    assert (tmp_path / "picture-filled.png").read_bytes() == saved
+    (tmp_path / "page-std.npy").write_bytes(app.call("GET", f"documents/{document}/files/std"))
+    np.testing.assert_array_equal(np.load("page-std.npy"), np.load("picture-std.npy"))
+    names = {}
+    exec(state["recipe"]["python"].replace("print", "kept = "), names)
+    np.testing.assert_array_equal(
+        names["kept"][0], images.read(tmp_path / "picture-filled.png").array
+    )
+
+
+def test_a_pixel(app, scene, filled):
+    _, picture, _ = scene
+    document, _ = filled
+    at = {"page": 0, "row": 22, "column": 35}
+    found = app.call("GET", f"documents/{document}/pixel", **at)
+    assert found["filled"]
+    assert len(found["value"]) == len(found["std"]) == 3
+    assert all(low <= value <= high for low, value, high in
+               zip(found["lower"], found["value"], found["upper"], strict=True))  # fmt: skip
+    known = app.call("GET", f"documents/{document}/pixel", page=0, row=3, column=5)
+    assert known == {"value": picture[3, 5].tolist(), "filled": False}
+    # The weights of the known pixels, as the library gives them.
+    explained = app.call("POST", f"documents/{document}/explain", at)
+    inpainter = ntkfill.Inpainter(channel_axis=-1)
+    inpainter.fill(picture, scene[2])
+    weights = inpainter.weights((22, 35))
+    assert explained["sum"] == pytest.approx(1)
+    best = np.unravel_index(np.argmax(np.abs(weights)), weights.shape)
+    assert explained["largest"][0]["at"] == [0, *best]
+    assert explained["largest"][0]["weight"] == pytest.approx(weights[best])
+    assert "is known" in app.refusal("POST", f"documents/{document}/explain",
+                                     at | {"row": 0})[0]  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", ["image", "fill", "std", "outside"])
+def test_tiles(app, filled, layer):
+    document, _ = filled
+    for level in (0, 2):
+        response, body = app.send("GET", f"documents/{document}/tiles/{layer}/0/{level}/0/0")
+        assert response.status == 200
+        assert body[:2] in (b"BM", b"\x89P")
+    assert app.refusal("GET", f"documents/{document}/tiles/{layer}/0/0/9/0")[1] == 400
+
+
+def test_masks(app, scene):
+    folder, _, mask = scene
+    document = app.open(folder / "picture.png")["id"]
+    path = f"documents/{document}/mask/0"
+    assert app.call("POST", f"documents/{document}/mask", (folder / "mask.png").read_bytes(),
+                    name="mask.png") == {"missing": mask.sum(), "warnings": []}  # fmt: skip
+    assert app.call("GET", path) == bits(mask)
+    grown = np.unpackbits(np.frombuffer(app.call("POST", f"{path}/grow", {"pixels": 2}), np.uint8))
+    assert grown.sum() == (7 + 4) * (14 + 4) - 4 * 3  # without three pixels of each corner
+    shrunk = np.unpackbits(
+        np.frombuffer(app.call("POST", f"{path}/grow", {"pixels": -2}), np.uint8)
+    )
+    assert shrunk.sum() == (7 - 4) * (14 - 4)
+    like = app.call("POST", f"{path}/select", {"row": 0, "column": 0, "tolerance": 0.05})
+    assert 0 < np.unpackbits(np.frombuffer(like, np.uint8)).sum() < mask.size / 2
+    text, _ = app.refusal("PUT", path, b"\x00")
+    assert "another size" in text
+
+
+def test_a_file_that_is_none(app, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG no picture")
+    state = app.open(tmp_path / "broken.png")
+    assert "cannot be read" in state["error"]
+    assert str(tmp_path) not in state["error"]
+    text, status = app.refusal("POST", f"documents/{state['id']}/fill", {})
+    assert status == 400
+    assert "cannot be read" in text
+    assert app.refusal("POST", "documents?name=x.exe", b"MZ")[0].startswith("x.exe cannot be")
+
+
+def test_cancel_ends_the_process(app, scene):
+    """A fill that is cancelled stops at once, keeps what is done, and the next one works."""
+    folder, _, _ = scene
+    document = app.open(folder / "picture.png")["id"]
+    mask = np.random.default_rng(0).random((48, 64)) < 0.5
+    app.call("PUT", f"documents/{document}/mask/0", bits(mask))
+    app.call("POST", f"documents/{document}/fill", {"refine": "patches"})
+    app.wait(document, lambda state: state["result"])
+    assert app.call("DELETE", f"documents/{document}/work")["stage"] == ""
+    assert app.wait(document)["result"]["stage"] == "filled"
+    app.call("POST", f"documents/{document}/fill", {"refine": None})
+    assert app.wait(document)["result"]["stage"] == "uncertain"
+
+
+def test_volumes(app, tmp_path):
+    volume = np.add.outer(np.arange(6.0), np.add.outer(np.arange(20.0), np.arange(24.0)))
+    volume[2, 5:8, 6:9] = np.nan
+    np.save(tmp_path / "volume.npy", volume)
+    state = app.open(tmp_path / "volume.npy")
+    assert (state["info"]["pages"], state["info"]["missing"]) == (6, 9)
+    app.call("POST", f"documents/{state['id']}/fill", {"refine": None})
+    app.wait(state["id"])
+    found = app.call("GET", f"documents/{state['id']}/pixel", page=2, row=6, column=7)
+    assert found["filled"]
+    assert found["value"][0] == pytest.approx(15, abs=0.5)
+
+
+# --- whom it answers ---
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://example.org"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Host": "example.org"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
+    ],
+)
+def test_other_pages_are_refused(app, headers):
+    """Even such as know the secret."""
+    for method, path in (("POST", "examples/image"), ("GET", "session")):
+        assert app.refusal(method, path, headers=headers)[1] == 403
+    assert app.call("GET", "session")["documents"] is not None
+
+
+def test_the_secret_is_needed(app):
+    for path in ("/", "/api/v1/session", f"/x{app.path[2:]}api/v1/session", "/open/", "//", "/%00"):
+        assert app.refusal("GET", path)[1] == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "static/../server.py",
+        "static/%2e%2e/server.py",
+        "static/..%2f..%2f..%2f..%2fetc/passwd",
+        "static//etc/passwd",
+        "api/v1/documents/..%2f..%2f/files/filled",
+        "api/v1/documents/%2e%2e/tiles/image/0/0/0/0",
+    ],
+)
+def test_paths_lead_nowhere_else(app, path):
+    response, body = app.send("GET", f"{app.path}{path}")
+    assert response.status in (400, 403, 404)
+    assert b"root:" not in body
+    assert b"import" not in body
+
+
+def test_names_of_files_are_no_paths(app, scene, filled):
+    """Whatever an upload is called, it is written into its own folder."""
+    folder, _, _ = scene
+    data = (folder / "picture.png").read_bytes()
+    for name in ("../../evil.png", "/tmp/evil.png", "a\\..\\evil.png", "x/../../../evil.png"):
+        state = app.call("POST", "documents", data, name=name)
+        assert "/" not in state["name"]
+        app.wait(state["id"])
+        app.call("DELETE", f"documents/{state['id']}")
+    assert not list(app.temporary.rglob("*evil*"))
+    document, _ = filled
+    for layer in ("..%2farray", "mask", "next-mask", "lower"):
+        assert app.refusal("GET", f"documents/{document}/tiles/{layer}/0/0/0/0")[1] in (400, 404)
+    assert app.refusal("GET", f"documents/{document}/files/filled?suffix=/../x.png")[1] == 400
+
+
+def test_headers(app):
+    response, _ = app.send("GET", app.path)
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_uploads_are_bounded(app):
+    """By what is declared, before anything is read."""
+    headers = {"Content-Length": str(10**15)}
+    text, status = app.refusal("POST", "documents?name=huge.png", headers=headers)
+    assert status == 413
+    assert "larger than" in text
+
+
+def test_a_thousand_malformed_requests(app, filled):
+    """Each is refused or ignored, none leaves a trace, and the server goes on."""
+    document, _ = filled
+    rng = np.random.default_rng(0)
+    before = app.call("GET", "session")
+    methods = ("GET", "POST", "PUT", "DELETE", "PATCH", "BREW")
+    paths = (
+        "session", "documents", f"documents/{document}/fill", f"documents/{document}/mask/0",
+        f"documents/{document}/mask/0/grow", f"documents/{document}/tiles/image/0/0/0/0",
+        f"documents/{document}/pixel", f"documents/{document}/explain", "examples/x",
+    )  # fmt: skip
+    bodies = (
+        b"", b"{", b"[]", b"null", b'{"refine": 1}', b'{"bounds": [1e999, "a"]}', b"\xff\xfe",
+        b'{"row": NaN}', b"[" * 5000, b'{"pixels": 1e400}', b'{"interval": 7}', b'{"x": {}}',
+    )  # fmt: skip
+    queries = ("", "?page=-1", "?page=1e9&row=a", "?name=%00.png", "?row=9" + "9" * 400, "?a=%ff")
+    for _ in range(900):
+        method, path, body, query = (
+            part[rng.integers(len(part))] for part in (methods, paths, bodies, queries)
+        )
+        if rng.random() < 0.3:
+            path = path.replace("0", rng.choice(["-1", "0.5", "99999999999999999999", "%00", "a"]))
+        if (method, path) == ("POST", f"documents/{document}/fill") and body in (b"", bodies[3]):
+            continue  # that one is well formed
+        response, answer = app.send(method, path + query, body)
+        assert response.status < 500, (method, path, query, body, answer)
+    for _ in range(100):
+        with socket.create_connection(("127.0.0.1", app.port)) as connection:
+            connection.sendall(rng.bytes(int(rng.integers(1, 300))) + b"\r\n\r\n")
+    assert len(app.call("GET", "session")["documents"]) == len(before["documents"])
+    assert "Traceback" not in app.errors.read_text()
+
+
+def test_the_interface_describes_itself(app):
+    description = app.call("GET", "openapi.json")
+    assert description["openapi"].startswith("3.1")
+    operations = [one for path in description["paths"].values() for one in path.values()]
+    names = [one["operationId"] for one in operations]
+    assert len(set(names)) == len(names) > 15
+    assert all(one["summary"].endswith(".") for one in operations)
+    json.dumps(description)
+
+
+def test_events(app, scene):
+    """A stream tells of every change, with the state of each document."""
+    folder, _, _ = scene
+    with socket.create_connection(("127.0.0.1", app.port), timeout=20) as connection:
+        head = f"GET {app.path}api/v1/events HTTP/1.1\r\nHost: 127.0.0.1:{app.port}\r\n\r\n"
+        connection.sendall(head.encode())
+        document = app.open(folder / "picture.png")["id"]
+        heard = b""
+        while document.encode() not in heard or b'"stage": ""' not in heard:
+            heard += connection.recv(65536)
+    app.call("DELETE", f"documents/{document}")
