@@ -407,19 +407,19 @@ export class ImageEditor {
     const bounds = [end(p.low), end(p.high)];
     await speakError(async () => {
       await this.saveMask();
-      this.update(await request("POST", `${this.path}/fill`, {
+      await request("POST", `${this.path}/fill`, {
         body: {
           refine: p.refine.checked ? "auto" : null,
           interval: Number(p.interval.value),
           bounds: bounds.some((one) => one !== null) ? bounds : null,
         },
-      }));
+      });
     }, p.error);
   }
 
   async cancel() {
     await speakError(async () => {
-      this.update(await request("DELETE", `${this.path}/work`));
+      await request("DELETE", `${this.path}/work`);
       toast("Cancelled.");
     });
   }

@@ -90,7 +90,7 @@ class Waiting {
 }
 
 function open(state) {
-  states.set(state.id, state);
+  if (!states.has(state.id)) states.set(state.id, state); // an event may have been faster
   location.hash = `#/d/${state.id}`;
 }
 

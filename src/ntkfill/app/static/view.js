@@ -319,8 +319,7 @@ export class View {
       let any = false;
       for (let y = first; y < last && !any; y++) {
         const start = (top + y) * width + left;
-        const found = data.indexOf(1, start);
-        any = found >= 0 && found < start + tile.width;
+        any = data.subarray(start, start + tile.width).includes(1);
       }
       if (!any) return;
     }
