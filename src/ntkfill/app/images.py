@@ -26,7 +26,7 @@ from .jobs import Figures
 
 if TYPE_CHECKING:
     from ..grids.inpainter import Inpainter
-    from ..nn.networks import Mixture, Sequential
+    from ..nn import Mixture, Sequential
     from ..selection import Choice
 
 Report = Callable[[Figures], None]
@@ -178,17 +178,14 @@ def fill(folder: Path, info: Figures, options: Figures, stage: str, report: Repo
 
 def describe(network: Sequential | Mixture | None, choice: Choice | None) -> str:
     """The network of a fill and why it was taken, on one short line."""
-    from ..nn.layers import Downsample
+    from ..nn import Downsample
 
     if network is None:
         return "nothing is missing"
     members = getattr(network, "members", None)
     weights = [1.0] if members is None else [member.weight for member in members]
-    networks = [network] if members is None else [member.network for member in members]
-    levels = [
-        sum(isinstance(layer, Downsample) for layer in one.layers)  # type: ignore[union-attr]
-        for one in networks
-    ]
+    networks: list[Any] = [network] if members is None else [member.network for member in members]
+    levels = [sum(isinstance(layer, Downsample) for layer in one.layers) for one in networks]
     parts = [
         f"{n} levels" + (f" ({weight:.0%})" if len(weights) > 1 else "")
         for n, weight in zip(levels, weights, strict=True)
