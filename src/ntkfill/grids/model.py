@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..completion import adjoint, fit, weights
 from ..errors import ConvergenceWarning, warn
-from ..kernels import Kernel
+from ..kernels import Kernel, Stationary
 from ..kernels.table import Array, Index
 from ..nn import Mixture, Sequential
 from ..observed import Mask, Observed
 from ..runtime.progress import Progress, stage
 from ..solvers.base import Factor, Report
+from ..solvers.cg import CG
 from .level import Level
 from .options import Refine
 from .patches import Refined, Refinement, refine_if_better
 from .plan import Plan
+from .windows import Windows
 
 # Factors are kept for so many groups of channels; more are made each time they are needed.
 MAX_KEPT = 4
@@ -35,6 +37,17 @@ class Component:
     def factor(self, known: Mask) -> Factor:
         """The factor of the kernel on known pixels (*grid)."""
         return self.plan.solver.factor(self.kernel, self.plan.embed(known).ravel())
+
+    def cropped(self, sides: tuple[int, ...]) -> Component:
+        """The same network on a crop of the grid, whose mean is known: without the constant by
+        which it would be estimated."""
+        assert isinstance(self.kernel, Stationary) and isinstance(self.plan.solver, CG)
+        plan = self.plan.crop(sides, self.plan.solver.rtol)
+        ridge = self.plan.solver.ridge * self.kernel.values.flat[0]
+        values = self.kernel.values - self.kernel.values.flat[-1]
+        solver = replace(plan.solver, ridge=float(ridge / values.flat[0]))
+        plan = replace(plan, solver=solver)
+        return Component(plan, replace(self.kernel, values=values, shape=plan.torus))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +81,9 @@ class GridModel:
     levels : tuple of Level or None
         For each group: the level around deep holes, which is subtracted before the mean is; empty
         where there are many groups.
+    windows : tuple of Windows or None
+        For each group: how its gaps are predicted from what is near them, in a large grid, without
+        a factor and a level of the whole; empty where there are many groups.
     """
 
     network: Sequential | Mixture
@@ -75,8 +91,9 @@ class GridModel:
     missing: Mask
     centre: bool
     groups: tuple[tuple[Index | slice, Mask], ...]
-    factors: tuple[tuple[Factor, ...], ...]
+    factors: tuple[tuple[Factor | None, ...], ...]
     levels: tuple[Level | None, ...]
+    windows: tuple[Windows | None, ...]
 
     @classmethod
     def fit(
@@ -94,12 +111,18 @@ class GridModel:
             every = Observed(np.zeros(known.shape), known).patterns()
             groups = [(channels, rows.reshape(grid)) for channels, rows in every]
         kept = groups if len(groups) <= MAX_KEPT else []
-        factors = tuple(
-            tuple(component.factor(known) for _, known in kept) for component in components
-        )
         reach = max(component.plan.network.receptive_radius for component in components)
-        levels = tuple(Level.fit(known, reach) if centre else None for _, known in kept)
-        return cls(network, components, missing, centre, tuple(groups), factors, levels)
+        local = all(component.plan.is_local for component in components)
+        windows = tuple(Windows.of(~known, reach) if local else None for _, known in kept)
+        whole = [(known, near is None) for (_, known), near in zip(kept, windows, strict=True)]
+        factors = tuple(
+            tuple(component.factor(known) if needed else None for known, needed in whole)
+            for component in components
+        )
+        levels = tuple(
+            Level.fit(known, reach) if centre and needed else None for known, needed in whole
+        )
+        return cls(network, components, missing, centre, tuple(groups), factors, levels, windows)
 
     def refit(self, missing: Mask) -> GridModel:
         """The same networks for another mask."""
@@ -111,13 +134,12 @@ class GridModel:
 
     def factor(self, component: int, group: int) -> Factor:
         """The factor of a component on the known pixels of a group."""
-        if self.factors[component]:
-            return self.factors[component][group]
-        return self.components[component].factor(self.groups[group][1])
+        kept = self.factors[component][group] if self.factors[component] else None
+        return kept or self.components[component].factor(self.groups[group][1])
 
     def level(self, group: int) -> Level | None:
         """The level around the deep holes of a group."""
-        if self.levels:
+        if self.levels and self.windows[group] is None:
             return self.levels[group]
         reach = max(component.plan.network.receptive_radius for component in self.components)
         return Level.fit(self.groups[group][1], reach) if self.centre else None
@@ -127,27 +149,77 @@ class GridModel:
     ) -> tuple[Array, tuple[Report, ...]]:
         """The pixels (*grid, channels) with the missing ones filled in, and how the solves ended;
         what stands at missing pixels is not read."""
-        count = len(self.groups) * len(self.components)
         result = pixels.copy()
         reports: list[Report] = []
         for g, (channels, known) in enumerate(self.groups):
-            y = np.ascontiguousarray(pixels[known][:, channels])  # (n_known, m)
-            total = np.zeros(1, pixels.dtype)
-            if (level := self.level(g)) is not None:
-                around = level(pixels[..., channels]).astype(pixels.dtype)
-                y, total = y - around[known], around[~known]
-            for c, component in enumerate(self.components):
-                share = progress and stage(progress, len(reports), count)
-                done = fit(self.factor(c, g), y, centre=self.centre, progress=share)
-                reports.append(done.report)
-                predicted = done.predict(np.flatnonzero(component.plan.embed(~known))).astype(
-                    pixels.dtype
-                )
-                total = total + pixels.dtype.type(component.plan.weight) * predicted
             whole = result[~known]  # (n_missing, channels)
-            whole[:, channels] = total
+            share = progress and stage(progress, g, len(self.groups))
+            if self.windows and (near := self.windows[g]) is not None:
+                found, worst = self._complete_nearby(near, pixels[..., channels], share)
+                reports.append(worst)
+            else:
+                found, solved = self._complete_whole(g, pixels[..., channels], share)
+                reports += solved
+            whole[:, channels] = found
             result[~known] = whole
         return result, tuple(reports)
+
+    def _complete_whole(
+        self, group: int, pixels: Array, progress: Progress | None
+    ) -> tuple[Array, list[Report]]:
+        """What is missing of pixels (*grid, m), as (n_missing, m), from all that is known."""
+        known = self.groups[group][1]
+        y = np.ascontiguousarray(pixels[known])  # (n_known, m)
+        total = np.zeros(1, pixels.dtype)
+        if (level := self.level(group)) is not None:
+            around = level(pixels).astype(pixels.dtype)
+            y, total = y - around[known], around[~known]
+        reports = []
+        for c, component in enumerate(self.components):
+            share = progress and stage(progress, c, len(self.components))
+            done = fit(self.factor(c, group), y, centre=self.centre, progress=share)
+            reports.append(done.report)
+            predicted = done.predict(np.flatnonzero(component.plan.embed(~known)))
+            total = total + pixels.dtype.type(component.plan.weight) * predicted.astype(
+                pixels.dtype
+            )
+        return total, reports
+
+    def _complete_nearby(
+        self, windows: Windows, pixels: Array, progress: Progress | None
+    ) -> tuple[Array, Report]:
+        """What is missing of pixels (*grid, m), as (n_missing, m), from what is near it; the worst
+        of the solves for deep holes."""
+        missing = windows.missing
+        mean: Array = np.zeros(pixels.shape[-1])
+        if self.centre:
+            axes = tuple(range(missing.ndim))
+            known = ~missing[..., None]
+            mean = pixels.mean(axis=axes, where=known, dtype=np.float64)
+        total: Array = np.zeros_like(pixels)
+        for c, component in enumerate(self.components):
+            plan, kernel = component.plan, component.kernel
+            assert isinstance(kernel, Stationary)
+            share = progress and stage(progress, c, len(self.components) + len(windows.crops))
+            found = windows.fill(pixels, mean, kernel, plan.solver.ridge, share)
+            total += pixels.dtype.type(plan.weight) * found
+        total += mean.astype(pixels.dtype)
+        worst = Report(0.0, 0, True)
+        reach = max(component.plan.network.receptive_radius for component in self.components)
+        for outer, inner in windows.crops:
+            sides = missing[outer].shape
+            cropped = tuple(component.cropped(sides) for component in self.components)
+            level = Level.fit(~missing[outer], reach) if self.centre else None
+            base = mean if level is None else level(pixels[outer])
+            crop = GridModel.fit(missing[outer], self.network, cropped, centre=False)
+            found, reports = crop.complete((pixels[outer] - base).astype(pixels.dtype))
+            within = tuple(
+                slice(part.start - whole.start, part.stop - whole.start)
+                for part, whole in zip(inner, outer, strict=True)
+            )
+            total[inner] = (found + base)[within]
+            worst = Report.worst((worst, *reports))
+        return total[missing], worst
 
     def complete_and_refine(
         self, pixels: Array, refine: Refine, progress: Progress | None = None
@@ -178,9 +250,9 @@ class GridModel:
     def weights(self, at: tuple[int, ...]) -> Array:
         """Weights (*grid) of the known pixels in the value filled in at a pixel."""
         total = np.zeros(self.grid)
-        for component, factors in zip(self.components, self.factors, strict=True):
+        for c, component in enumerate(self.components):
             plan = component.plan
-            found = weights(factors[0], plan.index(at), centred=self.centre)
+            found = weights(self.factor(c, 0), plan.index(at), centred=self.centre)
             total += plan.weight * plan.window(found.reshape(plan.torus))
         if (level := self.level(0)) is not None:
             plan, inside = self.components[0].plan, -total

@@ -76,6 +76,13 @@ class Plan:
         return fixed + self.solver.column_bytes(self.torus) * self.channels
 
     @property
+    def is_local(self) -> bool:
+        """Whether the kernel depends on offsets alone, and nothing beyond the image is known: gaps
+        can be predicted from any part of it."""
+        padded = all(whole > side for whole, side in zip(self.torus, self.grid, strict=True))
+        return padded and self.shift_average and self.prior.stationary
+
+    @property
     def seconds(self) -> float:
         """Time of one fill on two cores of 2024, kernel and solve, within a factor of three."""
         entries = 4 ** (len(self.grid) * int(math.log2(max(self.network.receptive_radius, 2))))

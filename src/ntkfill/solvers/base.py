@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +36,16 @@ class Report:
     steps: int
     converged: bool
     jitter: float = 0.0
+
+    @classmethod
+    def worst(cls, reports: Iterable[Report]) -> Report:
+        """The largest residual and most steps of several solves, and whether all converged."""
+        every = list(reports)
+        return cls(
+            max((r.residual for r in every), default=0.0),
+            max((r.steps for r in every), default=0),
+            all(r.converged for r in every),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -122,14 +122,7 @@ class CGFactor:
             coefficients, report = self._solve(part, stage(progress, len(reports), len(groups)))
             parts.append(coefficients)
             reports.append(report)
-        return Solution(
-            np.concatenate(parts, axis=1),
-            Report(
-                max((r.residual for r in reports), default=0.0),
-                max((r.steps for r in reports), default=0),
-                all(r.converged for r in reports),
-            ),
-        )
+        return Solution(np.concatenate(parts, axis=1), Report.worst(reports))
 
     def _solve(self, y: Array, progress: Progress | None) -> tuple[Array, Report]:
         """Descend, look at the true residual, and descend again from there until it is small.
