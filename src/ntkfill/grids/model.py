@@ -41,7 +41,8 @@ class Component:
     def cropped(self, sides: tuple[int, ...]) -> Component:
         """The same network on a crop of the grid, whose mean is known: without the constant by
         which it would be estimated."""
-        assert isinstance(self.kernel, Stationary) and isinstance(self.plan.solver, CG)
+        assert isinstance(self.kernel, Stationary)
+        assert isinstance(self.plan.solver, CG)
         plan = self.plan.crop(sides, self.plan.solver.rtol)
         ridge = self.plan.solver.ridge * self.kernel.values.flat[0]
         values = self.kernel.values - self.kernel.values.flat[-1]

@@ -25,8 +25,8 @@ from ..solvers.base import absolute_ridge
 
 # Grids of fewer pixels are solved whole.
 LARGE = 1 << 20
-# Of windows, by number of axes: the side of the core whose gaps are predicted, the margin around it,
-# and the depth of the deepest gaps in it (docs/decisions/0013-windows.md).
+# Of windows, by number of axes: the side of the core whose gaps are predicted, the margin around
+# it, and the depth of the deepest gaps in it (docs/decisions/0013-windows.md).
 CORE, MARGIN, DEPTH = {1: 256, 2: 16}, {1: 128, 2: 12}, {1: 32, 2: 4}
 # The margin around a deep hole is what the networks see, and so many times its depth.
 DEPTHS = 4
