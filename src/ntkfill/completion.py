@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .kernels import Kernel
 from .kernels.table import Array
-from .observed import Observed
+from .observed import Observed, check_finite
 from .runtime.progress import Progress, stage
 from .solvers.base import Factor, Report, Solver
 
@@ -161,6 +161,7 @@ def complete(
         fits.append(fit(factor, y, centre=centre, columns=columns, progress=part))
         missing = np.flatnonzero(~known)
         values[np.ix_(missing, columns)] = fits[-1].predict(missing)
+        check_finite("the completion", values[np.ix_(missing, columns)])
     return Completion(values, tuple(fits), centre)
 
 

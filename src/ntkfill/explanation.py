@@ -13,6 +13,7 @@ from .kernels.stationary import squared_distances
 from .kernels.table import Array
 from .nn.evaluate import Kind
 from .nn.networks import Sequential
+from .observed import check_finite
 from .priors import IID, Prior
 
 
@@ -51,6 +52,9 @@ class Explanation:
     value: float
     kernel: Array | None = None
     channels: NDArray[np.intp] | None = None
+
+    def __post_init__(self) -> None:
+        check_finite("the explanation", self.weights, np.array(self.value))
 
     @property
     def rows(self) -> NDArray[np.intp]:

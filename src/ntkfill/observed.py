@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ Mask = NDArray[np.bool_]
 
 # What instruments, databases and file formats write for a missing number, without its sign.
 MARKS = (9.0, 99.0, 666.0, 999.0, 9999.0, 32767.0, 32768.0, 99999.0, 999999.0, 1e20, 9.96921e36)
+
+# Squares of numbers between these neither vanish nor overflow.
+SMALLEST, LARGEST = 1e-130, 1e150
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,18 @@ class Observed:
         _, first, group = np.unique(packed, axis=1, return_index=True, return_inverse=True)
         for g in np.argsort(first, kind="stable"):
             yield np.flatnonzero(group.ravel() == g), self.known[:, first[g]]
+
+
+def check_finite(what: str, *results: NDArray[Any]) -> None:
+    """Refuse to return NaN or infinity: the end of every public function that predicts.
+
+    >>> check_finite("the fill", np.array([1.0, np.nan]))
+    Traceback (most recent call last):
+        ...
+    ntkfill.errors.InputError: the fill is not finite. Try: a larger ridge, or another unit.
+    """
+    if not all(np.isfinite(result).all() for result in results):
+        raise InputError(f"{what} is not finite", hint="a larger ridge, or another unit")
 
 
 def sentinel_of(values: Array) -> float | None:

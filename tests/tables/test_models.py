@@ -108,3 +108,35 @@ def test_new_rows_are_explained_by_label():
     columns = NTKImputer(column_features=RIGHT).fit(frame[:50])
     with pytest.raises(InputError, match="row 7 has no known entry"):
         columns.explain("r57", "3", new)
+
+
+@pytest.mark.parametrize(("shape", "known"), [((8, 5), 9), ((20, 30), 200), ((30, 40), 700)])
+@pytest.mark.parametrize("seed", range(3))
+def test_reordered_rows_of_both_sides_are_filled_alike(shape, known, seed):
+    """The ridge does not hang on which entries chance holds out."""
+    rng = np.random.default_rng(seed)
+    left, right = (rng.normal(size=(side, 2)) for side in shape)
+    truth = left @ right.T + 0.3 * rng.normal(size=shape)
+    table = np.full(shape, np.nan)
+    kept = rng.permutation(truth.size)[:known]
+    table.flat[kept] = truth.flat[kept]
+    filled = NTKImputer(row_features=left, column_features=right).fit_transform(table)
+    order = rng.permutation(shape[0])
+    imputer = NTKImputer(row_features=left[order], column_features=right)
+    moved = np.abs(imputer.fit_transform(table[order]) - filled[order]).max() / np.nanstd(table)
+    assert moved < (1e-3 if known <= 300 else 0.3)
+
+
+@pytest.mark.parametrize("sides", [[], ["row_features"], ["column_features"], ["both"]])
+def test_rows_that_were_fitted_are_transformed_as_they_were_filled(sides):
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(20, 2)), rng.normal(size=(6, 2))
+    table = left @ right.T + 0.3 * rng.normal(size=(20, 6))
+    table[rng.random(table.shape) < 0.2] = np.nan
+    every = {"row_features": left, "column_features": right}
+    options = every if sides == ["both"] else {side: every[side] for side in sides}
+    imputer = NTKImputer(**options)
+    filled = imputer.fit_transform(table)
+    np.testing.assert_array_equal(imputer.transform(table), filled)
+    some = {"row_features": left[5:9]} if "row_features" in options else {}
+    np.testing.assert_array_equal(imputer.transform(table[5:9], **some), filled[5:9])

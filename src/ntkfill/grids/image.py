@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ..errors import InputError, InvertedMaskWarning, warn
 from ..kernels.table import Array
-from ..observed import Mask
+from ..observed import Mask, check_finite
 from .options import GridOptions
 
 # Numbers that often stand for "no data". One that is the smallest or largest known value, and
@@ -69,6 +69,7 @@ class ImageArray:
 
     def finish(self, missing: Mask, values: Array) -> Array:
         """Filled values (*grid, channels) as those of the original, within the bounds."""
+        check_finite("the fill", values[missing])
         if self.options.alpha:
             values = _straight(values, self._each(missing), _opaque(self.original.dtype))
         if self.scale != 1:

@@ -6,7 +6,7 @@ import difflib
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from ..explanation import Explanation
 from ..io.cache import Cache, MemoryCache, resolve_cache
 from ..kernels.table import Array
 from ..nn import Mixture, Sequential
-from ..observed import Mask
+from ..observed import Mask, check_finite
 from ..priors import Prior
 from ..result import Filled
 from ..runtime.progress import reporter, stage
@@ -441,6 +441,7 @@ class Inpainter:
                 done.refined, done.refinement, progress and stage(progress, 1, stages)
             )
             deviation = deviation * source.scale
+            check_finite("the standard deviation", deviation)
             std, distance = source.with_axes(deviation), distances(anywhere)
             if done.refined.std is None or np.isnan(done.refined.std).any():
                 relative_error = float(1 / np.sqrt(2 * wanted.samples))
@@ -502,9 +503,11 @@ class Inpainter:
             done = self.model_.complete_and_refine(pixels, options.refine)
             std = unsure.std(done.refined, done.refinement)
             if index is None:
+                check_finite("the standard deviation", std)
                 return source.with_axes(std * source.scale)
             found = std[np.unravel_index(index, plan.torus)]
         found = found * source.scale
+        check_finite("the standard deviation", found)
         return found[:, 0] if options.channel_axis is None else found
 
     def plan(self, image: ArrayLike, mask: ArrayLike | None = None) -> Plan:
@@ -593,8 +596,10 @@ class Inpainter:
         >>> round(found.value, 1), sorted(found.largest(2).rows.tolist())
         (5.0, [4, 6])
         """
-        options, _, pixels = self._read_fitted(image)
-        return explain(self.model_, pixels, options.refine, at, channel)
+        options, source, pixels = self._read_fitted(image)
+        found = explain(self.model_, pixels, options.refine, at, channel)
+        values, value = found.values * source.scale, found.value * source.scale
+        return replace(found, values=values, value=value)
 
     def save(self, path: str | Path) -> None:
         """Write options and mask to an .npz file, without pickles; kernels stay in the cache.

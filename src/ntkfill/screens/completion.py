@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, PatternWarning, warn
-from ..observed import Mask
+from ..observed import Mask, check_finite
 from ..result import Filled
 from ..runtime.resources import require
 from ..uncertainty import Interval, Uncertainty
@@ -154,6 +154,7 @@ def complete(
     filled = Filled(completed, replace(info, covers=tuple(covers)))
     if not return_std and interval is None:
         return filled
+    check_finite("the completion", profiles, std)
     if interval is None:
         return replace(filled, std=std)
     return replace(filled, std=std, interval=Interval(lower, upper, interval, count))

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, check_unique
 from ..kernels.table import Array
-from ..observed import Mask
+from ..observed import LARGEST, SMALLEST, Mask
 from .features import encode, group_sums
 
 FIELDS = ("cell", "drug", "dose", "time")
@@ -344,6 +344,13 @@ def _check_labels(labels: Conditions, genes: NDArray[np.str_], fields: tuple[str
 
 
 def _check_values(values: Array, labels: Conditions, genes: NDArray[np.str_]) -> None:
+    peak = np.max(np.abs(values), initial=0.0, where=np.isfinite(values))
+    if not (peak == 0 or SMALLEST <= peak <= LARGEST):
+        raise InputError(
+            "profiles must be in another unit",
+            expected=f"a largest value of {SMALLEST:g} to {LARGEST:g}",
+            got=f"{peak:g}",
+        )
     for row, column in np.argwhere(np.isinf(values))[:1]:
         gene, condition = str(genes[column]), condition_name(labels[row])
         raise InputError(

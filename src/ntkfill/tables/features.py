@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, check_unique
 from ..kernels import DenseKernel
@@ -87,6 +88,7 @@ class Features:
     """The features of rows or columns, standardised, and the network that compares them."""
 
     network: Sequential
+    exponent: NDArray[np.intc]  # (k,): features are divided by two to this power first
     level: Array  # (k,)
     scale: Array  # (k,)
     vectors: Array  # (n, k + 1): of unit variance in all, with a constant appended
@@ -95,12 +97,14 @@ class Features:
     def of(cls, features: Array, network: Sequential, feature_scale: float = 1.0) -> Features:
         """Standardise features (n, k) and scale them relative to the constant; constant ones drop
         out."""
+        exponent = np.frexp(np.max(np.abs(features), axis=0, initial=0.0))[1]
+        features = np.ldexp(features, -exponent)  # their squares neither overflow nor vanish
         level, spread = features.mean(axis=0), features.std(axis=0)
-        varies = spread > 1e-12 * np.max(np.abs(features), axis=0)
+        varies = spread > 1e-12 * np.max(np.abs(features), axis=0, initial=0.0)
         count = max(1, int(varies.sum()))
         scale = np.where(varies, 1.0 / (np.where(varies, spread, 1.0) * np.sqrt(count)), 0.0)
         scale = feature_scale * scale
-        return cls(network, level, scale, _vectors(features, level, scale))
+        return cls(network, exponent, level, scale, _vectors(features, level, scale))
 
     def kernel(self, kind: Kind = "ntk") -> DenseKernel:
         """Between all of them."""
@@ -114,6 +118,7 @@ class Features:
                 expected=f"{len(self.level)} features",
                 got=str(features.shape[1]),
             )
+        features = np.ldexp(features, -self.exponent)
         return self.network.between(_vectors(features, self.level, self.scale), self.vectors)
 
 

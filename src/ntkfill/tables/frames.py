@@ -22,10 +22,8 @@ from sklearn.utils.validation import validate_data
 
 from ..errors import InputError, check_unique, warn
 from ..kernels.table import Array
-from ..observed import Mask, sentinel_of
+from ..observed import LARGEST, SMALLEST, Mask, sentinel_of
 
-# Squares of what is left must be finite.
-MAX_VALUE = 1e150
 # Dates are regressed as days since 1970, durations as days.
 DAY = 86_400_000_000  # microseconds
 # What arrays of objects may hold that NumPy would turn into a number, or not name.
@@ -62,14 +60,22 @@ def read(estimator: Any, table: Any, missing_values: Any, *, reset: bool) -> Arr
     values = values.astype(np.float64)
     countable = ~_uncountable(table, values.shape[1])
     values[np.isin(values, marks) & countable] = np.nan
-    for i, j in np.argwhere(np.abs(values) > MAX_VALUE)[:1]:
+    for i, j in np.argwhere(np.abs(values) > LARGEST)[:1]:
         rows = row_labels(table)
         what = "infinity" if np.isinf(values[i, j]) else "too large a number"
         raise InputError(
             f"the table holds {what}",
-            expected=f"numbers up to {MAX_VALUE:g}, and NaN where missing",
+            expected=f"numbers up to {LARGEST:g}, and NaN where missing",
             got=f"{values[i, j]:g} in row {i if rows is None else rows[i]}, "
             f"column {j if labels is None else labels[j]}",
+        )
+    peaks = np.max(np.abs(values), axis=0, initial=0.0, where=~np.isnan(values))
+    for j in np.flatnonzero((peaks > 0) & (peaks < SMALLEST))[:1] if reset else ():
+        raise InputError(
+            f"column {j if labels is None else labels[j]} holds nothing but tiny numbers",
+            expected=f"some of {SMALLEST:g} and more",
+            got=f"at most {peaks[j]:g}",
+            hint="a smaller unit",
         )
     if reset:
         _warn_of_sentinels(np.where(countable, values, np.nan), labels)

@@ -17,6 +17,7 @@ from ..errors import ConvergenceWarning, InputError, warn
 from ..explanation import Explanation
 from ..kernels.table import Array
 from ..nn import Sequential
+from ..observed import check_finite
 from ..result import Filled
 from ..selection import Choice
 from ..uncertainty import Uncertainty
@@ -282,6 +283,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
         whole_rows = self.row_features is not None
         std, bounds = uncertainties(completed, table, uncertainty, interval, whole_rows=whole_rows)
+        check_finite("the standard deviation", std)
         # A column without any entry, filled with zeros: as far off as entries of the table are.
         far = float(np.sqrt(np.nanmean(np.square(table)))) if some else np.inf
         if bounds is not None:
@@ -311,7 +313,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         filled, message = self.model_.transform(values[:, self._used], features)
         if message:
             warn(message, ConvergenceWarning)
-        seen = self._seen(values)
+        seen = self._seen(values, features)
         filled[seen >= 0] = self.model_.filled[seen[seen >= 0]]
         return self._write(X, values, filled)
 
@@ -354,12 +356,12 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             if not self._used[j]:
                 raise InputError(f"nothing is known of the column {column!r}")
             place = int(np.searchsorted(used, j))
+            features = None if X is None else self._features_of(X, values, row_features)
             if X is None:
                 entry = self.model_.entry(i, place)
-            elif (seen := self._seen(values[[i]])[0]) >= 0:
+            elif (seen := self._seen(values, features)[i]) >= 0:
                 entry, values = self.model_.entry(seen, place), self._values
             else:
-                features = self._features_of(X, values, row_features)
                 entry = self.model_.entry(i, place, values[:, used], features)
                 values = values if isinstance(self.model_, Columns) else self._values
         return explanation(entry, values, used, i, j)
@@ -474,18 +476,22 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         same = np.array_equal(values, self._values, equal_nan=True)
         return of_new_rows(given, self.row_features, table, len(values), same)
 
-    def _seen(self, values: Array) -> NDArray[np.intp]:
-        """Where rows are in the table that was fitted, -1 where they are not; only without
-        features. They are filled as they were, up to what rounds of regressions leave open."""
-        places: dict[bytes, int] = {}
-        if self.row_features is None and self.column_features is None:
-            places = {row.tobytes(): k for k, row in enumerate(self._values)}
-        return np.array([places.get(row.tobytes(), -1) for row in values], dtype=np.intp)
+    def _seen(self, values: Array, features: Array | None) -> NDArray[np.intp]:
+        """Where rows, with their features, are in the table that was fitted, -1 where they are not:
+        those are filled as they were."""
+
+        def keys(values: Array, features: Array | None) -> list[bytes]:
+            whole = values if features is None else np.hstack([values, features])
+            return [row.tobytes() for row in np.ascontiguousarray(whole)]
+
+        places = {key: k for k, key in enumerate(keys(self._values, self._sides[0]))}
+        return np.array([places.get(key, -1) for key in keys(values, features)], dtype=np.intp)
 
     def _write(self, table: Any, values: Array, found: Array | None) -> Any:
         """Known entries as they were, the others as they were found, in the form of the input."""
         filled, missing = np.tile(self._empty, (len(values), 1)), np.isnan(values)
         if found is not None:
+            check_finite("the fill", found)
             filled[:, self._used] = np.clip(found, *self._bounds[:, self._used])
         filled = np.where(missing, filled, values)
         more = self.indicator_.transform(values).astype(float) if self.add_indicator else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -34,8 +35,9 @@ HELD_OUT = 0.1
 # A pattern selects its ridge by its own entries and as many as this of all patterns' together: few
 # entries alone select badly.
 SHRINKAGE = 100
-# For Kronecker kernels: on at most so many rows and columns.
-SAMPLE = 300
+# For Kronecker kernels: on at most so many rows and columns. Of so FEW entries each is left out in
+# closed form; of more, tenths are held out until there are ENOUGH errors.
+SAMPLE, FEW, ENOUGH = 300, 300, 2000
 MAX_STEPS = 2000
 PRODUCT_RIDGES = tuple(float(10.0**k) for k in np.arange(-4.0, 1.5, 0.5))
 NUGGETS = (0.0, 0.03, 0.1, 0.3, 1.0)
@@ -146,40 +148,42 @@ Trial = tuple[float, float, float]
 def select_nuggets(y: Array, kernel: Kronecker, known: Mask, random_state: int) -> Trial:
     """The nuggets and the ridge (absolute) of a Kronecker kernel: one after the other, twice.
 
-    By leaving entries out where whole rows by whole columns are known, otherwise by holding some
-    out; `y` (n, m) is centred and zero where missing.
+    By leaving entries out in closed form where few are known, or whole rows by whole columns;
+    otherwise in folds. `y` (n, m) is centred and zero where missing.
     """
     rng = np.random.default_rng(random_state)
     kept = [np.sort(rng.permutation(side)[:SAMPLE]) for side in known.shape]
     masks = [np.isin(np.arange(side), at) for side, at in zip(known.shape, kept, strict=True)]
     if known[np.ix_(*masks)].any():
         y, known, kernel = y[np.ix_(*masks)], known[np.ix_(*masks)], kernel.restricted(*masks)
-    inner = np.ix_(known.any(axis=1), known.any(axis=0))
-    whole, train = bool(known[inner].all()), known
-    held_out = hold_out(known, HELD_OUT, rng)
-    if not held_out.any():
-        held_out = known
-    elif not whole:
-        train = known & ~held_out
-    # All trials share the eigenvectors of the rows and columns that are trained on.
-    rows, columns = (np.asarray(train.any(axis=axis)) for axis in (1, 0))
-    trained, inside = np.ix_(rows, columns), kernel.restricted(rows, columns)
+    rows, columns = (np.asarray(known.any(axis=axis)) for axis in (1, 0))
+    inner = np.ix_(rows, columns)
+    y, known, kernel = y[inner], known[inner], kernel.restricted(rows, columns)
+    places = np.flatnonzero(known)
+    tenth = math.ceil(HELD_OUT * len(places))
+    number = min(math.ceil(ENOUGH / tenth), int(1 / HELD_OUT))
+    folds = rng.choice(places, min(number * tenth, len(places)), replace=False)
     scores: dict[Trial, float] = {}
 
     def score(trial: Trial) -> None:
-        product = replace(inside, nuggets=trial[:2])
-        if whole:
-            errors = kronecker_left_out(product, y[inner], trial[2])
+        product = replace(kernel, nuggets=trial[:2])
+        if known.all():
+            errors = kronecker_left_out(product, y, trial[2])
+        elif len(places) <= FEW:
+            block = product.block(places, places)
+            inverse = np.linalg.inv(block + trial[2] * np.eye(len(places)))
+            errors = inverse @ y[known] / np.diagonal(inverse)
         else:
-            relative = trial[2] / float(product.diagonal().mean())
-            solver = CG(relative, rtol=1e-2, max_steps=MAX_STEPS, dtype=np.float64)
-            factor = solver.factor(product, train[trained].ravel())
-            spread = np.zeros(known.shape)
-            spread[train] = factor.solve(y[train][:, None]).coefficients[:, 0]
-            errors = (replace(kernel, nuggets=trial[:2]).matvec(spread) - y)[held_out]
+            solver = CG(trial[2] / float(product.diagonal().mean()), 1e-2, MAX_STEPS, np.float64)
+            parts = [
+                _held_out_errors(y, product, known, fold, solver)
+                for fold in np.array_split(folds, number)
+            ]
+            errors = np.concatenate(parts)
         scores[trial] = float(np.mean(np.square(errors)))
 
-    parallel_for(lambda side: side.eigen and None, (inside.left, inside.right))
+    # All trials share the eigenvectors.
+    parallel_for(lambda side: side.eigen and None, (kernel.left, kernel.right))
     best: Trial = (0.1, 0.1, 10**-1.0)
     for _, place in itertools.product(range(2), (2, 0, 1)):
         near = [ridge for ridge in PRODUCT_RIDGES if 0.03 < ridge / best[2] < 30]
@@ -189,3 +193,18 @@ def select_nuggets(y: Array, kernel: Kronecker, known: Mask, random_state: int) 
         parallel_for(score, dict.fromkeys(trial for trial in trials if trial not in scores))
         best = min(trials, key=scores.__getitem__)
     return best
+
+
+def _held_out_errors(
+    y: Array, kernel: Kronecker, known: Mask, places: NDArray[np.intp], solver: CG
+) -> Array:
+    """The errors of entries that are held out; not of those without which a row or a column would
+    be empty."""
+    train = known.copy()
+    train.flat[places] = False
+    kept = np.logical_and.outer(train.any(axis=1), train.any(axis=0))
+    train |= known & ~kept
+    coefficients = np.zeros(known.shape)
+    factor = solver.factor(kernel, train.ravel())
+    coefficients[train] = factor.solve(y[train][:, None]).coefficients[:, 0]
+    return np.asarray((kernel.matvec(coefficients) - y)[known & ~train])
