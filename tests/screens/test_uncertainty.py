@@ -14,7 +14,7 @@ def test_the_scales_of_the_errors_are_recovered(noise):
     model = fit_error_model(CellMean(), known)
     # Errors of the mean of a few others, on top of the noise.
     predicted = CellMean().predict(known, screen.labels)
-    std = model.scales(scale_features(known, screen.labels, predicted))
+    _, std = model.scales(scale_features(known, screen.labels, predicted), screen.labels)
     new = ~screen.measured
     assert np.sqrt(np.mean(((predicted - truth) / std)[new] ** 2)) == pytest.approx(1.0, rel=0.12)
     assert np.std(np.log(std / scale)) < 0.3
@@ -72,7 +72,7 @@ def test_profiles_given_some_genes_are_those_of_a_dense_gaussian():
     made = simulate(cells=5, drugs=8, genes=12)
     model = fit_error_model(CellMean(), made.screen.known)
     errors = model.hidden.profiles - model.predicted
-    errors /= model.scales(model.features)
+    errors /= model.scales(model.features, model.hidden.labels)[0]
     covariance, shrinkage = ledoit_wolf(errors, assume_centered=True)
     assert shrinkage > 1e-3
     scale, predicted = random.uniform(1, 2, size=(2, 12)), random.normal(size=(2, 12))

@@ -137,11 +137,11 @@ def complete(
         if not (return_std or interval or partly[at].any()):
             continue
         errors = error_model(method, known, kind, (uncertainty or Uncertainty()).random_state)
-        std[at] = errors.scales(scale_features(known, labels[at], profiles[at]))
+        features = scale_features(known, labels[at], profiles[at])
+        own, std[at] = errors.scales(features, labels[at])
         bounds = None
         if interval is not None:
-            scale = errors.scales(errors.features)
-            bounds = Bounds.calibrate(errors.predicted, errors.hidden.profiles, scale, interval)
+            bounds = Bounds.calibrate(errors.predicted, errors.hidden.profiles, own, interval)
             covers += errors.covers(interval)
             count += errors.predicted.size
         also = at & partly

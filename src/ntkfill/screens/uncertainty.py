@@ -129,22 +129,45 @@ class ErrorModel:
         counts = [len(set(labels[of].tolist())) for of in NOVELTIES[self.kind]]
         return min(counts, default=len(self.hidden))
 
-    def scales(self, features: Array, rows: Array | slice = slice(None)) -> Array:
-        """Standard deviations (n, genes) for features (n, k), fitted to some hidden conditions."""
+    def scales(
+        self, features: Array, conditions: Conditions, rows: Array | slice = slice(None)
+    ) -> tuple[Array, Array]:
+        """Standard deviations of the errors of some hidden conditions, and of other conditions.
+
+        A ridge regression of log mean squares on features and, where they are not new, on drug and
+        context. For a hidden condition it is the leave-one-out prediction, so that its own error
+        does not enter its scale; features are clipped to what was hidden.
+        """
         squares = np.square(self.hidden.profiles[rows] - self.predicted[rows])
         logs = np.log(np.maximum(squares.mean(axis=1), np.finfo(float).tiny))
         mean, deviation = self.features[rows].mean(axis=0), self.features[rows].std(axis=0)
         deviation = np.where(deviation > 1e-9, deviation, np.inf)
         z = (self.features[rows] - mean) / deviation
-        inverse = np.linalg.inv(z.T @ z + PENALTY * np.eye(z.shape[1]))
-        slope = inverse @ (z.T @ (logs - logs.mean()))
-        # No further than what was hidden.
         new = np.clip((features - mean) / deviation, z.min(axis=0), z.max(axis=0))
-        of_hidden, of_new = (np.exp(logs.mean() + of @ slope)[:, None] for of in (z, new))
+        penalty = np.full(z.shape[1], PENALTY)
+        new_to, labels = NOVELTIES[self.kind], self.hidden.labels[rows]
+        sides = []
+        if "drug" not in new_to:
+            sides.append((labels[:, 1], conditions[:, 1]))
+        if not {"cell", "context"} & set(new_to):
+            sides.append((contexts(labels), contexts(conditions)))
+        for here, there in sides:
+            code, at, count = encode(here.tolist(), there.tolist())
+            member = np.vstack([np.eye(count), np.zeros(count)])
+            z, new = np.hstack([z, member[code]]), np.hstack([new, member[at]])
+            penalty = np.append(penalty, np.full(count, PRIOR_COUNT))
+        solved = np.linalg.solve(z.T @ z + np.diag(penalty), z.T)  # (k, hidden)
+        centred = logs - logs.mean()
+        slope = solved @ centred
+        leverage = np.einsum("ij,ji->i", z, solved)
+        left_out = centred - (centred - z @ slope) / np.maximum(1 - leverage, 0.05)
+        of_hidden, of_new = (np.exp(logs.mean() + of)[:, None] for of in (left_out, new @ slope))
         ratio = squares / of_hidden
-        gene = ratio.sum(axis=0) + PRIOR_COUNT * ratio.mean()
-        gene /= len(squares) + PRIOR_COUNT
-        return np.sqrt(np.maximum(of_new * gene, np.finfo(float).tiny))
+        gene = (ratio.sum(axis=0) + PRIOR_COUNT * ratio.mean()) / (len(squares) + PRIOR_COUNT)
+        own, other = (
+            np.sqrt(np.maximum(of * gene, np.finfo(float).tiny)) for of in (of_hidden, of_new)
+        )
+        return own, other
 
     def covers(self, level: float) -> list[Cover]:
         """How many values intervals hold that were calibrated on the other half of the folds."""
@@ -153,9 +176,9 @@ class ErrorModel:
             return []
         held = np.empty(truth.shape, dtype=bool)
         for fit, rest in ((half, ~half), (~half, half)):
-            scale = self.scales(self.features, fit)
-            bounds = Bounds.calibrate(self.predicted[fit], truth[fit], scale[fit], level)
-            lower, upper = bounds.around(self.predicted[rest], scale[rest])
+            own, other = self.scales(self.features[rest], self.hidden.labels[rest], fit)
+            bounds = Bounds.calibrate(self.predicted[fit], truth[fit], own, level)
+            lower, upper = bounds.around(self.predicted[rest], other)
             held[rest] = (lower <= truth[rest]) & (truth[rest] <= upper)
         sparse = self.features[:, COUNT_IN_CONTEXT] <= np.log1p(SPARSE)
         strength = np.square(self.predicted).mean(axis=1)
@@ -184,7 +207,8 @@ class ErrorModel:
         """
         from sklearn.covariance import ledoit_wolf_shrinkage
 
-        errors = (self.hidden.profiles - self.predicted) / self.scales(self.features)
+        own, _ = self.scales(self.features, self.hidden.labels)
+        errors = (self.hidden.profiles - self.predicted) / own
         shrinkage = max(float(ledoit_wolf_shrinkage(errors, assume_centered=True)), 1e-3)
         factor = np.sqrt((1 - shrinkage) / len(errors)) * errors.T  # (genes, hidden)
         noise = shrinkage * float(np.square(errors).mean())
