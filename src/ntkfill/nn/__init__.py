@@ -1,5 +1,7 @@
 """Infinitely wide networks: layers, and the kernels they become."""
 
+from typing import TYPE_CHECKING, Any
+
 from .activations import GELU, Abs, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
 from .architectures import fully_connected, hourglass
 from .branches import Branches, Residual
@@ -16,6 +18,9 @@ from .resampling import (
     GlobalAveragePool,
     Upsample,
 )
+
+if TYPE_CHECKING:
+    from .scikit import as_kernel
 
 __all__ = [
     "GELU",
@@ -44,8 +49,18 @@ __all__ = [
     "Sin",
     "TwoSlope",
     "Upsample",
+    "as_kernel",
     "fully_connected",
     "hourglass",
     "parse",
     "parse_prior",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`as_kernel`, imported when it is asked for: scikit-learn takes a second."""
+    if name == "as_kernel":
+        from .scikit import as_kernel
+
+        return as_kernel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

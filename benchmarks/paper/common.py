@@ -1,0 +1,61 @@
+"""What the paper's experiments share: results that survive an interruption, and pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import harness
+
+PICTURES = harness.ROOT / "docs" / "images"
+
+
+def arguments(text: str) -> argparse.Namespace:
+    """The options of every experiment."""
+    parser = argparse.ArgumentParser(description=text)
+    parser.add_argument("--full", action="store_true", help="the size of the paper: hours")
+    parser.add_argument("--data", type=Path, default=harness.DATA.parent, help="folder of data")
+    parser.add_argument("--again", action="store_true", help="forget what is done")
+    return parser.parse_args()
+
+
+class Steps:
+    """Results of single steps, each written down when it ends; a second run goes on from there."""
+
+    def __init__(self, name: str, again: bool = False) -> None:
+        self.path = harness.ROOT / "build" / f"{name}.json"
+        self.path.parent.mkdir(exist_ok=True)
+        known = self.path.exists() and not again
+        self.done: dict[str, Any] = json.loads(self.path.read_text()) if known else {}
+
+    def run(self, key: str, step: Callable[[], Any]) -> Any:
+        if key not in self.done:
+            self.done[key] = step()
+            print(f"{key}: {self.done[key]}", flush=True)
+            partial = self.path.with_suffix(".partial")
+            partial.write_text(json.dumps(self.done))
+            partial.replace(self.path)
+        return self.done[key]
+
+
+def read(path: Path, side: int | None = None) -> np.ndarray:
+    """A picture as floats in [0, 1], reduced to at most this many pixels along its longer side."""
+    picture = Image.open(path).convert("RGB")
+    if side is not None and max(picture.size) > side:
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return np.asarray(picture) / 255
+
+
+def save(name: str, image: np.ndarray) -> None:
+    """A picture for the documentation."""
+    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    Image.fromarray(pixels).save(PICTURES / f"paper_{name}.jpg", quality=85)
