@@ -1,5 +1,6 @@
 """Infinitely wide networks: layers, and the kernels they become."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .activations import GELU, Abs, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
@@ -20,7 +21,9 @@ from .resampling import (
 )
 
 if TYPE_CHECKING:
+    from .pytorch import finite
     from .scikit import as_kernel
+    from .training import draw, tangent_kernel, train
 
 __all__ = [
     "GELU",
@@ -50,17 +53,26 @@ __all__ = [
     "TwoSlope",
     "Upsample",
     "as_kernel",
+    "draw",
+    "finite",
     "fully_connected",
     "hourglass",
     "parse",
     "parse_prior",
+    "tangent_kernel",
+    "train",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """`as_kernel`, imported when it is asked for: scikit-learn takes a second."""
-    if name == "as_kernel":
-        from .scikit import as_kernel
+# Imported when they are asked for: scikit-learn takes a second, and PyTorch is an extra.
+_LATER = {
+    "as_kernel": "scikit",
+    "finite": "pytorch",
+    **dict.fromkeys(("draw", "tangent_kernel", "train"), "training"),
+}
 
-        return as_kernel
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(f".{_LATER[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ from .networks import Sequential
 STEP = 1e-5
 
 
-class NetworkKernel(Kernel):  # type: ignore[misc]
+class NetworkKernel(Kernel):
     """The kernel of an infinitely wide network, as one of scikit-learn's; see `as_kernel`."""
 
     def __init__(
