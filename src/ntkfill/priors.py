@@ -163,6 +163,77 @@ class Features:
         return (flat.T @ flat)[first, at_second(every, axes)], axes
 
 
+@dataclass(frozen=True, repr=False, eq=False)
+class GraphLaplacian:
+    """Coordinates that are the nodes of a graph: the covariance is (L + shift)^-1.
+
+    With ``Sequential(Dense())`` as the network, a small shift and no ridge, what is filled in is
+    harmonic: each missing node is the weighted mean of its neighbours, the semi-supervised learning
+    of Zhu, Ghahramani and Lafferty, ICML 2003.
+
+    Parameters
+    ----------
+    weights : array of shape (n, n)
+        Of the edges: symmetric, at least 0.
+    shift : float
+        Relative to the mean degree; above 0. The smaller, the more nodes without known neighbours
+        follow the graph.
+
+    Raises
+    ------
+    InputError
+        If the weights are not symmetric, negative or not finite, or the shift is not above zero.
+
+    Examples
+    --------
+    >>> path = np.diag([1.0, 1.0], 1) + np.diag([1.0, 1.0], -1)
+    >>> covariance = GraphLaplacian(path, shift=1.0).table((3,), ndim=1)[0][:, 0]
+    >>> covariance.round(4)
+    array([0.5027, 0.4038, 0.5027])
+    """
+
+    weights: Array
+    shift: float = 1e-6
+    stationary: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        weights = np.array(self.weights, dtype=np.float64)
+        square = weights.ndim == 2 and weights.shape[0] == weights.shape[1]
+        if not square or not np.isfinite(weights).all() or np.min(weights, initial=0) < 0:
+            raise InputError(
+                "weights of a graph must be a square array of finite numbers >= 0",
+                got=f"shape {weights.shape}",
+            )
+        if not np.allclose(weights, weights.T):
+            hint = "(weights + weights.T) / 2"
+            raise InputError("weights of a graph must be symmetric", hint=hint)
+        weights.flags.writeable = False
+        object.__setattr__(self, "weights", weights)
+        shift = check_number("the shift of GraphLaplacian", self.shift, above=0)
+        object.__setattr__(self, "shift", shift)
+
+    def __repr__(self) -> str:
+        digest = hashlib.sha256(self.weights.tobytes()).hexdigest()[:16]
+        return f"GraphLaplacian(nodes={len(self.weights)}, shift={self.shift}, sha256={digest})"
+
+    def features(self) -> Array:
+        """A vector for each node, (n, n), whose inner products are the covariance; for tables."""
+        degrees = self.weights.sum(axis=1)
+        shift = self.shift * (degrees.mean() or 1.0)
+        values, vectors = np.linalg.eigh(np.diag(degrees) - self.weights)
+        return vectors / np.sqrt(np.maximum(values, 0.0) + shift)
+
+    def table(self, shape: tuple[int, ...] | None, ndim: int) -> tuple[Array, tuple[Axis, ...]]:
+        sides = _sides(shape)
+        if math.prod(sides) != len(self.weights):
+            raise InputError(
+                f"the graph must have a node for each of {math.prod(sides)} coordinates",
+                got=f"{len(self.weights)} nodes",
+                hint="boundary='wrap'",
+            )
+        return Features(self.features().T.reshape(-1, *sides)).table(sides, ndim)
+
+
 def _sides(shape: tuple[int, ...] | None) -> tuple[int, ...]:
     if shape is None:
         hint = "the shape of the image"
