@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         nn,
         plots,
         priors,
+        ratings,
         screens,
         selection,
         solvers,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .grids.inpainter import Info, Inpainter, inpaint
     from .io.cache import Cache
     from .observed import Observed
+    from .ratings import Recommender
     from .result import Filled
     from .tables import NTKImputer
     from .uncertainty import Uncertainty
@@ -52,6 +54,7 @@ __all__ = [
     "NTKImputer",
     "Observed",
     "PatternWarning",
+    "Recommender",
     "Uncertainty",
     "complete",
     "explanation",
@@ -61,6 +64,7 @@ __all__ = [
     "nn",
     "plots",
     "priors",
+    "ratings",
     "screens",
     "selection",
     "solvers",
@@ -84,6 +88,7 @@ _HOMES = {
     "NTKImputer": "tables",
     "Observed": "observed",
     "PatternWarning": "errors",
+    "Recommender": "ratings",
     "Uncertainty": "uncertainty",
     "complete": "completion",
     "inpaint": "grids.inpainter",

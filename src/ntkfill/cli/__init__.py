@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import InputError
-from . import app, demo, images, kernels, screens, tables
+from . import app, demo, images, kernels, ratings, screens, tables
 from .common import DONE, FAILED, INTERRUPTED, TERMINATED, Parser, print_error, print_message
 
 # Options that take numbers, which may be negative.
@@ -103,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     images.add_heatmap(commands.add_parser("heatmap", help="show what one filled pixel is made of"))
     demo.add(commands.add_parser("demo", help="damage a photo, fill it in, write the images"))
     tables.add(commands.add_parser("impute", help="fill the gaps of a table"))
+    ratings.add(commands.add_parser("rate", help="predict ratings, recommend items"))
     screens.add(commands.add_parser("screen", help="complete drug screens, rank drugs"))
     app.add(commands.add_parser("app", help="a page to fill images, tables and screens in"))
     kernels.add(commands.add_parser("kernel", help="kernels cached on disk: list, build, clear"))

@@ -1,0 +1,161 @@
+"""Ratings as people hold them, read into arrays: three arrays, a data frame, a sparse matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from ..errors import InputError, warn
+from ..kernels.table import Array
+
+# Names that columns of data frames have in other libraries, without their capitals.
+NAMES = {
+    "users": ("user", "users", "userid", "user_id", "uid", "u"),
+    "items": ("item", "items", "itemid", "item_id", "iid", "i", "movie", "movieid", "movie_id"),
+    "ratings": ("rating", "ratings", "r", "score", "value"),
+    "times": ("time", "times", "timestamp", "date", "t"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings:
+    """Ratings as arrays.
+
+    Parameters
+    ----------
+    users, items : list of n ids
+    values : float array of shape (n,)
+    times : float array of shape (n,), optional
+    weights : float array of shape (n,)
+    """
+
+    users: list[Hashable]
+    items: list[Hashable]
+    values: Array
+    times: Array | None
+    weights: Array
+
+    def part(self, kept: NDArray[np.bool_]) -> Ratings:
+        """Some of them."""
+        users, items = (
+            [name for name, keep in zip(names, kept, strict=True) if keep]
+            for names in (self.users, self.items)
+        )
+        times = None if self.times is None else self.times[kept]
+        return Ratings(users, items, self.values[kept], times, self.weights[kept])
+
+
+def read(
+    users: Any, items: Any = None, ratings: Any = None, times: Any = None, weights: Any = None
+) -> Ratings:
+    """Ratings in any of the forms that `Recommender.fit` takes.
+
+    >>> read(["a", "b"], ["x", "x"], [1, 5]).values
+    array([1., 5.])
+    """
+    if items is None and ratings is None:
+        if sparse.issparse(users):
+            table = users.tocoo()
+            users, items, ratings = table.row, table.col, table.data
+        elif hasattr(users, "columns"):
+            users, items, ratings, times = _columns(users, times)
+    if items is None or ratings is None:
+        raise InputError(
+            "ratings must be three arrays, a data frame of users, items and ratings, or a sparse "
+            "matrix of users by items",
+            got=type(users).__name__,
+        )
+    names = as_ids(users, "user"), as_ids(items, "item")
+    values = as_numbers(ratings, "ratings")
+    given = {"items": len(names[1]), "ratings": len(values)}
+    if times is not None:
+        times = as_times(times)
+        given["times"] = len(times)
+    weights = np.ones(len(values)) if weights is None else as_numbers(weights, "sample_weight")
+    given["sample_weight"] = len(weights)
+    check_lengths(len(names[0]), given)
+    if not len(values):
+        raise InputError("there are no ratings")
+    if not (weights > 0).all():
+        raise InputError("sample_weight must be > 0", hint="leave ratings of weight 0 out")
+    return merged(Ratings(*names, values, times, weights))
+
+
+def merged(ratings: Ratings) -> Ratings:
+    """The same with one rating, the mean, where a user rated an item several times; warns."""
+    first: dict[tuple[Hashable, Hashable], int] = {}
+    pairs = zip(ratings.users, ratings.items, strict=True)
+    group = np.array([first.setdefault(pair, len(first)) for pair in pairs])
+    repeated = len(group) - len(first)
+    if not repeated:
+        return ratings
+    warn(f"{repeated} ratings repeat a user and an item: the mean counts", UserWarning)
+    weights = np.bincount(group, ratings.weights)
+    mean = np.bincount(group, ratings.weights * ratings.values) / weights
+    last = np.zeros(len(first), np.intp)
+    last[group] = np.arange(len(group))  # the time is that of the last of them
+    times = None if ratings.times is None else ratings.times[last]
+    users, items = map(list, zip(*first, strict=True))
+    return Ratings(users, items, mean, times, weights)
+
+
+def as_ids(names: Any, what: str) -> list[Hashable]:
+    """Ids as a list of plain objects; one that cannot be hashed is refused."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise InputError(f"{what}s must be a sequence of ids", got=repr(names), hint=f"[{names!r}]")
+    found = names.tolist() if hasattr(names, "tolist") else list(names)
+    for name in found:
+        if not isinstance(name, Hashable) or name is None or name != name:
+            raise InputError(f"{what} ids must be hashable and not missing", got=repr(name))
+    return found
+
+
+def as_numbers(values: Any, what: str) -> Array:
+    """Finite numbers of shape (n,)."""
+    try:
+        found = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = np.full(1, np.nan)
+    if found.ndim != 1 or not np.isfinite(found).all():
+        raise InputError(f"{what} must be finite numbers, one per rating", hint="drop missing ones")
+    return found
+
+
+def as_times(times: Any) -> Array:
+    """Times as numbers (n,): seconds of dates, other numbers as they are."""
+    found = np.asarray(times)
+    if found.dtype.kind == "M":
+        if np.isnat(found).any():
+            raise InputError("times must not be missing", got="NaT")
+        return found.astype("datetime64[ms]").astype(np.int64) / 1e3
+    return as_numbers(times, "times")
+
+
+def check_lengths(count: int, given: dict[str, int]) -> None:
+    """As many of everything as there are users."""
+    for name, length in given.items():
+        if length != count:
+            raise InputError(f"as many {name} as users", expected=str(count), got=str(length))
+
+
+def _columns(frame: Any, times: Any) -> list[Any]:
+    """Users, items, ratings and times of a data frame: by their usual names, else in this order."""
+    names = [str(name).lower() for name in frame.columns]
+    places = [
+        next((j for j, name in enumerate(names) if name in usual), None) for usual in NAMES.values()
+    ]
+    if None in places[:3]:
+        if len(names) != 3:
+            raise InputError(
+                "a data frame of ratings needs columns user, item and rating",
+                got=", ".join(map(str, frame.columns)),
+                hint="frame[['user', 'item', 'rating']]",
+            )
+        places = [0, 1, 2, None]
+    found = [None if at is None else frame[frame.columns[at]].to_numpy() for at in places]
+    return [*found[:3], found[3] if times is None else times]

@@ -1,0 +1,110 @@
+"""Recommenders on disk: an .npz of plain arrays and one line of JSON, never a pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from ..errors import InputError
+from ..io.arrays import open_npz
+from ..io.files import CheckedFile, naming, replacing
+from ..kernels.table import Array
+from ..nn import Sequential
+from ..nn.parsing import parse
+from ..tables.features import Features
+from .covariance import ItemCovariance, Profile
+from .features import UserPrior
+from .models import RatingModel
+
+FORMAT = 1
+PROFILE = ("items", "residuals", "scales", "times", "coefficients")
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """What a fitted recommender is made of."""
+
+    options: dict[str, Any]
+    network: Sequential
+    users: list[Hashable]
+    items: list[Hashable]
+    range: tuple[float, float]
+    model: RatingModel
+    user_features: dict[Hashable, Array]
+    user_prior: UserPrior | None
+
+
+def write(path: Path, stored: Stored) -> None:
+    """Write it; `Recommender.save` says what is raised."""
+    for name in [*stored.users, *stored.items, *stored.user_features]:
+        if not isinstance(name, str | int | float | bool):
+            raise InputError(
+                "ids can be saved where they are strings or numbers", got=repr(name), hint="str(id)"
+            )
+    model = stored.model
+    covariance, profiles = model.covariance, model.profiles
+    text = {
+        "format": FORMAT,
+        "options": stored.options,
+        "network": repr(stored.network),
+        "users": stored.users,
+        "items": stored.items,
+        "range": stored.range,
+        "featured": list(stored.user_features),
+        "covariance": [covariance.noise, covariance.session, covariance.duration],
+        "model": [model.level, model.std_scale, model.held_out_rmse],
+    }
+    arrays: dict[str, Any] = {
+        "text": np.array(json.dumps(text)),
+        "means": model.means,
+        "covariance": covariance.values,
+        "lengths": np.array([len(profile.items) for profile in profiles]),
+    }
+    for name in PROFILE:
+        parts = [getattr(profile, name) for profile in profiles]
+        if parts[0] is not None:
+            arrays[name] = np.concatenate(parts)
+    if stored.user_prior is not None:
+        sides = stored.user_prior.features
+        arrays["user_features"] = np.stack(list(stored.user_features.values()))
+        arrays |= {"functions": stored.user_prior.functions, "vectors": sides.vectors}
+        arrays |= {"feature_level": sides.level, "feature_scale": sides.scale}
+    with replacing(path) as place, CheckedFile(place) as file:
+        np.savez(file, **arrays)
+
+
+def read(path: Path) -> Stored:
+    """Read it; `Recommender.load` says what is raised."""
+    with naming(path, "is not a saved recommender"), open_npz(path) as arrays:
+        text = json.loads(str(arrays["text"]))
+        if text["format"] != FORMAT:
+            raise InputError("another format", expected=str(FORMAT), got=repr(text["format"]))
+        options, network = dict(text["options"]), cast(Sequential, parse(str(text["network"])))
+        if isinstance(options["bounds"], list):
+            options["bounds"] = tuple(options["bounds"])
+        ends = np.cumsum(arrays["lengths"])[:-1]
+        columns = [
+            np.split(arrays[name], ends) if name in arrays else [None] * (len(ends) + 1)
+            for name in PROFILE
+        ]
+        profiles = [Profile(*parts) for parts in zip(*columns, strict=True)]
+        covariance = ItemCovariance(arrays["covariance"], *text["covariance"])
+        level, std_scale, rmse = text["model"]
+        model = RatingModel(level, arrays["means"], covariance, profiles, std_scale, rmse)
+        features: dict[Hashable, Array] = {}
+        prior = None
+        if "functions" in arrays:
+            level, scale = arrays["feature_level"], arrays["feature_scale"]
+            prior = UserPrior(
+                Features(network, level, scale, arrays["vectors"]), arrays["functions"]
+            )
+            features = dict(zip(text["featured"], arrays["user_features"], strict=True))
+        low, high = text["range"]
+        return Stored(
+            options, network, text["users"], text["items"], (low, high), model, features, prior
+        )
