@@ -1,6 +1,6 @@
 """Ratings: Recommender against the recommenders that people use, on MovieLens 100K.
 
-Five random folds of `numpy.random.default_rng(0)`. The options of peers and our defaults were chosen
+Five random folds of `numpy.random.default_rng(0)`. Options of peers and our defaults were chosen
 on 8,000 ratings held out of the training ratings of the first fold (`--tune`), which are training
 ratings of the other folds in part; nothing was chosen by test errors. Every run is kept in
 results/ratings_runs.json, so that a benchmark that was stopped goes on.

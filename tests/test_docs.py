@@ -8,7 +8,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-PUBLIC = ("ntkfill", *(f"ntkfill.{name}" for name in ("kernels", "nn", "ratings", "screens", "solvers")))
+PUBLIC = (
+    "ntkfill",
+    *(f"ntkfill.{name}" for name in ("kernels", "nn", "ratings", "screens", "solvers")),
+)
 PUBLIC = (*PUBLIC, "ntkfill.tables", "ntkfill.uncertainty")
 
 

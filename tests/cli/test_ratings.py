@@ -38,9 +38,7 @@ def folder(tmp_path, monkeypatch):
 
 def fitted():
     users, items, ratings, times = zip(*ROWS, strict=True)
-    return Recommender().fit(
-        users, items, np.array(ratings, float), times=np.array(times, float)
-    )
+    return Recommender().fit(users, items, np.array(ratings, float), times=np.array(times, float))
 
 
 def test_rows_without_a_rating_are_predicted(capsys):

@@ -41,7 +41,7 @@ def add(command: argparse.ArgumentParser) -> None:
     add("--item-features", type=Path, metavar="FILE", help=text)
     add("--user-features", type=Path, metavar="FILE", help="the same of the users")
     text = "clip predictions to these (default: the range of the ratings)"
-    add("--bounds", type=_bounds, default="data", metavar="LOW,HIGH", help=text)
+    add("--bounds", type=_bounds, metavar="LOW,HIGH", help=text)
     add("--std", action="store_true", help="also a column of standard deviations")
     add("--save", type=Path, metavar="MODEL", help="write the fitted recommender to this .npz")
     add_messages(command)
@@ -80,7 +80,7 @@ def rate(options: argparse.Namespace) -> int:
     model = Recommender(
         read_vectors(options.item_features),
         read_vectors(options.user_features),
-        bounds=options.bounds,
+        bounds=options.bounds or "data",
         progress=shows_progress(options),
     )
     when = None if times is None else times[known]

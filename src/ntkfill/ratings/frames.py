@@ -126,14 +126,19 @@ def as_numbers(values: Any, what: str) -> Array:
     return found
 
 
-def as_times(times: Any) -> Array:
-    """Times as numbers (n,): seconds of dates, other numbers as they are."""
+def as_times(times: Any, *, gaps: bool = False) -> Array:
+    """Times as numbers (n,): seconds of dates, other numbers as they are; NaN where there are gaps.
+
+    >>> as_times(np.array(["2000-01-01", "NaT"], "M8[s]"), gaps=True)
+    array([9.466848e+08,          nan])
+    """
     found = np.asarray(times)
     if found.dtype.kind == "M":
-        if np.isnat(found).any():
-            raise InputError("times must not be missing", got="NaT")
-        return found.astype("datetime64[ms]").astype(np.int64) / 1e3
-    return as_numbers(times, "times")
+        known = ~np.isnat(found)
+        found = np.where(known, found.astype("datetime64[ms]").astype(np.int64) / 1e3, np.nan)
+    elif gaps:
+        found = np.array(times, dtype=np.float64)
+    return found if gaps else as_numbers(found, "times")
 
 
 def check_lengths(count: int, given: dict[str, int]) -> None:

@@ -249,7 +249,8 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         ----------
         users, items : n hashable ids
         times : array of shape (n,), optional
-            When the ratings will be made; without them, long before or after all others.
+            When the ratings will be made; without them, and where one is NaN, long before or after
+            all others.
         return_std : bool
             Also return standard deviations of such ratings.
 
@@ -267,7 +268,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         check_lengths(
             len(users), {"items": len(items)} | ({} if times is None else {"times": len(times)})
         )
-        when = None if times is None else as_times(times)
+        when = None if times is None else as_times(times, gaps=True)
         values, variances = np.empty(len(users)), np.empty(len(users))
         codes = np.array([self._item_codes.get(name, -1) for name in items], np.intp)
         places: dict[Hashable, list[int]] = {}
@@ -361,7 +362,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         profile, code = self._profile(user), self._item_code(item)
         if not len(profile.items):
             raise InputError("there are no ratings of this user", got=repr(user), hint="fold_in")
-        at = None if time is None else as_times([time])
+        at = None if time is None else as_times([time], gaps=True)
         cross = self.covariance_.between(np.array([code]), at, profile).T
         weights = solve(cholesky(self.covariance_.system(profile)), cross)[:, 0].astype(np.float64)
         means = self._model.means[profile.items]
