@@ -32,12 +32,16 @@ from .stack import SINGLE, Fitted, Stack
 # Predictors are selected in so many rounds: later fills are made from the very values that are to
 # be predicted, whose errors when left out are then too small.
 SELECTED = 2
+# On so many rows at most, and fewer while fills are no more than means.
+SAMPLE, FIRST = 500, 200
 # Metrics are learned for each column of a table with at most so many; wider tables, whose columns
 # are many witnesses of the same, have the kernel of the network alone.
 LEARNED = 100
 # Columns that are predicted from the same fill, at once: at most so many, and at most an eighth of
 # all, because a column that sees what its neighbours just became is predicted better.
 BATCH = 8
+# How often a draw goes through the columns.
+SWEEPS = 5
 # A ridge below this one is lost in rounding.
 ROUNDING = 1e-10
 # Factors are kept up to this many bytes, and made again on demand beyond it.
@@ -53,11 +57,13 @@ class Target:
     known: Mask  # (n,)
     stack: Stack | None = None
 
-    def selected(self, fill: Vectors, network: Sequential, options: TableOptions) -> Target:
+    def selected(
+        self, fill: Vectors, network: Sequential, options: TableOptions, sample: int = SAMPLE
+    ) -> Target:
         """With the predictors that a fill (n, m) selects."""
         ridges = RIDGES if options.ridge == "loo" else (max(float(options.ridge), ROUNDING),)
         learn = fill.mean.shape[1] <= LEARNED
-        stack = Stack.select(*self._training(fill), network, ridges, learn=learn)
+        stack = Stack.select(*self._training(fill), network, ridges, sample=sample, learn=learn)
         return replace(self, stack=stack)
 
     def fit(self, fill: Vectors, *, single: bool = False) -> Fitted:
@@ -105,16 +111,14 @@ class Chained:
             n_iter, last, before = n_iter + 1, change, fill
             for some in _batches(gappy):
 
-                def fitted(
-                    k: int, fill: Vectors = fill, select: bool = n_iter <= SELECTED
-                ) -> Fitted:
-                    if select:
-                        targets[k] = targets[k].selected(fill, network, options)
+                def fitted(k: int, fill: Vectors = fill, n_iter: int = n_iter) -> Fitted:
+                    if n_iter <= SELECTED:
+                        sample = SAMPLE if n_iter > 1 else FIRST
+                        targets[k] = targets[k].selected(fill, network, options, sample)
                     return targets[k].fit(fill, single=True)
 
                 fill = _predicted(some, targets, fitted, fill, known, bounds)
-            if n_iter > SELECTED + 1:  # guesses that take turns settle between them
-                fill = Vectors((before.mean + fill.mean) / 2, (before.variance + fill.variance) / 2)
+            fill = _damped(before, fill, n_iter)
             change = _changed(before, fill, known)
             if n_iter > SELECTED + 1 and change > last:  # it will not settle
                 fill, change = before, last
@@ -137,6 +141,28 @@ class Chained:
     def std(self) -> Array:
         """Of every filled entry (n, m), zero where known."""
         return np.sqrt(self.last.variance) * self.scale
+
+    def draw(self, factor: Array, rng: np.random.Generator) -> Array:
+        """The table (n, m) with every gap drawn from its distribution given all other entries,
+        column after column: a Gibbs sampler of regressions that stay as they are (van Buuren
+        2018, Flexible Imputation of Missing Data, section 4.5). Standard deviations are those of
+        the predictions times a factor (m,)."""
+        gaps, columns = ~self.known, np.arange(len(self.level))
+
+        def noisy(fill: Vectors, here: Mask, mean: Array) -> Vectors:
+            noise = rng.standard_normal(mean.shape) * factor * np.sqrt(fill.variance)
+            drawn = np.clip(fill.mean + noise, *self.bounds)
+            return Vectors(np.where(here, drawn, mean), np.zeros(mean.shape))
+
+        drawn = noisy(self.last, gaps, self.last.mean)
+        for _ in range(SWEEPS):
+            for some in _batches(self._needed(self.known)):
+                fill = _predicted(
+                    some, self.targets, self._fitted, drawn, self.known, self.bounds
+                )
+                these = np.concatenate([self.targets[k].columns for k in some])
+                drawn = noisy(fill, gaps & np.isin(columns, these), drawn.mean)
+        return drawn.mean * self.scale + self.level
 
     @property
     def message(self) -> str:
@@ -184,8 +210,7 @@ class Chained:
             now = before
             for some in _batches(self._needed(here)):
                 now = _predicted(some, self.targets, self._fitted, now, here, self.bounds)
-            if n_iter > SELECTED + 1:
-                now = _halfway(before, now)
+            now = _damped(before, now, n_iter)
             change[moving] = np.mean(np.square(now.mean - before.mean), axis=1, where=~here)
             fill.mean[moving], fill.variance[moving] = now.mean, now.variance
         return fill, float(change.max(initial=0.0))
@@ -277,8 +302,14 @@ def _batches(items: list[int]) -> Iterator[list[int]]:
         yield items[start : start + size]
 
 
-def _halfway(before: Vectors, after: Vectors) -> Vectors:
-    return Vectors((before.mean + after.mean) / 2, (before.variance + after.variance) / 2)
+def _damped(before: Vectors, after: Vectors, n_iter: int) -> Vectors:
+    """The mean of the rounds since the last but one that selected: guesses that take turns settle
+    between them."""
+    step = 1.0 / max(1, n_iter - SELECTED)
+    return Vectors(
+        before.mean + step * (after.mean - before.mean),
+        before.variance + step * (after.variance - before.variance),
+    )
 
 
 def _changed(before: Vectors, after: Vectors, known: Mask) -> float:

@@ -20,10 +20,8 @@ from ..selection import convex
 from ..solvers import linalg
 from ..solvers.spectral import Spectrum, mean_diagonal
 
-# Selection takes so many rows at most.
-SAMPLE = 500
 # Lengths of Laplace kernels over the median distance, and how often the metric is learned.
-LENGTHS = (1.0, 3.0, 10.0)
+LENGTHS = (0.7, 3.0)
 LEARNED = 2
 # Distances are along each feature for up to so many, which cost a pass each; along all at once for
 # more.
@@ -61,13 +59,14 @@ class Stack:
         network: Sequential,
         ridges: tuple[float, ...],
         *,
+        sample: int,
         learn: bool,
     ) -> Stack:
-        """The predictors and weights with the smallest error of values left out."""
-        n = len(y)
-        sample = np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.intp)
-        vectors, y = vectors[sample], y[sample] - y[sample].mean(axis=0)
-        n = len(y)
+        """The predictors and weights with the smallest error of values left out, of so many rows at
+        most."""
+        n = min(len(y), sample)
+        rows = np.linspace(0, len(y) - 1, n).astype(np.intp)
+        vectors, y = vectors[rows], y[rows] - y[rows].mean(axis=0)
         candidates: list[Predictor | None] = [None]  # the mean
         errors = [y * (n / max(n - 1, 1))]
 
