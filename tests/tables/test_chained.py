@@ -119,7 +119,7 @@ def test_a_stack_is_kernel_ridge_regression_written_out():
             if isinstance(predictor.kernel, NetworkKernel):
                 gram = x @ x.T + np.diag(v.sum(axis=1)) + 1
                 root = np.linalg.cholesky(gram + 1e-9 * np.eye(len(gram)))
-                kernel = NET.between(root)
+                kernel = predictor.kernel.network.between(root)
             else:
                 metric, p = predictor.kernel.metric, predictor.kernel.p
                 distance = np.power(np.power(metric * squares, p / 2).sum(axis=2), 1 / p)
@@ -163,7 +163,8 @@ def test_wide_tables_take_columns_with_the_same_gaps_together(monkeypatch):
 
 
 def test_selection_takes_some_rows_evenly_and_the_fit_all(monkeypatch):
-    monkeypatch.setattr(stack, "SAMPLE", 10)
+    monkeypatch.setattr(chained, "SAMPLE", 10)
+    monkeypatch.setattr(chained, "FIRST", 10)
     table = low_rank()
     values, missing = holed(table)
     sizes, tried = [], stack.Spectrum.of
@@ -178,6 +179,36 @@ def test_selection_takes_some_rows_evenly_and_the_fit_all(monkeypatch):
     assert set(sizes) == {10}
     for k, fitted in imputer.model_.kept.items():
         assert len(fitted.vectors) == (~missing[:, imputer.model_.targets[k].columns[0]]).sum()
+
+
+def test_columns_that_are_sums_of_others_are_regressed_linearly():
+    """Without a linear candidate, or with no ridge below 1e-4, the error is several percent."""
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 5))
+    values, missing = holed(table, share=0.05)
+    filled = NTKImputer().fit_transform(values)
+    alone = missing & (missing.sum(axis=1) == 1)[:, None]
+    inside = (np.nanmin(values, axis=0) < table) & (table < np.nanmax(values, axis=0))
+    assert np.sqrt(np.mean((filled - table)[alone & inside] ** 2)) < 0.01 * table.std()
+
+
+def test_draws_scatter_as_what_they_stand_for():
+    """Fills are too regular: their variance, and the correlation of columns, are not those of the
+    table. Those of draws are."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=400)
+    table = np.c_[x + rng.normal(size=400), x + rng.normal(size=400)]
+    missing = np.c_[rng.random(400) < 0.5, np.zeros(400, bool)]
+    model = NTKImputer().fit(np.where(missing, np.nan, table)).model_
+    drawn = model.draw(np.ones(2), np.random.default_rng(1))
+    np.testing.assert_array_equal(model.draw(np.ones(2), np.random.default_rng(1)), drawn)
+    assert (np.abs(drawn - table)[~missing] < 1e-12).all()
+    rows = missing[:, 0]
+    assert model.filled[rows, 0].std() < 0.8 * table[:, 0].std()
+    assert drawn[rows, 0].std() == pytest.approx(table[:, 0].std(), rel=0.15)
+    correlation = [np.corrcoef(each[rows].T)[0, 1] for each in (model.filled, drawn, table)]
+    assert correlation[0] > 0.9
+    assert correlation[1] == pytest.approx(correlation[2], abs=0.15)
 
 
 @pytest.mark.parametrize("unit", [1e-100, 1e100])

@@ -157,9 +157,7 @@ class Chained:
         drawn = noisy(self.last, gaps, self.last.mean)
         for _ in range(SWEEPS):
             for some in _batches(self._needed(self.known)):
-                fill = _predicted(
-                    some, self.targets, self._fitted, drawn, self.known, self.bounds
-                )
+                fill = _predicted(some, self.targets, self._fitted, drawn, self.known, self.bounds)
                 these = np.concatenate([self.targets[k].columns for k in some])
                 drawn = noisy(fill, gaps & np.isin(columns, these), drawn.mean)
         return drawn.mean * self.scale + self.level

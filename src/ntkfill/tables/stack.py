@@ -14,12 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..kernels.table import Array
-from ..nn import Sequential
+from ..nn import Dense, Sequential
 from ..nn.uncertain import LaplaceKernel, NetworkKernel, Vectors
 from ..selection import convex
 from ..solvers import linalg
 from ..solvers.spectral import Spectrum, mean_diagonal
 
+# A linear regression, for columns that are sums of others: its ridge may be as good as none.
+LINEAR = NetworkKernel(Sequential(Dense()))
+COLLINEAR = tuple(float(10.0**k) for k in np.arange(-10.0, -4.0))
 # Lengths of Laplace kernels over the median distance, and how often the metric is learned.
 LENGTHS = (0.7, 3.0)
 LEARNED = 2
@@ -70,7 +73,9 @@ class Stack:
         candidates: list[Predictor | None] = [None]  # the mean
         errors = [y * (n / max(n - 1, 1))]
 
-        def attempt(kernel: NetworkKernel | LaplaceKernel, block: Array) -> tuple[float, Array]:
+        def attempt(
+            kernel: NetworkKernel | LaplaceKernel, block: Array, ridges: tuple[float, ...] = ridges
+        ) -> tuple[float, Array]:
             spectrum = Spectrum.of(block)
             ridge = spectrum.choose(y, ridges)
             coefficients, left_out = spectrum.solve(y, ridge)
@@ -80,6 +85,8 @@ class Stack:
 
         network_kernel = NetworkKernel(network)
         attempt(network_kernel, network_kernel(vectors))
+        if learn:
+            attempt(LINEAR, LINEAR(vectors), COLLINEAR + ridges if len(ridges) > 1 else ridges)
         metric, least = np.ones(vectors.mean.shape[1]), np.inf
         p = 1 if len(metric) <= EACH else 2
         for _ in range(1 + LEARNED if learn and len(metric) else 0):
