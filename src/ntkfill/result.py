@@ -24,9 +24,12 @@ class Filled(Generic[InfoType]):
         Standard deviations, 0 where known; None unless asked for.
     interval : Interval, optional
         Calibrated bounds of the form of the values; None unless a level was asked for.
+    draws : tuple of arrays or data frames, optional
+        Tables whose gaps are drawn at random, for multiple imputation; None unless asked for.
     """
 
     values: Any
     info: InfoType
     std: Any = None
     interval: Interval | None = None
+    draws: tuple[Any, ...] | None = None

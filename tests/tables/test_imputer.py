@@ -317,7 +317,7 @@ def test_bad_input_is_named():
             NTKImputer(max_iter=sweeps).fit(HOLED)
     with pytest.raises(InputError, match="tol must be"):
         NTKImputer(tol=-1).fit(HOLED)
-    with pytest.raises(InputError, match="must have Dense layers"):
+    with pytest.raises(InputError, match="layers that need a grid"):
         NTKImputer(network=Sequential(Conv(3))).fit(HOLED)
     pandas = pytest.importorskip("pandas")
     with pytest.raises(InputError, match="two columns are called 'a'"):
@@ -335,3 +335,34 @@ def test_frames_are_not_needed():
         "ntkfill.NTKImputer().fit_transform(np.array([[1., 2.], [2., np.nan], [3., 5.]]))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_draws_are_tables_of_the_same_form_with_known_entries_as_they_were():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=80)
+    values = np.c_[x, x + 0.5 * rng.normal(size=80), rng.poisson(np.exp(x))]
+    values[::3, 1] = values[::4, 2] = np.nan
+    table = pandas.DataFrame(values, columns=list("abc")).astype({"c": "Int64"})
+    done = NTKImputer(bounds={"c": (0, None)}).impute(table, draws=3)
+    assert len(done.draws) == 3
+    for drawn in done.draws:
+        assert drawn.dtypes.equals(table.dtypes)
+        assert not drawn.isna().any(axis=None)
+        pandas.testing.assert_frame_equal(drawn.where(table.notna()), table)
+    one, two = (drawn["b"].to_numpy()[::3] for drawn in done.draws[:2])
+    assert (one != two).all()
+    spread = np.std([drawn["b"].to_numpy() for drawn in done.draws], axis=0)
+    assert spread[1::3].max() < 1e-12
+    ratio = np.sqrt(np.mean((one - two) ** 2) / 2) / done.std["b"].to_numpy()[::3].mean()
+    assert 0.6 < ratio < 1.4
+    again = NTKImputer(bounds={"c": (0, None)}).impute(table, draws=1).draws[0]
+    pandas.testing.assert_frame_equal(again, done.draws[0])
+    assert NTKImputer().impute(values).draws is None
+
+
+def test_draws_need_a_table_without_features():
+    with pytest.raises(InputError, match="draws are of tables without features"):
+        NTKImputer(row_features=np.eye(4)).impute([[1.0], [2.0], [np.nan], [4.0]], draws=2)
+    with pytest.raises(InputError, match="draws must be an integer"):
+        NTKImputer().impute([[1.0, 2.0], [np.nan, 1.0]], draws=-1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.random import default_rng
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -13,7 +14,7 @@ from sklearn.impute import MissingIndicator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from ..errors import ConvergenceWarning, InputError, warn
+from ..errors import ConvergenceWarning, InputError, check_integer, warn
 from ..explanation import Explanation
 from ..kernels.table import Array
 from ..nn import Sequential
@@ -22,6 +23,7 @@ from ..result import Filled
 from ..selection import Choice
 from ..uncertainty import Uncertainty
 from ..uncertainty.intervals import check_level
+from .chained import Chained
 from .explain import explanation
 from .features import of_new_rows, read_features
 from .frames import (
@@ -217,6 +219,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         *,
         return_std: bool = False,
         interval: float | None = None,
+        draws: int = 0,
         uncertainty: Uncertainty | None = None,
     ) -> Filled[Info]:
         """Learn from a table, fill it in, and estimate the uncertainty of every filled entry.
@@ -231,6 +234,11 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         interval : float, optional
             The share of missing entries that intervals should hold, e.g. 0.9; also returns standard
             deviations.
+        draws : int
+            So many tables whose gaps are drawn from their distribution given the other entries, for
+            multiple imputation; also returns standard deviations. Only without features. The
+            regressions are not drawn, so that what is estimated from the draws varies a little less
+            than it should.
         uncertainty : Uncertainty, optional
             How standard deviations and intervals are made. The default posterior is "ntk", which
             takes the ridge for noise and fits with the tangent kernel, and is the only one where
@@ -240,7 +248,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         -------
         Filled
             The table as `fit_transform` returns it; standard deviations, zero where known and NaN
-            in columns without any entry, and intervals, where asked for; and `Info`.
+            in columns without any entry, intervals and draws, where asked for; and `Info`.
 
         Raises
         ------
@@ -255,7 +263,18 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         >>> done = NTKImputer().impute(table, return_std=True, interval=0.9)
         >>> bool(0.05 < done.std[::4, 1].mean() < 0.2), bool(done.std[1::4].any())
         (True, False)
+
+        Multiple imputation: an estimate from every draw, and Rubin's rules for the mean and its
+        standard error (Rubin 1987, doi:10.1002/9780470316696).
+
+        >>> tables = NTKImputer().impute(table, draws=10).draws
+        >>> means = np.array([drawn[:, 1].mean() for drawn in tables])
+        >>> within = np.mean([drawn[:, 1].var(ddof=1) / 100 for drawn in tables])
+        >>> error = np.sqrt(within + (1 + 1 / 10) * means.var(ddof=1))
+        >>> bool(abs(means.mean() - table[:, 0].mean()) < 2 * error)
+        True
         """
+        check_integer("draws", draws, 0, 10**6)
         if interval is not None:
             check_level(interval)
         uncertainty = Uncertainty() if uncertainty is None else uncertainty
@@ -267,8 +286,11 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         message, jitter = (self.model_.message, self.model_.jitter) if some else ("", 0.0)
         count = int(np.isnan(values).sum())
         info = Info(count, self.n_iter_, self.converged_, message, self.choice_, jitter)
-        if not (return_std or interval is not None):
+        if not (return_std or interval is not None or draws):
             return Filled(filled, info)
+        model = self.model_ if some else None
+        if draws and not (model is None or isinstance(model, Chained)):
+            raise InputError("draws are of tables without features of rows or columns")
         table = values[:, used]
 
         def completed(holed: Array) -> tuple[Array, Array]:
@@ -290,7 +312,14 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             wide = max(far, float(np.max(bounds.upper - bounds.lower, initial=0.0)) / 2)
             lower, upper = in_form(bounds.lower, -wide), in_form(bounds.upper, wide)
             bounds = replace(bounds, lower=lower, upper=upper)
-        return Filled(filled, info, in_form(std, far, spans=True), bounds)
+        drawn = [filled] * draws
+        if draws and isinstance(model, Chained):
+            # How far the calibration moved the standard deviations of each column.
+            ratio = np.divide(std, model.std, out=np.zeros_like(std), where=model.std > 0)
+            for k in range(draws):
+                rng = default_rng([uncertainty.random_state, k])
+                drawn[k] = self._write(X, values, model.draw(ratio.max(axis=0), rng))
+        return Filled(filled, info, in_form(std, far, spans=True), bounds, tuple(drawn) or None)
 
     def transform(self, X: Any, row_features: Any = None) -> Any:  # noqa: N803
         """Fill in a table: that of `fit` or new rows.
