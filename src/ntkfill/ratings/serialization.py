@@ -23,6 +23,8 @@ from .models import RatingModel
 
 FORMAT = 1
 PROFILE = ("items", "residuals", "scales", "times", "coefficients")
+# The arrays of standardised features.
+STANDARD = ("exponent", "level", "scale", "vectors")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +74,8 @@ def write(path: Path, stored: Stored) -> None:
     if stored.user_prior is not None:
         sides = stored.user_prior.features
         arrays["user_features"] = np.stack(list(stored.user_features.values()))
-        arrays |= {"functions": stored.user_prior.functions, "vectors": sides.vectors}
-        arrays |= {"feature_level": sides.level, "feature_scale": sides.scale}
+        arrays["functions"] = stored.user_prior.functions
+        arrays |= {f"standard_{name}": getattr(sides, name) for name in STANDARD}
     with replacing(path) as place, CheckedFile(place) as file:
         np.savez(file, **arrays)
 
@@ -99,10 +101,8 @@ def read(path: Path) -> Stored:
         features: dict[Hashable, Array] = {}
         prior = None
         if "functions" in arrays:
-            level, scale = arrays["feature_level"], arrays["feature_scale"]
-            prior = UserPrior(
-                Features(network, level, scale, arrays["vectors"]), arrays["functions"]
-            )
+            standard = [arrays[f"standard_{name}"] for name in STANDARD]
+            prior = UserPrior(Features(network, *standard), arrays["functions"])
             features = dict(zip(text["featured"], arrays["user_features"], strict=True))
         low, high = text["range"]
         return Stored(
