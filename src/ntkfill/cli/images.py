@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, format_bytes, printable
-from ..io.files import check_target
+from ..io.files import check_target, suffix_of
 from .common import (
     DONE,
     FAILED,
@@ -48,7 +48,7 @@ BLUE_RED = ((20, 60, 150), (110, 160, 215), (250, 250, 250), (225, 120, 95), (15
 def add_inpaint(command: argparse.ArgumentParser) -> None:
     """The options of `ntkfill inpaint`."""
     command.set_defaults(run=inpaint)
-    text = ".png .jpg .tif .npy, or a folder of them"
+    text = ".png .jpg .tif .bmp .webp .npy .nii(.gz) .fits .nc, or a folder of them"
     command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=text)
     add_output(command, "a file; a folder where there are several inputs", required=False)
     add_force(command)
@@ -160,7 +160,7 @@ def inpaint_file(
     )
     if target is None:
         return plan_figures(options, source, inpainter.plan(stored.array, mask))
-    images.check_target(target, stored.array)
+    images.check_target(target, stored.array, stored)
     if options.std is not None:
         images.check_target(options.std, np.zeros((1, *stored.array.shape)))
     print_message(options, f"{source}: {missing.sum():,} of {missing.size:,} pixels are missing")
@@ -376,14 +376,14 @@ def input_output_pairs(options: argparse.Namespace) -> list[tuple[Path, Path | N
         raise InputError("there is no output file", hint="-o OUT, or --dry-run")
     many = len(files) > 1 or options.inputs[0].is_dir()
     if many:
-        if options.output.suffix.lower() in images.SUFFIXES:
+        if suffix_of(options.output) in images.SUFFIXES:
             raise InputError("several images need an output folder", got=str(options.output))
         if len({file.name for file in files}) < len(files):
             raise InputError("two inputs have the same name", hint="one folder at a time")
     inside = many or options.output.is_dir()
     targets = [options.output / file.name if inside else options.output for file in files]
     for target in targets:
-        if target.suffix.lower() not in images.SUFFIXES:
+        if suffix_of(target) not in images.SUFFIXES:
             raise InputError(
                 f"{target} is neither an existing folder nor an image that can be written",
                 expected=" ".join(images.SUFFIXES),
@@ -409,7 +409,7 @@ def input_files(options: argparse.Namespace) -> list[Path]:
         found = [
             path
             for path in sorted(given.iterdir())
-            if path.suffix.lower() in images.SUFFIXES
+            if suffix_of(path) in images.SUFFIXES
             and path.is_file()
             and not path.name.startswith(".")
             and not (mask is not None and path.samefile(mask))

@@ -74,6 +74,16 @@ def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
             os.unlink(draft)
 
 
+def suffix_of(path: Path) -> str:
+    """The suffix in lower case, with the one before .gz.
+
+    >>> suffix_of(Path("scan.v2.NII.gz")), suffix_of(Path("photo.v2.png"))
+    ('.nii.gz', '.png')
+    """
+    last = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:])
+    return last.lower()
+
+
 def check_source(path: Path, suffixes: Sequence[str]) -> None:
     """Refuse a file that does not exist, is empty, or is of another kind.
 
@@ -179,7 +189,7 @@ def open_regular(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _check_suffix(path: Path, suffixes: Sequence[str], verb: str) -> None:
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     if suffix not in suffixes:
         raise InputError(
             f"{path} cannot be {verb}", expected=" ".join(suffixes), got=suffix or "no suffix"

@@ -1,4 +1,4 @@
-"""Read and write images without changing them: .png .jpg .tif .npy.
+"""Read and write images without changing them: pictures, .npy, and scientific containers.
 
 A picture is read as it is seen: turned upright, and with zero for black. What a file says about its
 pixels is kept with them, and written again.
@@ -23,11 +23,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..errors import InputError
 from ..runtime import resources
-from . import arrays, files
+from . import arrays, containers, files
 
-PILLOW = (".png", ".jpg", ".jpeg")
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".webp": "WEBP"}
+PILLOW = tuple(FORMATS)
+LOSSY_SUFFIXES = (".jpg", ".jpeg")
 TIFF = (".tif", ".tiff")
-SUFFIXES = (*PILLOW, *TIFF, ".npy")
+SUFFIXES = (*PILLOW, *TIFF, ".npy", *containers.SUFFIXES)
 
 # Pixels that a compressed file may declare, and how many values for each pixel of the mask.
 MAX_PIXELS = 2**28
@@ -37,9 +39,19 @@ MAX_CHANNELS = 1024
 METADATA = {
     ".png": ("icc_profile", "dpi", "exif", "text", "transparency"),
     ".jpg": ("icc_profile", "dpi", "exif", "comment", "xmp"),
+    ".bmp": ("dpi",),
+    ".webp": ("icc_profile", "exif", "xmp"),
     ".tif": ("icc_profile", "dpi"),
 }
 NOT_KEPT = ("gamma", "chromaticity", "photoshop")
+
+# Channels of 8 bits that each format holds.
+COLOURS = {
+    ".png": (1, 2, 3, 4),
+    ".bmp": (1, 3),
+    ".webp": (3, 4),
+    **dict.fromkeys(LOSSY_SUFFIXES, (1, 3)),
+}
 
 # Pixels whose numbers are their colours; other modes would come back with other colours.
 MODES = ("1", "L", "LA", "RGB", "RGBA", "P", "PA", "I", "I;16", "I;16B", "F")
@@ -101,6 +113,9 @@ class Stored:
         Of a TIFF, to write the same kind again.
     lost : tuple of str
         What was in the file and cannot be kept.
+    container : object, optional
+        Of the library that read a scientific container, with the suffixes that it can be written
+        to again.
     """
 
     array: NDArray[Any]
@@ -110,6 +125,7 @@ class Stored:
     missing_values: tuple[float, ...] = ()
     tiff: Tiff | None = None
     lost: tuple[str, ...] = ()
+    container: tuple[tuple[str, ...], Any] | None = None
 
 
 def read(
@@ -123,9 +139,21 @@ def read(
     InputError
         If the file is missing, damaged, too large, or of a kind that reading would change.
     """
+    suffix = files.suffix_of(path)
+    if suffix == ".gif":
+        raise InputError(f"{path} is an animation or has a palette", hint="frames as .png or .tif")
     files.check_source(path, SUFFIXES)
-    suffix = path.suffix.lower()
     with files.naming(path):
+        if suffix in containers.SUFFIXES:
+            array, template, marks, missed = containers.read(path, suffix)
+            family = next(
+                kind
+                for kind in (containers.NIFTI, containers.FITS, containers.NETCDF)
+                if suffix in kind
+            )
+            return Stored(
+                array, None, missing_values=marks, lost=missed, container=(family, template)
+            )
         if suffix == ".npy":
             return Stored(arrays.read_npy(path), None)
         limit = min(max_pixels, MAX_CHANNELS * masked) if masked else max_pixels
@@ -140,8 +168,12 @@ def write(path: Path, image: Stored) -> None:
     InputError
         If the format cannot hold the image, or the file cannot be written.
     """
-    check_target(path, image.array)
-    suffix = path.suffix.lower()
+    check_target(path, image.array, image)
+    suffix = files.suffix_of(path)
+    if suffix in containers.SUFFIXES:
+        assert image.container is not None
+        containers.write(path, suffix, image.array, image.container[1])
+        return
     try:
         with files.replacing(path) as draft, files.CheckedFile(draft) as file:
             if suffix == ".npy":
@@ -149,7 +181,7 @@ def write(path: Path, image: Stored) -> None:
             elif suffix in TIFF:
                 _write_tiff(file, image)
             else:
-                _write_pillow(file, image, "PNG" if suffix == ".png" else "JPEG")
+                _write_pillow(file, image, suffix)
     except InputError:
         raise
     except (ValueError, TypeError, KeyError) as error:
@@ -158,15 +190,26 @@ def write(path: Path, image: Stored) -> None:
         ) from error
 
 
-def check_target(path: Path, array: NDArray[Any]) -> None:
-    """Refuse, before any work, a path or a format that an image cannot be written to."""
+def check_target(path: Path, array: NDArray[Any], source: Stored | None = None) -> None:
+    """Refuse, before any work, a path or a format that an image cannot be written to; a scientific
+    container is written only from a `source` of its kind."""
     files.check_target(path, SUFFIXES)
-    suffix = path.suffix.lower()
-    jpeg = suffix in (".jpg", ".jpeg")
+    suffix = files.suffix_of(path)
+    if suffix in containers.SUFFIXES:
+        if source is None or source.container is None or suffix not in source.container[0]:
+            raise InputError(
+                f"{path} can only be written from a file of its kind", hint=".tif or .npy"
+            )
+        return
     colours = array.shape[2] if array.ndim == 3 else 1
-    fits = array.ndim in (2, 3) and (
-        (array.dtype == np.uint8 and colours in ((1, 3) if jpeg else (1, 2, 3, 4)))
-        or (array.dtype in (np.uint16, np.bool_) and array.ndim == 2 and not jpeg)
+    fits = (
+        suffix in PILLOW
+        and array.ndim in (2, 3)
+        and (
+            (array.dtype == np.uint8 and colours in COLOURS[suffix])
+            or (suffix == ".png" and array.dtype == np.uint16 and colours in COLOURS[suffix])
+            or (suffix in (".png", ".bmp") and array.dtype == np.bool_ and array.ndim == 2)
+        )
     )
     if suffix in PILLOW and not fits:
         raise InputError(
@@ -178,7 +221,8 @@ def check_target(path: Path, array: NDArray[Any]) -> None:
 
 def lost(image: Stored, path: Path) -> tuple[str, ...]:
     """What a file of this format cannot keep of an image."""
-    suffix = {".jpeg": ".jpg", ".tiff": ".tif"}.get(path.suffix.lower(), path.suffix.lower())
+    suffix = files.suffix_of(path)
+    suffix = {".jpeg": ".jpg", ".tiff": ".tif"}.get(suffix, suffix)
     kept = METADATA.get(suffix, ())
     names = [name.replace("_", " ") for name in image.metadata if name not in kept]
     if image.tiff is not None and suffix != ".tif":
@@ -188,6 +232,8 @@ def lost(image: Stored, path: Path) -> tuple[str, ...]:
             for tag in image.tiff.tags
             if tag[0] not in done
         ]
+    if image.container is not None and suffix not in image.container[0]:
+        names.append("header and coordinates")
     return tuple(dict.fromkeys((*image.lost, *names)))
 
 
@@ -269,7 +315,7 @@ def _open_pillow(path: Path) -> Iterator[Image.Image]:
 def _read_pillow(path: Path, limit: int) -> Stored:
     with _open_pillow(path) as image:
         _check_declared(image.size[::-1], len(image.getbands()), 4, limit)
-        _refuse_16_bit_colour(path, image)
+        deep = _is_16_bit_colour(path, image)
         if getattr(image, "n_frames", 1) > 1:
             raise InputError("the file holds several images", hint="one file each")
         if image.mode not in MODES:
@@ -291,14 +337,18 @@ def _read_pillow(path: Path, limit: int) -> Stored:
             metadata["exif"] = exif.tobytes()
         if turned in (5, 6, 7, 8) and "dpi" in metadata:
             metadata["dpi"] = metadata["dpi"][::-1]
-        if image.mode in ("P", "PA"):
+        missed = tuple(key for key in NOT_KEPT if key in image.info)
+        if deep:  # Pillow would cut the pixels to 8 bits without a warning
+            array = _imagecodecs().png_decode(path.read_bytes())
+            missed += tuple(key.replace("_", " ") for key in metadata)
+            metadata = {}
+        elif image.mode in ("P", "PA"):
             plain = image.convert(
                 "RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB"
             )
             array = np.array(plain)
         else:
             array = np.array(image)
-        missed = tuple(key for key in NOT_KEPT if key in image.info)
     array = np.ascontiguousarray(_upright(array, turned, (0, 1)))
     channel = -1 if array.ndim == 3 else None
     alpha = channel is not None and array.shape[-1] in (2, 4)
@@ -324,22 +374,32 @@ def _inverted(array: NDArray[Any]) -> NDArray[Any]:
     return ~array if array.dtype.kind in "bu" else -array
 
 
-def _refuse_16_bit_colour(path: Path, image: Image.Image) -> None:
-    """Pillow would cut the pixels of such a PNG to 8 bits without a warning."""
+def _is_16_bit_colour(path: Path, image: Image.Image) -> bool:
     if image.format != "PNG":
-        return
+        return False
     with open(path, "rb") as file:
         header = file.read(26)
-    if header[24] == 16 and header[25] != 0:
+    return header[24] == 16 and header[25] != 0
+
+
+def _imagecodecs() -> Any:
+    """The library that reads and writes PNG of 16 bits and several channels."""
+    try:
+        import imagecodecs
+    except ImportError as error:
         raise InputError(
-            "a colour PNG with 16 bits a channel, which cannot be read whole",
-            hint="the same image as .tif",
-        )
+            "colour PNG with 16 bits a channel needs imagecodecs",
+            hint="pip install 'ntkfill[tiff]', or the same image as .tif",
+        ) from error
+    return imagecodecs
 
 
-def _write_pillow(file: IO[bytes], image: Stored, kind: str) -> None:
-    jpeg = kind == "JPEG"
-    kept = METADATA[".jpg" if jpeg else ".png"]
+def _write_pillow(file: IO[bytes], image: Stored, suffix: str) -> None:
+    jpeg = suffix in LOSSY_SUFFIXES
+    if image.array.dtype == np.uint16 and image.array.ndim == 3:
+        file.write(_imagecodecs().png_encode(image.array))
+        return
+    kept = METADATA[".jpg" if jpeg else suffix]
     metadata = {name: value for name, value in image.metadata.items() if name in kept}
     if "text" in metadata:
         metadata["pnginfo"] = PngInfo()
@@ -347,7 +407,9 @@ def _write_pillow(file: IO[bytes], image: Stored, kind: str) -> None:
             metadata["pnginfo"].add_itxt(name, text)
     if jpeg:
         metadata["quality"] = 95
-    Image.fromarray(image.array).save(file, format=kind, **metadata)
+    if suffix == ".webp":
+        metadata["lossless"] = metadata["exact"] = True
+    Image.fromarray(image.array).save(file, format=FORMATS[suffix], **metadata)
 
 
 def _read_tiff(path: Path, limit: int, palette: bool) -> Stored:

@@ -1,0 +1,121 @@
+"""Scientific containers, read and written by their own libraries: NIfTI, FITS and NetCDF.
+
+Each is read to an array and the object of the library, whose pixels are replaced to write it again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..runtime import resources
+from .files import replacing
+
+# The module that reads each kind, which is an extra of the same name as in pyproject.toml.
+NIFTI, FITS, NETCDF = (".nii", ".nii.gz"), (".fits", ".fit"), (".nc",)
+LIBRARIES = {
+    **dict.fromkeys(NIFTI, ("nibabel", "nifti")),
+    **dict.fromkeys(FITS, ("astropy.io.fits", "fits")),
+    **dict.fromkeys(NETCDF, ("xarray", "netcdf")),
+}
+SUFFIXES = tuple(LIBRARIES)
+
+
+def library(suffix: str) -> Any:
+    """The module for files of this suffix; the error without it names the extra."""
+    name, extra = LIBRARIES[suffix]
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f"{suffix} files need {name.partition('.')[0]}",
+            hint=f"pip install 'ntkfill[{extra}]'",
+        ) from error
+
+
+def read(path: Path, suffix: str) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
+    """Pixels, what is needed to write the same container, values that mean missing, and what
+    cannot be kept."""
+    if suffix in NIFTI:
+        return _read_nifti(path)
+    return _read_fits(path) if suffix in FITS else _read_netcdf(path)
+
+
+def write(path: Path, suffix: str, array: NDArray[Any], template: Any) -> None:
+    """Write the container that was read, with other pixels, whole or not at all."""
+    if suffix in NETCDF:
+        dataset, name = template
+        filled = dataset.assign({name: dataset[name].copy(data=array)})
+        with tempfile.TemporaryDirectory() as folder:  # a file in which nothing else is locked
+            draft = Path(folder) / "filled.nc"
+            filled.to_netcdf(draft)
+            content = draft.read_bytes()
+    elif suffix in NIFTI:
+        image = type(template)(array, template.affine, template.header.copy())
+        image.header.set_data_dtype(array.dtype)
+        image.header.set_slope_inter(1, 0)
+        content = image.to_bytes()
+        if suffix == ".nii.gz":
+            content = gzip.compress(content, mtime=0)
+    else:
+        units, place = template
+        units[place].data = array
+        file = io.BytesIO()
+        units.writeto(file, checksum="CHECKSUM" in units[place].header, output_verify="warn")
+        content = file.getvalue()
+    with replacing(path) as draft:
+        draft.write_bytes(content)
+
+
+def _read_nifti(path: Path) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
+    image = library(".nii").load(path)
+    resources.require("reading it", 2 * 8 * int(np.prod(image.shape)))
+    array = np.asanyarray(image.dataobj)
+    stored = image.get_data_dtype()
+    scaled = array.dtype != stored and stored.kind in "ui"
+    array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("=")))
+    return array, image, (), ((f"scaled {stored} (now {array.dtype})",) if scaled else ())
+
+
+def _read_fits(path: Path) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
+    fits = library(".fits")
+    with fits.open(path, memmap=False, do_not_scale_image_data=False) as units:
+        images = [k for k, unit in enumerate(units) if unit.is_image and unit.header["NAXIS"] > 0]
+        if len(images) != 1:
+            raise InputError("the file must hold one image", got=f"{len(images)}")
+        header = units[images[0]].header
+        blank, scale = header.get("BLANK"), header.get("BSCALE", 1)
+        resources.require("reading it", 2 * 8 * units[images[0]].size)
+    # Integers with a BLANK would be turned into floats, and be rounded when they are written.
+    plain = blank is not None and scale == 1 and header.get("BZERO", 0) == 0
+    units = fits.open(path, memmap=False, do_not_scale_image_data=plain)
+    for unit in units:
+        unit.data  # noqa: B018 - the file is closed, its pixels stay
+    units.close()
+    array = units[images[0]].data
+    scaled = (f"scaled integers (now {array.dtype.name})",) if scale != 1 else ()
+    array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("=")))
+    return array, (units, images[0]), ((float(blank),) if plain else ()), scaled
+
+
+def _read_netcdf(path: Path) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
+    with library(".nc").open_dataset(path) as dataset:
+        named = [name for name, each in dataset.data_vars.items() if each.dtype.kind in "buif"]
+        wanted = [name for name in named if dataset[name].ndim]
+        if len(wanted) != 1:
+            raise InputError(
+                "the file must hold one variable of numbers",
+                got=", ".join(map(str, wanted)) or "none",
+                hint="xarray.open_dataset(path)[name].ntkfill.inpaint()",
+            )
+        resources.require("reading it", 2 * dataset[wanted[0]].nbytes)
+        dataset.load()
+    return dataset[wanted[0]].values, (dataset, wanted[0]), (), ()

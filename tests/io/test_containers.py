@@ -1,0 +1,189 @@
+"""Scientific containers, written and read back by their own libraries."""
+
+import sys
+from pathlib import Path
+
+import astropy.io.fits
+import imagecodecs
+import nibabel
+import numpy as np
+import pytest
+import xarray
+from PIL import Image
+
+from ntkfill.cli import main
+from ntkfill.cli.common import DONE, FAILED
+
+RAMP = np.add.outer(np.arange(24.0), 2 * np.arange(20.0))
+HOLES = np.zeros(RAMP.shape, bool)
+HOLES[4:8, 6:11] = True
+DAMAGED = np.where(HOLES, np.nan, RAMP)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.uint8(255 * HOLES)).save("mask.png")
+
+
+def fill(source, target, *more, code=DONE):
+    assert main(["inpaint", source, "-o", target, *more]) == code
+
+
+def check(filled, known=~HOLES, truth=RAMP):
+    np.testing.assert_array_equal(filled[known], truth[known])
+    assert np.abs(filled - truth).max() < 3
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_nifti_keeps_affine_header_and_dtype(dtype, suffix, capsys):
+    affine = np.array([[-2.0, 0, 0, 9], [0, 1.5, 0.1, -8], [0, 0, 3, 4], [0, 0, 0, 1]])
+    volume = np.stack([RAMP, RAMP + 1, RAMP + 2], axis=-1)
+    holes = np.repeat(HOLES[..., None], 3, axis=-1)
+    damaged = np.where(holes, -1, volume).astype(dtype)
+    image = nibabel.Nifti1Image(damaged, affine)
+    image.header.set_xyzt_units("mm", "sec")
+    image.header["descrip"] = b"a scan"
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"who, when"))
+    nibabel.save(image, f"in{suffix}")
+    fill(f"in{suffix}", f"out{suffix}", "--nodata", "-1")
+    back = nibabel.load(f"out{suffix}")
+    assert back.get_data_dtype() == dtype
+    np.testing.assert_array_equal(back.affine, nibabel.load(f"in{suffix}").affine)
+    assert back.header["descrip"] == b"a scan"
+    assert back.header.get_xyzt_units() == ("mm", "sec")
+    assert [e.get_content() for e in back.header.extensions] == [
+        e.get_content() for e in nibabel.load(f"in{suffix}").header.extensions
+    ]
+    check(np.asanyarray(back.dataobj), ~holes, volume)
+    assert "not kept" not in capsys.readouterr().err
+
+
+def test_scaled_integers_of_nifti_become_floats_and_it_is_said(capsys):
+    image = nibabel.Nifti1Image(RAMP, np.eye(4))
+    image.header.set_data_dtype(np.int16)
+    image.header.set_slope_inter(0.5, 1.0)
+    nibabel.save(image, "in.nii")
+    stored = np.asanyarray(nibabel.load("in.nii").dataobj)
+    fill("in.nii", "out.nii", "--mask", "mask.png")
+    check(np.asanyarray(nibabel.load("out.nii").dataobj), truth=stored)
+    assert "scaled int16" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["float", "blank", "unsigned", "extension"])
+def test_fits_keeps_header_and_other_units(kind, capsys):
+    header = astropy.io.fits.Header({"CRVAL1": 12.5, "OBJECT": "M31"})
+    data, more = DAMAGED.astype(np.float32), []
+    if kind == "blank":
+        data, header["BLANK"] = np.where(HOLES, -99, RAMP).astype(np.int16), -99
+    if kind == "unsigned":
+        data, more = RAMP.astype(np.uint16), ["--mask", "mask.png"]
+    units = [astropy.io.fits.PrimaryHDU(data, header)]
+    if kind == "extension":
+        column = astropy.io.fits.Column("flux", "E", array=[1, 2])
+        table = astropy.io.fits.BinTableHDU.from_columns([column])
+        image = astropy.io.fits.ImageHDU(data, header)
+        units = [astropy.io.fits.PrimaryHDU(), table, image]
+    astropy.io.fits.HDUList(units).writeto("in.fits", checksum=True)
+    fill("in.fits", "out.fits", *more)
+    with astropy.io.fits.open("out.fits", checksum=True) as back:
+        place = 2 if kind == "extension" else 0
+        assert len(back) == len(units)
+        assert back[place].header["CRVAL1"] == 12.5
+        assert back[place].header["OBJECT"] == "M31"
+        if kind == "extension":
+            assert back[1].data["flux"].tolist() == [1, 2]
+        assert back[place].data.dtype.kind == {"unsigned": "u"}.get(kind, "f")
+        check(back[place].data)
+    assert "not kept" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_netcdf_keeps_coordinates_attributes_and_packing(packed, capsys):
+    coords = {"lat": np.linspace(-60, 60, 24), "lon": np.linspace(0, 342, 20)}
+    array = xarray.DataArray(DAMAGED, coords, ("lat", "lon"), attrs={"units": "K"})
+    dataset = array.to_dataset(name="t").assign_attrs(title="a field")
+    encoding = {"_FillValue": -9999.0}
+    if packed:
+        encoding = {"dtype": "int16", "scale_factor": 0.5, "_FillValue": -9999}
+    dataset.to_netcdf("in.nc", encoding={"t": encoding})
+    fill("in.nc", "out.nc")
+    with xarray.open_dataset("out.nc") as back:
+        assert back.attrs == {"title": "a field"}
+        assert back.t.attrs == {"units": "K"}
+        assert back.t.encoding["_FillValue"] == -9999
+        assert back.t.encoding["dtype"] == (np.int16 if packed else np.float64)
+        for name, values in coords.items():
+            np.testing.assert_array_equal(back[name], values)
+        check(back.t.values)
+    assert "not kept" not in capsys.readouterr().err
+
+
+def test_a_container_is_written_from_its_kind_and_what_is_lost_is_said(capsys):
+    nibabel.save(nibabel.Nifti1Image(DAMAGED, np.eye(4)), "in.nii")
+    fill("in.nii", "out.fits", code=FAILED)
+    assert "from a file of its kind" in capsys.readouterr().err
+    fill("in.nii", "out.npy")
+    assert "not kept in out.npy: header and coordinates" in capsys.readouterr().err
+    check(np.load("out.npy"))
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "extra"),
+    [
+        ("a.nii.gz", "nibabel", "nifti"),
+        ("a.fits", "astropy.io.fits", "fits"),
+        ("a.nc", "xarray", "netcdf"),
+    ],
+)
+def test_without_its_library_the_error_names_the_extra(name, module, extra, monkeypatch, capsys):
+    Path(name).write_bytes(b"anything")
+    monkeypatch.setitem(sys.modules, module, None)
+    fill(name, f"out{name}", code=FAILED)
+    assert f"ntkfill[{extra}]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.fits", "a.nc"])
+def test_a_damaged_container_is_one_sentence(name, capsys):
+    Path(name).write_bytes(b"\x00\x01" * 300)
+    fill(name, f"out{name}", code=FAILED)
+    said = capsys.readouterr().err
+    assert name in said
+    assert "Traceback" not in said
+    assert not Path(f"out{name}").exists()
+
+
+@pytest.mark.parametrize("dataset", [{}, {"a": (("x",), [1.0, np.nan]), "b": (("x",), [1.0, 2])}])
+def test_several_variables_are_refused_by_name(dataset, capsys):
+    xarray.Dataset(dataset, attrs={"title": "t"}).to_netcdf("in.nc")
+    fill("in.nc", "out.nc", code=FAILED)
+    assert "one variable" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_png_of_16_bit_colour_is_kept_whole(channels):
+    colour = (RAMP[..., None] * 900 + np.arange(channels)).astype(np.uint16)
+    if channels != 3:
+        colour[..., -1] = 65535
+    Path("in.png").write_bytes(imagecodecs.png_encode(colour))
+    fill("in.png", "out.png", "--mask", "mask.png")
+    back = imagecodecs.png_decode(Path("out.png").read_bytes())
+    np.testing.assert_array_equal(back[~HOLES], colour[~HOLES])
+    assert np.abs(back.astype(float) - colour).max() < 3000
+
+
+@pytest.mark.parametrize("name", ["in.bmp", "in.webp"])
+def test_bmp_and_webp_keep_their_pixels(name):
+    colour = np.repeat(RAMP[..., None], 3, axis=-1).astype(np.uint8)
+    Image.fromarray(colour).save(name, **({"lossless": True} if "webp" in name else {}))
+    fill(name, "out" + name, "--mask", "mask.png")
+    with Image.open("out" + name) as back:
+        check(np.asarray(back).astype(float)[..., 0])
+
+
+def test_gif_is_refused_with_a_hint(capsys):
+    frames = [Image.fromarray(np.full((8, 8), k, np.uint8)) for k in range(3)]
+    frames[0].save("in.gif", save_all=True, append_images=frames[1:])
+    fill("in.gif", "out.png", code=FAILED)
+    assert "frames as .png" in capsys.readouterr().err
