@@ -1,8 +1,8 @@
-"""Figure 2: availability of conditions, and drug imputation in rounds of ten folds: the NTK with its
-feature priors, DNPP, FaLRTC and the mean over cell lines.
+"""Figure 2: availability of conditions, and drug imputation in rounds of ten folds: the NTK with
+its feature priors, DNPP, FaLRTC and the mean over cell lines.
 
 `--cmap FOLDER` reads the Connectivity Map's subset instead: `profiles.gctx` (or .gct, .h5ad, .csv:
-what `ntkfill.screens.read` reads) and, for GCT files, `sig_info.txt` with the labels of its columns.
+what `ntkfill.screens.read` reads) and, for GCT files, `sig_info.txt` with the labels of columns.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--cmap", type=Path, help="a folder of the Connectivity Map")
     options = parser.parse_args()
     screen = cmap(options.cmap) if options.cmap else l1000()
-    labels = np.asarray(screen.conditions)
+    labels = screen.labels
     cells, counts = np.unique(labels[:, 0].astype(str), return_counts=True)
     drugs = np.unique(labels[:, 1].astype(str))
     # The paper's line between few and many drugs is 150; in a small screen it is the median.

@@ -74,7 +74,7 @@ def main() -> None:
     side, width, count, levels = (None, 128, 2000, 6) if options.full else (128, 24, 150, 6)
     steps = Steps("paper_figure3_full" if options.full else "paper_figure3", options.again)
     methods = {
-        "CNTK": lambda p, m: Inpainter(nn.hourglass(levels)).fill(p, m, channel_axis=-1).values,
+        "CNTK": lambda p, m: Inpainter(nn.hourglass(levels), channel_axis=-1).fill(p, m).values,
         "finite": lambda p, m: trained(p, m, levels, width, count),
         "biharmonic": lambda p, m: harness.biharmonic(p, m, -1),
     }

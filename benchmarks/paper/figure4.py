@@ -1,5 +1,5 @@
-"""Figure 4: which pixels fill a missing one, for three feature priors and all numbers of levels; and
-the picture that the identity prior repeats, by the CNTK and by a network of finite width.
+"""Figure 4: which pixels fill a missing one, for three feature priors and all numbers of levels;
+and the picture that the identity prior repeats, by the CNTK and by a network of finite width.
 
 The identity prior is the paper's: one channel that is 1 on the diagonal of the picture.
 """

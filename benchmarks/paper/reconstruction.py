@@ -14,8 +14,8 @@ def main() -> None:
     side, width, count, levels = (None, 128, 2000, 4) if options.full else (96, 24, 150, 4)
     steps = Steps("paper_reconstruct_full" if options.full else "paper_reconstruct", options.again)
     methods = {
-        "CNTK": lambda p, m: Inpainter(nn.hourglass(levels)).fill(p, m, channel_axis=-1).values,
-        "chosen": lambda p, m: Inpainter().fill(p, m, channel_axis=-1).values,
+        "CNTK": lambda p, m: Inpainter(nn.hourglass(levels), channel_axis=-1).fill(p, m).values,
+        "chosen": lambda p, m: Inpainter(channel_axis=-1).fill(p, m).values,
         "finite": lambda p, m: trained(p, m, levels, width, count),
         "biharmonic": lambda p, m: harness.biharmonic(p, m, -1),
     }

@@ -10,6 +10,7 @@ from .layers import Bias, Conv, Dense, Dropout, Scale
 from .mixture import Member, Mixture
 from .networks import Sequential
 from .normalization import BatchNorm, LayerNorm
+from .objects import GraphConvolution, Recurrent, between_objects
 from .parsing import parse, parse_prior
 from .resampling import (
     AveragePool,
@@ -40,12 +41,14 @@ __all__ = [
     "Erf",
     "Flatten",
     "GlobalAveragePool",
+    "GraphConvolution",
     "Identity",
     "LayerNorm",
     "LeakyReLU",
     "Member",
     "Mixture",
     "ReLU",
+    "Recurrent",
     "Residual",
     "Scale",
     "Sequential",
@@ -53,6 +56,7 @@ __all__ = [
     "TwoSlope",
     "Upsample",
     "as_kernel",
+    "between_objects",
     "draw",
     "finite",
     "fully_connected",
