@@ -68,6 +68,7 @@ def document(page):
 def place(page, app, row, column):
     """Where a pixel is in the window; the whole picture is shown."""
     info = app.call("GET", f"documents/{document(page)}")["info"]
+    page.locator("[data-part=options]").scroll_into_view_if_needed()
     box = page.locator("[data-part=stage]").bounding_box()
     scale = min((box["width"] - 24) / info["width"], (box["height"] - 24) / info["height"], 16)
     x = box["x"] + box["width"] / 2 + (column + 0.5 - info["width"] / 2) * scale

@@ -28,7 +28,7 @@ Figures = dict[str, Any]
 NOW, SOON, LATER = 0, 1, 2
 
 # Imported once, before any process is needed.
-PRELOADED = ["ntkfill.grids.inpainter", "ntkfill.io.images"]
+PRELOADED = ["ntkfill.grids.inpainter", "ntkfill.io.images", "ntkfill.tables", "ntkfill.screens"]
 REPORTS = 0.1  # seconds between two reports of progress
 
 

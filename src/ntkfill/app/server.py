@@ -7,6 +7,7 @@ import contextlib
 import json
 import mimetypes
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -20,6 +21,7 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 import uvicorn
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import (
@@ -36,9 +38,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .. import __version__
 from ..errors import InputError, format_bytes
 from ..io import images as image_files
+from ..io import text_tables
 from ..io.files import check_source
 from ..runtime import resources
-from . import images
+from . import images, screens, tables
 from .interface import Endpoint, Value, describe, failure
 from .jobs import LATER, NOW, Workers
 from .sessions import Document, Kind, Listener, Session
@@ -51,6 +54,11 @@ FILL = {
     "interval": Value("number", 0.9, 0.01, 0.999),
     "network": Value("string", "auto"),
     "bounds": Value("array", None, maximum=2, nullable=True),
+}
+FORMATS: dict[Kind, tuple[str, ...]] = {
+    "image": image_files.SUFFIXES,
+    "table": text_tables.SUFFIXES,
+    "screen": (*text_tables.SUFFIXES, ".npz", ".gct", ".gctx", ".h5ad"),
 }
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -66,7 +74,7 @@ async def get_session(session: Session, request: Request) -> dict[str, Any]:
     return {
         "version": __version__,
         "documents": [document.state() for document in session.documents.values()],
-        "formats": {"image": image_files.SUFFIXES},
+        "formats": FORMATS,
         "limit": upload_limit(session),
     }
 
@@ -104,27 +112,31 @@ async def open_upload(session: Session, request: Request, name: str, kind: str) 
     except BaseException:
         session.remove(document)
         raise
+    if kind == "auto" and is_screen(document.source):
+        document.kind = "screen"
     start_opening(session, document)
     return JSONResponse(document.state(), 201)
 
 
 async def open_example(session: Session, request: Request, example: str) -> Response:
-    """Open one of the examples, "image"."""
-    if example != "image":
-        raise InputError("there is no such example", expected="image", got=example)
-    document = session.add("image", "china.png")
+    """Open one of the examples: "image", "table" or "screen"."""
+    names: dict[Any, str] = {"image": "china.png", "table": "wine.csv", "screen": "simulated.csv"}
+    if example not in names:
+        raise InputError("there is no such example", expected=", ".join(names), got=example)
+    kind: Kind = example  # type: ignore[assignment]
+    document = session.add(kind, names[kind])
     session.begin(document, "opening", lambda: _open_example(session, document))
     return JSONResponse(document.state(), 201)
 
 
 async def _open_example(session: Session, document: Document) -> None:
-    await session.workers.run(images.write_example, document.source, document=document.id)
-    await _open(session, document)
-    mask = document.source.with_name("example-mask.png")
-    arguments = (document.folder, document.info, mask, False)
-    await session.workers.run(images.import_mask, *arguments, document=document.id)
-    os.replace(document.folder / "imported.npy", document.folder / "mask.npy")
-    document.mask += 1
+    makers: dict[str, Any] = {"image": images, "table": tables, "screen": screens}
+    write = makers[document.kind].write_example
+    await session.workers.run(write, document.source, document=document.id)
+    if document.kind == "image":  # what is marked comes first, so that it is there at once
+        await _open(session, document, document.source.with_name("example-mask.png"))
+    else:
+        await _open(session, document)
 
 
 async def get_document(session: Session, document: Document, request: Request) -> dict[str, Any]:
@@ -148,9 +160,19 @@ def start_opening(session: Session, document: Document) -> None:
     session.begin(document, "opening", lambda: _open(session, document))
 
 
-async def _open(session: Session, document: Document) -> None:
-    arguments = (images.open_image, document.folder, document.source)
-    document.info = await session.step(document, "opening", *arguments)
+async def _open(session: Session, document: Document, mask: Path | None = None) -> None:
+    place: tuple[Any, ...] = (document.folder, document.source)
+    reader, more = {
+        "image": (images.open_image, ()),
+        "table": (tables.open_table, ((),)),
+        "screen": (screens.open_screen, ()),
+    }[document.kind]
+    info = await session.step(document, "opening", reader, *place, *more)
+    if mask is not None:
+        arguments = (document.folder, info, mask, False)
+        await session.workers.run(images.import_mask, *arguments, document=document.id)
+        os.replace(document.folder / "imported.npy", document.folder / "mask.npy")
+    document.info = info
     document.mask += 1
 
 
@@ -159,10 +181,23 @@ def kind_of(name: str, kind: str = "auto") -> Kind:
     suffix = Path(name).suffix.lower()
     if not name.isprintable():
         raise InputError("the name of a file must be printable", got=repr(name))
-    if suffix in image_files.SUFFIXES and kind in ("auto", "image"):
-        return "image"
-    expected = " ".join(image_files.SUFFIXES)
+    for possible, suffixes in FORMATS.items():
+        if suffix in suffixes and kind in ("auto", possible):
+            return possible
+    expected = " ".join(dict.fromkeys(one for suffixes in FORMATS.values() for one in suffixes))
     raise InputError(f"{Path(name).name} cannot be opened", expected=expected, got=suffix or name)
+
+
+def is_screen(path: Path) -> bool:
+    """Whether a text table has columns of cells and drugs."""
+    from ..screens.io.reading import ALIASES
+
+    if path.suffix.lower() not in text_tables.DELIMITERS:
+        return False
+    with path.open("rb") as file:
+        line = file.readline(1_000_000).decode("utf-8", "replace").lower()
+    names = {name.strip().strip('"') for name in re.split("[,\t;]", line)}
+    return bool(names & set(ALIASES["cell"]) and names & set(ALIASES["drug"]))
 
 
 def upload_limit(session: Session) -> int:
@@ -359,27 +394,38 @@ async def explain_pixel(
 async def download(
     session: Session, document: Document, request: Request, what: str, suffix: str
 ) -> Response:
-    """Download "filled", "std" or "mask" as a file; a header says what its format cannot keep."""
+    """Download "filled", "std", "mask", "completed" or "ranked" as a file; a header says what its
+    format cannot keep."""
     check_ready(document)
-    if what not in ("filled", "std", "mask"):
+    stem, folder = Path(document.name).stem, document.folder
+    if document.kind == "screen":
+        if what not in ("completed", "ranked") or not (folder / f"{what}.csv").exists():
+            raise InputError("there is no such file yet", got=what)
+        return FileResponse(folder / f"{what}.csv", filename=f"{stem}-{what}.csv")
+    if what not in (("filled", "std", "mask") if document.kind == "image" else ("filled", "std")):
         raise InputError("there is no such download", expected="filled, std or mask", got=what)
     if what == "filled" and not document.result:
         raise InputError("nothing is filled yet")
-    if what == "std" and document.result.get("std_max") is None:
+    if what == "std" and document.result.get("level") is None:
         raise InputError("there are no error bars yet")
-    mask = ".png" if document.info["pages"] == 1 else ".tif"
-    usual = {"filled": document.info["suffix"], "std": ".npy", "mask": mask}[what]
+    own = document.info["suffix"]
+    usual = {"filled": own, "std": own if document.kind == "table" else ".npy",
+             "mask": ".png" if document.info.get("pages") == 1 else ".tif"}[what]  # fmt: skip
     suffix = suffix or usual
-    if suffix not in image_files.SUFFIXES:
-        expected = " ".join(image_files.SUFFIXES)
+    if suffix not in FORMATS[document.kind]:
+        expected = " ".join(FORMATS[document.kind])
         raise InputError("no such format can be written", expected=expected, got=repr(suffix))
-    name = f"{Path(document.name).stem}-{what}{suffix}"
-    target = document.folder / f"{secrets.token_hex(4)}{suffix}"
-    arguments = (images.save, document.folder, document.source, target, what)
-    figures = await session.workers.run(*arguments, document=document.id, priority=NOW)
-    return FileResponse(
-        target, filename=name, headers={"X-Not-Kept": quote(", ".join(figures["lost"]))}
+    target = folder / f"{secrets.token_hex(4)}{suffix}"
+    save, more = (images.save, ()) if document.kind == "image" else (
+        tables.save, (document.info["marks"],))  # fmt: skip
+    figures = await session.workers.run(
+        save, folder, document.source, target, what, *more, document=document.id, priority=NOW
     )
+    return FileResponse(
+        target, filename=f"{stem}-{what}{suffix}",
+        headers={"X-Not-Kept": quote(", ".join(figures["lost"]))},
+        background=BackgroundTask(target.unlink),
+    )  # fmt: skip
 
 
 def check_ready(document: Document) -> None:
@@ -408,6 +454,141 @@ def read_mask_page(document: Document, page: int, mode: Any = "r", name: str = "
 def bits(mask: Any) -> Response:
     """A mask as bits."""
     return Response(np.packbits(mask).tobytes(), media_type="application/octet-stream")
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+async def get_rows(
+    session: Session, document: Document, request: Request, start: int, count: int
+) -> dict[str, Any]:
+    """Rows of a table: its cells, and what was filled into the gaps."""
+    check_ready(document)
+    if start >= document.info["rows"]:
+        raise InputError("there is no such row", got=str(start))
+    arguments = (document.folder, document.info, start, count)
+    return await asyncio.to_thread(tables.read_rows, *arguments)
+
+
+async def set_marks(
+    session: Session, document: Document, request: Request, marks: list[Any]
+) -> dict[str, Any]:
+    """Say what stands for missing entries, besides empty cells."""
+    check_ready(document)
+    if not all(isinstance(mark, str) and len(mark) < 100 for mark in marks):
+        raise InputError("marks must be texts", got=repr(marks))
+    document.result = document.explained = {}
+    for name in tables.ARRAYS:
+        (document.folder / f"{name}.npy").unlink(missing_ok=True)
+    arguments = (tables.open_table, document.folder, document.source, marks)
+
+    async def work() -> None:
+        document.info = await session.step(document, "opening", *arguments)
+
+    session.begin(document, "opening", work)
+    return document.state()
+
+
+async def impute(
+    session: Session, document: Document, request: Request, interval: float
+) -> Response:
+    """Fill the gaps of a table, then estimate how far off each may be."""
+    check_ready(document)
+    options = {"interval": interval, "version": secrets.token_hex(4)}
+
+    async def work() -> None:
+        document.explained = {}
+        document.recipe = tables.recipe(document.name, document.info, options)
+        for stage, said, priority in (("filled", "filling", 1), ("uncertain", "error bars", LATER)):
+            arguments = (tables.fill, document.folder, options, stage)
+            document.result = await session.step(document, said, *arguments, priority=priority)
+
+    session.begin(document, "filling", work)
+    return JSONResponse(document.state(), 202)
+
+
+async def explain_cell(
+    session: Session, document: Document, request: Request, row: int, column: int
+) -> dict[str, Any]:
+    """The five known entries that weigh most in a filled one."""
+    check_ready(document)
+    if not document.result:
+        raise InputError("nothing is filled yet")
+    numbers = np.load(document.folder / "numbers.npy", mmap_mode="r")
+    if row >= numbers.shape[0] or column >= numbers.shape[1] or not np.isnan(numbers[row, column]):
+        raise InputError("there is no such gap", got=f"row {row}, column {column}")
+    arguments = (tables.explain, document.folder, document.result["version"], row, column)
+    return await session.workers.run(*arguments, document=document.id, priority=NOW)
+
+
+async def score(session: Session, document: Document, request: Request) -> Response:
+    """Hide a tenth of what is known, and tell how well it is filled."""
+    check_ready(document)
+
+    async def work() -> None:
+        figures = await session.step(document, "scoring", tables.score, document.folder)
+        document.explained = {"score": figures}
+
+    session.begin(document, "scoring", work)
+    return JSONResponse(document.state(), 202)
+
+
+# --- screens -------------------------------------------------------------------------------------
+
+
+async def get_availability(session: Session, document: Document, request: Request) -> Response:
+    """Which pairs of cell and drug were measured."""
+    check_ready(document)
+    return FileResponse(document.folder / "availability.json", media_type="application/json")
+
+
+async def evaluate(session: Session, document: Document, request: Request) -> Response:
+    """Cross-validate methods on a screen."""
+    return _start(session, document, "evaluating", "evaluation", screens.evaluate)
+
+
+async def complete(session: Session, document: Document, request: Request) -> Response:
+    """Predict every pair that was not measured."""
+    return _start(session, document, "completing", "completion", screens.complete)
+
+
+async def rank_drugs(session: Session, document: Document, request: Request, name: str) -> Response:
+    """Rank drugs for the signature that is the body, or for that of the example."""
+    check_ready(document)
+    place = document.folder / "signature.csv"
+    if name:
+        suffix = Path(name).suffix.lower()
+        if suffix not in text_tables.SUFFIXES:
+            expected = " ".join(text_tables.SUFFIXES)
+            raise InputError(f"{Path(name).name} is not a signature", expected=expected)
+        place = document.folder / f"given{suffix}"
+        await receive(session, request, place)
+    return _start(session, document, "ranking", "ranking", screens.rank, place)
+
+
+async def get_report(session: Session, document: Document, request: Request) -> Response:
+    """The report of an evaluation, a page by itself."""
+    place = document.folder / "report.html"
+    if not place.exists():
+        raise InputError("there is no report yet")
+    styled = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+    return FileResponse(place, headers={"Content-Security-Policy": styled})
+
+
+def _start(
+    session: Session, document: Document, stage: str, key: str, function: Any, *more: Any
+) -> Response:
+    """Begin a job on a screen, whose figures become part of the result."""
+    check_ready(document)
+
+    async def work() -> None:
+        document.recipe = screens.recipe(document.name)
+        arguments = (function, document.folder, document.source, *more)
+        figures = await session.step(document, stage, *arguments)
+        document.result = document.result | {key: figures}
+
+    session.begin(document, stage, work)
+    return JSONResponse(document.state(), 202)
 
 
 async def get_description(session: Session, request: Request) -> dict[str, Any]:
@@ -448,6 +629,21 @@ ENDPOINTS = (
     Endpoint("POST", f"{DOCUMENT}/fill", fill_image, body=FILL, kind="image"),
     Endpoint("POST", f"{DOCUMENT}/explain", explain_pixel, kind="image",
              body=PIXEL | {"traced": Value("boolean", False)}),
+    Endpoint("GET", f"{DOCUMENT}/rows", get_rows, kind="table",
+             query={"start": Value("integer", 0), "count": Value("integer", 100, 1, 500)}),
+    Endpoint("PUT", f"{DOCUMENT}/marks", set_marks, kind="table",
+             body={"marks": Value("array", maximum=20)}),
+    Endpoint("POST", f"{DOCUMENT}/impute", impute, kind="table",
+             body={"interval": FILL["interval"]}),
+    Endpoint("POST", f"{DOCUMENT}/cell", explain_cell, kind="table",
+             body={"row": Value("integer"), "column": Value("integer")}),
+    Endpoint("POST", f"{DOCUMENT}/score", score, kind="table", body={}),
+    Endpoint("GET", f"{DOCUMENT}/availability", get_availability, kind="screen"),
+    Endpoint("POST", f"{DOCUMENT}/evaluate", evaluate, kind="screen", body={}),
+    Endpoint("POST", f"{DOCUMENT}/complete", complete, kind="screen", body={}),
+    Endpoint("POST", f"{DOCUMENT}/rank", rank_drugs, kind="screen",
+             query={"name": Value("string", "", maximum=300)}),
+    Endpoint("GET", f"{DOCUMENT}/report", get_report, kind="screen"),
     Endpoint("GET", f"{DOCUMENT}/files/{{what}}", download, query={"suffix": SUFFIX}),
 )  # fmt: skip
 
@@ -539,7 +735,8 @@ def make_app(session: Session, files: Sequence[Path], token: str, port: int, key
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(session.workers.start)
         for path in files:
-            start_opening(session, session.add(kind_of(path.name), path.name, path))
+            kind = "screen" if is_screen(path) else kind_of(path.name)
+            start_opening(session, session.add(kind, path.name, path))
         try:
             yield
         finally:
@@ -570,8 +767,7 @@ def make_app(session: Session, files: Sequence[Path], token: str, port: int, key
 def run(files: Sequence[Path], port: int = 0, *, browser: bool = True) -> None:
     """Serve the page until it is interrupted; prints its address."""
     for path in files:
-        kind_of(path.name)
-        check_source(path, image_files.SUFFIXES)
+        check_source(path, FORMATS[kind_of(path.name)])
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     with listening:
         if os.name == "posix":

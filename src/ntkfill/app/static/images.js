@@ -3,7 +3,7 @@
 import { download, request } from "./api.js";
 import { Mask, unpack } from "./mask.js";
 import { Drawing, TOOLS } from "./tools.js";
-import { copy, number, parts, speakError, toast } from "./ui.js";
+import { copy, number, parts, speakError, tableRow, toast } from "./ui.js";
 import { View } from "./view.js";
 
 const SAVE_AFTER = 250; // milliseconds after the last change of the mask
@@ -652,16 +652,8 @@ export class ImageEditor {
     p["explained-text"].textContent =
       `A weighted sum of known pixels; half of the weight lies within ${number(explained.radius, 2)} pixels.${what}`;
     p.trace.hidden = !result.refined || explained.traced;
-    p.largest.replaceChildren(...explained.largest.map(({ at, weight, value }) => {
-      const line = document.createElement("tr");
-      const cells = [`${at[1]}, ${at[2]}`, number(value, 4), number(weight, 3)];
-      line.append(...cells.map((text) => {
-        const cell = document.createElement("td");
-        cell.textContent = text;
-        return cell;
-      }));
-      return line;
-    }));
+    p.largest.replaceChildren(...explained.largest.map(({ at, weight, value }) =>
+      tableRow([`${at[1]}, ${at[2]}`, number(value, 4), number(weight, 3)])));
     this.drawMap(p["weights-map"], "weights");
     this.drawMap(p["kernel-map"], "kernel");
     for (const name of ["weights", "kernel"]) this.enableOverlay(name, true);

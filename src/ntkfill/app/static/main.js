@@ -2,11 +2,13 @@
 
 import { Failure, listen, request } from "./api.js";
 import { ImageEditor } from "./images.js";
+import { ScreenView } from "./screens.js";
+import { TableView } from "./tables.js";
 import { parts, speakError, toast } from "./ui.js";
 
 const page = parts(document.body);
 const states = new Map(); // id -> the state of a document
-const views = { image: ImageEditor };
+const views = { image: ImageEditor, table: TableView, screen: ScreenView };
 let shown = null; // { id, key, view }
 let session = { formats: {} };
 

@@ -58,3 +58,35 @@ export async function copy(text) {
   }
   toast("Copied.");
 }
+
+/** A row of a table; the first cell is its header where `headed`. */
+export function tableRow(cells, headed = false, kind = "td") {
+  const row = document.createElement("tr");
+  row.append(...cells.map((text, k) => {
+    const cell = document.createElement(headed && !k ? "th" : kind);
+    if (cell.tagName === "TH") cell.scope = kind === "th" ? "col" : "row";
+    cell.textContent = text;
+    return cell;
+  }));
+  return row;
+}
+
+/** What all views show of a state: what runs, how far it is, what went wrong, the recipe. */
+export function showWork(p, { stage, progress, error, recipe }, names) {
+  p.cancel.hidden = p["progress-row"].hidden = !stage;
+  p["stage-name"].textContent = names[stage] ?? stage;
+  if (progress > 0) p.progress.value = progress;
+  else p.progress.removeAttribute("value");
+  p.error.hidden = !error;
+  p.error.textContent = error;
+  p.recipe.hidden = !recipe.command;
+  p.command.textContent = recipe.command ?? "";
+  p.python.textContent = recipe.python ?? "";
+}
+
+/** Buttons that copy the recipe. */
+export function listenToRecipe(p) {
+  for (const button of p.recipe.querySelectorAll("[data-copy]")) {
+    button.addEventListener("click", () => copy(p[button.dataset.copy].textContent));
+  }
+}

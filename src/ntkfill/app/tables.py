@@ -1,0 +1,236 @@
+"""Tables: what a worker does with them, and the rows that the page shows.
+
+A document's folder holds `rows.jsonl`, the cells as the page shows them, line by line;
+`starts.npy`, where each line begins; and of the last fill `values.npy`, `std.npy`, `lower.npy` and
+`upper.npy`.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..io import text_tables
+from ..kernels.table import Array
+from ..observed import sentinel_of
+from .jobs import Figures
+
+Report = Callable[[Figures], None]
+
+ARRAYS = ("values", "std", "lower", "upper")
+UNNAMED = ("", "Unnamed: 0")  # what data frames write above their index
+HIDDEN = 0.1  # of what is known, to score a fill
+
+
+def open_table(folder: Path, source: Path, marks: Sequence[str], report: Report) -> Figures:
+    """Read a table; `marks` stand for missing entries besides empty cells."""
+    table = text_tables.read(source)
+    names, values, rest = _numbers(table, marks)
+    starts = [0]
+    with (folder / "rows.jsonl").open("wb") as file:
+        for row in table.rows:
+            starts.append(starts[-1] + file.write(json.dumps(row, default=str).encode() + b"\n"))
+    np.save(folder / "starts.npy", np.array(starts))
+    np.save(folder / "numbers.npy", values)
+    columns = []
+    for place, name in enumerate(table.names):
+        number = names.index(name) if name in names else None
+        known = values[:, number] if number is not None else np.empty(0)
+        mark = sentinel_of(known[~np.isnan(known)]) if number is not None else None
+        columns.append(
+            {
+                "name": name or f"column {place + 1}",
+                "type": "number" if number is not None else "text" if name in rest else "labels",
+                "number": number,
+                "missing": int(np.isnan(known).sum()),
+                "code": None if mark is None else f"{mark:g}",
+            }
+        )
+    return {
+        "rows": len(table.rows),
+        "columns": columns,
+        "missing": int(np.isnan(values).sum()),
+        "entries": values.size,
+        "marks": list(marks),
+        "suffix": source.suffix.lower(),
+    }
+
+
+def fill(folder: Path, options: Figures, stage: str, report: Report) -> Figures:
+    """Fill the gaps; `stage` is "filled" or "uncertain"."""
+    values = np.load(folder / "numbers.npy")
+    imputer = _imputer()
+    level = options["interval"] if stage == "uncertain" else None
+    done = imputer.impute(values, interval=level)
+    arrays = {"values": done.values}
+    if done.interval is not None:
+        arrays |= {"std": done.std, "lower": done.interval.lower, "upper": done.interval.upper}
+    for name in ARRAYS:
+        if name in arrays:
+            np.save(folder / f"{name}.npy", np.asarray(arrays[name]))
+        else:
+            (folder / f"{name}.npy").unlink(missing_ok=True)
+    _kept.clear()
+    _kept[options["version"]] = imputer
+    return {
+        "stage": stage,
+        "version": options["version"],
+        "missing": done.info.n_missing,
+        "converged": done.info.converged,
+        "message": done.info.message,
+        "level": level,
+        "spread": np.nan_to_num(np.nanstd(values, axis=0)).tolist(),
+    }
+
+
+def explain(folder: Path, version: str, row: int, column: int, report: Report) -> Figures:
+    """The five known entries that weigh most in a filled one."""
+    if version not in _kept:
+        _kept.clear()
+        _kept[version] = _imputer().fit(np.load(folder / "numbers.npy"))
+    found = _kept[version].explain(row, column).largest(5)
+    return {
+        "largest": [
+            {"row": int(place[0]), "column": int(place[1]), "value": value, "weight": weight}
+            for place, value, weight in zip(
+                found.coordinates.tolist(), found.values.tolist(), found.weights.tolist(),
+                strict=True,
+            )
+        ]
+    }  # fmt: skip
+
+
+def score(folder: Path, report: Report) -> Figures:
+    """Hide a tenth of what is known, fill it, and compare: root mean square errors in standard
+    deviations of each column, beside those of the mean and of nearest neighbours."""
+    from sklearn.impute import KNNImputer
+
+    values = np.load(folder / "numbers.npy")
+    known = np.argwhere(~np.isnan(values))
+    hidden = known[np.random.default_rng(0).random(len(known)) < HIDDEN]
+    holed = values.copy()
+    holed[tuple(hidden.T)] = np.nan
+    empty = np.isnan(holed).all(axis=0)
+    hidden = hidden[~empty[hidden[:, 1]]]
+    if not len(hidden):
+        raise InputError("too little is known to hide some of it")
+    mean, spread = np.nanmean(holed[:, ~empty], axis=0), np.nanstd(holed[:, ~empty], axis=0)
+    spread[spread == 0] = 1.0
+    place = tuple(np.stack([hidden[:, 0], np.cumsum(~empty)[hidden[:, 1]] - 1]))
+    scaled, truth = (holed[:, ~empty] - mean) / spread, (values[:, ~empty] - mean) / spread
+    report({"progress": 0.1})
+    filled = {
+        "ntkfill": _imputer().fit_transform(scaled),
+        "nearest neighbours": KNNImputer().fit_transform(scaled),
+        "column mean": np.zeros_like(scaled),
+    }
+    errors = {
+        name: float(np.sqrt(np.mean((np.asarray(array) - truth)[place] ** 2)))
+        for name, array in filled.items()
+    }
+    return {"hidden": len(hidden), "errors": errors}
+
+
+def save(
+    folder: Path, source: Path, target: Path, what: str, marks: Sequence[str], report: Report
+) -> Figures:
+    """Write the filled table, or the standard deviations in its form."""
+    table = text_tables.read(source)
+    names, values, _ = _numbers(table, marks)
+    text = target.suffix.lower() in text_tables.DELIMITERS
+    array = np.load(folder / ("values.npy" if what == "filled" else "std.npy"))
+    rows = [list(row) for row in table.rows]
+    typed = source.suffix.lower() not in text_tables.DELIMITERS
+    wanted = np.isnan(values) | (what == "std") | (not text and not typed)
+    for i, j in np.argwhere(wanted):
+        value = array[i, j]
+        cell = f"{value:.9g}" if text else float(value)
+        rows[i][table.names.index(names[j])] = cell if value == value else "" if text else None
+    workbooks = {target.suffix.lower(), source.suffix.lower()} == {".xlsx"}
+    like = source if workbooks and what == "filled" else None
+    text_tables.write(target, text_tables.Table(table.header, rows), like)
+    return {"lost": []}
+
+
+def write_example(target: Path, report: Report) -> Figures:
+    """scikit-learn's wines, with a tenth of the entries hidden."""
+    from sklearn.datasets import load_wine
+
+    wine = load_wine()
+    hidden = np.random.default_rng(0).random(wine.data.shape) < 0.1
+    cells = np.where(hidden, "", np.char.mod("%g", wine.data)).tolist()
+    rows = [[f"wine {k}", *row] for k, row in enumerate(cells, start=1)]
+    text_tables.write(target, text_tables.Table(["", *wine.feature_names], rows))
+    return {}
+
+
+# The imputer of the last fill, for explanations.
+_kept: dict[str, Any] = {}
+
+
+def _imputer() -> Any:
+    from ..tables import NTKImputer
+
+    return NTKImputer()
+
+
+def _numbers(table: text_tables.Table, marks: Sequence[str]) -> tuple[list[str], Array, list[str]]:
+    """The columns of numbers, these numbers, and the columns of text."""
+    index = table.names[0] if table.names[0] in UNNAMED and len(table.names) > 1 else None
+    cells = table.without(marks)
+    text = [name for name in cells.text_columns() if name != index]
+    names = [name for name in table.names if name != index and name not in text]
+    if not names:
+        raise InputError("there is no column of numbers", got=", ".join(table.names[:8]))
+    return names, cells.numbers(names), text
+
+
+# What the server reads for the page.
+
+
+def read_rows(folder: Path, info: Figures, start: int, count: int) -> Figures:
+    """Some rows: cells as text, and what was filled into their gaps."""
+    starts = np.load(folder / "starts.npy", mmap_mode="r")
+    stop = min(start + count, info["rows"])
+    with (folder / "rows.jsonl").open("rb") as file:
+        file.seek(int(starts[start]))
+        lines = file.read(int(starts[stop] - starts[start])).splitlines()
+    answer: Figures = {"start": start, "cells": [json.loads(line) for line in lines], "gaps": []}
+    gaps = np.isnan(np.load(folder / "numbers.npy", mmap_mode="r")[start:stop])
+    arrays = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r")[start:stop]
+        for name in ARRAYS
+        if (folder / f"{name}.npy").exists()
+    }
+    for i, j in np.argwhere(gaps).tolist():
+        entry: Figures = {"row": start + i, "column": j}
+        for name, array in arrays.items():
+            entry[name] = float(array[i, j]) if np.isfinite(array[i, j]) else None
+        answer["gaps"].append(entry)
+    return answer
+
+
+def recipe(name: str, info: Figures, options: Figures) -> dict[str, str]:
+    """The command line and the Python that do the same."""
+    stem, suffix = Path(name).stem, info["suffix"]
+    words = ["ntkfill", "impute", name, "-o", f"{stem}-filled{suffix}"]
+    words += ["--std", f"{stem}-std{suffix}", f"--interval={options['interval']:g}"]
+    marks = ",".join(info["marks"])
+    if marks:
+        words.append(f"--missing-values={marks}")
+    reader = {".parquet": "read_parquet", ".xlsx": "read_excel"}.get(suffix, "read_csv")
+    tabs = ', sep="\\t"' if suffix in (".tsv", ".tab", ".txt") else ""
+    code = (
+        "import pandas as pd\n\nimport ntkfill\n\n"
+        f'table = pd.{reader}({name!r}{tabs}).select_dtypes("number")\n'
+        f"imputer = ntkfill.NTKImputer({f'missing_values=[{marks}]' if marks else ''})\n"
+        f"done = imputer.impute(table, interval={options['interval']:g})\n"
+        "print(done.values, done.std, done.interval)\n"
+    )
+    return {"command": " ".join(shlex.quote(word) for word in words), "python": code}
