@@ -362,3 +362,33 @@ def test_everybody_can_use_it(page, app, scene, theme, size):
     assert not page.evaluate(wide)
     page.click("[data-part=help]")
     assert violations(page) == []
+
+
+def test_a_table(page, app):
+    """Fill, look at a filled cell, and the same for axe."""
+    page.click("[data-example=table]")
+    page.wait_for_selector(".sheet td.gap")
+    page.click("[data-part=fill]")
+    page.wait_for_selector(".sheet td.filled")
+    page.wait_for_selector("[data-part=save-std]:enabled", timeout=120_000)
+    page.locator("td.filled").first.focus()
+    page.wait_for_selector("[data-part=largest] tr")
+    assert "90 %: " in page.inner_text("[data-part=cell-text]")
+    assert violations(page) == []
+    page.set_viewport_size(NARROW)
+    assert violations(page) == []
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_a_screen(page, app):
+    page.click("[data-example=screen]")
+    page.wait_for_selector(".screen canvas")
+    page.click("[data-part=complete]")
+    page.wait_for_selector("[data-part=completion]:not([hidden])")
+    page.click("[data-part=rank-example]")
+    page.wait_for_selector("[data-part=ranking]:not([hidden])")
+    assert page.locator("[data-part=ranked] tr").count() == 24
+    assert violations(page) == []
+    page.set_viewport_size(NARROW)
+    assert violations(page) == []
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")

@@ -278,3 +278,84 @@ def test_events(app, scene):
         while document.encode() not in heard or b'"stage": ""' not in heard:
             heard += connection.recv(65536)
     app.call("DELETE", f"documents/{document}")
+
+
+# --- tables and screens ---
+
+
+@pytest.fixture(scope="module")
+def gaps(tmp_path_factory):
+    """A small table with gaps, a code for missing entries, and text."""
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=40)
+    table = np.stack([one, 2 * one + 1, rng.normal(size=40)], axis=-1)
+    lines = ["name,a,b,c"]
+    for k, row in enumerate(table):
+        cells = [f"{value:.4f}" for value in row]
+        cells[1] = "" if k % 7 == 3 else cells[1]
+        cells[2] = "-999" if k == 5 else cells[2]
+        lines.append(",".join([f"t{k}", *cells]))
+    path = tmp_path_factory.mktemp("table") / "table.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_table(app, gaps, tmp_path, monkeypatch):
+    state = app.open(gaps)
+    assert state["kind"] == "table"
+    path = f"documents/{state['id']}"
+    types = [(one["type"], one["missing"], one["code"]) for one in state["info"]["columns"]]
+    assert types == [("text", 0, None), ("number", 0, None), ("number", 6, None),
+                     ("number", 0, "-999")]  # fmt: skip
+    app.call("PUT", f"{path}/marks", {"marks": ["-999"]})
+    assert app.wait(state["id"])["info"]["missing"] == 7
+    app.call("POST", f"{path}/impute", {})
+    done = app.wait(state["id"])
+    assert (done["error"], done["result"]["stage"]) == ("", "uncertain")
+    rows = app.call("GET", f"{path}/rows", start=3, count=3)
+    assert [(gap["row"], gap["column"]) for gap in rows["gaps"]] == [(3, 1), (5, 2)]
+    first = rows["gaps"][0]
+    assert first["lower"] <= first["value"] <= first["upper"]
+    assert first["value"] == pytest.approx(2 * float(rows["cells"][0][1]) + 1, abs=0.5)
+    largest = app.call("POST", f"{path}/cell", {"row": 3, "column": 1})["largest"]
+    assert len(largest) == 5
+    assert app.refusal("POST", f"{path}/cell", {"row": 0, "column": 0})[1] == 400
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_bytes(gaps.read_bytes())
+    assert main([*shlex.split(done["recipe"]["command"])[1:], "--quiet"]) == 0
+    for what in ("filled", "std"):
+        saved = app.call("GET", f"{path}/files/{what}").decode().splitlines()
+        written = (tmp_path / f"table-{what}.csv").read_text().splitlines()
+        assert [line.split(",")[:4] for line in written] == [x.split(",")[:4] for x in saved]
+    app.call("POST", f"{path}/score", {})
+    errors = app.wait(state["id"])["explained"]["score"]["errors"]
+    assert errors["ntkfill"] < errors["column mean"]
+
+
+def test_a_screen(app):
+    state = app.wait(app.call("POST", "examples/screen")["id"])
+    path = f"documents/{state['id']}"
+    availability = app.call("GET", f"{path}/availability")
+    measured = sum(line.count("1") for line in availability["measured"])
+    assert measured == state["info"]["measured"]
+    app.call("POST", f"{path}/complete", {})
+    completion = app.wait(state["id"])["result"]["completion"]
+    assert completion["predicted"] == state["info"]["pairs"] - measured
+    assert app.call("GET", f"{path}/files/completed").startswith(b"cell,drug,source")
+    app.call("POST", f"{path}/rank")
+    ranking = app.wait(state["id"])["result"]["ranking"]
+    made = ntkfill.screens.simulate()
+    assert {drug["drug"] for drug in ranking["drugs"][: len(made.cures)]} == set(made.cures)
+
+
+@pytest.mark.slow
+def test_a_screen_is_evaluated(app):
+    pytest.importorskip("jinja2")
+    state = app.wait(app.call("POST", "examples/screen")["id"])
+    path = f"documents/{state['id']}"
+    app.call("POST", f"{path}/evaluate", {})
+    scores = app.wait(state["id"])["result"]["evaluation"]["scores"]
+    assert scores["NTK"]["r"] > scores["cell mean"]["r"]
+    response, body = app.send("GET", f"{path}/report")
+    assert b"<svg" in body
+    assert "sandbox" in response.headers["Content-Security-Policy"]

@@ -204,9 +204,9 @@ def read_rows(folder: Path, info: Figures, start: int, count: int) -> Figures:
     answer: Figures = {"start": start, "cells": [json.loads(line) for line in lines], "gaps": []}
     gaps = np.isnan(np.load(folder / "numbers.npy", mmap_mode="r")[start:stop])
     arrays = {
-        name: np.load(folder / f"{name}.npy", mmap_mode="r")[start:stop]
+        "value" if name == "values" else name: np.load(path, mmap_mode="r")[start:stop]
         for name in ARRAYS
-        if (folder / f"{name}.npy").exists()
+        if (path := folder / f"{name}.npy").exists()
     }
     for i, j in np.argwhere(gaps).tolist():
         entry: Figures = {"row": start + i, "column": j}
