@@ -55,6 +55,9 @@ def main() -> None:
             }
             axis.loglog(widths, column, "o-", label=name)
             axis.set(xlabel="width", title=f"error of the {what}")
+    for axis in axes:
+        axis.set_xticks(widths, map(str, widths))
+        axis.minorticks_off()
     axes[0].legend()
     plt.savefig(PICTURES / "paper_width.png", dpi=80)
     harness.write("paper_width", CLAIM, figures, all(f["slope"] < -0.35 for f in figures.values()))

@@ -29,7 +29,6 @@ __all__ = [
     "Periodic",
     "Stationary",
     "convolve",
-    "of_table",
     "two_sided",
 ]
 
