@@ -32,7 +32,7 @@ from .stack import SINGLE, Fitted, Stack
 # Predictors are selected in so many rounds: later fills are made from the very values that are to
 # be predicted, whose errors when left out are then too small.
 SELECTED = 2
-# On so many rows at most, and fewer while fills are no more than means.
+# On so many rows at most, and fewer while fills are no more than means, and in wide tables.
 SAMPLE, FIRST = 500, 200
 # Metrics are learned for each column of a table with at most so many; wider tables, whose columns
 # are many witnesses of the same, have the kernel of the network alone.
@@ -63,6 +63,7 @@ class Target:
         """With the predictors that a fill (n, m) selects."""
         ridges = RIDGES if options.ridge == "loo" else (max(float(options.ridge), ROUNDING),)
         learn = fill.mean.shape[1] <= LEARNED
+        sample = sample if learn else FIRST
         stack = Stack.select(*self._training(fill), network, ridges, sample=sample, learn=learn)
         return replace(self, stack=stack)
 
