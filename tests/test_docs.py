@@ -1,5 +1,6 @@
 """The reference names everything that is public, and links lead somewhere."""
 
+import contextlib
 import importlib
 import re
 from pathlib import Path
@@ -24,7 +25,8 @@ def documented():
             if line.startswith(".. currentmodule::"):
                 module = importlib.import_module(line.split()[-1])
             elif re.fullmatch(r"   \w+", line):
-                found[f"{module.__name__}.{line.strip()}"] = getattr(module, line.strip())
+                with contextlib.suppress(ImportError):  # names of extras that are not installed
+                    found[f"{module.__name__}.{line.strip()}"] = getattr(module, line.strip())
     return found
 
 

@@ -22,9 +22,11 @@ from .resampling import (
 )
 
 if TYPE_CHECKING:
-    from .pytorch import finite
+    from .pytorch import finite as finite
     from .scikit import as_kernel
-    from .training import draw, tangent_kernel, train
+    from .training import draw as draw
+    from .training import tangent_kernel as tangent_kernel
+    from .training import train as train
 
 __all__ = [
     "GELU",
@@ -57,18 +59,15 @@ __all__ = [
     "Upsample",
     "as_kernel",
     "between_objects",
-    "draw",
-    "finite",
     "fully_connected",
     "hourglass",
     "parse",
     "parse_prior",
-    "tangent_kernel",
-    "train",
 ]
 
 
-# Imported when they are asked for: scikit-learn takes a second, and PyTorch is an extra.
+# Imported when they are asked for: scikit-learn takes a second, and PyTorch is an extra (so that
+# its names are not in __all__).
 _LATER = {
     "as_kernel": "scikit",
     "finite": "pytorch",

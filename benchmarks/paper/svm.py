@@ -1,0 +1,61 @@
+"""Classification of small tables: support vector machines with the NTK (Arora et al., ICLR 2020,
+arXiv:1910.01663), with the RBF kernel, and random forests; each tuned on its training folds."""
+
+import numpy as np
+from common import Steps, arguments, harness
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from ntkfill import nn
+
+CLAIM = "The NTK's support vector machine is ahead of forests on average, and within 1 % of RBF's."
+DATA = {"iris": load_iris, "wine": load_wine, "cancer": load_breast_cancer, "digits": load_digits}
+COSTS = [0.01, 0.1, 1, 10, 100, 1000]
+
+
+def methods() -> dict[str, GridSearchCV]:
+    """As many settings for each: 24."""
+    kernels = [nn.as_kernel(nn.fully_connected(d), bias=b) for d in (1, 3) for b in (0.1, 1.0)]
+    folds = StratifiedKFold(3, shuffle=True, random_state=1)
+    svm = make_pipeline(StandardScaler(), SVC())
+    widths = [0.1, 0.3, 1.0, 3.0]
+    forest = {"max_features": ["sqrt", 0.3, 0.6, 1.0], "min_samples_leaf": [1, 2, 3, 5, 8, 12]}
+    return {
+        "NTK": GridSearchCV(svm, {"svc__C": COSTS, "svc__kernel": kernels}, cv=folds),
+        "RBF": GridSearchCV(svm, {"svc__C": COSTS, "svc__gamma": widths_of(widths)}, cv=folds),
+        "forest": GridSearchCV(RandomForestClassifier(100, random_state=0), forest, cv=folds),
+    }
+
+
+def widths_of(factors: list[float]) -> list[float]:
+    """Around scikit-learn's rule of one over the number of features, for 4 to 64 features."""
+    return [factor / 15 for factor in factors]
+
+
+def main() -> None:
+    options = arguments(__doc__)
+    steps, rows = Steps("paper_svm", options.again), None if options.full else 300
+    figures: dict[str, dict[str, float]] = {}
+    for name, load in DATA.items():
+        data, labels = load(return_X_y=True)
+        chosen = np.random.default_rng(0).permutation(len(data))[:rows]
+        outer = StratifiedKFold(5, shuffle=True, random_state=0)
+        for method, search in methods().items():
+
+            def score(
+                search=search, data=data[chosen], labels=labels[chosen], outer=outer
+            ) -> float:
+                return float(cross_val_score(search, data, labels, cv=outer).mean())
+
+            figures.setdefault(name, {})[method] = steps.run(f"{name} {rows} {method}", score)
+    mean = {m: float(np.mean([f[m] for f in figures.values()])) for m in figures["iris"]}
+    holds = mean["NTK"] > mean["forest"] and mean["NTK"] > mean["RBF"] - 0.01
+    harness.write("paper_svm", CLAIM, {"rows": rows, "mean": mean, **figures}, bool(holds))
+
+
+if __name__ == "__main__":
+    main()
