@@ -223,8 +223,7 @@ def test_cancel_and_reload(page, app, scene):
     page.wait_for_selector(FILLED)
     page.reload()
     page.wait_for_selector(FILLED)
-    wait_for_mask(page)
-    assert marked(page) == mask.sum()
+    until(page, lambda: marked(page) == mask.sum())
     if page.is_visible("[data-part=cancel]"):
         page.click("[data-part=cancel]")
         page.wait_for_selector("[data-part=cancel]", state="hidden")

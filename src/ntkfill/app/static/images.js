@@ -232,7 +232,7 @@ export class ImageEditor {
     const { count } = this.mask;
     const share = count / (width * height);
     const where = this.info.pages > 1 ? " on this page" : "";
-    p.count.textContent = count
+    p.count.textContent = !this.mask.data ? "" : count
       ? `${count.toLocaleString("en")} pixels are marked${where} (${number(100 * share, 2)} %).`
       : `Nothing is marked${where}: paint over what is missing, or import a mask.`;
     p.undo.disabled = !this.mask.done.length;
