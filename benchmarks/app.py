@@ -4,7 +4,8 @@
 
 From dropping a 512 x 512 photo with a painted 40-pixel scratch to the first fill on screen: at most
 1.5 s. While it is refined: no frame over 100 ms. Eight documents filling at once on two cores: all
-finish. A thousand malformed requests: no traceback. Memory is that of the server and its processes, not the browser's.
+finish. A thousand malformed requests: no traceback. Memory is that of the server
+and its processes, not the browser's.
 """
 
 from __future__ import annotations
@@ -172,7 +173,8 @@ def main() -> None:
     )
     claim = (
         "a scratched 512 x 512 photo is filled on screen 1.5 s after it was dropped, no frame "
-        "takes more than 100 ms while it is refined, eight tabs fill at once, no request makes a fault"
+        "takes more than 100 ms while it is refined, eight tabs fill at once, and a thousand "
+        "malformed requests make no fault"
     )
     harness.write("app", claim, figures, bool(holds), quick)
 
