@@ -162,30 +162,32 @@ def ease(data: Data, train: np.ndarray, test: np.ndarray, ridge: float = 150.0) 
 
 
 # What `--tune` tried; the first is what was chosen.
+ALS = (20, 20.0), (20, 14.0), (20, 8.0), (20, 5.0), (10, 14.0), (10, 8.0), (10, 5.0), (40, 20.0)
 PEERS: dict[str, tuple[Predict, list[dict[str, object]]]] = {
     "ntkfill": (ours, [{}]),
     "ntkfill, features and times": (ours_with_times, [{}]),
-    "BaselineOnly": (surprise_model("BaselineOnly"), [{}, {"reg_u": 5, "reg_i": 3}]),
+    "BaselineOnly": (surprise_model("BaselineOnly"), [{"reg_u": 5, "reg_i": 3}, {}]),
     "KNNBaseline": (surprise_model("KNNBaseline"), [{"k": k} for k in (40, 20, 80)]),
     "SVD": (
         surprise_model("SVD"),
         [
-            {"n_factors": 100, "n_epochs": 50, "reg_all": 0.1, "lr_all": 0.005},
-            {"n_factors": 100, "n_epochs": 20},
             {"n_factors": 200, "n_epochs": 80, "reg_all": 0.1, "lr_all": 0.005},
+            {"n_factors": 100, "n_epochs": 20},
+            {"n_factors": 100, "n_epochs": 50, "reg_all": 0.1, "lr_all": 0.005},
             {"n_factors": 20, "n_epochs": 50, "reg_all": 0.1, "lr_all": 0.005},
         ],
     ),
     "SVD++": (
         surprise_model("SVDpp"),
         [
+            {"n_factors": 50, "n_epochs": 40, "reg_all": 0.1},
             {"n_factors": 20, "n_epochs": 20},
             {"n_factors": 50, "n_epochs": 30, "reg_all": 0.05},
         ],
     ),
-    "biased ALS": (als, [{"rank": r, "ridge": g} for r in (20, 10) for g in (8.0, 5.0, 14.0)]),
+    "biased ALS": (als, [{"rank": r, "ridge": g} for r, g in ALS]),
     "softImpute": (soft_impute, [{"threshold": t} for t in (12.0, 8.0, 18.0)]),
-    "EASE": (ease, [{"ridge": r} for r in (150.0, 400.0, 1000.0)]),
+    "EASE": (ease, [{"ridge": r} for r in (250.0, 150.0, 400.0, 1000.0)]),
 }
 
 

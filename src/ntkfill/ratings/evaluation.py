@@ -13,7 +13,7 @@ from sklearn.base import clone
 from ..errors import InputError, check_integer
 from ..kernels.table import Array
 from ..observed import Mask
-from .frames import Ratings, read
+from .frames import Ratings, numbered, read
 
 SplitName = Literal["random", "temporal", "users", "items"]
 
@@ -116,9 +116,8 @@ def splits(ratings: Ratings, split: SplitName, folds: int, random_state: int) ->
         of = rng.permutation(count) % folds
     elif split in ("users", "items"):
         names = ratings.users if split == "users" else ratings.items
-        number = {name: k for k, name in enumerate(dict.fromkeys(names))}
-        groups = rng.permutation(len(number)) % folds
-        of = groups[[number[name] for name in names]]
+        numbers, every = numbered(names)
+        of = (rng.permutation(len(every)) % folds)[numbers]
     else:
         raise InputError("split must be 'random', 'temporal', 'users' or 'items'", got=repr(split))
     yield from (of == fold for fold in range(folds))

@@ -88,9 +88,8 @@ def read(
 
 def merged(ratings: Ratings) -> Ratings:
     """The same with one rating, the mean, where a user rated an item several times; warns."""
-    first: dict[tuple[Hashable, Hashable], int] = {}
-    pairs = zip(ratings.users, ratings.items, strict=True)
-    group = np.array([first.setdefault(pair, len(first)) for pair in pairs])
+    (user, _), (item, names) = numbered(ratings.users), numbered(ratings.items)
+    _, first, group = np.unique(user * len(names) + item, return_index=True, return_inverse=True)
     repeated = len(group) - len(first)
     if not repeated:
         return ratings
@@ -100,8 +99,18 @@ def merged(ratings: Ratings) -> Ratings:
     last = np.zeros(len(first), np.intp)
     last[group] = np.arange(len(group))  # the time is that of the last of them
     times = None if ratings.times is None else ratings.times[last]
-    users, items = map(list, zip(*first, strict=True))
+    users, items = ([of[k] for k in first] for of in (ratings.users, ratings.items))
     return Ratings(users, items, mean, times, weights)
+
+
+def numbered(names: list[Hashable]) -> tuple[NDArray[np.intp], dict[Hashable, int]]:
+    """The number of each name, from 0 in the order of appearance, and of which names.
+
+    >>> numbered(["b", "a", "b"])
+    (array([0, 1, 0]), {'b': 0, 'a': 1})
+    """
+    found: dict[Hashable, int] = {}
+    return np.array([found.setdefault(name, len(found)) for name in names], np.intp), found
 
 
 def as_ids(names: Any, what: str) -> list[Hashable]:

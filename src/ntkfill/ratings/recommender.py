@@ -21,7 +21,7 @@ from ..solvers.linalg import cholesky, solve
 from . import serialization
 from .covariance import Profile
 from .features import UserPrior, of_ids, read_features
-from .frames import as_ids, as_times, check_lengths, read
+from .frames import as_ids, as_times, check_lengths, numbered, read
 from .models import Coded, fit_model
 
 # The parameters that are stored as JSON; the network and features are stored beside them.
@@ -197,22 +197,17 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
             what: {} if features is None else read_features(features, what)
             for what, features in (("user", self.user_features), ("item", self.item_features))
         }
-        self.users_: list[Hashable] = list(dict.fromkeys(given.users))
-        # Items that only have features come last.
-        self.items_: list[Hashable] = list(dict.fromkeys([*given.items, *side["item"]]))
-        self._user_codes = {name: k for k, name in enumerate(self.users_)}
-        self._item_codes = {name: k for k, name in enumerate(self.items_)}
+        users, self._user_codes = numbered(given.users)
+        items, self._item_codes = numbered(given.items)
+        for name in side["item"]:  # those that only have features come last
+            self._item_codes.setdefault(name, len(self._item_codes))
+        self.users_: list[Hashable] = list(self._user_codes)
+        self.items_: list[Hashable] = list(self._item_codes)
         sizes = len(self.users_), len(self.items_)
         self._require_memory(sizes, len(given.values))
         self._range = float(given.values.min()), float(given.values.max())
         features = of_ids(side["item"], self.items_, "item") if side["item"] else None
-        data = Coded(
-            np.array([self._user_codes[name] for name in given.users]),
-            np.array([self._item_codes[name] for name in given.items]),
-            given.values,
-            given.times,
-            given.weights,
-        )
+        data = Coded(users, items, given.values, given.times, given.weights)
         self._model = fit_model(
             data,
             sizes,
