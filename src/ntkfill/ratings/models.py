@@ -28,6 +28,8 @@ NOISE, SESSION = 0.55, 0.22
 # What is tried on held-out ratings once the covariance is learned.
 NOISES, SESSIONS = (0.4, 0.55, 0.7, 0.85), (0.0, 0.11, 0.22, 0.44)
 HELD_OUT, MAX_HELD_OUT = 0.05, 20_000
+# Users that the noise is chosen on, at most twice as many.
+CHOOSERS = 1000
 # The effects of users and items count as so many ratings of zero.
 SHRINKAGE = 5.0
 ROUNDS = 15
@@ -181,6 +183,7 @@ def choose_noise(
     Also that error, and the ratio of errors to predicted standard deviations.
     """
     pairs = [(seen, left) for seen, left in zip(profiles, hidden, strict=True) if len(left.items)]
+    pairs = pairs[:: max(1, len(pairs) // CHOOSERS)]
 
     def error(tried: ItemCovariance) -> float:
         with single_blas_thread():
