@@ -41,7 +41,10 @@ NET = hourglass(2)
         ({"network": ""}, "network must be"),
         ({"network": Sequential(Conv(3), Downsample())}, "as many Upsample as"),
         ({"network": Sequential(Upsample(), Conv(3))}, "as many Upsample as"),
-        ({"boundary": "reflect"}, "boundary must be 'pad' or 'wrap'; got 'reflect'"),
+        (
+            {"boundary": "reflect"},
+            "boundary must be 'pad' or 'wrap', or one of them for each axis; got 'reflect'",
+        ),
         ({"boundary": None}, "boundary must be"),
         ({"channel_axis": 2}, "channel_axis must be an axis.*-2 to 1"),
         ({"channel_axis": -3}, "channel_axis must be an axis"),

@@ -52,6 +52,8 @@ def add_inpaint(command: argparse.ArgumentParser) -> None:
     command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=text)
     add_output(command, "a file; a folder where there are several inputs", required=False)
     add_force(command)
+    text = "white (not zero) = neither filled nor used: land in a map of the sea"
+    command.add_argument("--exclude", type=Path, metavar="MASK", help=text)
     text = "print network, solver, memory and time, and stop"
     command.add_argument("--dry-run", action="store_true", help=text)
     text = ".npy or .tif, of one image; with --interval std, lower and upper stacked"
@@ -82,6 +84,10 @@ def _add_method(command: argparse.ArgumentParser) -> None:
     add("--nodata", type=_marker, action="append", default=[], metavar="V", help=text)
     text = "fill within these, e.g. 0,1 or 0, (open above), or 'data': the range of what is known"
     add("--bounds", type=_bounds, metavar="LOW,HIGH", help=text)
+    text = "leave gaps that hold a box of more than N pixels each way"
+    add("--max-gap", type=int, metavar="N", help=text)
+    text = "the values are angles, with this period: 360 for degrees"
+    add("--period", type=float, metavar="P", help=text)
     text = "for .npy and .tif, e.g. -1 (default: what the file says)"
     add("--channel-axis", type=int, metavar="N", help=text)
     text = (
@@ -91,7 +97,8 @@ def _add_method(command: argparse.ArgumentParser) -> None:
     add("--network", default="auto", metavar="NET", help=text)
     text = "the paper's kernel instead of its shift average"
     add("--exact", action="store_true", help=text)
-    add("--boundary", choices=("pad", "wrap"), default="pad")
+    text = "pad or wrap (periodic), or one for each axis: pad,wrap"
+    add("--boundary", type=_boundary, default="pad", metavar="SIDES", help=text)
     text = "relative to the kernel's diagonal (default: 1e-3, or what auto chooses)"
     add("--ridge", type=float, metavar="R", help=text)
     text = (
@@ -169,8 +176,15 @@ def inpaint_file(
         text = f"pages {', '.join(map(str, pages))} hold no known pixel and are filled from others"
         print_message(options, f"note: {text}")
     started = time.perf_counter()
+    exclude = None
+    if options.exclude is not None:
+        exclude = images.read_mask(options.exclude, max_pixels=options.max_pixels)
     filled = inpainter.fill(
-        stored.array, mask, return_std=options.std is not None, interval=options.interval
+        stored.array,
+        mask,
+        exclude=exclude,
+        return_std=options.std is not None,
+        interval=options.interval,
     )
     uncertainty = {} if options.std is None else write_uncertainty(options, filled)
     images.write(target, replace(stored, array=filled.values))
@@ -495,6 +509,8 @@ def make_inpainter(options: argparse.Namespace) -> Inpainter:
         "auto" if options.network == "auto" else parse(options.network),
         bounds=options.bounds,
         shift_average=not options.exact,
+        max_gap=options.max_gap,
+        period=options.period,
         boundary=options.boundary,
         ridge=options.ridge,
         refine=options.refine,
@@ -503,6 +519,11 @@ def make_inpainter(options: argparse.Namespace) -> Inpainter:
         progress=shows_progress(options),
         cache=None if options.no_cache else "user",
     )
+
+
+def _boundary(text: str) -> str | tuple[str, ...]:
+    sides = tuple(text.split(","))
+    return text if len(sides) == 1 else sides
 
 
 def _pixel(text: str) -> tuple[int, int]:

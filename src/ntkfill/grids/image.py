@@ -38,11 +38,13 @@ class ImageArray:
     grid: tuple[int, ...]
     scale: float = 1.0  # values times this are the original's
 
-    def missing(self, mask: ArrayLike | None) -> Mask:
+    def missing(self, mask: ArrayLike | None, exclude: Mask | None = None) -> Mask:
         """Masked, NaN or a missing value: (*grid), or (*grid, channels) where channels miss
         different pixels. Refuses what cannot be filled, and warns of what looks like no value."""
         axis = self.options.channel_axis
         missing = np.zeros(self.grid, bool) if mask is None else read_mask(mask, self.grid, axis)
+        if exclude is not None:
+            missing |= exclude
         if self.nan is not None:
             each = missing[..., None] | self.nan
             missing = np.asarray(each[..., 0] if (each == each[..., :1]).all() else each)
@@ -300,6 +302,38 @@ def read_mask(mask: ArrayLike, grid: tuple[int, ...], channel_axis: int | None =
             hint=hint,
         )
     return missing
+
+
+def too_wide(missing: Mask, max_gap: int, axes: int) -> Mask:
+    """Gaps that hold a box of more than `max_gap` pixels each way, whole; channel by channel where
+    the mask has one axis more than the grid.
+
+    >>> too_wide(np.array([0, 1, 1, 0, 1, 0], bool), 1, 1)
+    array([False,  True,  True, False, False, False])
+    """
+    if missing.ndim > axes:
+        each = [too_wide(missing[..., k], max_gap, axes) for k in range(missing.shape[-1])]
+        return np.stack(each, axis=-1)
+    labels, _ = ndimage.label(missing, structure=np.ones((3,) * axes))
+    boxes = ndimage.minimum_filter(missing, max_gap + 1, mode="constant", cval=False)
+    return missing & np.isin(labels, labels[boxes])
+
+
+def expand(mask: Mask, like: NDArray[Any]) -> Mask:
+    """A mask (*grid) as one that broadcasts with an array that may have channels."""
+    return mask[..., None] if mask.ndim < like.ndim else mask
+
+
+def circle(values: NDArray[Any], period: float) -> Array:
+    """Angles (*grid, channels) as cosines and then sines, along the last axis."""
+    turns = values.astype(np.float64) * (2 * np.pi / period)
+    return np.concatenate([np.cos(turns), np.sin(turns)], axis=-1)
+
+
+def angles(circle: Array, period: float) -> Array:
+    """The angles, from 0 to the period, of cosines and sines."""
+    cosine, sine = np.split(circle, 2, axis=-1)
+    return np.asarray(np.arctan2(sine, cosine) * (period / (2 * np.pi)) % period)
 
 
 def check_mask(missing: Mask, *, inverted: bool = True) -> None:

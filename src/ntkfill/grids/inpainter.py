@@ -28,7 +28,8 @@ from ..uncertainty import Interval, Uncertainty
 from ..uncertainty.intervals import check_level
 from . import serialization
 from .explain import explain
-from .image import ImageArray, check_mask, read_image, read_mask
+from .image import ImageArray, angles, check_mask, circle, expand, read_image, read_mask, too_wide
+from .labelled import read_labels
 from .model import Component, GridModel
 from .options import Boundary, Bounds, GridOptions, MissingValues, Network, Refine
 from .patches import Refinement
@@ -92,7 +93,13 @@ class Info:
         return all(report.converged for report in self.reports)
 
 
-def inpaint(image: ArrayLike, mask: ArrayLike | None = None, **options: Any) -> NDArray[Any]:
+def inpaint(
+    image: ArrayLike,
+    mask: ArrayLike | None = None,
+    *,
+    exclude: ArrayLike | None = None,
+    **options: Any,
+) -> Any:
     """Fill in what is missing of a signal, an image, a volume or a video.
 
     Kernel regression with the neural tangent kernel of an infinitely wide convolutional network,
@@ -106,6 +113,8 @@ def inpaint(image: ArrayLike, mask: ArrayLike | None = None, **options: Any) -> 
     mask : array of shape (*grid), or of its last axes, optional
         True (or not zero) where missing, or masked in a masked array; the same for every page or
         frame where the first axes are left out. Without it only NaN is missing.
+    exclude : array of shape (*grid), optional
+        True where pixels are neither filled nor used: land in a map of the sea.
     **options
         The parameters of `Inpainter`: network, channel_axis, refine, ...
 
@@ -153,7 +162,7 @@ def inpaint(image: ArrayLike, mask: ArrayLike | None = None, **options: Any) -> 
         close = difflib.get_close_matches(name, names, 1)
         hint = f"Inpainter(...).fill(image, mask, {name}=...)" if of_fill else " or ".join(close)
         raise TypeError(sentence(f"inpaint has no option {name!r}", "", "", hint))
-    return Inpainter(**options).fill(image, mask).values
+    return Inpainter(**options).fill(image, mask, exclude=exclude).values
 
 
 class Inpainter:
@@ -176,14 +185,21 @@ class Inpainter:
     bounds : (low, high) or "data", optional
         What is filled is clipped to them; an end that is None is open. "data" is the range of the
         known values of each channel. The default is the range of the type alone.
+    max_gap : int, optional
+        Leave gaps as they are that hold a box of more pixels than this each way: in a signal,
+        longer ones.
+    period : float, optional
+        The values are angles: 360 for degrees, 2 pi for radians. Cosines and sines are filled, and
+        angles from 0 to the period returned.
     prior : Prior, optional
         The default is `IID()`. A prior that is not stationary needs `boundary="wrap"` and
         `shift_average=False`.
     shift_average : bool
         The mean over all placements of the sampling grid: without block artefacts, and ten times
         faster. False is the exact kernel of the paper.
-    boundary : {"pad", "wrap"}
-        Pad the image with unknown pixels, or treat it as periodic.
+    boundary : {"pad", "wrap"}, or one for each axis of the grid
+        Pad the image with unknown pixels, or treat it as periodic: ("pad", "wrap") for a map whose
+        longitude is.
     ridge : float, optional
         Added to the kernel's diagonal, relative to its mean. The default is 0.001, or what "auto"
         selects, or what a mixture says.
@@ -240,6 +256,8 @@ class Inpainter:
         alpha: bool = False,
         missing_values: MissingValues = None,
         bounds: Bounds = None,
+        max_gap: int | None = None,
+        period: float | None = None,
         prior: Prior | None = None,
         shift_average: bool = True,
         boundary: Boundary = "pad",
@@ -256,6 +274,8 @@ class Inpainter:
         self.alpha = alpha
         self.missing_values = missing_values
         self.bounds = bounds
+        self.max_gap = max_gap
+        self.period = period
         self.prior = prior
         self.shift_average = shift_average
         self.boundary = boundary
@@ -364,6 +384,7 @@ class Inpainter:
         image: ArrayLike,
         mask: ArrayLike | None = None,
         *,
+        exclude: ArrayLike | None = None,
         return_std: bool = False,
         interval: float | None = None,
         uncertainty: Uncertainty | None = None,
@@ -379,6 +400,8 @@ class Inpainter:
             Any real dtype and range; NaN is missing.
         mask : array of shape (*grid), optional
             True (or not zero) where missing.
+        exclude : array of shape (*grid), optional
+            True where pixels are neither filled nor used; their standard deviation is NaN.
         return_std : bool
             Also return the standard deviation of every pixel.
         interval : float, optional
@@ -412,10 +435,32 @@ class Inpainter:
         if interval is not None:
             check_level(interval)
             return_std = True
+        if (labelled := read_labels(image, mask, options)) is not None:
+            inner = Inpainter(**self.get_params() | labelled.options)
+            return labelled.write_back(
+                inner.fill(
+                    labelled.array,
+                    labelled.mask,
+                    exclude=exclude,
+                    return_std=return_std,
+                    interval=interval,
+                    uncertainty=uncertainty,
+                )
+            )
         source = read_image(image, options)
-        missing = source.missing(mask)
-        if not missing.any():
+        axes = len(source.grid)
+        left: Mask = (
+            np.zeros(source.grid, bool) if exclude is None else read_mask(exclude, source.grid)
+        )
+        missing = source.missing(mask, left)
+        if options.max_gap is not None:
+            wide = too_wide(missing & ~expand(left, missing), options.max_gap, axes)
+            left = expand(left, wide) | wide
+        wanted = expand(missing, left) & ~expand(left, missing)
+        if not wanted.any():
             return _unchanged(source, return_std, interval)
+        if options.period is not None:
+            return self._fill_angles(source, missing, wanted, return_std or interval is not None)
         check_mask(missing, inverted=mask is not None)
         cache = MemoryCache(resolve_cache(options.cache))
         model, choice = self._fit(source, missing, options, cache)
@@ -428,23 +473,27 @@ class Inpainter:
             pixels, options.refine, progress and stage(progress, 0, stages)
         )
         filled = source.finish(missing, done.refined.values)
-        values = source.write_back(missing, filled)
+        values = source.write_back(wanted, filled)
         seconds = time.perf_counter() - started
 
-        separate = missing.ndim > len(source.grid)
-        anywhere = np.asarray(missing.any(axis=-1)) if separate else missing
+        anywhere, filled_anywhere = (
+            np.asarray(each.any(axis=-1)) if each.ndim > axes else each
+            for each in (missing, wanted)
+        )
         std, bounds, distance, relative_error = None, None, None, 0.0
         if return_std:
-            wanted = _check_uncertainty(uncertainty)
-            unsure = GridUncertainty(model, pixels, wanted, cache)
+            wished = _check_uncertainty(uncertainty)
+            unsure = GridUncertainty(model, pixels, wished, cache)
             deviation = unsure.std(
                 done.refined, done.refinement, progress and stage(progress, 1, stages)
             )
             deviation = deviation * source.scale
             check_finite("the standard deviation", deviation)
-            std, distance = source.with_axes(deviation), distances(anywhere)
+            untouched = np.broadcast_to(expand(left, deviation), deviation.shape)
+            std = source.with_axes(np.where(untouched, np.nan, deviation))
+            distance = distances(anywhere)
             if done.refined.std is None or np.isnan(done.refined.std).any():
-                relative_error = float(1 / np.sqrt(2 * wanted.samples))
+                relative_error = float(1 / np.sqrt(2 * wished.samples))
             if interval is not None:
                 multiplier, count = unsure.multiplier(
                     interval, choice, done.refinement, progress and stage(progress, 2, stages)
@@ -462,13 +511,29 @@ class Inpainter:
             choice=choice,
             refinement=done.refinement,
             reports=done.reports,
-            missing=int(anywhere.sum()),
+            missing=int(filled_anywhere.sum()),
             outside_receptive_field=outside_receptive_field(missing, radius, len(source.grid)),
             distance=distance,
             relative_error=relative_error,
             seconds=seconds,
         )
         return Filled(values, info, std, bounds)
+
+    def _fill_angles(
+        self, source: ImageArray, missing: Mask, wanted: Mask, return_std: bool
+    ) -> Filled[Info]:
+        """Angles, by filling their cosines and sines."""
+        if return_std:
+            raise InputError("angles have no standard deviations", hint="return_std=False")
+        period = float(self.period or 0.0)
+        around = circle(source.values, period)
+        each = np.broadcast_to(expand(missing, source.values), source.values.shape)
+        around[np.concatenate([each, each], axis=-1)] = np.nan
+        inner = Inpainter(
+            **self.get_params() | {"period": None, "channel_axis": -1, "missing_values": None}
+        )
+        done = inner.fill(around)
+        return replace(done, values=source.write_back(wanted, angles(done.values, period)))
 
     def std(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
+from numbers import Integral, Real
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,8 @@ from ..nn import Mixture, Sequential
 from ..priors import Prior
 
 Network = Sequential | Mixture | Literal["auto"]
-Boundary = Literal["pad", "wrap"]
+Side = Literal["pad", "wrap"]
+Boundary = Side | tuple[Side, ...]
 Refine = Literal["patches", "auto"] | None
 MissingValues = float | Literal["nonfinite"] | Sequence[float | Literal["nonfinite"]] | None
 Bounds = tuple[float | None, float | None] | Literal["data"] | None
@@ -40,6 +41,8 @@ class GridOptions:
     alpha: bool = field(default=False, compare=False)
     missing_values: MissingValues = field(default=None, compare=False)
     bounds: Bounds = field(default=None, compare=False)
+    max_gap: int | None = field(default=None, compare=False)
+    period: float | None = field(default=None, compare=False)
     prior: Prior | None = None
     shift_average: bool = True
     boundary: Boundary = "pad"
@@ -52,7 +55,11 @@ class GridOptions:
     progress: bool | Callable[[float], None] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.boundary, list):  # as JSON holds it
+            object.__setattr__(self, "boundary", tuple(self.boundary))
         network, boundary, refine, cache = self.network, self.boundary, self.refine, self.cache
+        if self.period is not None and (self.alpha or self.bounds is not None):
+            raise InputError("period= takes neither alpha= nor bounds=", hint="period alone")
         prior, ridge, rtol, memory = self.prior, self.ridge, self.rtol, self.memory_limit
         constraints = {
             "network": (
@@ -63,8 +70,12 @@ class GridOptions:
             "shift_average": (isinstance(self.shift_average, bool), "True or False"),
             "centre": (self.centre is None or isinstance(self.centre, bool), "True, False or None"),
             "boundary": (
-                isinstance(boundary, str) and boundary in ("pad", "wrap"),
-                "'pad' or 'wrap'",
+                bool(boundary)
+                and all(
+                    isinstance(side, str) and side in ("pad", "wrap")
+                    for side in ([boundary] if isinstance(boundary, str) else boundary)
+                ),
+                "'pad' or 'wrap', or one of them for each axis",
             ),
             "refine": (
                 refine is None or (isinstance(refine, str) and refine in ("patches", "auto")),
@@ -83,6 +94,15 @@ class GridOptions:
                 "a number, 'nonfinite', or several of them",
             ),
             "bounds": (_are_bounds(self.bounds), "a pair (low, high), 'data' or None"),
+            "max_gap": (
+                self.max_gap is None or (isinstance(self.max_gap, Integral) and self.max_gap > 0),
+                "an integer > 0 or None",
+            ),
+            "period": (
+                self.period is None
+                or (isinstance(self.period, Real) and 0 < self.period < math.inf),
+                "a number > 0 or None",
+            ),
             "prior": (
                 prior is None or hasattr(prior, "stationary"),
                 "a prior of ntkfill.priors or None",
@@ -101,7 +121,7 @@ class GridOptions:
             if not valid:
                 got = repr(getattr(self, name))
                 raise InputError(f"{name} must be {expected}", got=got, hint=HINTS.get(name, ""))
-        if not (prior is None or prior.stationary) and (boundary == "pad" or self.shift_average):
+        if not (prior is None or prior.stationary) and (boundary != "wrap" or self.shift_average):
             raise InputError(
                 "prior must be stationary, as IID() is, unless the image is treated as periodic",
                 got=f"boundary={boundary!r}, shift_average={self.shift_average}",
@@ -117,6 +137,20 @@ class GridOptions:
         if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str):
             return tuple(np.ravel(given).tolist() if isinstance(given, np.ndarray) else given)
         return (given,)
+
+
+def wrapped_sides(shape: tuple[int, ...], boundary: Boundary) -> tuple[int, ...]:
+    """The sides of the axes that are periodic; refuses a boundary for another number of axes.
+
+    >>> wrapped_sides((180, 360), ("pad", "wrap")), wrapped_sides((180, 360), "wrap")
+    ((360,), (180, 360))
+    """
+    each = (boundary,) * len(shape) if isinstance(boundary, str) else boundary
+    if len(each) != len(shape):
+        raise InputError(
+            f"boundary must be one word, or one for each of {len(shape)} axes", got=repr(boundary)
+        )
+    return tuple(side for side, kind in zip(shape, each, strict=True) if kind == "wrap")
 
 
 def _are_bounds(bounds: object) -> bool:

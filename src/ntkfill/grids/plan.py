@@ -23,7 +23,7 @@ from ..runtime.progress import Progress
 from ..runtime.resources import available
 from ..solvers.cg import CG
 from ..solvers.cholesky import Cholesky
-from .options import Boundary, GridOptions
+from .options import Boundary, GridOptions, wrapped_sides
 
 DEFAULT_PRIOR = IID()
 # On so many axes, fewer levels do worse even where only single coordinates are missing.
@@ -209,9 +209,13 @@ def make_plan(
     if prior.stationary:
         limit = None if options.memory_limit is None else int(options.memory_limit)
         solver = CG(ridge=ridge, rtol=options.rtol, memory_limit=limit)
-    torus = grid
-    if options.boundary == "pad":
-        torus = padded(grid, network, options.shift_average)
+    torus = padded(grid, network, options.shift_average)
+    if wrapped_sides(grid, options.boundary):
+        each = options.boundary if isinstance(options.boundary, tuple) else ("wrap",) * len(grid)
+        torus = tuple(
+            side if kind == "wrap" else whole
+            for side, whole, kind in zip(grid, torus, each, strict=True)
+        )
     return Plan(network, prior, options.shift_average, grid, torus, solver, weight, channels)
 
 
@@ -237,11 +241,11 @@ def default_architecture(
     needed = math.ceil(math.log2(max(2 * deepest, 2)))
     # The last of `quick` + 1 levels is only interpolated, so that its kernel takes seconds too.
     levels = min(max(needed, min(needed + 1, quick), MIN_LEVELS.get(n, 3)), quick + 1)
-    if boundary == "wrap":
+    if wrapped := wrapped_sides(shape, boundary):
         # One level more would end in a single coordinate: a constant kernel.
-        allowed = int(math.log2(min(shape))) - 1
+        allowed = int(math.log2(min(wrapped))) - 1
         if not shift_average:
-            divisor = math.gcd(*shape)
+            divisor = math.gcd(*wrapped)
             allowed = min(allowed, (divisor & -divisor).bit_length() - 1)
         if allowed < 1:
             raise InputError(

@@ -22,7 +22,7 @@ from ..runtime.resources import parallel_for
 from ..selection import MAX_STACKED, Candidate, Choice, stacked
 from .holdout import crops, hold_out_like
 from .model import Component, GridModel
-from .options import Boundary, GridOptions
+from .options import Boundary, GridOptions, wrapped_sides
 from .plan import Plan, default_architecture, depth, levels_architecture, make_plan
 
 # Kernels of up to 4**12 pairs are computed in milliseconds: on n axes, 12 / n levels.
@@ -172,8 +172,9 @@ def family(
     for member in members:
         network = member.network
         made = member if ridge is None else Member(network, ridge)
-        fits = boundary == "pad" or all(
-            side % network.stride == 0 and side >= 2 * network.receptive_radius for side in shape
+        fits = all(
+            side % network.stride == 0 and side >= 2 * network.receptive_radius
+            for side in wrapped_sides(shape, boundary)
         )
         if network == default or (fits and network.receptive_radius > deepest):
             found[made] = None

@@ -28,6 +28,8 @@ OPTIONS = (
     "alpha",
     "missing_values",
     "bounds",
+    "max_gap",
+    "period",
     "shift_average",
     "boundary",
     "ridge",

@@ -1,0 +1,122 @@
+"""DataArrays and time series in, the same out."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray
+
+from ntkfill import Inpainter, InputError, inpaint
+from ntkfill.nn import hourglass
+
+TIMES = pd.date_range("2024-01-01", periods=120, freq="h")
+WAVE = np.sin(np.arange(120) / 6.0)
+GAPS = np.zeros(120, bool)
+GAPS[[7, 30, 31, 32, 77]] = True
+
+
+def field(lon=None):
+    lon = np.arange(0, 360, 10.0) if lon is None else lon
+    lat = np.linspace(-50, 50, 20)
+    values = np.cos(np.radians(lon)) + np.sin(np.radians(lat))[:, None]
+    coords = {"lat": lat, "lon": ("lon", lon, {"units": "degrees_east"}), "height": 2.0}
+    return xarray.DataArray(values, coords, ("lat", "lon"), "t2m", {"units": "K"})
+
+
+def test_a_data_array_keeps_its_labels():
+    truth = field()
+    holes = xarray.zeros_like(truth, dtype=bool)
+    holes[5:8, 10:13] = True
+    truth.encoding["scale_factor"] = 0.5
+    done = Inpainter().fill(truth.where(~holes).assign_attrs(truth.attrs), interval=0.9)
+    xarray.testing.assert_allclose(done.values, truth, atol=0.1)
+    assert done.values.attrs == truth.attrs
+    assert done.values.name == "t2m"
+    assert done.std.dims == done.interval.upper.dims == truth.dims
+    given = inpaint(truth, holes.transpose())
+    np.testing.assert_allclose(given, done.values, atol=1e-3)
+    assert given.encoding == truth.encoding
+
+
+def test_longitudes_that_go_round_wrap():
+    truth = field()
+    holes = np.zeros(truth.shape, bool)
+    holes[:, :2] = holes[:, -2:] = True
+    inpainter = Inpainter(hourglass(3, convs_up=2))
+    wrapped = inpainter.fill(truth, holes)
+    assert wrapped.info.plan.torus[1] == 36
+    assert wrapped.info.plan.torus[0] > 20
+    plain = inpainter.fill(truth.values, holes)
+    error = [
+        np.abs(np.asarray(done.values) - truth.values)[holes].mean() for done in (wrapped, plain)
+    ]
+    assert error[0] < 0.7 * error[1]
+    half = field(np.arange(0, 180, 5.0))
+    assert inpainter.fill(half, holes).info.plan.torus[1] > 36
+
+
+def test_uneven_coordinates_are_said_and_other_masks_refused():
+    lon = np.arange(0, 360, 10.0)
+    lon[3] += 4
+    with pytest.warns(UserWarning, match="'lon' are not evenly spaced"):
+        inpaint(field(lon), field().values > 1.6)
+    with pytest.raises(InputError, match="coordinates of the image"):
+        inpaint(field(), field(lon) > 1.6)
+    with pytest.raises(InputError, match="one DataArray"):
+        inpaint(field().to_dataset())
+
+
+def test_the_accessor_is_inpaint():
+    import ntkfill.grids.accessor  # noqa: F401
+
+    truth = field()
+    damaged = truth.where(truth < 1.5)
+    xarray.testing.assert_identical(damaged.ntkfill.inpaint(), inpaint(damaged))
+    assert damaged.ntkfill.fill(return_std=True).std.name == "t2m"
+
+
+@pytest.mark.parametrize("kind", ["series", "frame"])
+def test_series_and_frames_over_time_keep_index_names_and_freq(kind):
+    frame = pd.DataFrame({"a": WAVE, "b": 100 + WAVE}, TIMES)
+    frame.loc[GAPS, "a"] = np.nan
+    frame.loc[np.roll(GAPS, 9), "b"] = np.nan
+    given = frame["a"] if kind == "series" else frame
+    done = Inpainter().fill(given, return_std=True)
+    assert type(done.values) is type(given)
+    assert done.values.index.equals(given.index)
+    assert done.values.index.freq == TIMES.freq
+    known = given.notna()
+    assert done.values[known].equals(given[known])
+    assert (done.std.where(known, 0) == 0).all(axis=None)
+    filled = done.values if kind == "series" else done.values["a"]
+    assert filled.name == "a"
+    assert np.abs(filled - WAVE).max() < 0.1
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("spread", [False, True])
+def test_uneven_times_are_honoured(seed, spread):
+    rng = np.random.default_rng(seed)
+    seconds = np.arange(150) * 4 + rng.uniform(-1.5, 1.5, 150)
+    if spread:
+        seconds = np.sort(rng.uniform(0, 600, 150))
+    truth = np.sin(seconds / 20)
+    gaps = rng.random(150) < 0.3
+    series = pd.Series(np.where(gaps, np.nan, truth), pd.to_timedelta(seconds, unit="s"))
+    filled = inpaint(series)
+    straight = np.interp(seconds[gaps], seconds[~gaps], truth[~gaps])
+    error = [np.sqrt(np.mean((each - truth[gaps]) ** 2)) for each in (filled[gaps], straight)]
+    assert error[0] < error[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (pd.DataFrame(np.eye(4)), "NTKImputer"),
+        (pd.Series([1.0, np.nan, 3.0]), "NTKImputer"),
+        (pd.Series(1.0, TIMES[::-1]), "times must increase"),
+        (pd.DataFrame({"a": list("abcd")}, TIMES[:4]), "signals must be numbers"),
+    ],
+)
+def test_other_frames_are_refused(given, said):
+    with pytest.raises(InputError, match=said):
+        inpaint(given)
