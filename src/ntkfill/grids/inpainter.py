@@ -449,14 +449,15 @@ class Inpainter:
             )
         source = read_image(image, options)
         axes = len(source.grid)
-        left: Mask = (
-            np.zeros(source.grid, bool) if exclude is None else read_mask(exclude, source.grid)
-        )
+        left = None if exclude is None else read_mask(exclude, source.grid)
         missing = source.missing(mask, left)
         if options.max_gap is not None:
-            wide = too_wide(missing & ~expand(left, missing), options.max_gap, axes)
-            left = expand(left, wide) | wide
-        wanted = expand(missing, left) & ~expand(left, missing)
+            inside = missing if left is None else missing & ~expand(left, missing)
+            wide = too_wide(inside, options.max_gap, axes)
+            left = wide if left is None else expand(left, wide) | wide
+        wanted = missing
+        if left is not None:
+            wanted = expand(missing, left) & ~expand(left, missing)
         if not wanted.any():
             return _unchanged(source, return_std, interval)
         if options.period is not None:
@@ -489,8 +490,9 @@ class Inpainter:
             )
             deviation = deviation * source.scale
             check_finite("the standard deviation", deviation)
-            untouched = np.broadcast_to(expand(left, deviation), deviation.shape)
-            std = source.with_axes(np.where(untouched, np.nan, deviation))
+            std = source.with_axes(
+                deviation if left is None else np.where(expand(left, deviation), np.nan, deviation)
+            )
             distance = distances(anywhere)
             if done.refined.std is None or np.isnan(done.refined.std).any():
                 relative_error = float(1 / np.sqrt(2 * wished.samples))
