@@ -277,3 +277,34 @@ def test_the_metric_follows_the_gradient(p):
     expected = kernel.metric * np.sqrt(strength / kernel.metric)
     expected = 0.9 * expected / expected.mean() + 0.1
     np.testing.assert_allclose(learned, expected, rtol=1e-4)
+
+
+# More rows than a matrix of their pairs has room for.
+
+
+@pytest.mark.slow
+def test_landmarks_fill_as_all_rows_do(monkeypatch):
+    table = low_rank(400, 5)
+    values, missing = holed(table)
+    exact = NTKImputer().impute(values, return_std=True)
+    monkeypatch.setattr(stack, "EXACT", 100)
+    for count, tolerance in ((400, 1e-2), (100, 0.15)):
+        monkeypatch.setattr(stack, "LANDMARKS", count)
+        imputer = NTKImputer()
+        done = imputer.impute(values, return_std=True)
+        difference = np.square((done.values - exact.values)[missing] / table.std())
+        assert np.sqrt(np.mean(difference)) < tolerance, count
+        assert 0.8 < np.mean(done.std[missing]) / np.mean(exact.std[missing]) < 1.3
+        row = int(np.flatnonzero(missing[:, 2])[0])
+        told = imputer.explain(row, 2)
+        assert told.value == pytest.approx(done.values[row, 2], rel=1e-6)
+        assert told.weights.sum() == pytest.approx(1.0)
+
+
+def test_rows_in_blocks_are_the_same_rows(monkeypatch):
+    monkeypatch.setattr(stack, "EXACT", 100)
+    monkeypatch.setattr(stack, "LANDMARKS", 60)
+    values, _ = holed(low_rank(300, 4))
+    filled = NTKImputer().fit_transform(values)
+    monkeypatch.setattr(stack, "ROWS", 37)
+    np.testing.assert_allclose(NTKImputer().fit_transform(values), filled, rtol=1e-6, atol=1e-9)

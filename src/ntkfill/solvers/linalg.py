@@ -41,6 +41,26 @@ def product(left: Array, right: Array) -> Array:
     return result
 
 
+def add_gram(gram: Array, rows: Array) -> None:
+    """Add rows.T @ rows, for rows of shape (n, m), to the upper triangle of gram (m, m).
+
+    Examples
+    --------
+    >>> gram = np.ones((2, 2))
+    >>> add_gram(gram, np.array([[1.0, 2.0]]))
+    >>> np.triu(gram)
+    array([[2., 3.],
+           [0., 5.]])
+    """
+
+    def work(columns: slice) -> None:
+        right = slice(columns.start, None)
+        gram[columns, right] += rows[:, columns].T @ rows[:, right]
+
+    with single_blas_thread():
+        parallel_for(work, _blocks(len(gram), 1))
+
+
 def cholesky(matrix: Array) -> Array:
     """The lower factor L of a symmetric, positive definite matrix of shape (n, n).
 

@@ -27,7 +27,7 @@ from ..runtime.resources import parallel_for, require, single_blas_thread
 from ..solvers.spectral import RIDGES
 from .explain import Entry
 from .options import TableOptions
-from .stack import SINGLE, Fitted, Stack
+from .stack import EXACT, SINGLE, Fitted, Stack
 
 # Predictors are selected in so many rounds: later fills are made from the very values that are to
 # be predicted, whose errors when left out are then too small.
@@ -42,6 +42,8 @@ LEARNED = 100
 BATCH = 8
 # How often a draw goes through the columns.
 SWEEPS = 5
+# Until the table has settled, regressions take so many rows at most; the last ones take all.
+SETTLING = 8000
 # A ridge below this one is lost in rounding.
 ROUNDING = 1e-10
 # Factors are kept up to this many bytes, and made again on demand beyond it.
@@ -64,19 +66,23 @@ class Target:
         ridges = RIDGES if options.ridge == "loo" else (max(float(options.ridge), ROUNDING),)
         learn = fill.mean.shape[1] <= LEARNED
         sample = sample if learn else FIRST
-        stack = Stack.select(*self._training(fill), network, ridges, sample=sample, learn=learn)
+        training = self._training(fill, None)
+        stack = Stack.select(*training, network, ridges, sample=sample, learn=learn)
         return replace(self, stack=stack)
 
-    def fit(self, fill: Vectors, *, single: bool = False) -> Fitted:
-        """In double precision, unless single is asked for and enough."""
+    def fit(self, fill: Vectors, *, settling: bool = False) -> Fitted:
+        """On all rows in double precision, unless the table has not settled yet."""
         assert self.stack is not None
-        vectors, y = self._training(fill)
-        if single and all(predictor.ridge >= SINGLE for predictor in self.stack.predictors):
+        vectors, y = self._training(fill, SETTLING if settling else None)
+        if settling and all(predictor.ridge >= SINGLE for predictor in self.stack.predictors):
             vectors = vectors.astype(np.float32)
         return Fitted.of(self.stack, vectors, y)
 
-    def _training(self, fill: Vectors) -> tuple[Vectors, Array]:
-        return fill[np.ix_(self.known, self.features)], fill.mean[np.ix_(self.known, self.columns)]
+    def _training(self, fill: Vectors, rows: int | None) -> tuple[Vectors, Array]:
+        known = np.flatnonzero(self.known)
+        if rows is not None and rows < len(known):
+            known = known[np.linspace(0, len(known) - 1, rows).astype(np.intp)]
+        return fill[np.ix_(known, self.features)], fill.mean[np.ix_(known, self.columns)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +105,8 @@ class Chained:
     @classmethod
     def fit(cls, values: Array, network: Sequential, options: TableOptions) -> Chained:
         """Predict the columns, round after round, until they settle."""
-        require("the regressions", 6 * 8 * len(values) ** 2, hint="fewer rows")
+        rows = min(len(values), EXACT)
+        require("the regressions", 8 * (6 * rows**2 + 10 * values.size), hint="fewer rows")
         known = ~np.isnan(values)
         level, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         scale = np.where(spread > 1e-12 * np.abs(level), spread, 1.0)
@@ -116,7 +123,7 @@ class Chained:
                     if n_iter <= SELECTED:
                         sample = SAMPLE if n_iter > 1 else FIRST
                         targets[k] = targets[k].selected(fill, network, options, sample)
-                    return targets[k].fit(fill, single=True)
+                    return targets[k].fit(fill, settling=True)
 
                 fill = _predicted(some, targets, fitted, fill, known, bounds)
             fill = _damped(before, fill, n_iter)
@@ -242,7 +249,7 @@ class Chained:
         return (
             8
             * sum(
-                len(target.stack.predictors) * int(target.known.sum()) ** 2
+                len(target.stack.predictors) * min(int(target.known.sum()), EXACT) ** 2
                 for target in self.targets
                 if target.stack is not None
             )

@@ -16,8 +16,10 @@ import numpy as np
 from ..kernels.table import Array
 from ..nn import Dense, Sequential
 from ..nn.uncertain import LaplaceKernel, NetworkKernel, Vectors
+from ..runtime.resources import parallel_for
 from ..selection import convex
 from ..solvers import linalg
+from ..solvers.landmarks import Landmarks
 from ..solvers.spectral import Spectrum, mean_diagonal
 
 # A linear regression, for columns that are sums of others: its ridge may be as good as none.
@@ -35,6 +37,8 @@ WEIGHTED = 6
 SINGLE = 1e-3
 # Smaller weights are not worth a predictor.
 SMALLEST = 0.05
+# More vectors than this are regressed on so many of them, in blocks of rows.
+EXACT, LANDMARKS, ROWS = 5000, 1000, 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,44 +134,92 @@ class Stack:
 
 
 @dataclass(frozen=True, eq=False)
+class Regression:
+    """Kernel ridge regression on all vectors."""
+
+    coefficients: Array  # (n, g)
+    lower: Array  # (n, n), a factor of the kernel with its ridge
+
+    def explained(self, cross: Array) -> Array:
+        """The part of the variance (k,) that is explained, by the kernel (k, n) to the vectors."""
+        return linalg.explained(self.lower, cross.T)
+
+    def dual(self, cross: Array) -> Array:
+        return linalg.solve(self.lower, cross.T)
+
+
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A stack that is fitted to vectors (n, k) and values (n, g) of mean zero."""
 
     stack: Stack
     vectors: Vectors
-    lowers: tuple[Array, ...]  # (n, n), a factor of each predictor's kernel with its ridge
+    centres: Vectors  # (m, k), all vectors or landmarks
+    regressions: tuple[Regression | Landmarks, ...]
     scales: tuple[float, ...]  # the mean diagonal of each kernel
-    coefficients: tuple[Array, ...]  # (n, g)
 
     @classmethod
     def of(cls, stack: Stack, vectors: Vectors, y: Array) -> Fitted:
-        """In the precision of the vectors."""
-        lowers, scales = [], []
-        for predictor, block in stack.blocks(vectors):
+        """Of all vectors in their precision, of landmarks in double."""
+        n = len(vectors)
+        exact = n <= EXACT
+        vectors = vectors if exact else vectors.astype(np.float64)
+        # Landmarks are points, where the rows may be guesses.
+        points = vectors.mean[np.linspace(0, n - 1, min(n, LANDMARKS)).astype(np.intp)]
+        centres = vectors if exact else Vectors(points, np.zeros_like(points))
+        grams = [np.zeros((len(centres), len(centres))) for _ in stack.predictors if not exact]
+        rights = [np.zeros((len(centres), y.shape[1])) for _ in grams]
+        for first in range(0, 0 if exact else n, ROWS):
+            rows = slice(first, first + ROWS)
+            for k, (_, cross) in enumerate(stack.blocks(vectors[rows], centres)):
+                linalg.add_gram(grams[k], cross)
+                rights[k] += cross.T @ y[rows]
+        scales, regressions = [], list[Regression | Landmarks]()
+        for k, (predictor, block) in enumerate(stack.blocks(centres)):
             scales.append(mean_diagonal(block))
-            block[np.diag_indices(len(block))] += predictor.ridge * scales[-1]
-            lowers.append(linalg.cholesky(block))
-        coefficients = tuple(linalg.solve(lower, y) for lower in lowers)
-        return cls(stack, vectors, tuple(lowers), tuple(scales), coefficients)
+            ridge = predictor.ridge * scales[-1]
+            if exact:
+                block[np.diag_indices(n)] += ridge
+                lower = linalg.cholesky(block)
+                regressions.append(Regression(linalg.solve(lower, y), lower))
+            else:
+                gram = np.triu(grams[k]) + np.triu(grams[k], 1).T
+                regressions.append(Landmarks.solve(block, gram, rights[k], ridge))
+        return cls(stack, vectors, centres, tuple(regressions), tuple(scales))
 
     def predict(self, at: Vectors) -> tuple[Array, Array]:
         """Values (k, g) and their variance (k,), at most one: the posterior variance of every
         predictor, scaled by how large errors were on values left out."""
         predictors, at = self.stack.predictors, at.astype(self.vectors.mean.dtype)
-        values = np.zeros((len(at), self.coefficients[0].shape[1] if predictors else 1))
+        count = self.regressions[0].coefficients.shape[1] if predictors else 1
+        values = np.zeros((len(at), count))
         relative = np.full(len(at), 1.0 - sum(predictor.weight for predictor in predictors))
-        for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.vectors)):
-            values += predictor.weight * (cross @ self.coefficients[k])
-            left = predictor.kernel.diagonal(at) + predictor.ridge * self.scales[k]
-            left -= linalg.explained(self.lowers[k], cross.T)
-            relative += predictor.weight * np.maximum(left, 0.0) / predictor.variance
+
+        def work(rows: slice) -> None:
+            for k, (predictor, cross) in enumerate(self.stack.blocks(at[rows], self.centres)):
+                regression = self.regressions[k]
+                values[rows] += predictor.weight * (cross @ regression.coefficients)
+                left = predictor.kernel.diagonal(at[rows]) + predictor.ridge * self.scales[k]
+                left = np.maximum(left - regression.explained(cross), 0.0)
+                relative[rows] += predictor.weight * left / predictor.variance
+
+        parallel_for(work, [slice(k, k + ROWS) for k in range(0, len(at), ROWS)])
         return values, np.minimum(self.stack.error * relative, 1.0)
 
     def weights(self, at: Vectors) -> tuple[Array, Array]:
         """Of the known values in the prediction at one vector, summing to one with that of their
         mean; and the weighted kernel between them and it."""
         weights, kernel = np.zeros(len(self.vectors)), np.zeros(len(self.vectors))
+        crosses = enumerate(self.stack.blocks(at, self.centres))
+        duals = [self.regressions[k].dual(cross)[:, 0] for k, (_, cross) in crosses]
         for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.vectors)):
-            weights += predictor.weight * linalg.solve(self.lowers[k], cross.T)[:, 0]
             kernel += predictor.weight * cross[0] / self.scales[k]
+            if self.centres is self.vectors:
+                weights += predictor.weight * duals[k]
+        for first in range(0, 0 if self.centres is self.vectors else len(weights), ROWS):
+            rows = slice(first, first + ROWS)
+            for k, (predictor, cross) in enumerate(
+                self.stack.blocks(self.vectors[rows], self.centres)
+            ):
+                weights[rows] += predictor.weight * (cross @ duals[k])
         return weights, kernel
