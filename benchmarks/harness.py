@@ -124,12 +124,12 @@ def sample(shape: tuple[int, int], mode: str = "RGB") -> np.ndarray:
     return np.asarray(picture.resize(shape[::-1], Image.Resampling.LANCZOS))
 
 
-def load_pictures(names: Iterable[str]) -> dict[str, np.ndarray]:
+def load_pictures(names: Iterable[str], suffix: str = ".png") -> dict[str, np.ndarray]:
     """Pictures that do not come with the project, as floats in [0, 1]."""
     if not DATA.is_dir():
         print("skipped: ../shared/data/images is not there")
         sys.exit(0)
-    return {name: np.asarray(Image.open(DATA / f"{name}.png")) / 255 for name in names}
+    return {name: np.asarray(Image.open(DATA / f"{name}{suffix}")) / 255 for name in names}
 
 
 def scattered(shape: tuple[int, ...], known: float) -> np.ndarray:

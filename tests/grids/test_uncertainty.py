@@ -135,12 +135,12 @@ def test_channels():
     at = Inpainter(NET, channel_axis=0).fit(mask=HOLES).std(colour, AT, QUICK)
     assert at.shape == (len(AT), 2)
     np.testing.assert_allclose(at[:, 1], 5 * at[:, 0], rtol=1e-3)
-    # Channels that miss different pixels are weighed one by one.
+    # Channels that miss different pixels inform each other: these are copies.
     holed = np.where([HOLES, HOLES[::-1]], np.nan, colour)
     apart = fill(holed, channel_axis=0, **options)
     np.testing.assert_array_equal(apart.std > 0, np.isnan(holed))
     single = fill(ROUGH, HOLES, **options)
-    np.testing.assert_allclose(apart.std[0], single.std, rtol=1e-6)
+    assert apart.std[0][HOLES & ~HOLES[::-1]].mean() < 0.8 * single.std[HOLES & ~HOLES[::-1]].mean()
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])

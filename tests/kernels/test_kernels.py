@@ -7,7 +7,15 @@ import pytest
 import scipy.linalg
 
 from ntkfill import InputError
-from ntkfill.kernels import Blocks, DenseKernel, Kronecker, Periodic, Stationary, periodic
+from ntkfill.kernels import (
+    Blocks,
+    Coregionalised,
+    DenseKernel,
+    Kronecker,
+    Periodic,
+    Stationary,
+    periodic,
+)
 from ntkfill.kernels.table import Axis
 from ntkfill.nn import Conv, Downsample, LeakyReLU, Sequential, Upsample, hourglass
 from ntkfill.priors import Features
@@ -36,6 +44,11 @@ def blocks(count, size):
 def kronecker(n, m, **options):
     roots = (np.random.default_rng(k).normal(size=(k, k)) for k in (n, m))
     return Kronecker(*(DenseKernel(root @ root.T, (len(root),)) for root in roots), **options)
+
+
+def coregionalised(channels, shape):
+    root = np.random.default_rng(0).normal(size=(channels, channels))
+    return Coregionalised(made(NEAREST, shape, shift_average=True), root @ root.T)
 
 
 def hand_made(side):
@@ -68,6 +81,8 @@ KERNELS = {
     "stationary 2, with a tail": lambda: made(BILINEAR, (8, 10), shift_average=True),
     "stationary 2, torus": lambda: made(BILINEAR, (4, 6), shift_average=True),
     "stationary 1, by hand": lambda: Stationary(HAND_MADE[0], (Axis(1, None, 2),), (3,)),
+    "coregionalised 2": lambda: coregionalised(3, (7,)),
+    "coregionalised 3": lambda: coregionalised(2, (5, 4)),
 }
 TILED = [name for name in KERNELS if name.startswith("periodic")]
 
@@ -94,6 +109,8 @@ def by_definition(kernel):
         product = np.kron(*(side + nugget * eye for side, nugget, eye in sides))
         product += kernel.effects[0] * np.kron(eyes[0], np.ones((kernel.shape[1],) * 2))
         return product + kernel.effects[1] * np.kron(np.ones((kernel.shape[0],) * 2), eyes[1])
+    if isinstance(kernel, Coregionalised):
+        return np.kron(kernel.covariance, by_definition(kernel.space))
     periodic = isinstance(kernel, Periodic)
     table = kernel.table if periodic else kernel.values[(None,) * len(kernel.shape)]
     if isinstance(kernel, Blocks):
@@ -224,6 +241,7 @@ ENDLESS, CIRCLE = Axis(4, None, 4), Axis(4, 8)
         (lambda: DenseKernel(np.eye(5), (2, 3)), r"must have shape \(6, 6\); got shape \(5, 5\)"),
         (lambda: DenseKernel(np.ones((4, 6)), (2, 2)), r"must have shape \(4, 4\)"),
         (lambda: Kronecker(dense(2, 2), dense(6)), "one axis each"),
+        (lambda: Coregionalised(None, np.ones((2, 3))), "must be square"),
         (lambda: kronecker(2, 2, nuggets=(-1.0, 0.0)), ">= 0; got Kronecker"),
         (lambda: kronecker(2, 2, effects=(0.0, float("nan"))), ">= 0"),
         (lambda: Periodic(np.ones((4, 5)), (ENDLESS,), (10,)), "multiple of 4, at least 7; got 10"),

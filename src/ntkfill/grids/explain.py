@@ -15,27 +15,32 @@ from .patches import attribution
 def explain(
     model: GridModel, pixels: Array, refine: Refine, at: tuple[int, ...], channel: int
 ) -> Explanation:
-    """Weights and kernel of the known pixels, for a mask (*grid); of all channels where the fill is
-    refined."""
+    """Weights and kernel of the known pixels; of all channels where the fill is refined or they
+    miss different pixels."""
     channels = pixels.shape[-1]
     if not -channels <= channel < channels:
         raise InputError(f"channel must be below {channels}", got=str(channel))
     plan, known = model.components[0].plan, ~model.missing
+    separate = known.ndim > len(model.grid)
     inside = tuple(map(int, np.unravel_index(plan.index(at), plan.torus)))
     done = model.complete_and_refine(pixels, refine)
     refinement = done.refinement
-    if refinement is None or refinement.patches is None:
+    if (refinement is None or refinement.patches is None) and not separate:
         weights = model.weights(inside)[known]
         values = pixels[..., channel][known].astype(np.float64)
         places, of = np.argwhere(known), None
     else:
-        entry = (*inside, channel % channels)
-        direct, first = attribution(
-            done.by_networks, model.missing, refinement.before, refinement.patches, entry
-        )
-        weights = (direct + model.adjoint(first))[known].ravel()
-        values = pixels[known].astype(np.float64).ravel()
-        places = np.repeat(np.argwhere(known), channels, axis=0)
-        of = np.tile(np.arange(channels), int(known.sum())) if channels > 1 else None
-    row = np.repeat(model.kernel_row(inside)[known], len(weights) // int(known.sum()))
+        every = np.broadcast_to(known if separate else known[..., None], pixels.shape)
+        if refinement is None or refinement.patches is None:
+            whole = model.weights(inside, channel % channels)
+        else:
+            entry = (*inside, channel % channels)
+            direct, first = attribution(
+                done.by_networks, model.missing, refinement.before, refinement.patches, entry
+            )
+            whole = direct + model.adjoint(first)
+        weights, values = whole[every], pixels[every].astype(np.float64)
+        places, channel_of = np.argwhere(every)[:, :-1], np.nonzero(every)[-1]
+        of = channel_of if channels > 1 else None
+    row = model.kernel_row(inside)[tuple(places.T)]
     return Explanation(inside, places, values, weights, float(weights @ values), row, of)

@@ -50,13 +50,17 @@ class Holdout:
     def __len__(self) -> int:
         return int(self.mask.sum())
 
-    def independent(self, missing: Mask, crop: Crop) -> float:
+    def independent(self, missing: Mask, crop: Crop, axes: int | None = None) -> float:
         """How many independent errors the held-out pixels of a crop have: neighbours in a hole are
         predicted well or badly together.
 
         Of a copied hole, as many as it holds cubes as deep as itself; of single pixels, as many as
         are as deep as one of them count as one.
         """
+        if axes is not None and missing.ndim > axes:
+            parts = (self.mask, self.weight, self.in_holes, missing)
+            channels = zip(*(np.moveaxis(part, -1, 0) for part in parts), strict=True)
+            return sum(Holdout(*each).independent(gaps, crop) for *each, gaps in channels)
         n, mask, copied = missing.ndim, self.mask[crop], self.in_holes[crop]
         deep = ndimage.distance_transform_cdt(missing[crop] | mask, "chessboard").astype(np.float64)
         labels, count = ndimage.label(copied, structure=np.ones((3,) * n))

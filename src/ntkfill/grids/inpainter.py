@@ -34,7 +34,7 @@ from .model import Component, GridModel
 from .options import Boundary, Bounds, GridOptions, MissingValues, Network, Refine
 from .patches import Refinement
 from .plan import Plan, make_plans, outside_receptive_field
-from .selection import select
+from .selection import couple, select
 from .uncertainty import GridUncertainty, distances
 
 
@@ -61,6 +61,9 @@ class Info:
     outside_receptive_field : bool array of shape (*grid)
         Missing pixels without a known one in the receptive field of any network; they are filled
         with the level around them.
+    channel_covariance : float array of shape (channels, channels) or None
+        How channels that miss different pixels go together, over their standard deviations; None
+        where they miss the same, or each is filled by itself.
     distance : float array of shape (*grid) or None
         From each pixel to the nearest that is known in all channels, in pixels, 0 where known; with
         standard deviations only.
@@ -78,6 +81,7 @@ class Info:
     reports: tuple[Report, ...]
     missing: int
     outside_receptive_field: Mask
+    channel_covariance: Array | None = None
     distance: Array | None = None
     relative_error: float = 0.0
     seconds: float = 0.0
@@ -227,7 +231,7 @@ class Inpainter:
         The candidates and their errors, where the network was selected by an image.
     model_ : GridModel
         Plan, kernel and factor of each network.
-    missing_ : bool array of shape (*grid)
+    missing_ : bool array of shape (*grid), or (*grid, channels) where they miss different pixels
 
     Examples
     --------
@@ -329,8 +333,7 @@ class Inpainter:
         Raises
         ------
         InputError
-            If everything is missing, channels miss different pixels, or the mask does not suit the
-            options.
+            If everything is missing, or the mask does not suit the options.
         MemoryLimitError
             If the fill does not fit into memory.
         """
@@ -343,11 +346,6 @@ class Inpainter:
             missing = read_mask(mask, np.shape(mask))
         else:
             missing = source.missing(mask)
-            if missing.ndim > len(source.grid):
-                raise InputError(
-                    "channels must miss the same pixels",
-                    hint="inpainter.fill, which takes a mask for each channel",
-                )
         if mask is None and not missing.any():
             raise InputError(
                 "nothing is missing in the image that fit got", hint="inpainter.fit(mask=mask)"
@@ -392,7 +390,8 @@ class Inpainter:
         """Fill one image through its own mask.
 
         A mask that differs from the last one is fitted first. Channels may miss different pixels,
-        where the image holds NaN.
+        where the image holds NaN: they are filled together, with the covariance that known pixels
+        show them to have, if that predicts held-out ones better than each by itself.
 
         Parameters
         ----------
@@ -507,6 +506,7 @@ class Inpainter:
                 )
                 bounds = Interval(lower, upper, interval, count)
         radius = max(x.plan.network.receptive_radius for x in model.components)
+        together = model.groups[0].together
         info = Info(
             network=model.network,
             plan=model.components[0].plan,
@@ -515,6 +515,7 @@ class Inpainter:
             reports=done.reports,
             missing=int(filled_anywhere.sum()),
             outside_receptive_field=outside_receptive_field(missing, radius, len(source.grid)),
+            channel_covariance=None if together is None else together.covariance,
             distance=distance,
             relative_error=relative_error,
             seconds=seconds,
@@ -609,7 +610,7 @@ class Inpainter:
         self._check_fitted()
         return self.model_.kernel_row(at)
 
-    def weights(self, at: tuple[int, ...]) -> Array:
+    def weights(self, at: tuple[int, ...], channel: int = 0) -> Array:
         """Weights w of the known pixels in a filled one: filled value = sum(w * known values).
 
         The sum agrees with `transform` to within the tolerance `rtol` of the two solves.
@@ -618,11 +619,13 @@ class Inpainter:
         ----------
         at : tuple of int
             The pixel.
+        channel : int
+            Its channel, where channels miss different pixels; otherwise weights are the same.
 
         Returns
         -------
-        float array of shape (*grid)
-            Zero where missing; sums to one where the mean is subtracted.
+        float array of shape (*grid), or (*grid, channels) where they miss different pixels
+            Zero where missing; sums to one, over the channel, where the mean is subtracted.
 
         Raises
         ------
@@ -634,7 +637,7 @@ class Inpainter:
                 "the weights of a refined fill depend on the image",
                 hint="inpainter.explain(image, at)",
             )
-        return self.model_.weights(at)
+        return self.model_.weights(at, channel)
 
     def explain(self, image: ArrayLike, at: tuple[int, ...], channel: int = 0) -> Explanation:
         """Weights and kernel of the known pixels in a filled one.
@@ -677,6 +680,12 @@ class Inpainter:
             If the file cannot be written.
         """
         self._check_fitted()
+        if self.missing_.ndim > len(self.model_.grid):
+            raise InputError(
+                "an inpainter of channels that miss different pixels is fitted to their values, "
+                "and cannot be saved",
+                hint="inpainter.fit(image) again",
+            )
         params = self.get_params()
         options = {name: params[name] for name in serialization.OPTIONS}
         prior = self.model_.components[0].plan.prior
@@ -705,15 +714,16 @@ class Inpainter:
         cache: MemoryCache,
     ) -> tuple[GridModel, Choice | None]:
         """The model for a mask, the one of the last fit where nothing has changed; kept as
-        attributes if all channels miss the same pixels."""
-        grid, channels, choice, selected = missing.shape, 1, None, None
+        attributes."""
+        grid, channels, choice, selected, together = missing.shape, 1, None, None, None
         if source is not None:
             grid, channels = source.grid, source.values.shape[-1]
+            together = couple(source.values, missing, options, cache)
         if source is not None and isinstance(options.network, str):
             progress = (
                 reporter(options.progress, "selecting", 0.0, 0.2) if options.progress else None
             )
-            selected = select(source.values, missing, options, cache, progress)
+            selected = select(source.values, missing, options, cache, progress, together)
         if selected is not None:
             choice, plans = selected
         else:
@@ -721,6 +731,8 @@ class Inpainter:
         model = getattr(self, "model_", None)
         if (
             model is not None
+            and together is None
+            and model.groups[0].together is None
             and self._options == options
             and tuple(component.plan for component in model.components) == plans
             and np.array_equal(self.missing_, missing)
@@ -736,10 +748,9 @@ class Inpainter:
             for k, plan in enumerate(plans)
         )
         centre = options.shift_average if options.centre is None else options.centre
-        model = GridModel.fit(missing, network, components, centre)
-        if missing.ndim == len(grid):
-            self.model_, self.choice_, self.network_ = model, choice, network
-            self.missing_, self._options = missing, options
+        model = GridModel.fit(missing, network, components, centre, together)
+        self.model_, self.choice_, self.network_ = model, choice, network
+        self.missing_, self._options = missing, options
         return model, choice
 
     def _check_fitted(self) -> GridOptions:
@@ -757,18 +768,21 @@ class Inpainter:
         """Options, image and its known values, of an image for the mask of the fit."""
         options = self._check_fitted()
         source = read_image(image, options)
-        if source.grid != self.missing_.shape:
+        axes, missing = len(source.grid), self.missing_
+        same = missing.shape in (source.grid, source.values.shape)
+        if not same or missing.ndim > axes + 1 or len(self.model_.grid) != axes:
             raise InputError(
                 "image must have the shape of the mask",
-                expected=str(self.missing_.shape),
-                got=str(source.grid),
+                expected=str(missing.shape),
+                got=str(source.grid if missing.shape == self.model_.grid else source.values.shape),
             )
-        if source.nan is not None and (source.nan & ~self.missing_[..., None]).any():
+        each = missing if missing.ndim > axes else missing[..., None]
+        if source.nan is not None and (source.nan & ~each).any():
             raise InputError(
                 "image must not hold NaN where the mask says known",
                 hint="inpainter.fill, which takes NaN for missing",
             )
-        return options, source, source.known_values(self.missing_)
+        return options, source, source.known_values(missing)
 
 
 def _check_uncertainty(uncertainty: Uncertainty | None) -> Uncertainty:

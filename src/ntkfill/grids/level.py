@@ -30,13 +30,19 @@ WIDTH, STEEPNESS = 2.0, 4.0
 class Level:
     """Weighted averages of the known pixels, around every pixel."""
 
-    known: Mask  # (*grid)
+    known: Mask  # (*grid, channels), of one channel where all know the same pixels
+    width: float
     spectrum: Array  # of the weights, on a grid twice as large
-    total: Array  # (*grid), the sums of the weights of known pixels
+    total: Array  # of the shape of `known`: the sums of the weights of known pixels
 
     @classmethod
-    def fit(cls, known: Mask, reach: int) -> Level | None:
-        """None where no hole is deep; `reach` is the receptive radius of the networks."""
+    def fit(cls, known: Mask, reach: int, axes: int | None = None) -> Level | None:
+        """None where no hole is deep; `reach` is the receptive radius of the networks. A mask with
+        one axis more than the grid (`axes`) has one level for each channel."""
+        if axes is not None and known.ndim > axes:
+            each = [cls.fit(known[..., k], reach, axes) for k in range(known.shape[-1])]
+            widest = max((one for one in each if one), key=lambda one: one.width, default=None)
+            return widest and cls.of_width(known, widest.width)
         if not known.any():
             return None
         # Unknown pixels around a picture tell it nothing: what reaches its border has no level.
@@ -47,21 +53,27 @@ class Level:
         if not deep.any():
             return None
         width = WIDTH * int(ndimage.distance_transform_cdt(deep, "chessboard").max())
-        shape = tuple(fft.next_fast_len(2 * side, real=True) for side in known.shape)
+        return cls.of_width(known[..., None], width)
+
+    @classmethod
+    def of_width(cls, known: Mask, width: float) -> Level:
+        """Averages over known pixels (*grid, channels) as far as this away."""
+        shape = tuple(fft.next_fast_len(2 * side, real=True) for side in known.shape[:-1])
         squares = squared_distances(shape)
         spectrum = fft.rfftn((1.0 + squares / width**2) ** -STEEPNESS, workers=workers()).real
-        total = _convolved(known[..., None].astype(np.float64), spectrum)[..., 0]
-        return cls(known, spectrum, total)
+        return cls(known, width, spectrum, _convolved(known.astype(np.float64), spectrum))
 
     def __call__(self, pixels: Array) -> Array:
         """Of pixels (*grid, channels), of which those that are missing are not read."""
-        first = pixels[self.known][0]  # so that constants stay exact
-        around = _convolved(np.where(self.known[..., None], pixels - first, 0.0), self.spectrum)
-        return around / self.total[..., None] + first
+        known = np.broadcast_to(self.known, pixels.shape)
+        # So that constants stay exact.
+        first = np.array([pixels[..., k][known[..., k]][0] for k in range(pixels.shape[-1])])
+        around = _convolved(np.where(known, pixels - first, 0.0), self.spectrum)
+        return around / self.total + first
 
     def adjoint(self, gradient: Array) -> Array:
         """Weights of the known pixels in sum(gradient * level), both (*grid, channels)."""
-        return _convolved(gradient / self.total[..., None], self.spectrum) * self.known[..., None]
+        return _convolved(gradient / self.total, self.spectrum) * self.known
 
 
 def _convolved(x: Array, spectrum: Array) -> Array:

@@ -15,6 +15,7 @@ from ..observed import Mask, Observed
 from ..runtime.progress import Progress, stage
 from ..solvers.base import Factor, Report
 from ..solvers.cg import CG
+from .channels import Channels, by_channel
 from .level import Level
 from .options import Refine
 from .patches import Refined, Refinement, refine_if_better
@@ -34,10 +35,6 @@ class Component:
     plan: Plan
     kernel: Kernel
 
-    def factor(self, known: Mask) -> Factor:
-        """The factor of the kernel on known pixels (*grid)."""
-        return self.plan.solver.factor(self.kernel, self.plan.embed(known).ravel())
-
     def cropped(self, sides: tuple[int, ...]) -> Component:
         """The same network on a crop of the grid, whose mean is known: without the constant by
         which it would be estimated."""
@@ -49,6 +46,66 @@ class Component:
         solver = replace(plan.solver, ridge=float(ridge / values.flat[0]))
         plan = replace(plan, solver=solver)
         return Component(plan, replace(self.kernel, values=values, shape=plan.torus))
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Channels that one solve fills, as columns where they miss the same pixels, or as one column
+    of all channels and pixels.
+
+    Parameters
+    ----------
+    channels : int array or slice
+    known : bool array of shape (*grid), or (*grid, channels) for one column
+    together : Channels or None
+        How the channels of one column go together.
+    """
+
+    channels: Index | slice
+    known: Mask
+    together: Channels | None = None
+
+    def factor(self, component: Component) -> Factor:
+        """The factor of a component on the known pixels."""
+        plan, kernel = component.plan, component.kernel
+        if self.together is None:
+            return plan.solver.factor(kernel, plan.embed(self.known).ravel())
+        known = by_channel(plan.embed(self.known)).ravel()
+        return plan.solver.factor(self.together.kernel(kernel), known)
+
+    def at(self, plan: Plan, mask: Mask) -> Index:
+        """The flat coordinates, on the torus, of a mask of the shape of `known`."""
+        embedded = plan.embed(mask)
+        return np.flatnonzero(embedded if self.together is None else by_channel(embedded))
+
+    def take(self, pixels: Array, mask: Mask) -> Array:
+        """Pixels (*grid, all channels) where the mask is True: (n, m), or (n, 1) for one column."""
+        if self.together is None:
+            return np.ascontiguousarray(pixels[mask][:, self.channels])
+        return by_channel(pixels)[by_channel(mask)][:, None]
+
+    def put(self, pixels: Array, mask: Mask, values: Array) -> None:
+        """Write what `take` reads."""
+        if self.together is None:
+            part = pixels[mask]
+            part[:, self.channels] = values
+            pixels[mask] = part
+        else:
+            by_channel(pixels)[by_channel(mask)] = values[:, 0]
+
+    def rows(self, mask: Mask) -> Index:
+        """The channel of every row that `take` reads as one column."""
+        return np.nonzero(by_channel(mask))[0]
+
+    def units(self, y: Array, centre: bool) -> tuple[Array, Array]:
+        """Level and scale (m, 1) of the channels of one column of known pixels (n_known, 1)."""
+        assert self.together is not None
+        scale = self.together.scale.astype(y.dtype)[:, None]
+        level = np.zeros_like(scale)
+        if centre:
+            rows = self.rows(self.known)
+            level[:, 0] = np.bincount(rows, y[:, 0]) / np.bincount(rows)
+        return level, scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +131,8 @@ class GridModel:
     missing : bool array of shape (*grid) or (*grid, channels)
     centre : bool
         Whether the mean of the known pixels is subtracted before each solve.
-    groups : tuple of (channels, known)
-        Channels that miss the same pixels, and which pixels (*grid) are known in them; the channels
-        are a slice where all do.
+    groups : tuple of Group
+        Channels that one solve fills.
     factors : tuple of tuple of Factor
         For each component and group; empty where there are many groups.
     levels : tuple of Level or None
@@ -91,7 +147,7 @@ class GridModel:
     components: tuple[Component, ...]
     missing: Mask
     centre: bool
-    groups: tuple[tuple[Index | slice, Mask], ...]
+    groups: tuple[Group, ...]
     factors: tuple[tuple[Factor | None, ...], ...]
     levels: tuple[Level | None, ...]
     windows: tuple[Windows | None, ...]
@@ -103,31 +159,35 @@ class GridModel:
         network: Sequential | Mixture,
         components: tuple[Component, ...],
         centre: bool,
+        together: Channels | None = None,
     ) -> GridModel:
-        """Factor the kernels on the known pixels; no values are needed."""
+        """Factor the kernels on the known pixels; no values are needed. Channels that miss
+        different pixels are filled `together`, or else each by itself."""
         grid = components[0].plan.grid
-        groups: list[tuple[Index | slice, Mask]] = [(slice(None), ~missing)]
-        if missing.ndim > len(grid):
+        groups = [Group(slice(None), ~missing, together)]
+        if missing.ndim > len(grid) and together is None:
             known = ~missing.reshape(-1, missing.shape[-1])
             every = Observed(np.zeros(known.shape), known).patterns()
-            groups = [(channels, rows.reshape(grid)) for channels, rows in every]
+            groups = [Group(channels, rows.reshape(grid)) for channels, rows in every]
         kept = groups if len(groups) <= MAX_KEPT else []
         reach = max(component.plan.network.receptive_radius for component in components)
-        local = all(component.plan.is_local for component in components)
-        windows = tuple(Windows.of(~known, reach) if local else None for _, known in kept)
-        whole = [(known, near is None) for (_, known), near in zip(kept, windows, strict=True)]
+        local = together is None and all(component.plan.is_local for component in components)
+        windows = tuple(Windows.of(~group.known, reach) if local else None for group in kept)
+        whole = [(group, near is None) for group, near in zip(kept, windows, strict=True)]
         factors = tuple(
-            tuple(component.factor(known) if needed else None for known, needed in whole)
+            tuple(group.factor(component) if needed else None for group, needed in whole)
             for component in components
         )
         levels = tuple(
-            Level.fit(known, reach) if centre and needed else None for known, needed in whole
+            Level.fit(group.known, reach, len(grid)) if centre and needed else None
+            for group, needed in whole
         )
         return cls(network, components, missing, centre, tuple(groups), factors, levels, windows)
 
     def refit(self, missing: Mask) -> GridModel:
         """The same networks for another mask."""
-        return GridModel.fit(missing, self.network, self.components, self.centre)
+        together = self.groups[0].together
+        return GridModel.fit(missing, self.network, self.components, self.centre, together)
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -136,14 +196,15 @@ class GridModel:
     def factor(self, component: int, group: int) -> Factor:
         """The factor of a component on the known pixels of a group."""
         kept = self.factors[component][group] if self.factors[component] else None
-        return kept or self.components[component].factor(self.groups[group][1])
+        return kept or self.groups[group].factor(self.components[component])
 
     def level(self, group: int) -> Level | None:
         """The level around the deep holes of a group."""
         if self.levels and self.windows[group] is None:
             return self.levels[group]
         reach = max(component.plan.network.receptive_radius for component in self.components)
-        return Level.fit(self.groups[group][1], reach) if self.centre else None
+        known = self.groups[group].known
+        return Level.fit(known, reach, len(self.grid)) if self.centre else None
 
     def complete(
         self, pixels: Array, progress: Progress | None = None
@@ -152,38 +213,43 @@ class GridModel:
         what stands at missing pixels is not read."""
         result = pixels.copy()
         reports: list[Report] = []
-        for g, (channels, known) in enumerate(self.groups):
-            whole = result[~known]  # (n_missing, channels)
+        for g, group in enumerate(self.groups):
             share = progress and stage(progress, g, len(self.groups))
             if self.windows and (near := self.windows[g]) is not None:
-                found, worst = self._complete_nearby(near, pixels[..., channels], share)
+                found, worst = self._complete_nearby(near, pixels[..., group.channels], share)
                 reports.append(worst)
             else:
-                found, solved = self._complete_whole(g, pixels[..., channels], share)
+                found, solved = self._complete_whole(g, pixels, share)
                 reports += solved
-            whole[:, channels] = found
-            result[~known] = whole
+            group.put(result, ~group.known, found)
         return result, tuple(reports)
 
     def _complete_whole(
-        self, group: int, pixels: Array, progress: Progress | None
+        self, number: int, pixels: Array, progress: Progress | None
     ) -> tuple[Array, list[Report]]:
-        """What is missing of pixels (*grid, m), as (n_missing, m), from all that is known."""
-        known = self.groups[group][1]
-        y = np.ascontiguousarray(pixels[known])  # (n_known, m)
-        total = np.zeros(1, pixels.dtype)
-        if (level := self.level(group)) is not None:
-            around = level(pixels).astype(pixels.dtype)
-            y, total = y - around[known], around[~known]
+        """What is missing of a group in pixels (*grid, channels), as `Group.put` takes it, from all
+        that is known."""
+        group = self.groups[number]
+        known = group.known
+        y, total = group.take(pixels, known), np.zeros(1, pixels.dtype)
+        if (level := self.level(number)) is not None:
+            around = pixels.copy()
+            around[..., group.channels] = level(pixels[..., group.channels])
+            y, total = y - group.take(around, known), group.take(around, ~known)
+        unit: Array | None = None
+        if group.together is not None:
+            mean, scale = group.units(y, self.centre)
+            rows, gaps = group.rows(known), group.rows(~known)
+            y, total, unit = (y - mean[rows]) / scale[rows], total + mean[gaps], scale[gaps]
         reports = []
         for c, component in enumerate(self.components):
             share = progress and stage(progress, c, len(self.components))
-            done = fit(self.factor(c, group), y, centre=self.centre, progress=share)
+            centre = self.centre and unit is None
+            done = fit(self.factor(c, number), y, centre=centre, progress=share)
             reports.append(done.report)
-            predicted = done.predict(np.flatnonzero(component.plan.embed(~known)))
-            total = total + pixels.dtype.type(component.plan.weight) * predicted.astype(
-                pixels.dtype
-            )
+            predicted = done.predict(group.at(component.plan, ~known)).astype(pixels.dtype)
+            predicted = predicted if unit is None else predicted * unit
+            total = total + pixels.dtype.type(component.plan.weight) * predicted
         return total, reports
 
     def _complete_nearby(
@@ -248,8 +314,13 @@ class GridModel:
         )
         return CompletedImage(values, reports, better, refinement)
 
-    def weights(self, at: tuple[int, ...]) -> Array:
-        """Weights (*grid) of the known pixels in the value filled in at a pixel."""
+    def weights(self, at: tuple[int, ...], channel: int = 0) -> Array:
+        """Weights of the known pixels in the value filled in at a pixel: (*grid), or (*grid,
+        channels) where channels miss different pixels."""
+        if self.missing.ndim > len(self.grid):
+            gradient = np.zeros(self.missing.shape)
+            gradient[(*at, channel)] = 1.0
+            return self.adjoint(gradient)
         total = np.zeros(self.grid)
         for c, component in enumerate(self.components):
             plan = component.plan
@@ -265,20 +336,33 @@ class GridModel:
         """Weights of known pixels in a sum over filled ones with weights `gradient`, both
         (*grid, channels)."""
         result = gradient.copy()
-        for g, (channels, known) in enumerate(self.groups):
-            wanted = np.where(known[..., None], 0.0, gradient[..., channels])
-            result[..., channels] -= wanted
+        for g, group in enumerate(self.groups):
+            known, together = group.known, group.together
+            known = known if known.ndim == gradient.ndim else known[..., None]
+            wanted = np.where(known, 0.0, gradient[..., group.channels])
+            result[..., group.channels] -= wanted
             if not wanted.any():
                 continue
+            unit = np.ones(1) if together is None else together.scale
             total = np.zeros(wanted.shape)
             for c, component in enumerate(self.components):
-                plan = component.plan
-                flat = plan.embed(wanted).reshape(-1, wanted.shape[-1])
-                found = adjoint(self.factor(c, g), flat, centred=self.centre)
-                total += plan.weight * plan.window(found.reshape(*plan.torus, -1))
+                plan, factor = component.plan, self.factor(c, g)
+                whole = plan.embed(wanted * unit)
+                if together is None:
+                    flat = whole.reshape(-1, wanted.shape[-1])
+                    found = adjoint(factor, flat, centred=self.centre).reshape(whole.shape)
+                else:
+                    flat = by_channel(whole).reshape(-1, 1)
+                    found = adjoint(factor, flat, centred=False)
+                    found = np.moveaxis(found.reshape(-1, *plan.torus), 0, -1)
+                total += plan.weight * plan.window(found) / unit
+            if together is not None and self.centre:
+                axes = tuple(range(len(self.grid)))
+                left = (wanted - total).sum(axis=axes) / known.sum(axis=axes)
+                total += np.where(known, left, 0.0)
             if (level := self.level(g)) is not None:
                 total += level.adjoint(wanted - total)
-            result[..., channels] += total
+            result[..., group.channels] += total
         return result
 
     def kernel_row(self, at: tuple[int, ...]) -> Array:

@@ -20,10 +20,18 @@ from ..observed import Mask
 from ..runtime.progress import Progress
 from ..runtime.resources import parallel_for
 from ..selection import MAX_STACKED, Candidate, Choice, stacked
+from .channels import Channels, learn
 from .holdout import crops, hold_out_like
 from .model import Component, GridModel
 from .options import Boundary, GridOptions, wrapped_sides
-from .plan import Plan, default_architecture, depth, levels_architecture, make_plan
+from .plan import (
+    Plan,
+    default_architecture,
+    depth,
+    levels_architecture,
+    make_plan,
+    make_plans,
+)
 
 # Kernels of up to 4**12 pairs are computed in milliseconds: on n axes, 12 / n levels.
 MAX_LOG4_PAIRS = 12
@@ -42,13 +50,14 @@ def select(
     options: GridOptions,
     cache: MemoryCache | None = None,
     progress: Progress | None = None,
+    together: Channels | None = None,
 ) -> tuple[Choice, tuple[Plan, ...]] | None:
     """Networks, ridges and weights that predict held-out pixels best.
 
     Pixels (*grid, channels) are averaged over the channels; where channels miss different pixels,
-    the one that misses most is taken. One to three networks are weighted by least squares, shrunk
-    where few pixels were held out. None where too little is known, and for kernels that are not
-    shift averaged.
+    they are filled `together`, or the one that misses most is taken. One to three networks are
+    weighted by least squares, shrunk where few pixels were held out. None where too little is
+    known, and for kernels that are not shift averaged.
 
     >>> wave = np.sin(np.arange(1000) / 5.0)[:, None]
     >>> gaps = np.random.default_rng(0).random(1000) < 0.5
@@ -59,32 +68,37 @@ def select(
     stationary = options.prior is None or options.prior.stationary
     if not options.shift_average or not stationary:
         return None
-    channel: int | None = None
-    if missing.ndim == pixels.ndim:
+    axes, channel = pixels.ndim - 1, None
+    if missing.ndim > axes and together is None:
         channel = int(np.argmax(missing.reshape(-1, missing.shape[-1]).sum(axis=0)))
     gaps = missing if channel is None else missing[..., channel]
-    values = pixels.mean(axis=-1, dtype=np.float64) if channel is None else pixels[..., channel]
+    if together is None:
+        values = pixels.mean(axis=-1, dtype=np.float64) if channel is None else pixels[..., channel]
+        values = values[..., None]
+    else:
+        values = pixels / together.scale
     if not gaps.any() or gaps.all():
         return None
-    members = family(gaps.shape, depth(gaps), options.boundary, options.ridge)
+    members = family(missing.shape[:axes], depth(gaps, axes), options.boundary, options.ridge)
     plans: list[Plan] = []
     for member in members:
         plan = make_plan(
-            options, gaps.shape, member.network, member.ridge, channels=pixels.shape[-1]
+            options, missing.shape[:axes], member.network, member.ridge, channels=pixels.shape[-1]
         )
         with contextlib.suppress(MemoryLimitError):
             plans.append(plan.check_memory(options.memory_limit) if plans else plan)
-    holdout = hold_out_like(gaps, share=HELD_OUT_SHARE)
+    holdout = hold_out_like(gaps, axes, share=HELD_OUT_SHARE)
+    known = ~gaps if gaps.ndim > axes else ~gaps[..., None]
     with np.errstate(over="ignore", invalid="ignore"):
-        level = float(np.mean(values[~gaps], dtype=np.float64))
-        scale = float(np.max(np.abs(values[~gaps] - level)))
+        level = _means(values, known)
+        scale = float(np.max(np.abs(values - level), where=known, initial=0.0))
     if len(plans) < 2 or len(holdout) < MIN_HELD_OUT or not 0 < scale < math.inf:
         return None
-    values = ((np.where(gaps, level, values) - level) / scale).astype(np.float32)
+    values = (np.where(known, values - level, 0.0) / scale).astype(np.float32)
 
     # The errors of every network on the held-out pixels of every crop: (networks, pixels).
-    windows = crops(gaps, holdout.weight)
-    sides = gaps[windows[0]].shape
+    windows = crops(gaps, holdout.weight, axes)
+    sides = gaps[windows[0]].shape[:axes]
     counts = [int(holdout.mask[window].sum()) for window in windows]
     errors = np.empty((len(plans), sum(counts)))
     components = []
@@ -92,17 +106,16 @@ def select(
         cropped = plan.crop(sides, RTOL).check_memory(options.memory_limit)
         components.append(Component(replace(cropped, weight=1.0), cropped.kernel(cache)))
 
+    standard = together and replace(together, scale=np.ones_like(together.scale))
+
     def predict(job: tuple[int, int]) -> None:
         network, part = job
         window = windows[part]
         held_out = holdout.mask[window]
         component = components[network]
-        model = GridModel.fit(
-            gaps[window] | held_out, component.plan.network, (component,), centre=True
-        )
-        filled, _ = model.complete(values[window][..., None])
+        error = _errors(component, values[window], gaps[window], held_out, standard)
         first = sum(counts[:part])
-        errors[network, first : first + counts[part]] = (filled[..., 0] - values[window])[held_out]
+        errors[network, first : first + counts[part]] = error
 
     parallel_for(predict, itertools.product(range(len(plans)), range(len(windows))), progress)
 
@@ -112,22 +125,25 @@ def select(
         held_out = holdout.mask[window]
         used[window] |= held_out
         weights.append(holdout.weight[window][held_out])
-        independent += holdout.independent(gaps, window)
+        independent += holdout.independent(gaps, window, axes)
     weight = np.concatenate(weights)
     gram = (errors * weight) @ errors.T / weight.sum()
     # Where gaps are scattered, two ridges of one network extrapolate to a smaller one without its
-    # slow solve; across a hole extrapolation invents values that are nowhere around it.
+    # slow solve; across a hole extrapolation invents values that are nowhere around it, and gaps of
+    # channels often repeat, so that held-out pixels have nearer neighbours than missing ones.
     shares = stacked(
         gram,
         independent,
         MAX_STACKED if pixels.size <= MAX_MIXED_SIZE else 1,
-        nonnegative=bool(holdout.in_holes.any()),
+        nonnegative=together is not None or bool(holdout.in_holes.any()),
     )
     order = np.argsort(-np.abs(shares), kind="stable")[: np.count_nonzero(shares)]
     selected = tuple(
         replace(plans[k], weight=float(shares[k])).check_memory(options.memory_limit) for k in order
     )
     members = tuple(Member(plan.network, plan.solver.ridge, plan.weight) for plan in selected)
+    if together is not None:
+        scale *= math.sqrt(np.mean(together.scale**2))
     if channel is not None:
         used = used[..., None] & (np.arange(missing.shape[-1]) == channel)
     choice = Choice(
@@ -140,6 +156,55 @@ def select(
         used,
     )
     return choice, selected
+
+
+def couple(
+    pixels: Array, missing: Mask, options: GridOptions, cache: MemoryCache | None = None
+) -> Channels | None:
+    """How the channels (*grid, channels) go together, where they miss different pixels and predict
+    held-out ones better together than each by itself; None otherwise."""
+    axes, count = pixels.ndim - 1, pixels.shape[-1]
+    stationary = options.prior is None or options.prior.stationary
+    if missing.ndim == axes or not options.shift_average or not stationary:
+        return None
+    plan = make_plans(options, missing, missing.shape[:axes], count)[0]
+    holdout = hold_out_like(missing, axes, share=HELD_OUT_SHARE)
+    window = crops(missing, holdout.weight, axes)[0]
+    gaps, held_out = missing[window], holdout.mask[window]
+    scale = np.array([pixels[..., k][~missing[..., k]].std() for k in range(count)])
+    if held_out.sum() < MIN_HELD_OUT or (~(gaps | held_out)).sum(axis=tuple(range(axes))).min() < 2:
+        return None
+    if not 0 < scale.max() < math.inf:
+        return None
+    scale = np.where(scale > 0, scale, 1.0)
+    values = np.where(gaps, 0.0, pixels[window])
+    values = np.where(gaps, 0.0, (values - _means(values, ~gaps)) / scale).astype(np.float32)
+    cropped = replace(plan.crop(gaps.shape[:axes], RTOL), weight=1.0)
+    component = Component(cropped, cropped.kernel(cache))
+    filled, _ = GridModel.fit(gaps, plan.network, (component,), centre=True).complete(values)
+    covariance = learn(values, filled, gaps, cropped, component.kernel)
+    weight = holdout.weight[window][held_out]
+    alone, better = (
+        weight @ np.square(_errors(component, values, gaps, held_out, together))
+        for together in (None, Channels(covariance, np.ones(count)))
+    )
+    return Channels(covariance, scale) if better < alone else None
+
+
+def _errors(
+    component: Component, values: Array, gaps: Mask, held_out: Mask, together: Channels | None
+) -> Array:
+    """The errors of a fill of values (*grid, channels) on held-out entries: (n,)."""
+    model = GridModel.fit(
+        gaps | held_out, component.plan.network, (component,), centre=True, together=together
+    )
+    return np.asarray((model.complete(values)[0] - values)[held_out].ravel())
+
+
+def _means(values: Array, known: Mask) -> Array:
+    """The mean of the known values of each channel (*grid, channels): (channels,)."""
+    every = range(values.shape[-1])
+    return np.array([np.mean(values[..., k][known[..., k]], dtype=np.float64) for k in every])
 
 
 @lru_cache(maxsize=16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +27,7 @@ from ..uncertainty import (
 )
 from ..uncertainty.posterior import MODELS
 from .holdout import hold_out_like, pattern_period
-from .model import GridModel
+from .model import Component, GridModel
 from .patches import Refined, Refinement
 
 # With fewer held-out pixels than this, intervals are calibrated on all of them, also on those by
@@ -67,18 +68,19 @@ class GridUncertainty:
         """Those of what the networks fill in, from samples of the prior."""
         result = np.zeros(self.pixels.shape)
         plan, groups = self.model.components[0].plan, self.model.groups
-        for g, (channels, known) in enumerate(groups):
+        for g, group in enumerate(groups):
             posterior = self._posterior(g)
             share = stage(progress, g, len(groups))
             found = posterior.sample(
-                np.flatnonzero(plan.embed(~known)),
+                group.at(plan, ~group.known),
                 self.options.samples,
                 self.options.random_state,
                 share,
             )
-            unscaled = np.zeros((*known.shape, 1))
-            unscaled[~known, 0] = np.sqrt(found.variance)
-            result[..., channels] = unscaled * self._local_scale(g, posterior, found)
+            unscaled = np.zeros(self.pixels.shape)
+            group.put(unscaled, ~group.known, np.sqrt(found.variance)[:, None])
+            scale = self._local_scale(g, posterior, found)
+            result[..., group.channels] = unscaled[..., group.channels] * scale
         return result
 
     def exact_std(self, at: Index) -> Array:
@@ -86,13 +88,20 @@ class GridUncertainty:
         on the torus. Only the scale still comes from samples."""
         plan = self.model.components[0].plan
         result = np.zeros((len(at), self.pixels.shape[-1]))
-        for g, (channels, _) in enumerate(self.model.groups):
+        for g, group in enumerate(self.model.groups):
             rough = self._posterior(g)
             samples = rough.sample(at[:0], self.options.samples, self.options.random_state)
             scale = plan.embed(self._local_scale(g, rough, samples))
             exact = self._posterior(g, EXACT_RTOL)
-            deviation = np.where(rough.known[at], 0.0, np.sqrt(exact.variances(at)))
-            result[:, channels] = deviation[:, None] * scale.reshape(-1, scale.shape[-1])[at]
+            # Of one column the channels stand one after the other.
+            places = (
+                at
+                if group.together is None
+                else np.add.outer(at, math.prod(plan.torus) * np.arange(result.shape[1])).ravel()
+            )
+            deviation = np.where(rough.known[places], 0.0, np.sqrt(exact.variances(places)))
+            deviation = deviation.reshape(len(at), -1)
+            result[:, group.channels] = deviation * scale.reshape(-1, scale.shape[-1])[at]
         return result
 
     def multiplier(
@@ -144,23 +153,36 @@ class GridUncertainty:
             component.kernel if kind == "ntk" else plan.kernel(self.cache, kind=kind)
             for kind in (prior_kind, fitted_kind)
         )
-        known = plan.embed(self.model.groups[group][1]).ravel()
+        chosen = self.model.groups[group]
         if isinstance(solver, CG) and rtol is not None:
             solver = replace(solver, rtol=rtol)
         same = fitted_kind == "ntk" and solver == plan.solver
-        factor = self.model.factor(0, group) if same else solver.factor(fitted, known)
+        factor = self.model.factor(0, group)
+        if not same:
+            factor = chosen.factor(Component(replace(plan, solver=solver), fitted))
+        if chosen.together is not None:
+            prior = chosen.together.kernel(prior)
         noise = absolute_ridge(solver.ridge, prior) if prior_kind == fitted_kind else 0.0
-        return Posterior(prior, factor, noise, self.model.centre)
+        centred = self.model.centre and chosen.together is None
+        return Posterior(prior, factor, noise, centred)
 
     def _local_scale(self, group: int, posterior: Posterior, samples: SampledVariance) -> Array:
         """The local scale (*grid, m) of the known pixels of a group of channels."""
         plan = self.model.components[0].plan
-        channels, known = self.model.groups[group]
-        y = np.ascontiguousarray(self.pixels[known][:, channels])
-        done = fit(posterior.factor, y, centre=posterior.centred)
-        on_torus = posterior.known.reshape(plan.torus)
-        scale = local_scale(done.coefficients, samples.expected_squares, on_torus)
-        return plan.window(np.moveaxis(scale, 0, -1)) * done.scale
+        chosen = self.model.groups[group]
+        y = chosen.take(self.pixels, chosen.known)
+        if chosen.together is None:
+            done = fit(posterior.factor, y, centre=posterior.centred)
+            on_torus = posterior.known.reshape(plan.torus)
+            scale = local_scale(done.coefficients, samples.expected_squares, on_torus)
+            return plan.window(np.moveaxis(scale, 0, -1)) * done.scale
+        (level, unit), rows = chosen.units(y, self.model.centre), chosen.rows(chosen.known)
+        done = fit(posterior.factor, (y - level[rows]) / unit[rows], centre=False)
+        each = []
+        for channel, known in enumerate(posterior.known.reshape(-1, *plan.torus)):
+            squares, here = samples.expected_squares[rows == channel], rows == channel
+            each.append(local_scale(done.coefficients[here], squares, known)[0] * unit[channel])
+        return plan.window(np.stack(each, axis=-1)) * done.scale
 
 
 def calibration_mask(

@@ -2,7 +2,8 @@
 
 `DenseKernel` holds every entry, `Blocks` many small kernels, `Kronecker` the product of a kernel of
 rows and one of columns, `Periodic` a table ``T[r, d]`` that repeats with the network's period,
-`Stationary` one number per offset. All have ``shape``, ``diagonal()``, ``block(rows, cols)`` and
+`Stationary` one number per offset, `Coregionalised` the product of such a kernel and a covariance
+of channels. All have ``shape``, ``diagonal()``, ``block(rows, cols)`` and
 ``matvec(x)``.
 """
 
@@ -14,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from .blocks import Blocks
+from .coregionalised import Coregionalised, across
 from .dense import DenseKernel
 from .kronecker import Kronecker, two_sided
 from .periodic import Periodic
@@ -23,11 +25,13 @@ from .table import Array, Axis, Coordinates
 __all__ = [
     "Blocks",
     "Coordinates",
+    "Coregionalised",
     "DenseKernel",
     "Kernel",
     "Kronecker",
     "Periodic",
     "Stationary",
+    "across",
     "convolve",
     "two_sided",
 ]

@@ -74,9 +74,10 @@ def squared_distances(shape: tuple[int, ...]) -> Array:
     return np.asarray(sum(np.square(x, dtype=np.float64) for x in np.ix_(*sides)))
 
 
-def convolve(x: Array, spectrum: Array) -> Array:
-    """Circular convolution of x (..., *shape) with the kernel of this (real) spectrum."""
-    axes = tuple(range(x.ndim - spectrum.ndim, x.ndim))
+def convolve(x: Array, spectrum: Array, n: int | None = None) -> Array:
+    """Circular convolution of x (..., *shape) with the kernel of this (real) spectrum, over as many
+    axes as it has, or the last n: then it broadcasts with what is before them."""
+    axes = tuple(range(x.ndim - (spectrum.ndim if n is None else n), x.ndim))
     shape = [x.shape[k] for k in axes]
     waves = fft.rfftn(x, axes=axes, workers=workers())
     waves *= spectrum

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import Kernel, Kronecker, Periodic, Stationary
+from ..kernels import Coregionalised, Kernel, Kronecker, Periodic, Stationary
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.progress import Progress, stage
@@ -90,7 +90,7 @@ class CG:
         require("one right-hand side", per_column, limit, hint="a smaller image or crop")
         invertible = solved.shift_averaged() if isinstance(solved, Periodic) else solved
         guess: Preconditioner | None = None
-        if isinstance(invertible, Stationary | Kronecker):
+        if isinstance(invertible, Stationary | Kronecker | Coregionalised):
             floor = max(ridge, MIN_RIDGE * absolute_ridge(1.0, kernel))
             guess = preconditioner(invertible, mask, floor, dtype)
         group = max(1, limit // per_column)

@@ -10,7 +10,8 @@ gradients then take about ten steps where extension by zeros takes hundreds.
 On a torus both operators are convolutions: A^-1 by the spectrum of the kernel, and weights that
 fall like distance**-(n + 3/2) on n axes. For a Kronecker product they are products from both sides
 of a table: A^-1 in the basis of the eigenvectors of its factors, and weights by the distance that
-the kernel of each side induces.
+the kernel of each side induces. For channels on a torus A^-1 is one convolution for each
+eigenvector of their covariance, and every channel is extended by itself.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from scipy import fft
 
-from ..kernels import Kronecker, Stationary, convolve, two_sided
+from ..kernels import Coregionalised, Kronecker, Stationary, across, convolve, two_sided
 from ..kernels.stationary import squared_distances
 from ..kernels.table import Array
 from ..observed import Mask
@@ -69,7 +70,20 @@ class EigenInverse:
         return two_sided(self.left, turned, self.right.T)
 
 
-Operator = Convolution | TwoSided | EigenInverse
+@dataclass(frozen=True, eq=False)
+class ChannelInverse:
+    """The inverse of a `Coregionalised` kernel plus ridge, by the eigenvectors of its channels."""
+
+    vectors: Array  # (m, m)
+    spectrum: Array  # (m, *frequencies), of the inverse
+
+    def __call__(self, x: Array) -> Array:  # (columns, m, *torus)
+        axes = self.spectrum.ndim - 1
+        turned = convolve(across(self.vectors.T, x, axes), self.spectrum, axes)
+        return across(self.vectors, turned, axes)
+
+
+Operator = Convolution | TwoSided | EigenInverse | ChannelInverse
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +133,7 @@ class Preconditioner:
 
 
 def preconditioner(
-    kernel: Stationary | Kronecker, mask: Mask, ridge: float, dtype: type
+    kernel: Stationary | Kronecker | Coregionalised, mask: Mask, ridge: float, dtype: type
 ) -> Preconditioner:
     """Make it for known coordinates and an absolute ridge above zero.
 
@@ -132,6 +146,10 @@ def preconditioner(
     if isinstance(kernel, Stationary):
         inverse = Convolution(1.0 / (kernel.spectrum + ridge))
         weights = Convolution(inverse_distances(mask.shape))
+    elif isinstance(kernel, Coregionalised):
+        eigenvalues, vectors = kernel.eigen
+        inverse = ChannelInverse(vectors, 1.0 / (eigenvalues + ridge))
+        weights = Convolution(inverse_distances(mask.shape[1:]))
     else:
         (a, left), (b, right) = kernel.eigen
         spectrum = np.outer(np.maximum(a, 0.0), np.maximum(b, 0.0)) + ridge

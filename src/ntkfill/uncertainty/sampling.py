@@ -7,7 +7,16 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import InputError
-from ..kernels import DenseKernel, Kernel, Kronecker, Periodic, Stationary, convolve
+from ..kernels import (
+    Coregionalised,
+    DenseKernel,
+    Kernel,
+    Kronecker,
+    Periodic,
+    Stationary,
+    across,
+    convolve,
+)
 from ..kernels.periodic import fourier
 from ..kernels.table import Array
 from ..runtime.resources import single_blas_thread
@@ -24,6 +33,10 @@ def square_root(kernel: Kernel) -> SquareRoot:
     if isinstance(kernel, Stationary):
         spectrum = np.sqrt(kernel.spectrum)
         return lambda x: convolve(x, spectrum.astype(x.dtype))
+    if isinstance(kernel, Coregionalised):
+        channels = _root(*np.linalg.eigh(kernel.covariance))
+        space = square_root(kernel.space)
+        return lambda x: across(channels, space(x), len(kernel.space.shape))
     if isinstance(kernel, Periodic):
         return fourier(kernel.table, kernel.axes, kernel.shape, root=True)
     if isinstance(kernel, DenseKernel):
@@ -32,7 +45,7 @@ def square_root(kernel: Kernel) -> SquareRoot:
         sides = zip((kernel.left, kernel.right), kernel.eigen, strict=True)
         left, right = (DenseKernel(_root(*eigen), side.shape) for side, eigen in sides)
         return Kronecker(left, right).matvec
-    kinds = "Stationary, Periodic, DenseKernel, or Kronecker without effects"
+    kinds = "Stationary, Coregionalised, Periodic, DenseKernel, or Kronecker without effects"
     raise InputError(f"a kernel to sample from must be {kinds}", got=repr(kernel))
 
 
