@@ -102,6 +102,20 @@ def test_noise_is_filled_with_its_mean():
     assert np.abs((filled - means)[missing]).mean() < 0.15
 
 
+def test_columns_that_others_hardly_predict_are_not_worse_than_their_mean():
+    """A second selection, on fills that hold traces of the values, takes them for signal: 1.10."""
+    rng = np.random.default_rng(1)
+    common = 0.4 * rng.normal(size=(400, 1))
+    table = np.hstack([common + rng.normal(size=(400, 5)), rng.random((400, 2)) < 0.015])
+    table = (table - table.mean(axis=0)) / table.std(axis=0)
+    missing = rng.random(table.shape) < 0.5
+    missing[:2] = False
+    values = np.where(missing, np.nan, table)
+    filled, means = NTKImputer().fit_transform(values), np.nanmean(values, axis=0)
+    errors = [np.square(guess - table)[missing].mean() for guess in (filled, means)]
+    assert errors[0] < 1.06 * errors[1]
+
+
 def test_a_stack_is_kernel_ridge_regression_written_out():
     table = low_rank()
     values, missing = holed(table)

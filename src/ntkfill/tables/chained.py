@@ -32,6 +32,9 @@ from .stack import EXACT, SINGLE, Fitted, Stack
 # Predictors are selected in so many rounds: later fills are made from the very values that are to
 # be predicted, whose errors when left out are then too small.
 SELECTED = 2
+# Where errors of the first selection are more than this share of the variance, it stays: the leak of
+# the second one would be taken for signal.
+WEAK = 0.8
 # On so many rows at most, and fewer while fills are no more than means, and in wide tables.
 SAMPLE, FIRST = 500, 200
 # Metrics are learned for each column of a table with at most so many; wider tables, whose columns
@@ -63,6 +66,8 @@ class Target:
         self, fill: Vectors, network: Sequential, options: TableOptions, sample: int = SAMPLE
     ) -> Target:
         """With the predictors that a fill (n, m) selects."""
+        if self.stack is not None and self.stack.error > WEAK:
+            return self
         ridges = RIDGES if options.ridge == "loo" else (max(float(options.ridge), ROUNDING),)
         learn = fill.mean.shape[1] <= LEARNED
         sample = sample if learn else FIRST
