@@ -32,8 +32,8 @@ from .stack import EXACT, SINGLE, Fitted, Stack
 # Predictors are selected in so many rounds: later fills are made from the very values that are to
 # be predicted, whose errors when left out are then too small.
 SELECTED = 2
-# Where errors of the first selection are more than this share of the variance, it stays: the leak of
-# the second one would be taken for signal.
+# Where errors of the first selection are more than this share of the variance, it stays: what leaks
+# into the second would be taken for signal.
 WEAK = 0.8
 # On so many rows at most, and fewer while fills are no more than means, and in wide tables.
 SAMPLE, FIRST = 500, 200
