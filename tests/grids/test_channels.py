@@ -127,3 +127,12 @@ def test_weights_of_an_image():
     assert (weights * np.nan_to_num(seen)).sum() == pytest.approx(filled[at], abs=0.02)
     explanation = inpainter.explain(seen, at[:1], at[1])
     assert explanation.value == pytest.approx(filled[at], abs=0.02)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e160, 1e300])
+def test_any_range_of_values(scale):
+    rng = np.random.default_rng(0)
+    pixels = rng.normal(size=(60, 1)) * np.array([1.0, 0.5])
+    seen = np.where(rng.random(pixels.shape) < 0.4, np.nan, pixels)
+    usual = inpaint(seen, channel_axis=-1)
+    np.testing.assert_allclose(inpaint(scale * seen, channel_axis=-1) / scale, usual, atol=1e-3)

@@ -143,7 +143,8 @@ def select(
     )
     members = tuple(Member(plan.network, plan.solver.ridge, plan.weight) for plan in selected)
     if together is not None:
-        scale *= math.sqrt(np.mean(together.scale**2))
+        largest = together.scale.max()
+        scale *= largest * math.sqrt(np.mean((together.scale / largest) ** 2))
     if channel is not None:
         used = used[..., None] & (np.arange(missing.shape[-1]) == channel)
     choice = Choice(
@@ -171,7 +172,10 @@ def couple(
     holdout = hold_out_like(missing, axes, share=HELD_OUT_SHARE)
     window = crops(missing, holdout.weight, axes)[0]
     gaps, held_out = missing[window], holdout.mask[window]
-    scale = np.array([pixels[..., k][~missing[..., k]].std() for k in range(count)])
+    known = [pixels[..., k][~missing[..., k]].astype(np.float64) for k in range(count)]
+    # Squares of the largest and the smallest floats are no floats.
+    peaks = [float(np.abs(each).max(initial=0.0)) or 1.0 for each in known]
+    scale = np.array([p * (each / p).std() for p, each in zip(peaks, known, strict=True)])
     if held_out.sum() < MIN_HELD_OUT or (~(gaps | held_out)).sum(axis=tuple(range(axes))).min() < 2:
         return None
     if not 0 < scale.max() < math.inf:
