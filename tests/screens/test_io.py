@@ -13,6 +13,7 @@ from ntkfill.screens import (
     from_anndata,
     read,
     simulate,
+    to_anndata,
 )
 from ntkfill.screens.io import writing
 
@@ -215,6 +216,23 @@ def test_anndata_is_read_and_left_alone():
     before = data.X.copy()
     assert same(PLAIN, from_anndata(data))
     np.testing.assert_array_equal(data.X, before)
+
+
+def test_a_completed_anndata_keeps_obs_and_flags_what_is_predicted():
+    data = as_anndata(PLAIN)
+    data.obs["plate"] = [f"p{k}" for k in range(len(data))]
+    data.layers["twice"] = 2 * data.X
+    twice = from_anndata(data, layer="twice")
+    np.testing.assert_array_equal(twice.profiles, 2 * PLAIN.profiles)
+    with pytest.raises(InputError, match=r"no layer 'other'.*twice"):
+        from_anndata(data, layer="other")
+    done = complete(from_anndata(data))
+    back = to_anndata(done, like=data)
+    assert back.obs["plate"].tolist()[: len(data)] == data.obs["plate"].tolist()
+    assert back.obs["source"].eq("predicted").tolist() == (~done.info.measured).tolist()
+    again = from_anndata(back)
+    assert again.measured.tolist() == done.info.measured.tolist()
+    assert same(PLAIN, again)
 
 
 BAD = {

@@ -73,3 +73,15 @@ GENE = SCREEN.genes[0]
 def test_errors(signature, options, message):
     with pytest.raises(InputError, match=message):
         rank(COMPLETE, signature, **options)
+
+
+def test_p_is_small_for_cures_and_uniform_for_other_signatures():
+    made = simulate(cells=5, drugs=9, genes=40, random_state=3)
+    filled = complete(made.screen)
+    ranked = rank(filled, made.signature, permutations=99).drugs
+    assert max(entry.p for entry in ranked if entry.drug in made.cures) <= 0.02
+    assert rank(filled, made.signature).drugs[0].p is None
+    random = np.random.default_rng(0)
+    noise = dict(zip(made.screen.genes.tolist(), random.normal(size=40), strict=True))
+    others = [entry.p for entry in rank(filled, noise, permutations=99, by="connectivity").drugs]
+    assert 0.2 < np.mean(others) < 0.8

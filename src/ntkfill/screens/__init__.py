@@ -8,6 +8,7 @@ from .completion import Info, complete
 from .evaluation.cross_validation import Evaluation, evaluate
 from .evaluation.splits import KFold, LeaveOneOut, Sparse, Split, Splitting
 from .io.reading import from_anndata, read
+from .io.writing import to_anndata
 from .methods.baselines import DNPP, Additive, CellMean, Method
 from .methods.cold_start import ColdStart
 from .methods.falrtc import FaLRTC
@@ -52,4 +53,5 @@ __all__ = [
     "read",
     "read_signature",
     "simulate",
+    "to_anndata",
 ]

@@ -27,10 +27,8 @@ class Info:
 
     Parameters
     ----------
-    measured : bool array of shape (conditions,)
-        Where the profile is the measured one, bit for bit; elsewhere it is predicted.
-    partly : bool array of shape (conditions,)
-        Where some genes are measured, and the others predicted from them too.
+    known : bool array of shape (conditions, genes)
+        Which values are the measured ones, bit for bit; the others are predicted.
     novelty : str array of shape (conditions,)
         What is new to the measured conditions: "in the grid" (drug and context were both measured),
         "new drug", "new cell", "new context" (a dose or time of a known cell line), or
@@ -40,10 +38,19 @@ class Info:
         empty unless an interval was asked for.
     """
 
-    measured: Mask
-    partly: Mask
+    known: Mask
     novelty: NDArray[np.str_]
     covers: tuple[Cover, ...] = ()
+
+    @property
+    def measured(self) -> Mask:
+        """Where all genes were measured, bool of shape (conditions,)."""
+        return np.asarray(self.known.all(axis=1))
+
+    @property
+    def partly(self) -> Mask:
+        """Where some genes were measured, and the others are predicted from them too."""
+        return np.asarray(self.known.any(axis=1) & ~self.measured)
 
 
 def complete(
@@ -121,14 +128,15 @@ def complete(
     require("all profiles", 6 * 8 * len(labels) * len(screen.genes), hint="fewer conditions")
     _, rows, _ = encode(map(tuple, screen.labels.tolist()), map(tuple, labels.tolist()))
     profiles = np.where((rows >= 0)[:, None], screen.profiles[rows], np.nan)
-    gaps = np.isnan(profiles).sum(axis=1)
-    measured, partly = gaps == 0, (gaps > 0) & (gaps < profiles.shape[1])
+    known_values = np.asarray(~np.isnan(profiles))
+    measured = np.asarray(known_values.all(axis=1))
+    partly = np.asarray(known_values.any(axis=1) & ~measured)
     missing, given = ~measured, profiles[partly]
     if missing.any():
         profiles[missing] = method.predict(known, labels[missing])
         for row in np.flatnonzero(~np.isfinite(profiles).all(axis=1))[:1]:
             raise InputError(f"the prediction of {condition_name(labels[row])} is not finite")
-    info = Info(measured, partly, np.where(measured, GRID, novelty(known, labels)))
+    info = Info(known_values, np.where(measured, GRID, novelty(known, labels)))
     std, lower, upper = np.zeros(profiles.shape), profiles.copy(), profiles.copy()
     covers: list[Cover] = []
     count = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,9 @@ class RankedDrug:
         "measured", "predicted", or "mixed" where only some contexts were measured.
     measured, contexts : int
         In how many contexts of how many.
+    p : float or None
+        The share of permuted signatures that the drug reverses as much; None without permutations.
+        Drugs are many: correct for that before you call one significant.
     """
 
     rank: int
@@ -45,6 +48,7 @@ class RankedDrug:
     source: str
     measured: int
     contexts: int
+    p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ def rank(
     cells: Sequence[str] | None = None,
     centre: bool = True,
     top: int = 150,
+    permutations: int = 0,
+    random_state: int = 0,
 ) -> Ranking:
     """Order drugs by how much their profiles reverse a disease signature.
 
@@ -82,6 +88,11 @@ def rank(
     top : int
         The connectivity score uses at most this many of the most raised and of the most lowered
         genes of the signature.
+    permutations : int
+        Also score this many signatures whose changes are permuted among the genes, for `p`. Genes
+        are correlated, so p is too small where a signature and a profile share a pathway.
+    random_state : int
+        Of the permutations.
 
     Raises
     ------
@@ -99,6 +110,7 @@ def rank(
     if by not in ("cosine", "connectivity"):
         raise InputError("by must be 'cosine' or 'connectivity'", got=repr(by))
     check_integer("top", top, 1, 10**9)
+    check_integer("permutations", permutations, 0, 10**9)
     screen, measured = filled.values, filled.info.measured
     profiles = screen.profiles
     if centre:
@@ -110,16 +122,21 @@ def rank(
         rows = np.isin(screen.cells, list(cells))
         screen, measured, profiles = screen.take(rows), measured[rows], profiles[rows]
     genes, change = _shared_genes(screen.genes, signature)
-    order = np.argsort(-change, kind="stable")
-    raised = [k for k in order[:top] if change[k] > 0]
-    lowered = [k for k in order[::-1][:top] if change[k] < 0]
-    # Each cosine is a sum of its own, the same for any number of threads.
-    unit = unit_rows(profiles[:, genes]), unit_rows(change[None])[0]
-    scores = {
-        "cosine": np.einsum("ij,j->i", *unit),
-        "connectivity": connectivity(profiles, genes[raised], genes[lowered]),
-    }
-    drugs = _sorted_drugs(screen.drugs, measured, scores, by)
+    unit = unit_rows(profiles[:, genes])
+
+    def score(of: Array, kind: By) -> Array:
+        if kind == "cosine":
+            # Each cosine is a sum of its own, the same for any number of threads.
+            return np.asarray(np.einsum("ij,j->i", unit, unit_rows(of[None])[0]))
+        order = np.argsort(-of, kind="stable")
+        raised = [k for k in order[:top] if of[k] > 0]
+        lowered = [k for k in order[::-1][:top] if of[k] < 0]
+        return connectivity(profiles, genes[raised], genes[lowered])
+
+    scores = {kind: score(change, kind) for kind in get_args(By)}
+    random = np.random.default_rng(random_state)
+    permuted = np.array([score(random.permutation(change), by) for _ in range(permutations)])
+    drugs = _sorted_drugs(screen.drugs, measured, scores, by, permuted)
     return Ranking(drugs, len(genes), len(signature) - len(genes))
 
 
@@ -224,7 +241,11 @@ def _shared_genes(
 
 
 def _sorted_drugs(
-    drugs: NDArray[np.str_], measured: NDArray[np.bool_], scores: dict[str, Array], by: By
+    drugs: NDArray[np.str_],
+    measured: NDArray[np.bool_],
+    scores: dict[By, Array],
+    by: By,
+    permuted: Array,
 ) -> tuple[RankedDrug, ...]:
     entries = []
     for drug in dict.fromkeys(drugs.tolist()):
@@ -232,9 +253,14 @@ def _sorted_drugs(
         counts = int(measured[rows].sum()), int(rows.sum())
         source = {0: "predicted", counts[1]: "measured"}.get(counts[0], "mixed")
         means = {name: float(values[rows].mean()) for name, values in scores.items()}
-        entries.append((means[by], drug, means, source, counts))
+        p = None
+        if len(permuted):
+            # The observed signature is one of the permutations.
+            as_good = np.count_nonzero(permuted[:, rows].mean(axis=1) <= means[by])
+            p = (1 + as_good) / (1 + len(permuted))
+        entries.append((means[by], drug, means, source, counts, p))
     entries.sort(key=lambda entry: (entry[0], entry[1]))
     return tuple(
-        RankedDrug(k, drug, means["cosine"], means["connectivity"], source, *counts)
-        for k, (_, drug, means, source, counts) in enumerate(entries, start=1)
+        RankedDrug(k, drug, means["cosine"], means["connectivity"], source, *counts, p)
+        for k, (_, drug, means, source, counts, p) in enumerate(entries, start=1)
     )

@@ -24,6 +24,8 @@ from . import gct
 
 # The column of a completed screen that marks predictions, which are not read as measurements.
 SOURCE, MEASURED, PREDICTED = "source", "measured", "predicted"
+# The layer of a completed AnnData that marks measured values.
+KNOWN = "known"
 
 SUFFIXES = (*text_tables.SUFFIXES, ".npz", ".gct", ".gctx", ".h5ad")
 
@@ -160,11 +162,30 @@ def from_columns(
 
 
 def from_anndata(
-    data: Any, columns: Mapping[str, str] | None = None, replicates: Replicates = "refuse"
+    data: Any,
+    columns: Mapping[str, str] | None = None,
+    replicates: Replicates = "refuse",
+    layer: str | None = None,
 ) -> Screen:
-    """A screen from an AnnData: conditions in `obs`, profiles in `X`, NaN where not measured."""
+    """A screen from an AnnData: conditions in `obs`, profiles in `X`, NaN where not measured.
+
+    Parameters
+    ----------
+    data : AnnData
+    columns : mapping, optional
+        Names of columns of `obs`, as for `read`.
+    replicates : {"refuse", "mean"}
+    layer : str, optional
+        Take the profiles from this layer instead of `X`. A layer `known`, as `to_anndata` writes
+        it, says which values were measured; the others are left out.
+    """
     resources.require("reading it", 16 * math.prod(data.shape))
-    values = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
+    if layer is not None and layer not in data.layers:
+        raise InputError(f"there is no layer {layer!r}", got=_some(list(data.layers)))
+    stored = data.X if layer is None else data.layers[layer]
+    values = stored.toarray() if hasattr(stored, "toarray") else np.asarray(stored)
+    if KNOWN in data.layers:
+        values = np.where(np.asarray(data.layers[KNOWN]).astype(bool), values, np.nan)
     meta = {str(name): list(data.obs[name]) for name in data.obs.columns}
     return from_columns(meta, values, [str(name) for name in data.var_names], columns, replicates)
 
