@@ -64,13 +64,17 @@ def scratch(page):
 
 def first_fill(page, address, photo):
     """Seconds from dropping to the editor, and from Fill to the fill on screen."""
-    opened = time.perf_counter() - open_photo(page, address, photo)
+    started = open_photo(page, address, photo)
+    opened = time.perf_counter() - started
+    print(f"opened in {opened:.2f} s", flush=True)
     scratch(page)
     started = time.perf_counter()
     page.click("[data-part=fill]")
     page.wait_for_selector(DONE)
-    page.wait_for_function("() => new Promise((done) => requestAnimationFrame(() => done(true)))")
-    return opened, time.perf_counter() - started
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done(true)))")
+    filled = time.perf_counter() - started
+    print(f"filled in {filled:.2f} s", flush=True)
+    return opened, filled
 
 
 def frames(page, seconds):
@@ -140,6 +144,7 @@ def main() -> None:
             longest = frames(page, 3 if quick else 15)
             figures |= {"longest_frame_ms": longest[-1], "frames": len(longest),
                         "frame_99_percent_ms": longest[int(0.99 * len(longest))]}  # fmt: skip
+            print(f"longest frame {longest[-1]:.0f} ms", flush=True)
             page.keyboard.press("Escape")
             pages = [context.new_page() for _ in range(2 if quick else 8)]
             for one in pages:

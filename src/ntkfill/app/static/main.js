@@ -202,6 +202,6 @@ listen((state) => {
 await speakError(async () => {
   session = await request("GET", "session");
   for (const state of session.documents) states.set(state.id, state);
-  if (!current() && session.documents.length) location.hash = `#/d/${session.documents[0].id}`;
+  if (!location.hash && session.documents.length) location.hash = `#/d/${session.documents[0].id}`;
 });
 show();
