@@ -188,6 +188,7 @@ def test_missing_values_that_are_no_numbers_are_refused(given):
         inpaint(smooth(), HOLES, missing_values=given)
 
 
+@pytest.mark.filterwarnings("ignore:nothing is missing")
 def test_true_and_false_are_values():
     image = smooth() > 0.6
     np.testing.assert_array_equal(inpaint(image, missing_values=0), image)
@@ -277,6 +278,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.filterwarnings("ignore:nothing is missing")
 def test_layouts(layout):
     plain = inpaint(smooth(), HOLES)
     given = LAYOUTS[layout](smooth())

@@ -150,3 +150,20 @@ def test_no_false_alarm(mask):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert np.isfinite(inpaint(IMAGE, mask, network=NET)).all()
+
+
+def test_a_picture_of_which_nothing_is_missing_draws_a_warning():
+    image = np.add.outer(np.arange(8.0), np.arange(8.0))
+    with pytest.warns(UserWarning, match="nothing is missing"):
+        np.testing.assert_array_equal(inpaint(image), image)
+    inpaint(image, np.zeros(image.shape, bool))  # it was said that nothing is
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colours_that_are_filled_as_a_volume_draw_a_warning(channels):
+    image = np.ones((12, 10, channels))
+    missing = np.zeros(image.shape, bool)
+    missing[4:6, 4:6] = True
+    with pytest.warns(UserWarning, match="channel_axis=-1"):
+        inpaint(image, missing)
+    inpaint(image, missing, channel_axis=-1)

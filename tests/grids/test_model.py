@@ -185,6 +185,7 @@ def test_volumes_by_default():
 
 @pytest.mark.parametrize("shape", [(1,), (1, 1), (5, 4), (3, 4, 5)], ids=str)
 @pytest.mark.parametrize("given", [True, False])
+@pytest.mark.filterwarnings("ignore:nothing is missing")
 def test_nothing_missing(shape, given):
     image = smooth(*shape)
     mask = np.zeros(shape, bool) if given else None

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, sentence
+from ..errors import InputError, sentence, warn
 from ..explanation import Explanation
 from ..io.cache import Cache, MemoryCache, resolve_cache
 from ..kernels.table import Array
@@ -457,6 +457,19 @@ class Inpainter:
         wanted = missing
         if left is not None:
             wanted = expand(missing, left) & ~expand(left, missing)
+        if mask is None and not missing.any():
+            warn(
+                "nothing is missing in the image: it holds no NaN, and there is no mask. "
+                "Try: mask=, or missing_values=.",
+                UserWarning,
+            )
+        looks_coloured = axes == 3 and source.grid[-1] in (3, 4) and min(source.grid[:2]) >= 8
+        if options.channel_axis is None and looks_coloured:
+            warn(
+                f"the image {source.grid} is filled as a volume. Try: channel_axis=-1, if its "
+                "last axis holds colours.",
+                UserWarning,
+            )
         if not wanted.any():
             return _unchanged(source, return_std, interval)
         if options.period is not None:
