@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from .. import kernels
-from ..errors import InputError, check_integer
+from ..errors import InputError
 from ..kernels.table import Array, Axis
 from ..priors import IID, Prior
 from ..runtime.progress import Progress
@@ -24,6 +24,7 @@ from .structure import (
     TO_VECTOR,
     Layer,
     check_limit,
+    check_shape,
     halvings,
     mirror_symmetric,
     needs_grid,
@@ -67,7 +68,6 @@ class Sequential:
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"
 
-    # Computed once for each network: all its kernels ask for them.
     @cached_property
     def axis(self) -> Axis:
         """The endless axis of the network's kernel under an i.i.d. prior."""
@@ -136,9 +136,8 @@ class Sequential:
         Periodic(shape=(8, 8), period=(2, 2), dtype=float32)
         """
         prior = IID() if prior is None else prior
-        shape = check_shape(shape)
         table, axes = self.table(shape, prior, kind=kind, shift_average=shift_average, dtype=dtype)
-        return kernels.of_table(table, axes, shape)
+        return kernels.of_table(table, axes, check_shape(shape))
 
     def table(
         self,
@@ -284,13 +283,6 @@ class Sequential:
                 got=str(grid),
                 hint="boundary='pad', which takes any size",
             )
-
-
-def check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The sides of a grid, each an integer above zero."""
-    if not np.iterable(shape) or not tuple(shape):
-        raise InputError("shape must be a tuple of sides, such as (64, 64)", got=repr(shape))
-    return tuple(check_integer("a side of the grid", side, 1, 2**40) for side in shape)
 
 
 def _flattened(layers: tuple[object, ...]) -> Iterator[Layer]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import InputError
+import numpy as np
+
+from ..errors import InputError, check_integer
 from ..kernels.table import Axis
 from .activations import GELU, Activation, Erf, Sin, TwoSlope
 from .branches import Branches, joined_axes
@@ -87,6 +89,13 @@ def mirror_symmetric(layers: Sequence[Layer], axis: Axis) -> bool:
             return False
         (axis,) = out_axes([layer], (axis,))
     return True
+
+
+def check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The sides of a grid, each an integer above zero."""
+    if not np.iterable(shape) or not tuple(shape):
+        raise InputError("shape must be a tuple of sides, such as (64, 64)", got=repr(shape))
+    return tuple(check_integer("a side of the grid", side, 1, 2**40) for side in shape)
 
 
 def check_limit(layers: Sequence[Layer], outputs: str = "input") -> str:
