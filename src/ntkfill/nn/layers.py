@@ -56,8 +56,10 @@ class Conv:
     size: int = 3
 
     def __post_init__(self) -> None:
-        if not isinstance(self.size, Integral) or self.size < 1 or self.size % 2 == 0:
-            raise InputError("size must be an odd integer, such as 3", got=repr(self.size))
+        if not isinstance(self.size, Integral) or not 1 <= self.size < 1000 or self.size % 2 == 0:
+            raise InputError(
+                "size must be an odd integer below 1,000, such as 3", got=repr(self.size)
+            )
         object.__setattr__(self, "size", int(self.size))
 
     def __call__(self, state: Covariance) -> Covariance:

@@ -11,6 +11,7 @@ from .networks import Sequential
 
 RIDGE = 1e-3
 """The default ridge of grids, relative to the mean of the kernel's diagonal."""
+MAX_MEMBERS = 100
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ class Mixture:
             raise InputError(
                 "members of a mixture must be a tuple of Member(network, ridge, weight)",
                 got=repr(self.members)[:200],
+            )
+        if len(self.members) > MAX_MEMBERS:
+            raise InputError(
+                f"a mixture has at most {MAX_MEMBERS} members", got=str(len(self.members))
             )
         total = math.fsum(member.weight for member in self.members)
         if not abs(total - 1) < 1e-6:

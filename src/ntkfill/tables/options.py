@@ -47,7 +47,7 @@ class TableOptions:
         usable = isinstance(self.network, Sequential) or self.network in (None, "auto")
         for name, valid, expected in (
             ("network", usable, "None, 'auto' or a Sequential"),
-            ("depth", number(self.depth, Integral) >= 1, "an integer >= 1"),
+            ("depth", 1 <= number(self.depth, Integral) <= 1000, "an integer from 1 to 1000"),
             ("feature_scale", number(self.feature_scale) > 0, "a number > 0"),
             ("ridge", self.ridge == "loo" or number(self.ridge) >= 0, ">= 0 or 'loo'"),
             ("max_iter", number(self.max_iter, Integral) >= 1, "an integer >= 1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -19,7 +20,11 @@ from ..kernels import (
 )
 from ..kernels.periodic import fourier
 from ..kernels.table import Array
-from ..runtime.resources import single_blas_thread
+from ..runtime.resources import require, single_blas_thread
+
+# Blocks of a periodic kernel with more rows than this have no eigenvectors in reasonable time (a
+# volume under 16 x 16 x 16 coordinates: minutes, and 7 GB); Lanczos steps do instead.
+MAX_BLOCK, STEPS = 1024, 24
 
 SquareRoot = Callable[[Array], Array]
 
@@ -37,6 +42,8 @@ def square_root(kernel: Kernel) -> SquareRoot:
         channels = _root(*np.linalg.eigh(kernel.covariance))
         space = square_root(kernel.space)
         return lambda x: across(channels, space(x), len(kernel.space.shape))
+    if isinstance(kernel, Periodic) and math.prod(kernel.period) > MAX_BLOCK:
+        return lambda x: krylov_root(kernel, x)
     if isinstance(kernel, Periodic):
         return fourier(kernel.table, kernel.axes, kernel.shape, root=True)
     if isinstance(kernel, DenseKernel):
@@ -52,3 +59,34 @@ def square_root(kernel: Kernel) -> SquareRoot:
 def _root(values: Array, vectors: Array) -> Array:  # (n,), (n, n)
     with single_blas_thread():
         return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
+
+
+def krylov_root(kernel: Kernel, x: Array) -> Array:  # (channels, *shape)
+    """The square root of a kernel times x, by products with the kernel alone: Lanczos (Saad 1992,
+    doi:10.1137/0729014)."""
+    count, size = len(x), x[0].size
+    require("samples of the prior", 4 * STEPS * count * size, hint="a crop, or fewer samples")
+    basis = np.zeros((STEPS, count, size), np.float32)
+    diagonal, beside = np.zeros((STEPS, count)), np.zeros((STEPS, count))
+    vector = x.reshape(count, -1).astype(np.float64)
+    length = norm = np.sqrt(np.square(vector).sum(axis=1))
+    with single_blas_thread():
+        for k in range(min(STEPS, size)):
+            vector = vector / np.where(norm > 0, norm, 1.0)[:, None]
+            basis[k] = vector
+            vector = kernel.matvec(basis[k].reshape(x.shape)).reshape(count, -1).astype(np.float64)
+            diagonal[k] = (vector * basis[k]).sum(axis=1)
+            for _ in range(2):  # rounding makes the vectors lose their right angles
+                for other in basis[: k + 1]:
+                    vector -= (vector * other).sum(axis=1)[:, None] * other
+            norm = np.sqrt(np.square(vector).sum(axis=1))
+            norm[norm < 1e-6 * length * np.abs(diagonal[0])] = 0.0
+            beside[k] = norm
+        result = np.empty((count, size))
+        for c in range(count):
+            lanczos = np.diag(diagonal[:, c])
+            lanczos += np.diag(beside[:-1, c], 1) + np.diag(beside[:-1, c], -1)
+            values, vectors = np.linalg.eigh(lanczos)
+            weights = vectors @ (np.sqrt(np.maximum(values, 0.0)) * vectors[0])
+            result[c] = length[c] * (weights @ basis[:, c])
+    return result.reshape(x.shape).astype(x.dtype)
