@@ -4,7 +4,7 @@ elsewhere."""
 import numpy as np
 import pytest
 
-from ntkfill import Inpainter, InputError, NTKImputer, Uncertainty, inpaint, nn
+from ntkfill import InputError, NTKImputer, inpaint, nn
 from ntkfill.uncertainty import sampling
 
 RNG = np.random.default_rng(0)
@@ -36,15 +36,6 @@ def test_square_roots_by_lanczos_are_those_by_eigenvectors(levels):
     assert np.linalg.norm(x - right) > 0.1 * np.linalg.norm(right)  # it is no identity
 
 
-@pytest.mark.slow
-def test_standard_deviations_of_the_exact_kernel_of_a_small_volume():
-    volume = RNG.normal(size=(8, 13, 5))
-    volume[3, 4, 2] = np.nan
-    exact = Inpainter(shift_average=False, cache=None)
-    std = exact.fill(volume, return_std=True, uncertainty=Uncertainty(samples=2)).std
-    assert (std > 0).sum() == 1
-
-
 @pytest.mark.parametrize("dtype", [">f8", ">f4", "<f4", ">i2", ">u4"])
 def test_byte_orders(dtype):
     image = (100 * RNG.random((20, 20))).astype(dtype)
@@ -66,19 +57,3 @@ def test_mostly_missing_grids_and_many_patterns_of_channels():
     assert np.isfinite(filled).all()
     known = ~np.isnan(image)
     np.testing.assert_array_equal(filled[known], image[known])
-
-
-@pytest.mark.slow
-def test_large_colour_images_with_few_known_pixels():
-    image = RNG.random((700, 900, 3)).astype(np.float32)
-    mask = RNG.random(image.shape[:2]) < 0.88
-    filled = inpaint(image, mask, channel_axis=-1, network=nn.hourglass(5), cache=None)
-    assert np.isfinite(filled).all()
-
-
-@pytest.mark.slow
-def test_volumes_with_many_gaps():
-    volume = RNG.random((80, 80, 80)).astype(np.float32)
-    mask = RNG.random(volume.shape) < 0.46
-    assert mask.sum() > 230_000
-    assert np.isfinite(inpaint(volume, mask, network=nn.hourglass(3), cache=None)).all()
