@@ -348,10 +348,10 @@ def test_intervals_over_gaps_that_repeat_warn():
     assert "repeat" in result.info.refinement.report()
 
 
-@pytest.mark.slow
 TOO_NARROW = "held-out pixels are known in no channel, missing ones in another: cover .74"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "refine", [pytest.param(None, marks=pytest.mark.xfail(reason=TOO_NARROW)), "auto"]
 )
