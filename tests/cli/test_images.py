@@ -14,7 +14,7 @@ from PIL import Image
 from ntkfill import inpaint
 from ntkfill.cli import main
 from ntkfill.cli.common import DONE, FAILED, INTERRUPTED, NOT_CONVERGED
-from ntkfill.grids.model import Component
+from ntkfill.grids.model import Group
 from ntkfill.nn import hourglass
 
 
@@ -47,9 +47,9 @@ def test_many_images_share_one_factor(scene, monkeypatch, capsys):
     for k in range(3):
         Image.fromarray(np.roll(image, k, axis=1)).save(f"frames/{k}.png")
     factored = []
-    original = Component.factor
+    original = Group.factor
     monkeypatch.setattr(
-        Component, "factor", lambda self, known: factored.append(1) or original(self, known)
+        Group, "factor", lambda self, component: factored.append(1) or original(self, component)
     )
     command = ["inpaint", "frames", "--mask", "mask.png", "-o", "filled", "--json"]
     assert main([*command, "--network", "hourglass(4)"]) == DONE

@@ -523,6 +523,8 @@ def make_inpainter(options: argparse.Namespace) -> Inpainter:
 
 def _boundary(text: str) -> str | tuple[str, ...]:
     sides = tuple(text.split(","))
+    if not set(sides) <= {"pad", "wrap"}:
+        raise argparse.ArgumentTypeError(f"expected pad, wrap, or one for each axis; got {text!r}")
     return text if len(sides) == 1 else sides
 
 
