@@ -370,3 +370,17 @@ def test_channels_of_which_no_pixel_is_known_in_all(refine):
         assert result.info.refinement.patches is not None
         plain = inpaint(given, channel_axis=-1, network=hourglass(3))
         assert abs(result.values - truth).mean() < 0.8 * abs(plain - truth).mean()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high", "bounds"),
+    [(np.uint8, 0, 255, None), (np.uint8, 0, 200, (None, 200)), (bool, 0, 1, None)],
+)
+def test_intervals_stay_within_the_type_and_the_bounds(dtype, low, high, bounds):
+    image = np.where(np.indices((40, 40))[0] % 7 < 3, high, low).astype(dtype)
+    holes = np.zeros(image.shape, bool)
+    holes[10:25, 12:30] = True
+    found = Inpainter(bounds=bounds).fill(image, holes, interval=0.9).interval
+    assert low <= found.lower[holes].min() < found.upper[holes].max() <= high
+    wide = Inpainter().fill(image.astype(float), holes, interval=0.9).interval
+    assert wide.upper[holes].max() > high  # nothing bounds floating-point numbers

@@ -80,16 +80,23 @@ class ImageArray:
         return self.within_bounds(missing, values)
 
     def within_bounds(self, missing: Mask, values: Array) -> Array:
-        """Values (*grid, channels) that are clipped to the bounds where they are missing."""
-        bounds, gaps = self.options.bounds, self._each(missing)
-        if bounds is None or bounds == (None, None):
-            return values
-        if isinstance(bounds, str):
+        """Values (*grid, channels), clipped where missing to the bounds and an integer's range."""
+        gaps, dtype = self._each(missing), self.original.dtype
+        low: Any = None
+        high: Any = None
+        if dtype.kind in "bui":
+            low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        if isinstance(self.options.bounds, str):
             known = channels_last(self.original, self.options.channel_axis)
             known = np.ma.array(known, mask=np.broadcast_to(gaps, known.shape))
             axes = tuple(range(len(self.grid)))
-            bounds = known.min(axis=axes).data, known.max(axis=axes).data
-        return np.where(gaps, np.clip(values, *bounds), values)
+            low, high = known.min(axis=axes).data, known.max(axis=axes).data
+        elif self.options.bounds is not None:
+            first, last = self.options.bounds
+            low, high = low if first is None else first, high if last is None else last
+        if low is None and high is None:
+            return values
+        return np.where(gaps, np.clip(values, low, high), values)
 
     def with_axes(self, values: Array) -> Array:
         """An array (*grid, channels) with the axes of the original."""
