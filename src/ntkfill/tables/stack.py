@@ -22,9 +22,8 @@ from ..solvers import linalg
 from ..solvers.landmarks import Landmarks
 from ..solvers.spectral import Spectrum, mean_diagonal
 
-# A linear regression, for columns that are sums of others: its ridge may be as good as none.
+# A linear regression, for columns that are sums of others.
 LINEAR = NetworkKernel(Sequential(Dense()))
-COLLINEAR = tuple(float(10.0**k) for k in np.arange(-10.0, -4.0))
 # Lengths of Laplace kernels over the median distance, and how often the metric is learned.
 LENGTHS = (0.7, 3.0)
 LEARNED = 2
@@ -77,9 +76,7 @@ class Stack:
         candidates: list[Predictor | None] = [None]  # the mean
         errors = [y * (n / max(n - 1, 1))]
 
-        def attempt(
-            kernel: NetworkKernel | LaplaceKernel, block: Array, ridges: tuple[float, ...] = ridges
-        ) -> tuple[float, Array]:
+        def attempt(kernel: NetworkKernel | LaplaceKernel, block: Array) -> tuple[float, Array]:
             spectrum = Spectrum.of(block)
             ridge = spectrum.choose(y, ridges)
             coefficients, left_out = spectrum.solve(y, ridge)
@@ -90,7 +87,7 @@ class Stack:
         network_kernel = NetworkKernel(network)
         attempt(network_kernel, network_kernel(vectors))
         if learn:
-            attempt(LINEAR, LINEAR(vectors), COLLINEAR + ridges if len(ridges) > 1 else ridges)
+            attempt(LINEAR, LINEAR(vectors))
         metric, least = np.ones(vectors.mean.shape[1]), np.inf
         p = 1 if len(metric) <= EACH else 2
         for _ in range(1 + LEARNED if learn and len(metric) else 0):
