@@ -25,9 +25,7 @@ class Downsample:
     """
 
     def __call__(self, state: Covariance) -> Covariance:
-        axes = tuple(self.out_axis(axis) for axis in state.axes)
-        nngp, ntk = (self.apply(table, state.axes) for table in (state.nngp, state.ntk))
-        return Covariance(nngp, ntk, *variances(nngp, axes), axes)
+        return _coarser(self, state)
 
     def apply(self, table: Array, axes: Axes) -> Array:
         n = len(axes)
@@ -57,9 +55,7 @@ class AveragePool:
     """
 
     def __call__(self, state: Covariance) -> Covariance:
-        axes = tuple(self.out_axis(axis) for axis in state.axes)
-        nngp, ntk = (self.apply(table, state.axes) for table in (state.nngp, state.ntk))
-        return Covariance(nngp, ntk, *variances(nngp, axes), axes)
+        return _coarser(self, state)
 
     def apply(self, table: Array, axes: Axes) -> Array:
         """Coarse coordinate j is the mean of the fine ones 2 j and 2 j + 1."""
@@ -237,6 +233,13 @@ def _check_even(axis: Axis) -> None:
             got=f"side {axis.side}",
             hint="boundary='pad', which takes any size",
         )
+
+
+def _coarser(layer: Downsample | AveragePool, state: Covariance) -> Covariance:
+    """The state on the coarser grid."""
+    axes = tuple(layer.out_axis(axis) for axis in state.axes)
+    nngp, ntk = (layer.apply(table, state.axes) for table in (state.nngp, state.ntk))
+    return Covariance(nngp, ntk, *variances(nngp, axes), axes)
 
 
 def _finer(
