@@ -19,7 +19,7 @@ from ..errors import InputError
 from ..kernels.table import Array
 from ..runtime.progress import Progress
 from ..runtime.resources import single_blas_thread
-from ..solvers.linalg import cholesky, product, solve
+from ..solvers.linalg import cholesky, explained, product, solve
 
 # Users with more ratings are learned from by so many of them, drawn at random.
 MAX_LEARNED = 500
@@ -94,8 +94,7 @@ class ItemCovariance:
         if not len(profile.items):
             return own
         cross = self.between(items, times, profile).T
-        found = solve(cholesky(self.system(profile)), cross)
-        return np.maximum(own - np.einsum("ij,ij->j", cross, found), self.noise)
+        return np.maximum(own - explained(cholesky(self.system(profile)), cross), self.noise)
 
     def em_step(self, profiles: Sequence[Profile]) -> ItemCovariance:
         """One iteration of expectation maximisation; the profiles hold all items that change."""
