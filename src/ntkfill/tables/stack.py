@@ -157,31 +157,34 @@ class Fitted:
 
     @classmethod
     def of(cls, stack: Stack, vectors: Vectors, y: Array) -> Fitted:
-        """Of all vectors in their precision, of landmarks in double."""
-        n = len(vectors)
-        exact = n <= EXACT
-        vectors = vectors if exact else vectors.astype(np.float64)
-        # Landmarks are points, where the rows may be guesses.
-        points = vectors.mean[np.linspace(0, n - 1, min(n, LANDMARKS)).astype(np.intp)]
-        centres = vectors if exact else Vectors(points, np.zeros_like(points))
-        grams = [np.zeros((len(centres), len(centres))) for _ in stack.predictors if not exact]
-        rights = [np.zeros((len(centres), y.shape[1])) for _ in grams]
-        for first in range(0, 0 if exact else n, ROWS):
-            rows = slice(first, first + ROWS)
+        """Of all vectors in their precision; of landmarks, where there are many, in double."""
+        if len(vectors) > EXACT:
+            return cls._of_landmarks(stack, vectors.astype(np.float64), y)
+        scales, regressions = [], []
+        for predictor, block in stack.blocks(vectors):
+            scales.append(mean_diagonal(block))
+            block[np.diag_indices(len(block))] += predictor.ridge * scales[-1]
+            lower = linalg.cholesky(block)
+            regressions.append(Regression(linalg.solve(lower, y), lower))
+        return cls(stack, vectors, vectors, tuple(regressions), tuple(scales))
+
+    @classmethod
+    def _of_landmarks(cls, stack: Stack, vectors: Vectors, y: Array) -> Fitted:
+        places = np.linspace(0, len(y) - 1, min(len(y), LANDMARKS)).astype(np.intp)
+        points = vectors.mean[places]  # without variance, where the rows may be guesses
+        centres = Vectors(points, np.zeros_like(points))
+        grams = [np.zeros((len(points), len(points))) for _ in stack.predictors]
+        rights = [np.zeros((len(points), y.shape[1])) for _ in stack.predictors]
+        for rows in _row_blocks(len(y)):
             for k, (_, cross) in enumerate(stack.blocks(vectors[rows], centres)):
                 linalg.add_gram(grams[k], cross)
                 rights[k] += cross.T @ y[rows]
-        scales, regressions = [], list[Regression | Landmarks]()
+        scales, regressions = [], []
         for k, (predictor, block) in enumerate(stack.blocks(centres)):
             scales.append(mean_diagonal(block))
+            gram = np.triu(grams[k]) + np.triu(grams[k], 1).T
             ridge = predictor.ridge * scales[-1]
-            if exact:
-                block[np.diag_indices(n)] += ridge
-                lower = linalg.cholesky(block)
-                regressions.append(Regression(linalg.solve(lower, y), lower))
-            else:
-                gram = np.triu(grams[k]) + np.triu(grams[k], 1).T
-                regressions.append(Landmarks.solve(block, gram, rights[k], ridge))
+            regressions.append(Landmarks.solve(block, gram, rights[k], ridge))
         return cls(stack, vectors, centres, tuple(regressions), tuple(scales))
 
     def predict(self, at: Vectors) -> tuple[Array, Array]:
@@ -200,23 +203,27 @@ class Fitted:
                 left = np.maximum(left - regression.explained(cross), 0.0)
                 relative[rows] += predictor.weight * left / predictor.variance
 
-        parallel_for(work, [slice(k, k + ROWS) for k in range(0, len(at), ROWS)])
+        parallel_for(work, _row_blocks(len(at)))
         return values, np.minimum(self.stack.error * relative, 1.0)
 
     def weights(self, at: Vectors) -> tuple[Array, Array]:
         """Of the known values in the prediction at one vector, summing to one with that of their
         mean; and the weighted kernel between them and it."""
         weights, kernel = np.zeros(len(self.vectors)), np.zeros(len(self.vectors))
-        crosses = enumerate(self.stack.blocks(at, self.centres))
-        duals = [self.regressions[k].dual(cross)[:, 0] for k, (_, cross) in crosses]
-        for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.vectors)):
-            kernel += predictor.weight * cross[0] / self.scales[k]
+        duals = []
+        for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.centres)):
+            duals.append(predictor.weight * self.regressions[k].dual(cross)[:, 0])
             if self.centres is self.vectors:
-                weights += predictor.weight * duals[k]
-        for first in range(0, 0 if self.centres is self.vectors else len(weights), ROWS):
-            rows = slice(first, first + ROWS)
-            for k, (predictor, cross) in enumerate(
-                self.stack.blocks(self.vectors[rows], self.centres)
-            ):
-                weights[rows] += predictor.weight * (cross @ duals[k])
+                weights += duals[k]
+                kernel += predictor.weight * cross[0] / self.scales[k]
+        if self.centres is not self.vectors:
+            for rows in _row_blocks(len(weights)):
+                for k, (_, cross) in enumerate(self.stack.blocks(self.vectors[rows], self.centres)):
+                    weights[rows] += cross @ duals[k]
+            for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.vectors)):
+                kernel += predictor.weight * cross[0] / self.scales[k]
         return weights, kernel
+
+
+def _row_blocks(count: int) -> list[slice]:
+    return [slice(first, first + ROWS) for first in range(0, count, ROWS)]
