@@ -17,21 +17,20 @@ import numpy as np
 
 from ..errors import InputError
 from ..io import text_tables
-from ..kernels.table import Array
 from ..observed import sentinel_of
 from .jobs import Figures
 
 Report = Callable[[Figures], None]
 
 ARRAYS = ("values", "std", "lower", "upper")
-UNNAMED = ("", "Unnamed: 0")  # what data frames write above their index
 HIDDEN = 0.1  # of what is known, to score a fill
 
 
 def open_table(folder: Path, source: Path, marks: Sequence[str], report: Report) -> Figures:
     """Read a table; `marks` stand for missing entries besides empty cells."""
     table = text_tables.read(source)
-    names, values, rest = _numbers(table, marks)
+    part = text_tables.numeric_part(table, source, marks)
+    values = part.values
     starts = [0]
     with (folder / "rows.jsonl").open("wb") as file:
         for row in table.rows:
@@ -40,13 +39,17 @@ def open_table(folder: Path, source: Path, marks: Sequence[str], report: Report)
     np.save(folder / "numbers.npy", values)
     columns = []
     for place, name in enumerate(table.names):
-        number = names.index(name) if name in names else None
+        number = part.columns.index(name) if name in part.columns else None
         known = values[:, number] if number is not None else np.empty(0)
         mark = sentinel_of(known[~np.isnan(known)]) if number is not None else None
         columns.append(
             {
                 "name": name or f"column {place + 1}",
-                "type": "number" if number is not None else "text" if name in rest else "labels",
+                "type": "number"
+                if number is not None
+                else "text"
+                if name in part.text
+                else "labels",
                 "number": number,
                 "missing": int(np.isnan(known).sum()),
                 "code": None if mark is None else f"{mark:g}",
@@ -142,16 +145,18 @@ def save(
 ) -> Figures:
     """Write the filled table, or the standard deviations in its form."""
     table = text_tables.read(source)
-    names, values, _ = _numbers(table, marks)
+    part = text_tables.numeric_part(table, source, marks)
     text = target.suffix.lower() in text_tables.DELIMITERS
     array = np.load(folder / ("values.npy" if what == "filled" else "std.npy"))
     rows = [list(row) for row in table.rows]
     typed = source.suffix.lower() not in text_tables.DELIMITERS
-    wanted = np.isnan(values) | (what == "std") | (not text and not typed)
+    wanted = np.isnan(part.values) | (what == "std") | (not text and not typed)
     for i, j in np.argwhere(wanted):
         value = array[i, j]
         cell = f"{value:.9g}" if text else float(value)
-        rows[i][table.names.index(names[j])] = cell if value == value else "" if text else None
+        rows[i][table.names.index(part.columns[j])] = (
+            cell if value == value else "" if text else None
+        )
     workbooks = {target.suffix.lower(), source.suffix.lower()} == {".xlsx"}
     like = source if workbooks and what == "filled" else None
     text_tables.write(target, text_tables.Table(table.header, rows), like)
@@ -178,17 +183,6 @@ def _imputer() -> Any:
     from ..tables import NTKImputer
 
     return NTKImputer()
-
-
-def _numbers(table: text_tables.Table, marks: Sequence[str]) -> tuple[list[str], Array, list[str]]:
-    """The columns of numbers, these numbers, and the columns of text."""
-    index = table.names[0] if table.names[0] in UNNAMED and len(table.names) > 1 else None
-    cells = table.without(marks)
-    text = [name for name in cells.text_columns() if name != index]
-    names = [name for name in table.names if name != index and name not in text]
-    if not names:
-        raise InputError("there is no column of numbers", got=", ".join(table.names[:8]))
-    return names, cells.numbers(names), text
 
 
 # What the server reads for the page.

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 
 FORMATS = ".csv, .tsv, .parquet or .xlsx"
-# What data frames write above their index.
-UNNAMED = ("", "Unnamed: 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,29 +196,15 @@ def read_numeric(
 
     table = text_tables.read(path)
     with naming(path):
-        named = index is not None
-        if index == "" or (index is None and table.names[0] in UNNAMED and len(table.names) > 1):
-            index = table.names[0]
-        if index is not None and index not in table.names:
-            raise InputError(f"there is no column {index!r}", expected=", ".join(table.names[:8]))
-        cells = table.without(options.missing_values)
-        text = [name for name in cells.text_columns() if name != index]
-        columns = [name for name in table.names if name != index and name not in text]
-        if not columns:
-            raise InputError(
-                "there is no column of numbers",
-                got=", ".join(table.names[:8]),
-                hint=text_tables.separator_hint(path, table.names),
-            )
+        part = text_tables.numeric_part(table, path, options.missing_values, index)
         labels = [str(k + 1) for k in range(len(table.rows))]
-        if index is not None:
-            labels = table.column(index)
-            check_unique(labels if named else (), "row")
-        values = cells.numbers(columns)
-    if text:
-        names = ", ".join(text[:5]) + (", ..." if len(text) > 5 else "")
+        if part.index is not None:
+            labels = table.column(part.index)
+            check_unique(labels if index is not None else (), "row")
+    if part.text:
+        names = ", ".join(part.text[:5]) + (", ..." if len(part.text) > 5 else "")
         print_message(options, f"{path}: columns of text, {text_note}: {names}")
-    return NumericTable(path, table, index, columns, text, labels, values)
+    return NumericTable(path, table, part.index, part.columns, part.text, labels, part.values)
 
 
 def matched(features: NumericTable, labels: list[str], what: str) -> Array:

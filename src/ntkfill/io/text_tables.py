@@ -22,6 +22,8 @@ DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 SUFFIXES = (*DELIMITERS, ".parquet", ".xlsx")
 CELL = 64  # bytes of a number as an object
 SHEET = 20  # bytes for each of a workbook's unpacked ones
+# What data frames write above their index.
+UNNAMED = ("", "Unnamed: 0")
 GAPS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
 
 
@@ -163,6 +165,47 @@ def as_text(cell: Any) -> Any:
     """A cell with ' before it where a spreadsheet would take its text for a formula."""
     formula = isinstance(cell, str) and cell.lstrip()[:1] in set("=+-@") and _is_text(cell)
     return f"'{cell}" if formula else cell
+
+
+@dataclass(frozen=True, eq=False)
+class NumericPart:
+    """The numbers of a table.
+
+    Parameters
+    ----------
+    index : str or None
+        The column of labels.
+    columns, text : list of str
+        The other columns: of numbers, and of text.
+    values : array (rows, columns)
+        NaN in gaps.
+    """
+
+    index: str | None
+    columns: list[str]
+    text: list[str]
+    values: Array
+
+
+def numeric_part(
+    table: Table, path: Path, marks: Sequence[str], index: str | None = None
+) -> NumericPart:
+    """The numbers of a table that was read from a file; `marks` stand for gaps as well. "" stands
+    for its first column as index, which it is also where it has no name."""
+    if index == "" or (index is None and table.names[0] in UNNAMED and len(table.names) > 1):
+        index = table.names[0]
+    if index is not None and index not in table.names:
+        raise InputError(f"there is no column {index!r}", expected=", ".join(table.names[:8]))
+    cells = table.without(marks)
+    text = [name for name in cells.text_columns() if name != index]
+    columns = [name for name in table.names if name != index and name not in text]
+    if not columns:
+        raise InputError(
+            "there is no column of numbers",
+            got=", ".join(table.names[:8]),
+            hint=separator_hint(path, table.names),
+        )
+    return NumericPart(index, columns, text, cells.numbers(columns))
 
 
 def separator_hint(path: Path, names: Sequence[str]) -> str:
