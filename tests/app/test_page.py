@@ -84,7 +84,7 @@ def stroke(page, app, *pixels):
 
 
 def marked(page):
-    text = page.inner_text("[data-part=count]").split()[0].replace(",", "")
+    text = page.inner_text("[data-part=count]").partition(" ")[0].replace(",", "")
     return int(text) if text.isdigit() else 0
 
 
