@@ -7,6 +7,7 @@ pixels is kept with them, and written again.
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import re
 import warnings
@@ -52,6 +53,8 @@ COLOURS = {
     ".webp": (3, 4),
     **dict.fromkeys(LOSSY_SUFFIXES, (1, 3)),
 }
+
+PNG_HEADER = 33  # bytes of signature and IHDR
 
 # Pixels whose numbers are their colours; other modes would come back with other colours.
 MODES = ("1", "L", "LA", "RGB", "RGBA", "P", "PA", "I", "I;16", "I;16B", "F")
@@ -340,13 +343,11 @@ def _read_pillow(path: Path, limit: int) -> Stored:
         missed = tuple(key for key in NOT_KEPT if key in image.info)
         if deep:  # Pillow would cut the pixels to 8 bits without a warning
             array = _imagecodecs().png_decode(path.read_bytes())
-            missed += tuple(key.replace("_", " ") for key in metadata)
-            metadata = {}
+            missed += ("transparency",) if metadata.pop("transparency", None) else ()
         elif image.mode in ("P", "PA"):
-            plain = image.convert(
-                "RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB"
-            )
-            array = np.array(plain)
+            clear = "transparency" in image.info or image.mode == "PA"
+            array = np.array(image.convert("RGBA" if clear else "RGB"))
+            missed += (f"palette (now {'RGBA' if clear else 'RGB'})",)
         else:
             array = np.array(image)
     array = np.ascontiguousarray(_upright(array, turned, (0, 1)))
@@ -396,9 +397,6 @@ def _imagecodecs() -> Any:
 
 def _write_pillow(file: IO[bytes], image: Stored, suffix: str) -> None:
     jpeg = suffix in LOSSY_SUFFIXES
-    if image.array.dtype == np.uint16 and image.array.ndim == 3:
-        file.write(_imagecodecs().png_encode(image.array))
-        return
     kept = METADATA[".jpg" if jpeg else suffix]
     metadata = {name: value for name, value in image.metadata.items() if name in kept}
     if "text" in metadata:
@@ -409,6 +407,14 @@ def _write_pillow(file: IO[bytes], image: Stored, suffix: str) -> None:
         metadata["quality"] = 95
     if suffix == ".webp":
         metadata["lossless"] = metadata["exact"] = True
+    if image.array.dtype == np.uint16 and image.array.ndim == 3:
+        # What Pillow says besides the pixels of a smaller image, between header and pixels.
+        dot = io.BytesIO()
+        Image.new("RGB", (1, 1)).save(dot, format="PNG", **metadata)
+        said = dot.getvalue()[PNG_HEADER : dot.getvalue().rindex(b"IDAT") - 4]
+        content = _imagecodecs().png_encode(image.array)
+        file.write(content[:PNG_HEADER] + said + content[PNG_HEADER:])
+        return
     Image.fromarray(image.array).save(file, format=FORMATS[suffix], **metadata)
 
 
