@@ -37,6 +37,7 @@ def test_a_fill_is_that_of_the_library(app, scene, filled, tmp_path):
     np.testing.assert_array_equal(images.read(tmp_path / "filled.png").array, expected)
 
 
+@pytest.mark.slow
 def test_the_recipe_does_the_same(app, scene, filled, tmp_path, monkeypatch):
     folder, _, _ = scene
     document, state = filled
@@ -134,6 +135,7 @@ def test_cancel_ends_the_process(app, scene):
     assert app.wait(document)["result"]["stage"] == "uncertain"
 
 
+@pytest.mark.slow
 def test_volumes(app, tmp_path):
     volume = np.add.outer(np.arange(6.0), np.add.outer(np.arange(20.0), np.arange(24.0)))
     volume[2, 5:8, 6:9] = np.nan
@@ -332,6 +334,7 @@ def test_a_table(app, gaps, tmp_path, monkeypatch):
     assert errors["ntkfill"] < errors["column mean"]
 
 
+@pytest.mark.slow
 def test_a_screen(app):
     state = app.wait(app.call("POST", "examples/screen")["id"])
     path = f"documents/{state['id']}"

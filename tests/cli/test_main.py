@@ -60,6 +60,7 @@ def test_core_works_without_extras(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
+@pytest.mark.slow
 def test_nobody_reads_stderr(scene):
     code = (
         "import sys; sys.stderr = None; from ntkfill.cli import main; sys.exit(main(sys.argv[1:]))"

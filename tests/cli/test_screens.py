@@ -31,6 +31,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_evaluate_writes_one_page_and_the_same_numbers(data, tmp_path, capsys):
     page = tmp_path / "report.html"
     arguments = ["--folds", "3", "--rounds", "2", "--methods", "ntk,cell-mean,falrtc"]

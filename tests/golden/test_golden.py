@@ -182,6 +182,7 @@ def kernel64():
     return hourglass(3).kernel((64, 64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "solver"),
     [

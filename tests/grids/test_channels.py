@@ -84,6 +84,7 @@ def test_learned_covariance_is_that_of_draws():
     assert abs(np.corrcoef(filled.reshape(-1, 3).T) - true).max() > 0.08
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(600,), (48, 48)])
 def test_copies_help_each_other(shape):
     rng = np.random.default_rng(0)

@@ -297,6 +297,7 @@ def test_nan_is_a_mask(dtype):
     np.testing.assert_array_equal(filled, inpaint(image, HOLES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channel_axis", [-1, 0])
 def test_nan_per_channel(channel_axis):
     """Channels that miss different pixels are filled together, unrelated ones as if alone."""
@@ -333,6 +334,7 @@ def test_a_channel_without_a_known_pixel_is_refused():
         inpaint(image, channel_axis=-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["u1", "f4", "f8"])
 def test_masked_arrays(dtype):
     image, _ = of_type(dtype)

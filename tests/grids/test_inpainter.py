@@ -71,6 +71,7 @@ def test_fitting_again_forgets_the_first_mask():
     assert inpainter.kernel_row((0, 0)).shape == (12, 16)
 
 
+@pytest.mark.slow
 @every
 def test_fill_is_what_inpaint_does(options):
     """Each image with a mask of its own; one factor as long as the mask stays the same."""

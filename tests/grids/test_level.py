@@ -24,6 +24,7 @@ def steps(shape, dark, seed=0):
     return image
 
 
+@pytest.mark.slow
 def test_a_long_gap_does_not_sink_to_the_mean_of_all():
     """It sank to 166 in its middle."""
     filled = inpaint(steps((9000,), 3000), GAP)
@@ -75,6 +76,7 @@ def test_weights_make_up_the_filled_value():
         assert inpainter.explain(image, at).value == pytest.approx(filled[at], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_without_centring_there_is_no_level():
     dark = inpaint(steps((200, 200), 60), hole((200, 200), np.s_[60:140, 90:170]), centre=False)
     assert np.isfinite(dark).all()

@@ -64,6 +64,7 @@ def test_too_little_to_hide():
     assert "too few known pixels" in info.refinement.report()
 
 
+@pytest.mark.slow
 def test_channels_may_miss_different_pixels():
     image = np.stack([TEXTURE, 200 - TEXTURE], axis=0)
     image[0][MISSING] = np.nan
@@ -74,6 +75,7 @@ def test_channels_may_miss_different_pixels():
     assert rmse(filled, truth, where) < 0.5 * rmse(inpaint(image, channel_axis=0), truth, where)
 
 
+@pytest.mark.slow
 def test_one_mask_many_images(tmp_path):
     inpainter = Inpainter(refine="patches").fit(TEXTURE, MISSING)
     filled = inpaint(TEXTURE, MISSING, refine="patches")
@@ -122,6 +124,7 @@ def test_any_range_of_values(scale):
     assert 0 < info.refinement.after < info.refinement.before
 
 
+@pytest.mark.slow
 def test_standard_deviations_are_those_of_the_patches():
     rng = np.random.default_rng(0)
     image = TEXTURE + rng.normal(0, 1, TEXTURE.shape) * np.where(np.arange(48) < 24, 1.0, 20.0)
@@ -143,6 +146,7 @@ def test_standard_deviations_are_those_of_the_patches():
     )
 
 
+@pytest.mark.slow
 def test_std_deep_in_a_hole_is_that_of_the_network():
     holes = MISSING.copy()
     holes[12:36, 12:36] = True
@@ -154,6 +158,7 @@ def test_std_deep_in_a_hole_is_that_of_the_network():
     assert done.info.relative_error == plain.info.relative_error > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "refine"),
     [

@@ -106,6 +106,7 @@ def test_other_options_are_refused(options):
         inpaint(SEA, GAPS, **options)
 
 
+@pytest.mark.slow
 def test_the_command_line_has_the_same_options(tmp_path):
     signal = np.where(LAND, 359.0, (SEA * 3) % 360)
     np.save(tmp_path / "in.npy", np.where(GAPS, np.nan, signal))

@@ -72,6 +72,7 @@ def test_cover_and_width(result):
     assert ((wide.lower <= ROUGH) & (wide.upper >= ROUGH))[HOLES].mean() > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("under", ["ensemble", "nngp", "ntk"])
 def test_exact_and_sampled_agree(under):
     inpainter = Inpainter(NET).fit(mask=HOLES)
@@ -90,6 +91,7 @@ def test_exact_and_sampled_agree(under):
     assert inpainter.std(ROUGH, at=[known], uncertainty=QUICK) == [0.0]
 
 
+@pytest.mark.slow
 def test_exact_is_the_formula():
     """The matrices of the ensemble, times the local scale."""
     holes, image = HOLES[:12, 18:30], ROUGH[:12, 18:30]
@@ -239,6 +241,7 @@ def test_std_needs_the_mask():
         Inpainter(NET).fit(mask=HOLES).std(ROUGH.T)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [0, 1, 2])
 def test_intervals_are_calibrated_on_no_pixel_that_selected_the_network(most, monkeypatch):
     """Where channels miss different pixels, the one that misses most selects."""
@@ -372,6 +375,7 @@ def test_channels_of_which_no_pixel_is_known_in_all(refine):
         assert abs(result.values - truth).mean() < 0.8 * abs(plain - truth).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "low", "high", "bounds"),
     [(np.uint8, 0, 255, None), (np.uint8, 0, 200, (None, 200)), (bool, 0, 1, None)],

@@ -296,6 +296,7 @@ for round in range(20):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(tmp_path):
     start = str(time.time() + 1.0)
     command = [sys.executable, "-c", PROCESS, str(tmp_path), start]

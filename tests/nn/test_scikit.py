@@ -106,6 +106,7 @@ def test_gaussian_process_classifier():
     assert process.score(data, labels) > 0.95
 
 
+@pytest.mark.slow
 def test_convolutional_kernel_of_digits_takes_rows():
     data, labels = load_digits(return_X_y=True)
     network = Sequential(Conv(3), ReLU(), Conv(3), ReLU(), Flatten(), Dense())

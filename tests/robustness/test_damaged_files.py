@@ -18,6 +18,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tries", [43, pytest.param(2000, marks=pytest.mark.slow)])
 def test_mutations_of_every_format_by_every_command(attack, tries):
     assert attack.attack_readers(tries, seed=1) == (tries, {})
@@ -135,6 +136,7 @@ def endless(place):
     return bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".gctx", ".h5ad"])
 @pytest.mark.parametrize("place", ["attribute", "dataset"])
 def test_hdf5_files_without_an_end(place, suffix, monkeypatch):

@@ -156,6 +156,7 @@ def digests(part, threads, size):
             return {name: digest(result) for name, result in part(size)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_small_results_for_any_number_of_threads(part):
     assert digests(part, 1, SMALL) == digests(part, 4, SMALL)

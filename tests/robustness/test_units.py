@@ -38,6 +38,7 @@ def same(found, expected):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", [["row_features"], ["column_features"], list(SIDES)])
 def test_features(sides):
     def filled(unit):
@@ -49,6 +50,7 @@ def test_features(sides):
         same(filled(unit), right)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", [[], ["row_features"], ["column_features"], list(SIDES)])
 def test_tables(sides):
     imputer = NTKImputer(**{side: SIDES[side] for side in sides})
@@ -60,6 +62,7 @@ def test_tables(sides):
             imputer.fit(unit * TABLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refine", [None, "patches"])
 def test_images(refine):
     inpainter = Inpainter(NET, refine=refine, cache=None)
@@ -73,6 +76,7 @@ def test_images(refine):
         assert found.weights @ (found.values / unit) == pytest.approx(explained.value, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_screens():
     known = screens.simulate(cells=4, drugs=6, genes=8, random_state=1).screen
 

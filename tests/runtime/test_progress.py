@@ -30,6 +30,7 @@ def test_no_progress(given):
     assert progress.reporter(given, "filling") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.0, 1.1])
 def test_a_bar_appears_after_a_second(seconds, capfd):
     report = progress.reporter(True, "filling")

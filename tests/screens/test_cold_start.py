@@ -55,6 +55,7 @@ def test_a_method_that_predicts_noise_has_no_weight():
     assert weights[1] < 0.1
 
 
+@pytest.mark.slow
 def test_a_new_cell_line_is_predicted_no_worse_than_by_any_of_the_methods():
     methods = {"cold": ColdStart(), "ntk": NTK(), "mean": CellMean(), "sum": Additive()}
     result = evaluate(SCREEN, methods, LeaveOneOut("cell"))

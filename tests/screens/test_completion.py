@@ -85,6 +85,7 @@ def test_errors(screen, options, message):
         screens.complete(screen, CellMean(), **options)
 
 
+@pytest.mark.slow
 def test_conditions_of_a_new_cell_line_are_flagged_and_their_bounds_cover_it():
     made = simulate(cells=12, drugs=10, genes=40, random_state=5)
     cell, drug = made.truth.cells[0], made.truth.drugs[0]

@@ -305,6 +305,7 @@ def test_pickles_are_refused(tmp_path):
         read(tmp_path / "s.npz")
 
 
+@pytest.mark.slow
 def test_optional_means_optional(tmp_path):
     wide(tmp_path / "s.csv", PLAIN)
     code = f"""

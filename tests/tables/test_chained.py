@@ -102,6 +102,7 @@ def test_noise_is_filled_with_its_mean():
     assert np.abs((filled - means)[missing]).mean() < 0.15
 
 
+@pytest.mark.slow
 def test_columns_that_others_hardly_predict_are_not_worse_than_their_mean():
     """A second selection, on fills that hold traces of the values, takes them for signal: 1.10."""
     rng = np.random.default_rng(1)

@@ -152,6 +152,7 @@ def test_a_gap_that_fit_never_saw():
     np.testing.assert_array_equal(imputer.transform(row), imputer.transform(row))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
 def test_ahead_of_neighbours_on_real_tables(load):
     data = load().data[:150]
@@ -328,6 +329,7 @@ def test_bad_input_is_named():
         NTKImputer().fit(pandas.DataFrame({"a": []}))
 
 
+@pytest.mark.slow
 def test_frames_are_not_needed():
     code = (
         "import sys; sys.modules['pandas'] = sys.modules['polars'] = None\n"

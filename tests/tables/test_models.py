@@ -38,6 +38,7 @@ def test_a_solve_that_stops_early_is_told(monkeypatch):
     assert np.isfinite(imputer.transform(HOLED)).all()
 
 
+@pytest.mark.slow
 def test_iterations_that_stop_early_warn():
     whole = NTKImputer(max_iter=30).fit(HOLED)  # warnings are errors: this one is silent
     assert whole.converged_
@@ -75,6 +76,7 @@ SIDES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", SIDES)
 def test_values_of_new_rows_are_explained(sides):
     features = {"row_features": LEFT[:50], "column_features": RIGHT}
@@ -110,6 +112,7 @@ def test_new_rows_are_explained_by_label():
         columns.explain("r57", "3", new)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "known"), [((8, 5), 9), ((20, 30), 200), ((30, 40), 700)])
 @pytest.mark.parametrize("seed", range(3))
 def test_reordered_rows_of_both_sides_are_filled_alike(shape, known, seed):

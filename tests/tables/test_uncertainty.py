@@ -114,6 +114,7 @@ def test_the_scale_of_rows_and_columns_is_found():
 # --- Calibration on hidden entries.
 
 
+@pytest.mark.slow
 def test_wrong_deviations_are_set_right():
     """Deviations of one column are a third, of another three times what they should be."""
     rng = np.random.default_rng(2)
@@ -162,6 +163,7 @@ def test_what_is_hidden_looks_like_what_is_missing(missing):
     assert ((missing | hidden).sum(axis=0) < 0.75 * len(missing)).all()
 
 
+@pytest.mark.slow
 def test_selection_sees_nothing_that_calibrates(monkeypatch):
     """With "auto", every round of the calibration selects again, without the held-out entries."""
     seen, select = [], imputer.select_network
@@ -229,6 +231,7 @@ TRUTH, GAPS, FEATURES = simulated(6, rows=60, columns=4)
 TABLE = np.where(GAPS, np.nan, TRUTH)
 
 
+@pytest.mark.slow
 def test_values_are_those_of_fit_transform():
     done = NTKImputer().impute(TABLE, return_std=True, interval=0.9)
     np.testing.assert_array_equal(done.values, NTKImputer().fit_transform(TABLE))
@@ -250,6 +253,7 @@ def test_units_do_not_matter():
     np.testing.assert_allclose(other, first * [1, 100, 0.01, 1], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_frames():
     frame = pd.DataFrame(TABLE, columns=list("abcd"), index=[f"r{k}" for k in range(60)])
     frame["d"] = np.rint(frame["d"]).astype("Int64")

@@ -69,6 +69,7 @@ def test_covariance_is_the_closed_form(model, options):
         assert abs(wrong * (size / np.diag(wrong).mean()) - expected).max() > 1e-3 * size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("centred", [False, True])
 @pytest.mark.parametrize("options", KERNELS.values(), ids=KERNELS)
 @pytest.mark.parametrize("model", MODELS)
@@ -161,6 +162,7 @@ def of_vectors(*kinds):
     return mean.ravel(), Posterior(prior, factor).covariance(np.arange(5, 8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "width", "count"),
     [(linearised, 800, 1200), pytest.param(trained, 400, 600, marks=pytest.mark.slow)],

@@ -20,6 +20,7 @@ def zeroed(truth, missing):
     return np.where(missing[..., None] if missing.ndim < truth.ndim else missing, 0.0, truth)
 
 
+@pytest.mark.slow
 def test_texture_is_refined_and_noise_is_not():
     noise = np.random.default_rng(0).standard_normal((64, 64, 1))
     missing = scattered((64, 64))
