@@ -122,7 +122,8 @@ def test_wrong_deviations_are_set_right():
     table = np.where(rng.random(truth.shape) < 0.2, np.nan, truth)
 
     def completed(given):
-        return np.where(np.isnan(given), 0.0, given), np.full(given.shape, [1 / 3, 30.0, 100.0])
+        std = np.full(given.shape, [1 / 3, 30.0, 100.0])
+        return np.where(np.isnan(given), 0.0, given), std, ~np.isnan(given)
 
     found = calibrate(completed, table, Uncertainty(), whole_rows=True)
     np.testing.assert_allclose(found.factor, [3, 1 / 3, 1], rtol=0.15)
@@ -133,9 +134,11 @@ def test_wrong_deviations_are_set_right():
 def test_exact_predictions_are_certain():
     rng = np.random.default_rng(2)
     table = np.where(rng.random((50, 3)) < 0.2, np.nan, 1.0)
-    found = calibrate(
-        lambda x: (np.ones(x.shape), np.zeros(x.shape)), table, Uncertainty(), whole_rows=True
-    )
+
+    def completed(given):
+        return np.ones(given.shape), np.zeros(given.shape), ~np.isnan(given)
+
+    found = calibrate(completed, table, Uncertainty(), whole_rows=True)
     assert found.scores.quantile(0.9) == 0.0
     assert np.isfinite(found.factor).all()
 
@@ -343,7 +346,8 @@ def test_what_makes_no_sense_is_refused_before_the_fit(wrong, return_std):
 
 def test_endless_quantiles_of_what_is_certain():
     def completed(table):
-        return np.nan_to_num(table), np.where(np.arange(table.shape[1]) == 0, 0.0, 1.0) + 0 * known
+        std = np.where(np.arange(table.shape[1]) == 0, 0.0, 1.0) + 0 * known
+        return np.nan_to_num(table), std, ~np.isnan(table)
 
     known = np.random.default_rng(0).normal(size=(6, 3))
     values = known.copy()

@@ -5,7 +5,7 @@ and predicted where it is missing, from the other columns as they are filled in 
 with their means. Every filled entry carries a variance: one at first, later that of its
 prediction. The kernels are taken at expected distances, so that guesses are trusted as far as they
 deserve, and cannot feed each other from round to round. Predictions stay within the range of the
-known entries of their column.
+known entries of their column. What follows exactly from other entries is filled in before.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ..runtime.resources import parallel_for, require, single_blas_thread
 from ..solvers.spectral import RIDGES
 from .explain import Entry
 from .options import TableOptions
+from .relations import Relation, determined, find
 from .stack import EXACT, SINGLE, Fitted, Stack
 
 # Predictors are selected in so many rounds: later fills are made from the very values that are to
@@ -101,6 +102,8 @@ class Chained:
     level: Array  # (m,)
     scale: Array  # (m,)
     bounds: tuple[Array, Array]  # (m,) each, standardised: the range of what is known
+    relations: tuple[Relation, ...]
+    sure: Mask  # (n, m): known, or determined by what is
     fill: Vectors  # (n, m), standardised, as it was before the last prediction
     targets: tuple[Target, ...]  # all columns, also those without gaps
     n_iter: int
@@ -117,8 +120,9 @@ class Chained:
         scale = np.where(spread > 1e-12 * np.abs(level), spread, 1.0)
         standard = (values - level) / scale
         bounds = np.nanmin(standard, axis=0), np.nanmax(standard, axis=0)
-        fill, targets = _initial(standard), _targets(values, known)
-        gappy = [k for k, target in enumerate(targets) if not target.known.all()]
+        relations, targets = find(standard), _targets(values, known)
+        fill, sure = _initial(standard, relations)
+        gappy = [k for k, target in enumerate(targets) if not sure[:, target.columns].all()]
         change, n_iter = np.inf if gappy else 0.0, 0
         while change >= options.tol and n_iter < options.max_iter:
             n_iter, last, before = n_iter + 1, change, fill
@@ -130,21 +134,21 @@ class Chained:
                         targets[k] = targets[k].selected(fill, network, options, sample)
                     return targets[k].fit(fill, settling=True)
 
-                fill = _predicted(some, targets, fitted, fill, known, bounds)
+                fill = _predicted(some, targets, fitted, fill, sure, bounds)
             fill = _damped(before, fill, n_iter)
-            change = _changed(before, fill, known)
+            change = _changed(before, fill, sure)
             if n_iter > SELECTED + 1 and change > last:  # it will not settle
                 fill, change = before, last
                 break
         return cls(
-            network, options, known, level, scale, bounds, fill, tuple(targets), max(n_iter, 1),
-            change,
+            network, options, known, level, scale, bounds, relations, sure, fill, tuple(targets),
+            max(n_iter, 1), change,
         )  # fmt: skip
 
     @cached_property
     def last(self) -> Vectors:
         """All columns predicted once more, from the same fill."""
-        return self._predicted(self.fill, self.known)
+        return self._predicted(self.fill, self.sure)
 
     @property
     def filled(self) -> Array:
@@ -160,7 +164,7 @@ class Chained:
         column after column: a Gibbs sampler of regressions that stay as they are (van Buuren
         2018, Flexible Imputation of Missing Data, section 4.5). Standard deviations are those of
         the predictions times a factor (m,)."""
-        gaps, columns = ~self.known, np.arange(len(self.level))
+        gaps, columns = ~self.sure, np.arange(len(self.level))
 
         def noisy(fill: Vectors, here: Mask, mean: Array) -> Vectors:
             noise = rng.standard_normal(mean.shape) * factor * np.sqrt(fill.variance)
@@ -169,8 +173,8 @@ class Chained:
 
         drawn = noisy(self.last, gaps, self.last.mean)
         for _ in range(SWEEPS):
-            for some in _batches(self._needed(self.known)):
-                fill = _predicted(some, self.targets, self._fitted, drawn, self.known, self.bounds)
+            for some in self._batches(self.sure):
+                fill = _predicted(some, self.targets, self._fitted, drawn, self.sure, self.bounds)
                 these = np.concatenate([self.targets[k].columns for k in some])
                 drawn = noisy(fill, gaps & np.isin(columns, these), drawn.mean)
         return drawn.mean * self.scale + self.level
@@ -187,14 +191,21 @@ class Chained:
         return sentence(what, f"less than {tol:g}", "", f"more than max_iter={max_iter}")
 
     def transform(self, values: Array, features: Array | None) -> tuple[Array, str]:
-        fill, change = self._settled(values)
-        filled = self._predicted(fill, ~np.isnan(values)).mean
+        fill, sure, change = self._settled(values)
+        filled = self._predicted(fill, sure).mean
         return filled * self.scale + self.level, self._message(change)
 
     def entry(
         self, row: int, column: int, values: Array | None = None, features: Array | None = None
     ) -> Entry:
-        fill = (self.fill if values is None else self._settled(values)[0])[[row]]
+        if values is None:
+            fill, sure = self.fill[[row]], self.sure[[row]]
+        else:
+            fill, sure, _ = self._settled(values[[row]])
+        if sure[0, column]:
+            relation = next(each for each in self.relations if each.column == column)
+            weights = relation.weights(fill.mean[0, relation.features])
+            return Entry(weights, None, relation.rows * len(self.level) + column)
         k = next(k for k, target in enumerate(self.targets) if column in target.columns)
         target, fitted = self.targets[k], self._fitted(k)
         at = fill[:, target.features]
@@ -206,30 +217,37 @@ class Chained:
         places = np.flatnonzero(target.known) * len(self.level) + column
         return Entry(weights, kernel, places)
 
-    def _settled(self, values: Array) -> tuple[Vectors, float]:
-        """New rows, standardised, before the last prediction, and what the last round changed; the
-        regressions stay as they are."""
-        known = ~np.isnan(values)
-        fill = _initial((values - self.level) / self.scale)
-        change = np.where(known.all(axis=1), 0.0, np.inf)
+    def _settled(self, values: Array) -> tuple[Vectors, Mask, float]:
+        """New rows, standardised, before the last prediction; what of them is sure; and what the
+        last round changed. The regressions stay as they are."""
+        fill, sure = _initial((values - self.level) / self.scale, self.relations)
+        change = np.where(sure.all(axis=1), 0.0, np.inf)
         for n_iter in range(1, self.options.max_iter + 1):
             # Every row stops by itself, so that its fill does not depend on the others.
             moving = np.flatnonzero(change >= self.options.tol)
             if not len(moving):
                 break
-            before, here = fill[moving], known[moving]
+            before, here = fill[moving], sure[moving]
             now = before
-            for some in _batches(self._needed(here)):
+            for some in self._batches(here):
                 now = _predicted(some, self.targets, self._fitted, now, here, self.bounds)
             now = _damped(before, now, n_iter)
             change[moving] = np.mean(np.square(now.mean - before.mean), axis=1, where=~here)
             fill.mean[moving], fill.variance[moving] = now.mean, now.variance
-        return fill, float(change.max(initial=0.0))
+        return fill, sure, float(change.max(initial=0.0))
 
     def _predicted(self, fill: Vectors, known: Mask) -> Vectors:
         """All gaps, from the same fill."""
         needed = self._needed(known)
         return _predicted(needed, self.targets, self._fitted, fill, known, self.bounds)
+
+    def _batches(self, known: Mask) -> Iterator[list[int]]:
+        """Targets that are missing somewhere, a few at a time: the same few whatever else is known,
+        so that no row depends on others."""
+        needed = set(self._needed(known))
+        for some in _batches(list(range(len(self.targets)))):
+            if at := [k for k in some if k in needed]:
+                yield at
 
     def _needed(self, known: Mask) -> list[int]:
         every = enumerate(self.targets)
@@ -262,10 +280,12 @@ class Chained:
         )
 
 
-def _initial(standard: Array) -> Vectors:
-    """Standardised values with means, of variance one, where they are missing."""
-    missing = np.isnan(standard)
-    return Vectors(np.where(missing, 0.0, standard), missing.astype(np.float64))
+def _initial(standard: Array, relations: Sequence[Relation]) -> tuple[Vectors, Mask]:
+    """Standardised values with what follows from others, and means, of variance one, where nothing
+    does; and where these are not."""
+    values, variance = determined(relations, standard)
+    unknown = np.isnan(values)
+    return Vectors(np.where(unknown, 0.0, values), np.where(unknown, 1.0, variance)), ~unknown
 
 
 def _targets(values: Array, known: Mask) -> list[Target]:
@@ -299,7 +319,7 @@ def _predicted(
         values = np.clip(values, bounds[0][columns], bounds[1][columns])
         here, there = np.ix_(rows, columns), known[np.ix_(rows, columns)]
         mean[here] = np.where(there, fill.mean[here], values)
-        variance[here] = np.where(there, 0.0, error[:, None])
+        variance[here] = np.where(there, fill.variance[here], error[:, None])
 
     with single_blas_thread():
         parallel_for(work, some)

@@ -16,10 +16,10 @@ from ..solvers.base import Factor
 @dataclass(frozen=True, eq=False)
 class Entry:
     """A missing entry: the weights of the known entries that filled it, the kernel between them and
-    it, and their flat positions in the table."""
+    it (None where a linear relation did), and their flat positions in the table."""
 
     weights: Array  # (n_known,)
-    kernel: Array  # (n_known,)
+    kernel: Array | None  # (n_known,)
     places: NDArray[np.intp]  # (n_known,)
 
     @classmethod

@@ -18,8 +18,9 @@ from ..observed import Mask
 from ..uncertainty import Scores, Uncertainty
 from ..uncertainty.scale import COLUMN_PRIOR
 
-Completed = Callable[[Array], tuple[Array, Array]]
-"""From a table with gaps to the same filled in, and standard deviations."""
+Completed = Callable[[Array], tuple[Array, Array, Mask]]
+"""From a table with gaps to the same filled in, standard deviations, and where these need no
+calibration."""
 
 ROUNDS = 5
 # Rows among which one is looked for that lacks little else.
@@ -48,7 +49,8 @@ def calibrate(
     for k in range(ROUNDS):
         rng = np.random.default_rng([uncertainty.random_state, k])
         held_out = hold_out_rows(np.isnan(values), uncertainty.holdout, rng, whole_rows=whole_rows)
-        filled, std = completed(np.where(held_out, np.nan, values))
+        filled, std, sure = completed(np.where(held_out, np.nan, values))
+        held_out &= ~sure
         error = np.square((filled - values)[held_out])
         variance = np.square(std[held_out])
         certain = np.where(error > 0, np.inf, 0.0)

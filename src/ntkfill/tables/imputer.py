@@ -18,7 +18,7 @@ from ..errors import ConvergenceWarning, InputError, check_integer, warn
 from ..explanation import Explanation
 from ..kernels.table import Array
 from ..nn import Sequential
-from ..observed import check_finite
+from ..observed import Mask, check_finite
 from ..result import Filled
 from ..selection import Choice
 from ..uncertainty import Uncertainty
@@ -293,9 +293,10 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             raise InputError("draws are of tables without features of rows or columns")
         table = values[:, used]
 
-        def completed(holed: Array) -> tuple[Array, Array]:
+        def completed(holed: Array) -> tuple[Array, Array, Mask]:
             model = self.model_ if holed is table else self._fit_model(holed)[0]
-            return model.filled, standard_deviations(model, holed, uncertainty)
+            sure = model.sure if isinstance(model, Chained) else ~np.isnan(holed)
+            return model.filled, standard_deviations(model, holed, uncertainty), sure
 
         def in_form(numbers: Array, empty: float, *, spans: bool = False) -> Any:
             whole = np.tile(empty + self._empty, (len(values), 1))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import norm
 
 from ..completion import fit
 from ..errors import InputError
@@ -14,7 +15,7 @@ from ..kernels import DenseKernel
 from ..kernels.table import Array
 from ..nn.evaluate import Kind
 from ..observed import Mask
-from ..uncertainty import Interval, Posterior, Uncertainty, two_way_scale
+from ..uncertainty import Interval, Posterior, Scores, Uncertainty, two_way_scale
 from ..uncertainty.posterior import MODELS, PosteriorModel
 from .chained import Chained
 from .holdout import Completed, calibrate
@@ -58,16 +59,18 @@ def uncertainties(
     if not missing.any():
         exact = None if level is None else Interval(values.copy(), values.copy(), level, 0)
         return np.zeros(values.shape), exact
-    filled, std = completed(values)
-    calibration = calibrate(completed, values, uncertainty, whole_rows=whole_rows)
-    std = np.where(missing, std * calibration.factor, 0.0)
+    filled, std, sure = completed(values)
+    std, scores = np.where(missing, std, 0.0), Scores(np.zeros(0))
+    if (missing & ~sure).any():
+        calibration = calibrate(completed, values, uncertainty, whole_rows=whole_rows)
+        std, scores = np.where(sure, std, std * calibration.factor), calibration.scores
     if level is None:
         return std, None
     # Where std is 0 the half-width is 0, also where the quantile is infinite.
-    half = np.where(std > 0, calibration.scores.quantile(level), 0.0) * std
+    wide = np.where(sure, norm.ppf((1 + level) / 2), scores.quantile(level))
+    half = np.where(std > 0, wide, 0.0) * std
     middle = np.where(missing, filled, values)
-    count = len(calibration.scores.values)
-    return std, Interval(middle - half, middle + half, level, count)
+    return std, Interval(middle - half, middle + half, level, len(scores.values))
 
 
 def standard_deviations(model: TableModel, values: Array, uncertainty: Uncertainty) -> Array:
