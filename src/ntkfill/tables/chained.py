@@ -28,7 +28,7 @@ from ..solvers.spectral import RIDGES
 from .explain import Entry
 from .options import TableOptions
 from .relations import Relation, determined, find
-from .stack import EXACT, SINGLE, Fitted, Stack
+from .stack import EXACT, FEWER, LANDMARKS, SINGLE, Fitted, Stack, Sums, centres
 
 # Predictors are selected in so many rounds: later fills are made from the very values that are to
 # be predicted, whose errors when left out are then too small.
@@ -51,7 +51,7 @@ SETTLING = 8000
 # A ridge below this one is lost in rounding.
 ROUNDING = 1e-10
 # Factors are kept up to this many bytes, and made again on demand beyond it.
-KEPT = 200_000_000
+KEPT = 500_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,19 +72,21 @@ class Target:
         ridges = RIDGES if options.ridge == "loo" else (max(float(options.ridge), ROUNDING),)
         learn = fill.mean.shape[1] <= LEARNED
         sample = sample if learn else FIRST
-        training = self._training(fill, None)
+        training = self.training(fill)
         stack = Stack.select(*training, network, ridges, sample=sample, learn=learn)
         return replace(self, stack=stack)
 
     def fit(self, fill: Vectors, *, settling: bool = False) -> Fitted:
         """On all rows in double precision, unless the table has not settled yet."""
         assert self.stack is not None
-        vectors, y = self._training(fill, SETTLING if settling else None)
+        vectors, y = self.training(fill, SETTLING if settling else None)
         if settling and all(predictor.ridge >= SINGLE for predictor in self.stack.predictors):
             vectors = vectors.astype(np.float32)
-        return Fitted.of(self.stack, vectors, y)
+        return Fitted.of(self.stack, vectors, y, FEWER if settling else LANDMARKS)
 
-    def _training(self, fill: Vectors, rows: int | None) -> tuple[Vectors, Array]:
+    def training(
+        self, fill: Vectors, rows: int | None = None
+    ) -> tuple[Vectors, Array]:
         known = np.flatnonzero(self.known)
         if rows is not None and rows < len(known):
             known = known[np.linspace(0, len(known) - 1, rows).astype(np.intp)]
@@ -112,15 +114,20 @@ class Chained:
 
     @classmethod
     def fit(cls, values: Array, network: Sequential, options: TableOptions) -> Chained:
-        """Predict the columns, round after round, until they settle."""
-        rows = min(len(values), EXACT)
-        require("the regressions", 8 * (6 * rows**2 + 10 * values.size), hint="fewer rows")
+        """Predict the columns, round after round, until they settle; of a long table those of some
+        rows, and then the others from what these settled at."""
+        largest = min(len(values), EXACT)
+        require("the regressions", 8 * (6 * largest**2 + 10 * values.size), hint="fewer rows")
         known = ~np.isnan(values)
         level, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         scale = np.where(spread > 1e-12 * np.abs(level), spread, 1.0)
         standard = (values - level) / scale
         bounds = np.nanmin(standard, axis=0), np.nanmax(standard, axis=0)
-        relations, targets = find(standard), _targets(values, known)
+        relations, every = find(standard), values
+        if len(every) > SETTLING:
+            rows = np.linspace(0, len(every) - 1, SETTLING).astype(np.intp)
+            values, known, standard = values[rows], known[rows], standard[rows]
+        targets = _targets(values, known)
         fill, sure = _initial(standard, relations)
         gappy = [k for k, target in enumerate(targets) if not sure[:, target.columns].all()]
         change, n_iter = np.inf if gappy else 0.0, 0
@@ -140,10 +147,38 @@ class Chained:
             if n_iter > SELECTED + 1 and change > last:  # it will not settle
                 fill, change = before, last
                 break
-        return cls(
+        settled = cls(
             network, options, known, level, scale, bounds, relations, sure, fill, tuple(targets),
             max(n_iter, 1), change,
         )  # fmt: skip
+        return settled if every is values else settled._extended(every)
+
+    def _extended(self, values: Array) -> Chained:
+        """The same for more rows (n, m), which the regressions are fitted to once more."""
+        fill, sure, _ = self._settled(values)
+        known = ~np.isnan(values)
+        targets = tuple(
+            replace(target, known=known[:, target.columns].all(axis=1)) for target in self.targets
+        )
+        return replace(self, known=known, sure=sure, fill=fill, targets=targets, kept={})
+
+    def ready(self) -> tuple[Chained, list[Vectors]]:
+        """With all regressions fitted, and the landmarks of each."""
+        kept = {k: self._fitted(k) for k in range(len(self.targets))}
+        rows = (target.training(self.fill)[0] for target in self.targets)
+        return replace(self, kept=kept), [centres(vectors, LANDMARKS) for vectors in rows]
+
+    def sums(self, values: Array, landmarks: list[Vectors]) -> list[Sums]:
+        """What regressions on landmarks need of more rows (n, m), for every target."""
+        fill, known, found = self._settled(values)[0], ~np.isnan(values), []
+        for k, target in enumerate(self.targets):
+            here = replace(target, known=known[:, target.columns].all(axis=1))
+            found.append(Sums.of(self._fitted(k).stack, landmarks[k], *here.training(fill)))
+        return found
+
+    def refitted(self, sums: list[Sums]) -> Chained:
+        """With regressions on the rows that were summed over."""
+        return replace(self, kept={k: each.fitted() for k, each in enumerate(sums)})
 
     @cached_property
     def last(self) -> Vectors:
@@ -272,12 +307,17 @@ class Chained:
         return (
             8
             * sum(
-                len(target.stack.predictors) * min(int(target.known.sum()), EXACT) ** 2
+                len(target.stack.predictors) * _size(int(target.known.sum())) ** 2
                 for target in self.targets
                 if target.stack is not None
             )
             <= KEPT
         )
+
+
+def _size(rows: int) -> int:
+    """Of the factor of a regression on so many rows."""
+    return rows if rows <= EXACT else LANDMARKS
 
 
 def _initial(standard: Array, relations: Sequence[Relation]) -> tuple[Vectors, Mask]:

@@ -39,6 +39,7 @@ from .frames import (
 )
 from .models import Columns, TableModel, fit_table
 from .options import TableOptions
+from .partitions import fit_partitions, is_partitioned, transform_partitions
 from .selection import select_network
 from .uncertainty import standard_deviations, uncertainties
 
@@ -182,6 +183,9 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         Parameters
         ----------
         X : array, data frame or sparse matrix of shape (n_rows, n_columns)
+            Or a dask array or data frame, of which one partition at a time is in memory: the
+            network, the ridges and the landmarks are selected on some of its rows, and the
+            regressions are fitted to all.
         y : None
 
         Returns
@@ -193,7 +197,10 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         InputError
             If an option is out of range, or the table or its features cannot be used.
         """
-        self._fit(X)
+        if is_partitioned(X):
+            fit_partitions(self, X)
+        else:
+            self._fit(X)
         return self
 
     def fit_transform(self, X: Any, y: None = None) -> Any:  # noqa: N803
@@ -210,6 +217,8 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             Of the container that was given, with its labels and types, or of the library that
             `set_output` asks for.
         """
+        if is_partitioned(X):
+            return self.fit(X).transform(X)
         values = self._fit(X)
         return self._write(X, values, self.model_.filled if self._used.any() else None)
 
@@ -336,6 +345,8 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         array or data frame of shape (n, n_columns)
         """
         check_is_fitted(self)
+        if is_partitioned(X):
+            return transform_partitions(self, X, row_features)
         values = read(self, X, self.missing_values, reset=False)
         if not self._used.any():
             return self._write(X, values, None)

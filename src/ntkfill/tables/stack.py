@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..errors import InputError
 from ..kernels.table import Array
 from ..nn import Dense, Sequential
 from ..nn.uncertain import LaplaceKernel, NetworkKernel, Vectors
@@ -38,6 +39,8 @@ SINGLE = 1e-3
 SMALLEST = 0.05
 # More vectors than this are regressed on so many of them, in blocks of rows.
 EXACT, LANDMARKS, ROWS = 5000, 1000, 4096
+# Until the table has settled, on so many.
+FEWER = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,10 +159,11 @@ class Fitted:
     scales: tuple[float, ...]  # the mean diagonal of each kernel
 
     @classmethod
-    def of(cls, stack: Stack, vectors: Vectors, y: Array) -> Fitted:
+    def of(cls, stack: Stack, vectors: Vectors, y: Array, landmarks: int = LANDMARKS) -> Fitted:
         """Of all vectors in their precision; of landmarks, where there are many, in double."""
         if len(vectors) > EXACT:
-            return cls._of_landmarks(stack, vectors.astype(np.float64), y)
+            vectors = vectors.astype(np.float64)
+            return Sums.of(stack, centres(vectors, landmarks), vectors, y).fitted(vectors)
         scales, regressions = [], []
         for predictor, block in stack.blocks(vectors):
             scales.append(mean_diagonal(block))
@@ -168,29 +172,10 @@ class Fitted:
             regressions.append(Regression(linalg.solve(lower, y), lower))
         return cls(stack, vectors, vectors, tuple(regressions), tuple(scales))
 
-    @classmethod
-    def _of_landmarks(cls, stack: Stack, vectors: Vectors, y: Array) -> Fitted:
-        places = np.linspace(0, len(y) - 1, min(len(y), LANDMARKS)).astype(np.intp)
-        points = vectors.mean[places]  # without variance, where the rows may be guesses
-        centres = Vectors(points, np.zeros_like(points))
-        grams = [np.zeros((len(points), len(points))) for _ in stack.predictors]
-        rights = [np.zeros((len(points), y.shape[1])) for _ in stack.predictors]
-        for rows in _row_blocks(len(y)):
-            for k, (_, cross) in enumerate(stack.blocks(vectors[rows], centres)):
-                linalg.add_gram(grams[k], cross)
-                rights[k] += cross.T @ y[rows]
-        scales, regressions = [], []
-        for k, (predictor, block) in enumerate(stack.blocks(centres)):
-            scales.append(mean_diagonal(block))
-            gram = np.triu(grams[k]) + np.triu(grams[k], 1).T
-            ridge = predictor.ridge * scales[-1]
-            regressions.append(Landmarks.solve(block, gram, rights[k], ridge))
-        return cls(stack, vectors, centres, tuple(regressions), tuple(scales))
-
     def predict(self, at: Vectors) -> tuple[Array, Array]:
         """Values (k, g) and their variance (k,), at most one: the posterior variance of every
         predictor, scaled by how large errors were on values left out."""
-        predictors, at = self.stack.predictors, at.astype(self.vectors.mean.dtype)
+        predictors, at = self.stack.predictors, at.astype(self.centres.mean.dtype)
         count = self.regressions[0].coefficients.shape[1] if predictors else 1
         values = np.zeros((len(at), count))
         relative = np.full(len(at), 1.0 - sum(predictor.weight for predictor in predictors))
@@ -209,6 +194,11 @@ class Fitted:
     def weights(self, at: Vectors) -> tuple[Array, Array]:
         """Of the known values in the prediction at one vector, summing to one with that of their
         mean; and the weighted kernel between them and it."""
+        if self.vectors is None:
+            raise InputError(
+                "values of a table in partitions cannot be explained",
+                hint="fit on some of its rows in memory",
+            )
         weights, kernel = np.zeros(len(self.vectors)), np.zeros(len(self.vectors))
         duals = []
         for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.centres)):
@@ -223,6 +213,50 @@ class Fitted:
             for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.vectors)):
                 kernel += predictor.weight * cross[0] / self.scales[k]
         return weights, kernel
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What regressions on landmarks need of the rows: sums over them, for every predictor."""
+
+    stack: Stack
+    centres: Vectors  # (m, k)
+    grams: tuple[Array, ...]  # (m, m), upper triangles
+    rights: tuple[Array, ...]  # (m, g)
+
+    @classmethod
+    def of(cls, stack: Stack, centres: Vectors, vectors: Vectors, y: Array) -> Sums:
+        """Over vectors (n, k) and values (n, g), in blocks."""
+        m = len(centres)
+        grams = tuple(np.zeros((m, m)) for _ in stack.predictors)
+        rights = tuple(np.zeros((m, y.shape[1])) for _ in stack.predictors)
+        for rows in _row_blocks(len(y)):
+            for k, (_, cross) in enumerate(stack.blocks(vectors[rows], centres)):
+                linalg.add_gram(grams[k], cross)
+                rights[k][:] += cross.T @ y[rows]
+        return cls(stack, centres, grams, rights)
+
+    def __add__(self, other: Sums) -> Sums:
+        grams = tuple(a + b for a, b in zip(self.grams, other.grams, strict=True))
+        rights = tuple(a + b for a, b in zip(self.rights, other.rights, strict=True))
+        return Sums(self.stack, self.centres, grams, rights)
+
+    def fitted(self, vectors: Vectors | None = None) -> Fitted:
+        """The regressions; `vectors`, where they are at hand, are those that were summed over."""
+        scales, regressions = [], []
+        for k, (predictor, block) in enumerate(self.stack.blocks(self.centres)):
+            scales.append(mean_diagonal(block))
+            gram = np.triu(self.grams[k]) + np.triu(self.grams[k], 1).T
+            ridge = predictor.ridge * scales[-1]
+            regressions.append(Landmarks.solve(block, gram, self.rights[k], ridge))
+        return Fitted(self.stack, vectors, self.centres, tuple(regressions), tuple(scales))
+
+
+def centres(vectors: Vectors, count: int) -> Vectors:
+    """Landmarks: some of the vectors, without variance, where they may be guesses."""
+    places = np.linspace(0, len(vectors) - 1, min(len(vectors), count)).astype(np.intp)
+    points = vectors.mean[places]
+    return Vectors(points, np.zeros_like(points))
 
 
 def _row_blocks(count: int) -> list[slice]:
