@@ -12,6 +12,7 @@ from .io.writing import to_anndata
 from .methods.baselines import DNPP, Additive, CellMean, Method
 from .methods.cold_start import ColdStart
 from .methods.falrtc import FaLRTC
+from .methods.low_rank import LowRank
 from .methods.matrix_normal import MatrixNormal
 from .methods.ntk import NTK
 from .methods.presets import ByDrugCount, Imputation, means, paper_mixture
@@ -34,6 +35,7 @@ __all__ = [
     "Info",
     "KFold",
     "LeaveOneOut",
+    "LowRank",
     "MatrixNormal",
     "Method",
     "RankedDrug",
