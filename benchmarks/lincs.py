@@ -7,14 +7,10 @@ fingerprints that say something and with ones that say nothing) and "all" (78,56
 1.37 million pairs to a memory-mapped file).
 """
 
-import argparse
-import json
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
-from harness import RESULTS, fresh, write
+from harness import RESULTS
 from screens import load
 
 from ntkfill import screens

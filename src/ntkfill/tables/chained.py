@@ -84,9 +84,7 @@ class Target:
             vectors = vectors.astype(np.float32)
         return Fitted.of(self.stack, vectors, y, FEWER if settling else LANDMARKS)
 
-    def training(
-        self, fill: Vectors, rows: int | None = None
-    ) -> tuple[Vectors, Array]:
+    def training(self, fill: Vectors, rows: int | None = None) -> tuple[Vectors, Array]:
         known = np.flatnonzero(self.known)
         if rows is not None and rows < len(known):
             known = known[np.linspace(0, len(known) - 1, rows).astype(np.intp)]
@@ -158,7 +156,8 @@ class Chained:
         fill, sure, _ = self._settled(values)
         known = ~np.isnan(values)
         targets = tuple(
-            replace(target, known=known[:, target.columns].all(axis=1)) for target in self.targets
+            replace(target, known=np.asarray(known[:, target.columns].all(axis=1)))
+            for target in self.targets
         )
         return replace(self, known=known, sure=sure, fill=fill, targets=targets, kept={})
 
@@ -172,7 +171,7 @@ class Chained:
         """What regressions on landmarks need of more rows (n, m), for every target."""
         fill, known, found = self._settled(values)[0], ~np.isnan(values), []
         for k, target in enumerate(self.targets):
-            here = replace(target, known=known[:, target.columns].all(axis=1))
+            here = replace(target, known=np.asarray(known[:, target.columns].all(axis=1)))
             found.append(Sums.of(self._fitted(k).stack, landmarks[k], *here.training(fill)))
         return found
 

@@ -31,7 +31,8 @@ def is_partitioned(table: Any) -> bool:
 
 def fit_partitions(imputer: NTKImputer, table: Any) -> None:
     """Fit to some rows, and the regressions to all."""
-    from dask import compute, delayed
+    from dask.base import compute
+    from dask.delayed import delayed
 
     if imputer.row_features is not None:
         raise InputError(
@@ -50,19 +51,20 @@ def fit_partitions(imputer: NTKImputer, table: Any) -> None:
         if len(at)
     ])  # fmt: skip
     imputer._fit(_joined(some))
-    if total > SETTLING and isinstance(getattr(imputer, "model_", None), Chained):
-        imputer.model_, landmarks = imputer.model_.ready()
+    model = getattr(imputer, "model_", None)
+    if total > SETTLING and isinstance(model, Chained):
+        imputer.model_, landmarks = model.ready()
         shared = delayed((imputer, landmarks), traverse=False)
         sums = [delayed(_sums)(shared, part) for part, n in zip(parts, counts, strict=True) if n]
         while len(sums) > 1:
             pairs = zip(sums[::2], sums[1::2], strict=False)
             sums = [delayed(_added)(*pair) for pair in pairs] + sums[len(sums) // 2 * 2 :]
-        imputer.model_ = imputer.model_.refitted(sums[0].compute())
+        imputer.model_ = model.refitted(sums[0].compute())
 
 
 def transform_partitions(imputer: NTKImputer, table: Any, row_features: Any) -> Any:
     """The table filled in, as lazily as it is: partition by partition."""
-    from dask import delayed
+    from dask.delayed import delayed
 
     if row_features is not None or imputer.row_features is not None:
         raise InputError(
@@ -99,8 +101,8 @@ def _joined(parts: Sequence[Any]) -> Any:
 def _sums(shared: tuple[NTKImputer, list[Vectors]], part: Any) -> list[Sums]:
     imputer, landmarks = shared
     values = read(imputer, part, imputer.missing_values, reset=False)
-    sums: list[Sums] = imputer.model_.sums(values[:, imputer._used], landmarks)
-    return sums
+    assert isinstance(imputer.model_, Chained)
+    return imputer.model_.sums(values[:, imputer._used], landmarks)
 
 
 def _added(left: list[Sums], right: list[Sums]) -> list[Sums]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from scipy.linalg import eigh
 from ...errors import ConvergenceWarning, InputError, warn
 from ...kernels.table import Array
 from ...runtime.resources import require
-from ..features import SideFeatures, encode, group_sums
+from ..features import SideFeatures, group_sums
 from ..screen import Conditions, Screen, contexts
 from .matrix_normal import noise_scales
 
@@ -104,8 +104,10 @@ class LowRank:
     def fit(self, train: Screen, conditions: Conditions | None = None) -> FittedScreen:
         """Learn from measured conditions; contexts and drugs of others can be predicted too."""
         labels = train.labels if conditions is None else np.vstack([train.labels, conditions])
-        names = [dict.fromkeys(of.tolist()) for of in (contexts(labels), labels[:, 1])]
-        places = [{label: k for k, label in enumerate(of)} for of in names]
+        places = [
+            {label: k for k, label in enumerate(dict.fromkeys(of.tolist()))}
+            for of in (contexts(labels), labels[:, 1])
+        ]
         context, drug = (
             np.array([place[label] for label in of.tolist()], dtype=np.intp)
             for place, of in zip(places, (train.contexts, train.drugs), strict=True)
@@ -132,7 +134,7 @@ class LowRank:
         if residual > self.rtol:
             text = f"the conjugate gradients ended with a residual of {residual:.1e}"
             warn(f"{text}; expected: {self.rtol:g}", ConvergenceWarning)
-        return FittedScreen(*places, means, scale, model, pairs, coefficients)
+        return FittedScreen(places[0], places[1], means, scale, model, pairs, coefficients)
 
     def _with_drugs(
         self, model: ScreenCovariance, pairs: Pairs, residuals: Array, given: Array | None
@@ -290,8 +292,9 @@ class _System:
     inverses: tuple[Array, ...]  # the same with what a drug shares with others
 
     @classmethod
-    def of(cls, model: ScreenCovariance, pairs: Pairs, dtype: np.dtype) -> _System:
-        blocks, inverses = [], []
+    def of(cls, model: ScreenCovariance, pairs: Pairs, dtype: Any) -> _System:
+        blocks: list[Array] = []
+        inverses: list[Array] = []
         shared = np.square(model.factor).sum(axis=1)
         for rows, count in pairs.groups:
             at = pairs.context[rows].reshape(-1, count)
