@@ -153,7 +153,7 @@ class Fitted:
     """A stack that is fitted to vectors (n, k) and values (n, g) of mean zero."""
 
     stack: Stack
-    vectors: Vectors
+    vectors: Vectors | None  # None where they were read in partitions
     centres: Vectors  # (m, k), all vectors or landmarks
     regressions: tuple[Regression | Landmarks, ...]
     scales: tuple[float, ...]  # the mean diagonal of each kernel
