@@ -9,7 +9,7 @@ table, so that the result does not depend on which worker did what, or did it tw
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ from .chained import SETTLING, Chained
 from .frames import read
 from .stack import Sums
 
-if TYPE_CHECKING:
-    from .imputer import NTKImputer
+# An `NTKImputer`, whose module imports this one.
+Imputer = Any
 
 
 def is_partitioned(table: Any) -> bool:
@@ -29,7 +29,7 @@ def is_partitioned(table: Any) -> bool:
     return type(table).__module__.partition(".")[0] in ("dask", "dask_expr")
 
 
-def fit_partitions(imputer: NTKImputer, table: Any) -> None:
+def fit_partitions(imputer: Imputer, table: Any) -> None:
     """Fit to some rows, and the regressions to all."""
     from dask.base import compute
     from dask.delayed import delayed
@@ -62,7 +62,7 @@ def fit_partitions(imputer: NTKImputer, table: Any) -> None:
         imputer.model_ = model.refitted(sums[0].compute())
 
 
-def transform_partitions(imputer: NTKImputer, table: Any, row_features: Any) -> Any:
+def transform_partitions(imputer: Imputer, table: Any, row_features: Any) -> Any:
     """The table filled in, as lazily as it is: partition by partition."""
     from dask.delayed import delayed
 
@@ -98,7 +98,7 @@ def _joined(parts: Sequence[Any]) -> Any:
     return pandas.concat(parts)
 
 
-def _sums(shared: tuple[NTKImputer, list[Vectors]], part: Any) -> list[Sums]:
+def _sums(shared: tuple[Imputer, list[Vectors]], part: Any) -> list[Sums]:
     imputer, landmarks = shared
     values = read(imputer, part, imputer.missing_values, reset=False)
     assert isinstance(imputer.model_, Chained)
@@ -109,5 +109,5 @@ def _added(left: list[Sums], right: list[Sums]) -> list[Sums]:
     return [a + b for a, b in zip(left, right, strict=True)]
 
 
-def _filled(part: Any, imputer: NTKImputer) -> Any:
+def _filled(part: Any, imputer: Imputer) -> Any:
     return imputer.transform(part) if len(part) else part
