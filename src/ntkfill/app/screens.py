@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,6 +19,18 @@ from .jobs import Figures
 Report = Callable[[Figures], None]
 
 FOLDS = 5
+
+
+def is_screen(source: Path, report: Report) -> Figures:
+    """Whether a text table has columns of cells and drugs."""
+    from ..screens.io.reading import ALIASES
+
+    if source.suffix.lower() not in text_tables.DELIMITERS:
+        return {"screen": False}
+    with source.open("rb") as file:
+        line = file.readline(1_000_000).decode("utf-8", "replace").lower()
+    names = {name.strip().strip('"') for name in re.split("[,\t;]", line)}
+    return {"screen": bool(names & set(ALIASES["cell"]) and names & set(ALIASES["drug"]))}
 
 
 def open_screen(folder: Path, source: Path, report: Report) -> Figures:

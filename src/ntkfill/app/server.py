@@ -7,7 +7,6 @@ import contextlib
 import json
 import mimetypes
 import os
-import re
 import secrets
 import shutil
 import socket
@@ -112,9 +111,7 @@ async def open_upload(session: Session, request: Request, name: str, kind: str) 
     except BaseException:
         session.remove(document)
         raise
-    if kind == "auto" and is_screen(document.source):
-        document.kind = "screen"
-    start_opening(session, document)
+    start_opening(session, document, guess=kind == "auto")
     return JSONResponse(document.state(), 201)
 
 
@@ -155,12 +152,18 @@ async def cancel(session: Session, document: Document, request: Request) -> dict
     return document.state()
 
 
-def start_opening(session: Session, document: Document) -> None:
-    """Read the file of a document."""
-    session.begin(document, "opening", lambda: _open(session, document))
+def start_opening(session: Session, document: Document, *, guess: bool) -> None:
+    """Read the file of a document; `guess` whether a table is a screen."""
+    session.begin(document, "opening", lambda: _open(session, document, guess=guess))
 
 
-async def _open(session: Session, document: Document, mask: Path | None = None) -> None:
+async def _open(
+    session: Session, document: Document, mask: Path | None = None, *, guess: bool = False
+) -> None:
+    if guess and document.kind == "table":
+        arguments = (screens.is_screen, document.source)
+        if (await session.workers.run(*arguments, document=document.id))["screen"]:
+            document.kind = "screen"
     place: tuple[Any, ...] = (document.folder, document.source)
     reader, more = {
         "image": (images.open_image, ()),
@@ -186,18 +189,6 @@ def kind_of(name: str, kind: str = "auto") -> Kind:
             return possible
     expected = " ".join(dict.fromkeys(one for suffixes in FORMATS.values() for one in suffixes))
     raise InputError(f"{Path(name).name} cannot be opened", expected=expected, got=suffix or name)
-
-
-def is_screen(path: Path) -> bool:
-    """Whether a text table has columns of cells and drugs."""
-    from ..screens.io.reading import ALIASES
-
-    if path.suffix.lower() not in text_tables.DELIMITERS:
-        return False
-    with path.open("rb") as file:
-        line = file.readline(1_000_000).decode("utf-8", "replace").lower()
-    names = {name.strip().strip('"') for name in re.split("[,\t;]", line)}
-    return bool(names & set(ALIASES["cell"]) and names & set(ALIASES["drug"]))
 
 
 def upload_limit(session: Session) -> int:
@@ -735,8 +726,7 @@ def make_app(session: Session, files: Sequence[Path], token: str, port: int, key
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(session.workers.start)
         for path in files:
-            kind = "screen" if is_screen(path) else kind_of(path.name)
-            start_opening(session, session.add(kind, path.name, path))
+            start_opening(session, session.add(kind_of(path.name), path.name, path), guess=True)
         try:
             yield
         finally:

@@ -185,7 +185,7 @@ export class ImageEditor {
 
   changeMask(page, bits) {
     this.mask.page = page;
-    return this.mask.replace(bits);
+    return this.mask.replace(unpack(bits, this.mask.data.length));
   }
 
   get info() {
@@ -338,8 +338,10 @@ export class ImageEditor {
       this.view.split = Number(p.split.value) / 100;
       this.view.redraw();
     });
-    click("invert", () => this.paintAll((mask) => mask.data.map((one) => 1 - one)));
-    click("clear", () => this.paintAll((mask) => new Uint8Array(mask.data.length)));
+    click("invert", () => this.paintAll((next, old) => {
+      for (let k = 0; k < next.length; k++) next[k] = 1 - old[k];
+    }));
+    click("clear", () => this.paintAll(() => {}));
     click("everywhere", () => this.copyToAllPages());
     click("grow", () => this.whole("grow", { pixels: Number(p.pixels.value) }));
     click("shrink", () => this.whole("grow", { pixels: -Number(p.pixels.value) }));
@@ -370,8 +372,12 @@ export class ImageEditor {
     }
   }
 
-  paintAll(make) {
-    if (this.mask.data && this.mask.replace(make(this.mask))) this.edited();
+  paintAll(paint) {
+    const { mask } = this;
+    if (!mask.data) return;
+    const next = new Uint8Array(mask.data.length);
+    paint(next, mask.data);
+    if (mask.replace(next)) this.edited();
   }
 
   async copyToAllPages() {
@@ -611,8 +617,10 @@ export class ImageEditor {
         as: "bytes",
       });
       if (page !== this.page) return;
-        const found = unpack(bits, this.mask.data.length);
-      const next = this.mask.data.map((one, k) => (found[k] ? (takeAway ? 0 : 1) : one));
+      const found = unpack(bits, this.mask.data.length);
+      const next = this.mask.data.slice();
+      const value = takeAway ? 0 : 1;
+      for (let k = 0; k < next.length; k++) if (found[k]) next[k] = value;
       if (this.mask.replace(next)) this.edited();
     });
   }

@@ -23,7 +23,7 @@ export class View {
     this.preview = () => {};
     this.moved = () => {};
     this.dirty = false;
-    mask.changed = (page, top, bottom) => this.spoil(page, top, bottom);
+    mask.changed = (page, box) => this.spoil(page, box);
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(stage.parentElement);
   }
@@ -123,17 +123,24 @@ export class View {
         k = data.indexOf(1, next);
       }
     }
-    this.spoil(page, 0, this.info.height);
+    this.spoil(page, { left: 0, top: 0, right: width, bottom: this.info.height });
   }
 
-  spoil(page, top, bottom) {
+  /** Let the parts of the mask that show these pixels be drawn anew. */
+  spoil(page, { left, top, right, bottom }) {
     for (const [key, tile] of this.maskTiles) {
-      const [number, row] = key.split("/").map(Number);
-      // One row more on each side: outlines look at their neighbours.
-      if (number === page && row * TILE < bottom + 1 && (row + 1) * TILE > top - 1) {
-        tile.top = Math.min(tile.top, top - 1);
-        tile.bottom = Math.max(tile.bottom, bottom + 1);
-      }
+      const [number, level, row, column] = key.split("/").map(Number);
+      if (number !== page) continue;
+      // One more on each side, in the pixels of the tile: outlines look at their neighbours.
+      const within = (first, last, index, size) => [
+        Math.max(0, (first >> level) - index * TILE - 1),
+        Math.min(size, ((last - 1) >> level) - index * TILE + 2)];
+      const [x0, x1] = within(left, right, column, tile.width);
+      const [y0, y1] = within(top, bottom, row, tile.height);
+      if (x0 >= x1 || y0 >= y1) continue;
+      const old = tile.spoiled;
+      tile.spoiled = !old ? [x0, y0, x1, y1] : [Math.min(x0, old[0]), Math.min(y0, old[1]),
+        Math.max(x1, old[2]), Math.max(y1, old[3])];
     }
     this.redraw();
   }
@@ -198,7 +205,7 @@ export class View {
   }
 
   drawLayer(context, layer) {
-    const level = Math.min(6, Math.max(0, Math.floor(Math.log2(1 / this.scale))));
+    const { level } = this;
     for (const [row, column] of this.visible(level)) {
       const wanted = layer === "fill" && !this.touches(level, row, column) ? "image" : layer;
       if (this.drawTile(context, wanted, level, row, column)) continue;
@@ -216,6 +223,11 @@ export class View {
         break;
       }
     }
+  }
+
+  /** Of tiles: at n, a pixel is 2^n x 2^n pixels of the image, and not less than one on the screen. */
+  get level() {
+    return Math.min(6, Math.max(0, Math.floor(Math.log2(1 / this.scale))));
   }
 
   version(layer) {
@@ -293,55 +305,73 @@ export class View {
   drawMask(context) {
     const data = this.mask.layers.get(this.page);
     if (!data) return;
-    for (const [row, column] of this.visible(0)) {
-      const key = `${this.page}/${row}/${column}`;
+    const { level } = this;
+    for (const [row, column] of this.visible(level)) {
+      const key = `${this.page}/${level}/${row}/${column}`;
       let tile = this.maskTiles.get(key);
       if (!tile) {
-        const width = Math.min(TILE, this.info.width - column * TILE);
-        const height = Math.min(TILE, this.info.height - row * TILE);
-        tile = { canvas: null, width, height, top: 0, bottom: Infinity, empty: true };
+        const side = (whole, index) => Math.min(TILE, Math.ceil(whole / (1 << level)) - index * TILE);
+        const [width, height] = [side(this.info.width, column), side(this.info.height, row)];
+        tile = { canvas: null, width, height, spoiled: [0, 0, width, height] };
         this.maskTiles.set(key, tile);
       }
-      if (tile.bottom > tile.top) this.renderMask(tile, data, row * TILE, column * TILE);
-      if (!tile.empty) this.place(context, tile.canvas, 0, row, column, 0, 0, TILE);
+      if (tile.spoiled) this.renderMask(tile, data, level, row * TILE, column * TILE);
+      if (tile.canvas) this.place(context, tile.canvas, level, row, column, 0, 0, TILE);
     }
   }
 
   /** Marks that are not filled yet are tinted, filled ones outlined. */
-  renderMask(tile, data, top, left) {
-    const { width, height } = this.info;
-    const filled = this.versions.fill === null ? null : this.filled.get(this.page);
-    const first = Math.max(0, tile.top - top);
-    const last = Math.min(tile.height, tile.bottom - top);
-    [tile.top, tile.bottom] = [Infinity, -Infinity];
-    if (last <= first) return;
-    if (tile.empty) {
-      let any = false;
-      for (let y = first; y < last && !any; y++) {
-        const start = (top + y) * width + left;
-        any = data.subarray(start, start + tile.width).includes(1);
-      }
-      if (!any) return;
+  renderMask(tile, data, level, top, left) {
+    const [x0, y0, x1, y1] = tile.spoiled;
+    tile.spoiled = null;
+    const [width, height] = [x1 - x0, y1 - y0];
+    // With a rim of one pixel: 0 known, 1 filled, 2 not filled yet.
+    const stride = width + 2;
+    const marks = this.reduce(data, level, top + y0 - 1, left + x0 - 1, height + 2, stride);
+    if (!tile.canvas) {
+      if (!marks.some((one) => one)) return;
+      tile.canvas = new OffscreenCanvas(tile.width, tile.height);
     }
-    if (!tile.canvas) tile.canvas = new OffscreenCanvas(tile.width, tile.height);
     const context = tile.canvas.getContext("2d");
-    const image = context.createImageData(tile.width, last - first);
+    const image = context.createImageData(width, height);
     const colours = new Uint32Array(image.data.buffer);
     const [r, g, b] = MASK;
     const tint = (130 << 24) | (b << 16) | (g << 8) | r;
     const line = (235 << 24) | (b << 16) | (g << 8) | r;
-    let k = 0;
-    for (let y = top + first; y < top + last; y++) {
-      for (let x = left, p = y * width + left; x < left + tile.width; x++, p++, k++) {
-        if (!data[p]) continue;
-        const edge = x === 0 || y === 0 || x === width - 1 || y === height - 1 ||
-          !data[p - 1] || !data[p + 1] || !data[p - width] || !data[p + width];
-        if (filled?.[p]) colours[k] = edge ? line : 0;
-        else colours[k] = edge ? line : tint;
+    for (let y = 0, k = 0; y < height; y++) {
+      for (let x = 0, p = (y + 1) * stride + 1; x < width; x++, p++, k++) {
+        if (!marks[p]) continue;
+        const edge = !marks[p - 1] || !marks[p + 1] || !marks[p - stride] || !marks[p + stride];
+        if (edge) colours[k] = line;
+        else if (marks[p] === 2) colours[k] = tint;
       }
     }
-    context.putImageData(image, 0, first);
-    tile.empty = false;
+    context.putImageData(image, x0, y0);
+  }
+
+  /** The marks of a region whose pixels are 2^level x 2^level of the image. */
+  reduce(data, level, top, left, height, stride) {
+    const { info } = this;
+    const filled = this.versions.fill === null ? null : this.filled.get(this.page);
+    const marks = new Uint8Array(height * stride);
+    const first = Math.max(0, left << level);
+    const last = Math.min(info.width, (left + stride) << level);
+    const bottom = Math.min(info.height, (top + height) << level);
+    for (let row = Math.max(0, top << level); row < bottom; row++) {
+      const start = row * info.width;
+      const line = data.subarray(start, start + last);
+      const into = ((row >> level) - top) * stride - left;
+      for (let x = line.indexOf(1, first); x >= 0 && x < last; x++) {
+        if (!line[x]) {
+          x = line.indexOf(1, x) - 1; // to the next that is marked
+          if (x < 0) break;
+          continue;
+        }
+        if (!filled?.[start + x]) marks[into + (x >> level)] = 2;
+        else if (!marks[into + (x >> level)]) marks[into + (x >> level)] = 1;
+      }
+    }
+    return marks;
   }
 
   // --- what follows the pointer ---
