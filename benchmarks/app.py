@@ -2,16 +2,25 @@
 
     python benchmarks/app.py [--quick]
 
-From dropping a 512 x 512 photo with a painted 40-pixel scratch to the first fill on screen: at most
-1.5 s. While it is refined: no frame over 100 ms. Eight documents filling at once on two cores: all
-finish. A thousand malformed requests: no traceback. Memory is that of the server
-and its processes, not the browser's.
+- From starting the command to the scratched example filled on screen: at most 10 s.
+- From dropping a 512 x 512 photo with a painted 40-pixel scratch to the first fill on screen,
+  painting not counted: at most 1.5 s, the first one after the start too.
+- While it is refined, and while a photo of 12 megapixels is painted on, zoomed, moved, inverted and
+  undone: no frame over 100 ms.
+- Eight tabs filling at once: all finish, and the server with its processes stays below the memory
+  that one call may use (`ntkfill.runtime.resources.available()` at the start). That is without the
+  browser, and what processes share is counted once.
+- Two thousand malformed requests: no answer of 500 or above, no traceback, and the second thousand
+  leaves no memory, open file or temporary file behind.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import http.client
+import io
+import os
 import random
 import shutil
 import subprocess
@@ -19,6 +28,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import harness
@@ -27,8 +37,17 @@ import psutil
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from ntkfill.runtime import resources
+
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 DONE = "[data-part=done]:not([hidden])"
+NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+TAKE = """(data) => fetch(data).then((answer) => answer.blob()).then((blob) => {
+    window.transfer_ = new DataTransfer();
+    window.transfer_.items.add(new File([blob], "photo.png"));
+})"""
+DROP = """() => dispatchEvent(
+    new DragEvent("drop", {dataTransfer: window.transfer_, bubbles: true, cancelable: true}))"""
 FRAMES = """() => {
     window.frames_ = [];
     let last = performance.now();
@@ -41,52 +60,103 @@ FRAMES = """() => {
 }"""
 
 
-def open_photo(page, address, photo):
-    """The photo in the editor, with nothing marked."""
+def drop(page, address, data):
+    """Seconds from dropping a photo to the editor."""
     page.goto(f"{address}#/")
     page.wait_for_selector(".welcome")
+    page.evaluate(TAKE, data)
     started = time.perf_counter()
-    page.set_input_files("[data-part=file]", photo)
+    page.evaluate(DROP)
     page.wait_for_selector(".editor")
-    return started
+    return time.perf_counter() - started
 
 
-def scratch(page):
-    """A stroke, 40 pixels wide, across the photo."""
-    page.locator("[data-part=size]").fill("40")
+def middle(page):
     box = page.locator("[data-part=stage]").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x - 80, y - 80)
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def scratch(page, size=40, length=80):
+    """A stroke across the photo."""
+    page.keyboard.press("b")
+    page.locator("[data-part=size]").fill(str(size))
+    x, y = middle(page)
+    page.mouse.move(x - length, y - length)
     page.mouse.down()
-    page.mouse.move(x + 80, y + 80, steps=8)
+    page.mouse.move(x + length, y + length, steps=8)
     page.mouse.up()
 
 
-def first_fill(page, address, photo):
-    """Seconds from dropping to the editor, and from Fill to the fill on screen."""
-    started = open_photo(page, address, photo)
-    opened = time.perf_counter() - started
-    print(f"opened in {opened:.2f} s", flush=True)
-    scratch(page)
+def fill(page):
+    """Seconds from pressing Fill to the fill on screen."""
     started = time.perf_counter()
     page.click("[data-part=fill]")
     page.wait_for_selector(DONE)
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done(true)))")
-    filled = time.perf_counter() - started
-    print(f"filled in {filled:.2f} s", flush=True)
+    page.evaluate(NEXT_FRAME)
+    return time.perf_counter() - started
+
+
+def first_fill(page, address, data):
+    """Seconds from dropping to the editor, and from Fill to the fill on screen."""
+    opened = drop(page, address, data)
+    scratch(page)
+    filled = fill(page)
+    print(f"opened in {opened:.2f} s, filled in {filled:.2f} s", flush=True)
     return opened, filled
 
 
-def frames(page, seconds):
-    """The longest frames, in ms, while the page is used and the fill is refined."""
+def cancel(page):
+    if page.is_visible("[data-part=cancel]"):
+        page.click("[data-part=cancel]")
+        page.wait_for_selector("[data-part=cancel]", state="hidden")
+
+
+def use_while_refining(page, limit):
+    """Move, zoom, hover and paint until the refined fill is there, or for `limit` seconds."""
+    x, y = middle(page)
+    stop = time.perf_counter() + limit
+    while time.perf_counter() < stop and page.is_visible("[data-part=cancel]"):
+        for _ in range(20):
+            page.mouse.move(x + random.uniform(-90, 90), y + random.uniform(-90, 90), steps=4)
+            page.mouse.wheel(0, random.choice([-120, 120]))
+        scratch(page, 10, 60)
+    return not page.is_visible("[data-part=cancel]")
+
+
+def use_large(page):
+    """What people do to a large photo."""
+    for size in (60, 400):
+        scratch(page, size, 150)
+    for _ in range(2):
+        page.keyboard.press("Control+z")
+        page.wait_for_timeout(400)
+    page.keyboard.press("Control+Shift+z")
+    page.click("[data-part=invert]")
+    page.wait_for_timeout(600)
+    page.click("[data-part=invert]")
+    page.wait_for_timeout(600)
+    page.mouse.move(*middle(page))
+    for turn in (-200, 200):
+        for _ in range(12):
+            page.mouse.wheel(0, turn)
+            page.wait_for_timeout(40)
+        page.keyboard.press("h")
+        x, y = middle(page)
+        page.mouse.down()
+        page.mouse.move(x - 200, y - 100, steps=20)
+        page.mouse.up()
+    page.wait_for_timeout(500)
+
+
+def frames(page, use, *arguments):
+    """The longest frame and others while a page is used, in ms, and what `use` returned."""
     page.evaluate(FRAMES)
-    box = page.locator("[data-part=stage]").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    stop = time.perf_counter() + seconds
-    while time.perf_counter() < stop:
-        page.mouse.move(x + random.uniform(-90, 90), y + random.uniform(-90, 90), steps=4)
-        page.mouse.wheel(0, random.choice([-120, 120]))
-    return sorted(page.evaluate("window.frames_"))
+    result = use(page, *arguments)
+    taken = sorted(page.evaluate("window.frames_"))
+    print(f"{use.__name__}: longest frame {taken[-1]:.0f} ms of {len(taken)}", flush=True)
+    figures = {"longest_ms": taken[-1], "99_percent_ms": taken[int(0.99 * len(taken))],
+               "frames": len(taken)}  # fmt: skip
+    return figures, result
 
 
 def memory(process):
@@ -98,6 +168,23 @@ def memory(process):
         except psutil.Error:
             continue
     return total / 1e6
+
+
+def fill_in_tabs(context, address, data, count, process):
+    """The peak of memory while so many tabs fill at once, and the seconds until all have."""
+    pages = [context.new_page() for _ in range(count)]
+    for page in pages:
+        page.set_default_timeout(300_000)
+        page.bring_to_front()
+        drop(page, address, data)
+        scratch(page)
+        page.uncheck("[data-part=refine]")
+    started, peak = time.perf_counter(), 0.0
+    for page in pages:
+        page.click("[data-part=fill]")
+    while not all(page.is_visible(DONE) for page in pages):
+        peak = max(peak, memory(process))
+    return {"tabs": count, "seconds": time.perf_counter() - started, "peak_mb": peak}
 
 
 def malformed(address, count):
@@ -117,71 +204,102 @@ def malformed(address, count):
     return faults
 
 
+def left(process, folder):
+    """What a server holds: MB of its own process, open files and connections, files in `folder`."""
+    files = sum(1 for path in folder.rglob("*") if path.is_file())
+    return process.memory_full_info().uss / 1e6, process.num_fds(), files
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer runs; writes nothing")
     quick = parser.parse_args().quick
     folder = Path(tempfile.mkdtemp())
-    photo = folder / "photo.png"
-    Image.fromarray(harness.sample((512, 512))).save(photo)
+    file = io.BytesIO()
+    Image.fromarray(harness.sample((512, 512))).save(file, "PNG")
+    data = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    large = folder / "large.jpg"
+    Image.fromarray(harness.sample((3000, 4000))).save(large, quality=90)
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    limit = resources.available() / 1e6
     errors = (folder / "errors.txt").open("w+")
-    command = [sys.executable, "-m", "ntkfill", "app", "--no-browser"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-    address = server.stdout.readline().strip()
-    process = psutil.Process(server.pid)
-    figures: dict[str, object] = {}
+    figures: dict[str, Any] = {}
+    server = None
     try:
         with sync_playwright() as driver:
             program = shutil.which("chromium")
             browser = driver.chromium.launch(executable_path=program, args=ARGUMENTS)
             context = browser.new_context(viewport={"width": 1280, "height": 800}, bypass_csp=True)
+            context.set_default_timeout(120_000)
             page = context.new_page()
-            page.set_default_timeout(120_000)
-            runs = [first_fill(page, address, photo) for _ in range(2 if quick else 6)]
-            opened, filled = np.median(np.array(runs[1:]), axis=0)
-            figures |= {"opened_seconds": opened, "filled_seconds": filled,
-                        "first_seconds": sum(runs[0]), "seconds": opened + filled}  # fmt: skip
-            longest = frames(page, 3 if quick else 15)
-            figures |= {"longest_frame_ms": longest[-1], "frames": len(longest),
-                        "frame_99_percent_ms": longest[int(0.99 * len(longest))]}  # fmt: skip
-            print(f"longest frame {longest[-1]:.0f} ms", flush=True)
-            page.keyboard.press("Escape")
-            pages = [context.new_page() for _ in range(2 if quick else 8)]
-            for one in pages:
-                one.set_default_timeout(300_000)
-                open_photo(one, address, photo)
-                one.bring_to_front()
-                scratch(one)
-                one.uncheck("[data-part=refine]")
             started = time.perf_counter()
-            for one in pages:
-                one.click("[data-part=fill]")
-            peak = 0.0
-            for one in pages:
-                one.wait_for_selector(DONE)
-                peak = max(peak, memory(process))
-            figures |= {"tabs": len(pages), "tabs_seconds": time.perf_counter() - started,
-                        "tabs_peak_mb": peak}  # fmt: skip
+            server = subprocess.Popen(
+                [sys.executable, "-m", "ntkfill", "app", "--no-browser"],
+                stdout=subprocess.PIPE, stderr=errors, text=True,
+                env=os.environ | {"TMPDIR": str(temporary)},
+            )  # fmt: skip
+            address = server.stdout.readline().strip()
+            process = psutil.Process(server.pid)
+            page.goto(address)
+            page.click("[data-example=image]")
+            page.wait_for_selector(".editor")
+            fill(page)
+            figures["start_to_example_filled_seconds"] = time.perf_counter() - started
+            cancel(page)
+            runs = []
+            for _ in range(2 if quick else 6):
+                runs.append(first_fill(page, address, data))
+                if len(runs) < (2 if quick else 6):
+                    cancel(page)
+            opened, filled = np.median(np.array(runs), axis=0)
+            figures |= {"opened_seconds": opened, "filled_seconds": filled,
+                        "all_seconds": [sum(run) for run in runs]}  # fmt: skip
+            figures["refining"], done = frames(page, use_while_refining, 5 if quick else 90)
+            figures["refining"]["finished"] = done
+            cancel(page)
+            page.goto(f"{address}#/")
+            page.set_input_files("[data-part=file]", large)
+            page.wait_for_selector(".editor")
+            page.wait_for_timeout(1000)
+            figures["12_megapixels"], _ = frames(page, use_large)
+            tabs = 2 if quick else 8
+            figures["at_once"] = fill_in_tabs(context, address, data, tabs, process)
+            figures["at_once"]["limit_mb"] = limit
+            for one in context.pages:
+                cancel(one)
             browser.close()
-        figures["faults"] = malformed(address, 100 if quick else 1000)
+        count = 100 if quick else 1000
+        figures["faults"] = malformed(address, count)
+        before = left(process, temporary)
+        figures["faults"] += malformed(address, count)
+        grown = np.subtract(left(process, temporary), before)
+        figures["left_by_second_thousand"] = dict(
+            zip(("mb", "open_files", "files"), map(float, grown), strict=True)
+        )
     finally:
-        server.terminate()
-        server.wait()
+        if server is not None:
+            server.terminate()
+            server.wait()
         errors.seek(0)
         figures["tracebacks"] = errors.read().count("Traceback")
         shutil.rmtree(folder)
-    holds = (
-        figures["seconds"] <= 1.5
-        and figures["longest_frame_ms"] <= 100
-        and not figures["faults"]
-        and not figures["tracebacks"]
-    )
+    holds = {
+        "start": figures["start_to_example_filled_seconds"] <= 10,
+        "first fill": np.median(figures["all_seconds"]) <= 1.5,
+        "frames": max(figures[k]["longest_ms"] for k in ("refining", "12_megapixels")) <= 100,
+        "memory": figures["at_once"]["peak_mb"] <= limit,
+        "faults": not figures["faults"] and not figures["tracebacks"],
+        "leak": grown[0] <= 1 and not grown[1:].any(),
+    }
+    figures["holds"] = {name: bool(value) for name, value in holds.items()}
     claim = (
         "a scratched 512 x 512 photo is filled on screen 1.5 s after it was dropped, no frame "
-        "takes more than 100 ms while it is refined, eight tabs fill at once, and a thousand "
-        "malformed requests make no fault"
+        "takes more than 100 ms while it is refined or a photo of 12 megapixels is painted on, "
+        "eight tabs fill at once in the memory that is allowed, and malformed requests make no "
+        "fault and leave nothing"
     )
-    harness.write("app", claim, figures, bool(holds), quick)
+    harness.write("app", claim, figures, all(figures["holds"].values()), quick)
 
 
 if __name__ == "__main__":
