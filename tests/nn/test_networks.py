@@ -36,6 +36,7 @@ from ntkfill.nn import (
     hourglass,
     parse,
 )
+from ntkfill.nn.parsing import shorten
 from ntkfill.priors import IID, Features, MeshGrid
 
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
@@ -459,4 +460,5 @@ def test_memory_limit_is_checked_before_anything_is_allocated(make, monkeypatch)
 @given(networks())
 def test_repr_parses_back(net):
     assert parse(repr(net)) == net
+    assert parse(shorten(net)) == net
     assert parse(f"  {net!r}\n") == net

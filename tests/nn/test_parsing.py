@@ -14,6 +14,7 @@ from ntkfill.nn import (
     parse,
     parse_prior,
 )
+from ntkfill.nn.parsing import shorten
 from ntkfill.priors import IID, MeshGrid
 from ntkfill.priors import Identity as IdentityPrior
 
@@ -32,6 +33,21 @@ from ntkfill.priors import Identity as IdentityPrior
 )
 def test_parsed(text, net):
     assert parse(text) == net
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hourglass(6)",
+        "hourglass(3, convs_down=2, convs_up=3, size=5, upsample='bilinear', activation=Erf())",
+        "hourglass(1, activation=TwoSlope(slope=0.0))",
+        "Sequential(Conv(size=3))",
+        "Sequential(Conv(size=3), Downsample(), Upsample(mode='nearest'), Conv(size=5))",
+        "Sequential(Dense(), TwoSlope(slope=0.0), Dense())",
+    ],
+)
+def test_short_names(text):
+    assert shorten(parse(text)) == text
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,8 @@ def window(array: NDArray[Any], missing: Mask, layout: Layout) -> list[float]:
 def fill(folder: Path, info: Figures, options: Figures, stage: str, report: Report) -> Figures:
     """Fill through the mask as it was when the fill began; `stage` is "filled", "uncertain" or
     "refined"."""
+    from ..nn.parsing import shorten
+
     array = np.load(folder / "array.npy")
     layout = Layout(array.shape, info["channel_axis"])
     first = stage == "filled"
@@ -167,6 +169,7 @@ def fill(folder: Path, info: Figures, options: Figures, stage: str, report: Repo
         "missing": done.info.missing,
         "outside": done.info.n_outside_receptive_field,
         "network": repr(done.info.network) if done.info.network else "",
+        "network_name": shorten(done.info.network) if done.info.network else "",
         "chosen": describe(done.info.network, done.info.choice),
         "refinement": "" if refinement is None else refinement.report(),
         "refined": refinement is not None and refinement.patches is not None,

@@ -161,8 +161,8 @@ async def _open(
     session: Session, document: Document, mask: Path | None = None, *, guess: bool = False
 ) -> None:
     if guess and document.kind == "table":
-        arguments = (screens.is_screen, document.source)
-        if (await session.workers.run(*arguments, document=document.id))["screen"]:
+        look = session.workers.run(screens.is_screen, document.source, document=document.id)
+        if (await look)["screen"]:
             document.kind = "screen"
     place: tuple[Any, ...] = (document.folder, document.source)
     reader, more = {

@@ -227,6 +227,8 @@ def fill_figures(
     options: argparse.Namespace, source: Path, target: Path, info: Info, seconds: float
 ) -> dict[str, Any]:
     """The figures of one fill, also in words on stderr."""
+    from ..nn.parsing import shorten
+
     steps = max((report.steps for report in info.reports), default=0)
     residual = max((report.residual for report in info.reports), default=0.0)
     print_message(
@@ -247,7 +249,8 @@ def fill_figures(
         print_message(
             options,
             f"chosen of {len(info.choice.candidates)} by {info.choice.n_held_out:,} hidden known "
-            f"pixels, with an error of {info.choice.error:.3g} there: {info.network!r}",
+            f"pixels, with an error of {info.choice.error:.3g} there: "
+            f"{shorten(info.choice.network)}",
         )
     refinement = None
     if info.refinement is not None:
@@ -283,9 +286,11 @@ def fill_figures(
 
 def plan_figures(options: argparse.Namespace, source: Path, plan: Plan) -> dict[str, Any]:
     """The figures of a dry run, also in words on stdout."""
+    from ..nn.parsing import shorten
+
     if not options.json:
         print(
-            f"{printable(str(source))}: {plan.network!r} on a torus {plan.torus}\n"
+            f"{printable(str(source))}: {shorten(plan.network)} on a torus {plan.torus}\n"
             f"  {plan.solver!r}\n"
             f"  about {format_bytes(plan.memory)} and {plan.seconds:.1f} s"
         )

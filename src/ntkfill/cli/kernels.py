@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, format_bytes
@@ -51,8 +52,18 @@ def kernels(options: argparse.Namespace) -> int:
         print_json([{"key": entry.key, "bytes": entry.nbytes} for entry in entries])
     else:
         for entry in entries:
-            print(f"{format_bytes(entry.nbytes):>9}  {entry.key}")
+            print(f"{format_bytes(entry.nbytes):>9}  {shortened(entry.key)}")
     return DONE
+
+
+def shortened(key: str) -> str:
+    """The key of a kernel with the short name of its network."""
+    from ..nn.parsing import parse, shorten
+
+    network, *rest = key.split(" | ")
+    with contextlib.suppress(InputError):  # of another version
+        network = shorten(parse(network))
+    return " | ".join([network, *rest])
 
 
 def check_cache(cache: Cache) -> None:

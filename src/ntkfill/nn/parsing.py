@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,8 +13,10 @@ from ..priors import IID, Identity, MeshGrid, Prior
 from . import activations
 from .architectures import hourglass
 from .branches import Residual
+from .layers import Conv
 from .mixture import Member, Mixture
 from .networks import Sequential
+from .resampling import Downsample, Upsample
 from .structure import LAYERS
 
 Names = Mapping[str, Callable[..., Any]]
@@ -55,6 +58,44 @@ def parse(text: str) -> Sequential | Mixture:
     """
     example = "the repr of a network, such as Sequential(Conv(3), ReLU(), Conv(3)) or hourglass(5)"
     return _parsed(text, NETWORKS, (Sequential, Mixture), f"network must be {example}")
+
+
+def shorten(network: Sequential | Mixture) -> str:
+    """The name of a network for people: ``hourglass(...)`` where it is one, else its repr.
+
+    Of a mixture, the names of its networks with their weights. `parse` reads the name of a network
+    back.
+
+    Examples
+    --------
+    >>> shorten(hourglass(3, upsample="bilinear"))
+    "hourglass(3, upsample='bilinear')"
+    >>> shorten(Mixture((Member(hourglass(3), weight=0.75), Member(hourglass(5), weight=0.25))))
+    '0.75 * hourglass(3) + 0.25 * hourglass(5)'
+    """
+    if isinstance(network, Mixture):
+        if len(network.members) == 1:
+            return shorten(network.members[0].network)
+        return " + ".join(f"{one.weight:.2g} * {shorten(one.network)}" for one in network.members)
+    layers = network.layers
+    kinds = [type(layer) for layer in layers]
+    if not {Downsample, Upsample} <= {*kinds} or not isinstance(layers[0], Conv):
+        return repr(network)
+    first, last = kinds.index(Downsample), kinds[::-1].index(Upsample)
+    options: dict[str, Any] = {
+        "convs_down": kinds[:first].count(Conv),
+        "convs_up": kinds[len(kinds) - last :].count(Conv),
+        "size": layers[0].size,
+        "upsample": min(layer.mode for layer in layers if isinstance(layer, Upsample)),
+        "activation": layers[1] if layers[1] != activations.LeakyReLU() else None,
+    }
+    levels = kinds.count(Downsample)
+    with contextlib.suppress(InputError):
+        if hourglass(levels, **options) == network:
+            given = inspect.signature(hourglass).parameters
+            words = [f"{k}={v!r}" for k, v in options.items() if v != given[k].default]
+            return f"hourglass({', '.join([str(levels), *words])})"
+    return repr(network)
 
 
 def parse_prior(text: str) -> Prior:

@@ -124,7 +124,7 @@ export class ImageEditor {
     const line = `${result.missing.toLocaleString("en")} pixels ${how}.`;
     if (p["done-line"].textContent !== line) p["done-line"].textContent = line;
     p.network.textContent = `Network: ${result.chosen}.`;
-    p.network.title = result.network;
+    p.network.title = result.network_name;
     const notes = [...result.warnings];
     if (!result.converged) notes.push("The solve stopped before it reached the accuracy asked for.");
     if (result.outside) {
