@@ -74,9 +74,12 @@ def fill(folder: Path, options: Figures, stage: str, report: Report) -> Figures:
     arrays = {"values": done.values}
     if done.interval is not None:
         arrays |= {"std": done.std, "lower": done.interval.lower, "upper": done.interval.upper}
+    empty = np.isnan(values).all(axis=0)
     for name in ARRAYS:
         if name in arrays:
-            np.save(folder / f"{name}.npy", np.asarray(arrays[name]))
+            array = np.array(arrays[name])
+            array[:, empty] = np.nan  # nothing is known of these, as the command line has it
+            np.save(folder / f"{name}.npy", array)
         else:
             (folder / f"{name}.npy").unlink(missing_ok=True)
     _kept.clear()
@@ -143,23 +146,20 @@ def score(folder: Path, report: Report) -> Figures:
 def save(
     folder: Path, source: Path, target: Path, what: str, marks: Sequence[str], report: Report
 ) -> Figures:
-    """Write the filled table, or the standard deviations in its form."""
+    """Write the filled table, or the standard deviations and the bounds in its form."""
     table = text_tables.read(source)
     part = text_tables.numeric_part(table, source, marks)
-    text = target.suffix.lower() in text_tables.DELIMITERS
-    array = np.load(folder / ("values.npy" if what == "filled" else "std.npy"))
-    rows = [list(row) for row in table.rows]
-    typed = source.suffix.lower() not in text_tables.DELIMITERS
-    wanted = np.isnan(part.values) | (what == "std") | (not text and not typed)
-    for i, j in np.argwhere(wanted):
-        value = array[i, j]
-        cell = f"{value:.9g}" if text else float(value)
-        rows[i][table.names.index(part.columns[j])] = (
-            cell if value == value else "" if text else None
-        )
-    workbooks = {target.suffix.lower(), source.suffix.lower()} == {".xlsx"}
-    like = source if workbooks and what == "filled" else None
-    text_tables.write(target, text_tables.Table(table.header, rows), like)
+
+    def kept(name: str) -> Any:
+        return np.load(folder / f"{name}.npy")
+
+    if what == "filled":
+        filled = text_tables.fill(table, part.columns, part.values, kept("values"), source, target)
+        text_tables.write(target, filled, source)
+    else:
+        bounds = [kept("lower"), kept("upper")]
+        std = text_tables.uncertainty(table, part.columns, kept("std"), bounds, target)
+        text_tables.write(target, std)
     return {"lost": []}
 
 

@@ -138,13 +138,14 @@ def impute(options: argparse.Namespace) -> int:
         for array in (done.values, done.std, *bounds):
             if array is not None:
                 array[:, missing.all(axis=0)] = np.nan
-    tables = [(options.output, filled_table(given, done.values, options.output))]
+    filled = text_tables.fill(given.table, given.columns, given.values, done.values, given.path,
+                              options.output)  # fmt: skip
+    tables: list[tuple[Path, Table, Path | None]] = [(options.output, filled, given.path)]
     if options.std is not None:
-        table = uncertainty_table(given, np.asarray(done.std), bounds, options.std)
-        tables.append((options.std, table))
-    for path, table in tables:
-        workbooks = {path.suffix.lower(), given.path.suffix.lower()} == {".xlsx"}
-        like = given.path if workbooks and path == options.output else None
+        std = np.asarray(done.std)
+        table = text_tables.uncertainty(given.table, given.columns, std, bounds, options.std)
+        tables.append((options.std, table, None))
+    for path, table, like in tables:
         text_tables.write(path, table.excel_safe() if options.excel_safe else table, like)
     if options.std is not None:
         print_message(options, f"{options.std}: standard deviations, 0 where nothing was missing")
@@ -220,44 +221,6 @@ def matched(features: NumericTable, labels: list[str], what: str) -> Array:
                 "a feature is missing", got=f"row {labels[i]!r}, column {features.columns[j]!r}"
             )
     return values
-
-
-def filled_table(given: NumericTable, filled: Array, target: Path) -> Table:
-    """The table with its gaps filled; all other cells letter by letter as they were, or numbers
-    where they were text and the `target` is no text."""
-    import numpy as np
-
-    from ..io.text_tables import DELIMITERS, Table
-
-    untyped = given.path.suffix.lower() in DELIMITERS and target.suffix.lower() not in DELIMITERS
-    rows = [list(row) for row in given.table.rows]
-    places = [given.table.names.index(name) for name in given.columns]
-    for i, j in np.argwhere(np.isnan(given.values) | untyped):
-        rows[i][places[j]] = _cell(filled[i, j], target)
-    return Table(given.table.header, rows)
-
-
-def uncertainty_table(given: NumericTable, std: Array, bounds: list[Array], target: Path) -> Table:
-    """The table with standard deviations for numbers, and their bounds in further columns."""
-    from ..io.text_tables import Table
-
-    places = [given.table.names.index(name) for name in given.columns]
-    names = [f"{name} {bound}" for bound in ("lower", "upper") for name in given.columns]
-    rows = [list(row) for row in given.table.rows]
-    for i, row in enumerate(rows):
-        for j, place in enumerate(places):
-            row[place] = _cell(std[i, j], target)
-        row += [_cell(value, target) for array in bounds for value in array[i]]
-    return Table([*given.table.header, *(names if bounds else [])], rows)
-
-
-def _cell(value: float, target: Path) -> str | float | None:
-    """A number for a file of this name."""
-    from ..io.text_tables import DELIMITERS
-
-    if target.suffix.lower() in DELIMITERS:
-        return "" if value != value else f"{value:.9g}"
-    return None if value != value else float(value)
 
 
 def _marks(text: str) -> list[str]:

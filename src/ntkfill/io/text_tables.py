@@ -139,8 +139,8 @@ def read(path: Path) -> Table:
 
 
 def write(path: Path, table: Table, like: Path | None = None) -> None:
-    """Write a table, whole or not at all; the format follows from the suffix. Of a workbook, one
-    that is `like` another is a copy of it in which the cells that differ are written."""
+    """Write a table, whole or not at all; the format follows from the suffix. A workbook `like`
+    another is a copy of it in which the cells that differ are written."""
     suffix = path.suffix.lower()
     with replacing(path) as draft:
         if suffix == ".parquet":
@@ -148,7 +148,8 @@ def write(path: Path, table: Table, like: Path | None = None) -> None:
             frame = _pandas().DataFrame(dict(zip(table.header, columns, strict=True)))
             frame.to_parquet(draft, index=False)
         elif suffix == ".xlsx":
-            _write_workbook(draft, table, like)
+            copied = like is not None and like.suffix.lower() == ".xlsx"
+            _write_workbook(draft, table, like if copied else None)
         else:
             with draft.open("w", newline="", encoding="utf-8") as file:
                 print_table(file, table, DELIMITERS[suffix])
@@ -206,6 +207,44 @@ def numeric_part(
             hint=separator_hint(path, table.names),
         )
     return NumericPart(index, columns, text, cells.numbers(columns))
+
+
+def fill(
+    table: Table, columns: Sequence[str], values: Array, filled: Array, source: Path, target: Path
+) -> Table:
+    """A table with the gaps of its columns of numbers filled; all other cells letter by letter as
+    they were in `source`, or numbers where they were text and `target` is no text."""
+    untyped = source.suffix.lower() in DELIMITERS and target.suffix.lower() not in DELIMITERS
+    return _with_numbers(table, columns, filled, np.isnan(values) | untyped, target)
+
+
+def uncertainty(
+    table: Table, columns: Sequence[str], std: Array, bounds: Sequence[Array], target: Path
+) -> Table:
+    """A table with standard deviations for numbers, and their bounds in further columns."""
+    known = _with_numbers(table, columns, std, np.ones(std.shape, bool), target)
+    names = [f"{name} {bound}" for bound in ("lower", "upper") for name in columns]
+    rows = [
+        [*row, *(_cell(value, target) for array in bounds for value in array[i])]
+        for i, row in enumerate(known.rows)
+    ]
+    return Table([*table.header, *(names if bounds else [])], rows)
+
+
+def _with_numbers(
+    table: Table, columns: Sequence[str], values: Array, where: Array, target: Path
+) -> Table:
+    rows, places = [list(row) for row in table.rows], [table.names.index(name) for name in columns]
+    for i, j in np.argwhere(where):
+        rows[i][places[j]] = _cell(values[i, j], target)
+    return Table(table.header, rows)
+
+
+def _cell(value: float, target: Path) -> str | float | None:
+    """A number for a file of this name."""
+    if target.suffix.lower() in DELIMITERS:
+        return "" if value != value else f"{value:.9g}"
+    return None if value != value else float(value)
 
 
 def separator_hint(path: Path, names: Sequence[str]) -> str:
