@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from ntkfill.screens import (
     NTK,
     Additive,
     CellMean,
+    Evaluation,
     FaLRTC,
     Method,
     Screen,
     Splitting,
     averaged,
     evaluate,
+    read,
 )
 from ntkfill.screens.evaluation.report import figures
 
@@ -69,6 +72,22 @@ def l1000_65cells() -> Screen:
     return averaged(z["X"], labels, z["gene_symbol"])
 
 
+def cmap(folder: Path) -> Screen:
+    """The Connectivity Map, or a part of it, in a folder of this layout:
+
+    - `profiles.gctx` (or any other file that `ntkfill.screens.read` reads), one column a signature;
+    - `sig_info.txt`, tab separated, for GCT files: `sig_id`, the names of the columns, `cell_id` and
+      `pert_iname`, and with them `pert_idose` and `pert_itime` where doses and times differ.
+
+    Signatures with the same labels are averaged.
+    """
+    found = sorted(folder.glob("profiles.*"))
+    if not found:
+        raise FileNotFoundError(f"{folder} must hold profiles.gctx, .gct, .h5ad, .csv or .npz")
+    labels = folder / "sig_info.txt"
+    return read(found[0], replicates="mean", labels=labels if labels.exists() else None)
+
+
 def baselines() -> dict[str, Method]:
     """Our default method and the baselines."""
     return {
@@ -82,23 +101,39 @@ def baselines() -> dict[str, Method]:
 
 
 def compared(
-    screen: Screen, methods: dict[str, Method], splitting: Splitting, ours: str = "ntk"
+    screen: Screen,
+    methods: dict[str, Method],
+    splitting: Splitting,
+    ours: str = "ntk",
+    run: Callable[[str, Callable[[], Any]], Any] = lambda key, step: step(),
 ) -> dict[str, Any]:
-    """Mean scores of each method, and paired tests of `ours` against each other one."""
+    """Mean scores of each method, and paired tests of `ours` against each other one.
+
+    `run` may keep what a step returned, so that an interrupted run goes on from there.
+    """
     result: dict[str, Any] = {"splitting": repr(splitting), "methods": {}}
     parts, seconds = [], {}
     for name, method in methods.items():
-        started = time.perf_counter()
-        parts.append(evaluate(screen, {name: method}, splitting))
-        seconds[name] = time.perf_counter() - started
-        means = {score: round(mean, 4) for score, mean in parts[-1].mean(name).items()}
+
+        def step(name: str = name, method: Method = method) -> dict[str, Any]:
+            started = time.perf_counter()
+            part = evaluate(screen, {name: method}, splitting)
+            arrays = [array.tolist() for array in (part.scores, part.sizes, part.by_context)]
+            return {"seconds": time.perf_counter() - started, "arrays": arrays}
+
+        done = run(f"{splitting!r} {name}", step)
+        scores, sizes, by_context = map(np.array, done["arrays"])
+        folds, names = tuple(map(str, range(len(sizes)))), np.unique(screen.known.contexts)
+        part = Evaluation((name,), folds, scores, sizes, tuple(names.tolist()), by_context, ())
+        parts.append(part)
+        seconds[name] = done["seconds"]
+        means = {score: round(mean, 4) for score, mean in part.mean(name).items()}
         print(f"{name}: {seconds[name]:.1f} s {means}", flush=True)
     evaluation = replace(
         parts[0],
         methods=tuple(methods),
         scores=np.concatenate([part.scores for part in parts]),
         by_context=np.concatenate([part.by_context for part in parts]),
-        first_fold=tuple(part.first_fold[0] for part in parts),
     )
     numbers = figures(screen, evaluation)
     for name, scores in numbers["methods"].items():

@@ -19,13 +19,18 @@ import harness
 PICTURES = harness.ROOT / "docs" / "images"
 
 
-def arguments(text: str) -> argparse.Namespace:
+def parser(text: str) -> argparse.ArgumentParser:
     """The options of every experiment."""
     parser = argparse.ArgumentParser(description=text)
     parser.add_argument("--full", action="store_true", help="the size of the paper: hours")
     parser.add_argument("--data", type=Path, default=harness.DATA.parent, help="folder of data")
     parser.add_argument("--again", action="store_true", help="forget what is done")
-    return parser.parse_args()
+    return parser
+
+
+def arguments(text: str) -> argparse.Namespace:
+    """The options of an experiment that has no others."""
+    return parser(text).parse_args()
 
 
 class Steps:
@@ -40,7 +45,7 @@ class Steps:
     def run(self, key: str, step: Callable[[], Any]) -> Any:
         if key not in self.done:
             self.done[key] = step()
-            print(f"{key}: {self.done[key]}", flush=True)
+            print(f"{key}: {str(self.done[key])[:200]}", flush=True)
             partial = self.path.with_suffix(".partial")
             partial.write_text(json.dumps(self.done))
             partial.replace(self.path)
