@@ -76,7 +76,7 @@ def cmap(folder: Path) -> Screen:
     """The Connectivity Map, or a part of it, in a folder of this layout:
 
     - `profiles.gctx` (or any other file that `ntkfill.screens.read` reads), one column a signature;
-    - `sig_info.txt`, tab separated, for GCT files: `sig_id`, the names of the columns, `cell_id` and
+    - `sig_info.txt`, tab separated, for GCT files: `sig_id`, the names of columns, `cell_id` and
       `pert_iname`, and with them `pert_idose` and `pert_itime` where doses and times differ.
 
     Signatures with the same labels are averaged.

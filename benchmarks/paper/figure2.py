@@ -53,7 +53,7 @@ class Once:
         key = train.labels.tobytes()
         if key not in self.known:
             out = [k for name, k in names.items() if name not in taken]
-            profiles = np.full(self.screen.profiles.shape, np.nan, np.float32)
+            profiles = np.full(self.screen.profiles.shape, np.nan)
             profiles[out] = self.method.predict(train, self.screen.labels[out])
             self.known[key] = profiles
         return self.known[key][[names[tuple(row)] for row in conditions.tolist()]]

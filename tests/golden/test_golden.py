@@ -8,6 +8,7 @@ import pytest
 from ntkfill import Observed, complete
 from ntkfill.nn import (
     GELU,
+    Attention,
     AveragePool,
     Bias,
     Branches,
@@ -16,6 +17,8 @@ from ntkfill.nn import (
     Erf,
     Flatten,
     GlobalAveragePool,
+    Graph,
+    GraphConvolution,
     LayerNorm,
     LeakyReLU,
     ReLU,
@@ -64,7 +67,13 @@ def authors_kernel(name, net):
 
 
 def test_every_file_is_compared():
-    others = {"complete_down3_leaky_64x64", "nt_conv_relu_6x6", "nt_dense", "nt_layers"}
+    others = {
+        "complete_down3_leaky_64x64",
+        "nt_conv_relu_6x6",
+        "nt_dense",
+        "nt_layers",
+        "nt_objects",
+    }
     assert {path.stem for path in GOLDEN.glob("*.npz")} == AUTHORS.keys() | others
 
 
@@ -175,6 +184,29 @@ def test_neural_tangents_layers(name, kind):
     assert np.all(abs(network.between(features, kind=kind) / expected - 1) < rtol)
     ours = network.between(features[:2], features[2:], kind=kind)
     np.testing.assert_allclose(ours, expected[:2, 2:], rtol=1e-10)
+
+
+OBJECTS = {
+    "attention": [Attention(), *RELU, GlobalAveragePool(), Dense()],
+    "attention_sharp": [
+        *(Attention(scale=3.0), *RELU, Dense(), Residual(*RELU, Attention(scale=0.5))),
+        *(*RELU, GlobalAveragePool(), Dense()),
+    ],
+    "graph": [
+        *(GraphConvolution(), *RELU, GraphConvolution(), *RELU, GlobalAveragePool(), Dense()),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", ["nngp", "ntk"])
+@pytest.mark.parametrize("name", OBJECTS)
+def test_neural_tangents_objects(name, kind):
+    golden = load("nt_objects")
+    objects = list(golden["sequences"] / np.sqrt(golden["sequences"].shape[2]))
+    if name == "graph":
+        objects = [Graph(x, weights) for x, weights in zip(objects, golden["weights"], strict=True)]
+    ours = Sequential(*OBJECTS[name]).between(objects, kind=kind)
+    np.testing.assert_allclose(ours, golden[f"{name}_{kind}"], rtol=1e-10)
 
 
 @pytest.fixture(scope="module")

@@ -420,7 +420,7 @@ def test_nothing_is_written_to_the_prior(net, grid, average):
         (lambda: Sequential(Branches((Conv(3),), (Conv(1),)), ReLU()), "weights in between"),
         (lambda: Sequential(Conv(3), ReLU(), Residual(ReLU(), Conv(3)), ReLU()), "in between"),
         (lambda: Sequential(Conv(3), Residual(Conv(3), ReLU())), "but one must have weights"),
-        (lambda: Sequential(Conv(3), Flatten()).ntk((8,)), "must not end in one vector"),
+        (lambda: Sequential(Conv(3), Flatten()).ntk((8,)), "must not be of pictures"),
         (lambda: Sequential(Conv(3), Flatten()).between(np.eye(3)), "of vectors not"),
         (lambda: Sequential(Conv(3)).between(np.ones((2, 1, 4, 4))), "must have GlobalAverage"),
         (lambda: Sequential(Dense(), Dropout(0.1)).between(np.eye(3)), "need a grid"),

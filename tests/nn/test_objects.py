@@ -4,8 +4,23 @@ import numpy as np
 import pytest
 
 from ntkfill import InputError
-from ntkfill.nn import Conv, Dense, GlobalAveragePool, LeakyReLU, ReLU, Sequential
-from ntkfill.nn.objects import GraphConvolution, Recurrent, between_objects
+from ntkfill.nn import (
+    Attention,
+    Bias,
+    Branches,
+    Conv,
+    Dense,
+    GlobalAveragePool,
+    Graph,
+    GraphConvolution,
+    LeakyReLU,
+    Recurrent,
+    ReLU,
+    Residual,
+    Sequential,
+    objects,
+    parse,
+)
 
 RNG = np.random.default_rng(0)
 SEQUENCES = [RNG.normal(size=(steps, 3)) for steps in (1, 2, 4)]
@@ -35,33 +50,33 @@ def recurrent_network(sequences, width, rng, slope):
 
 
 def test_recurrent_networks_of_finite_width():
-    layers = [Recurrent(LeakyReLU(0.2)), LeakyReLU(0.2), Dense()]
+    network = Sequential(Recurrent(LeakyReLU(0.2)), LeakyReLU(0.2), Dense())
     drawn = [recurrent_network(SEQUENCES, 300, RNG, 0.2) for _ in range(60)]
     theta = np.array([gram for _, gram in drawn])
-    expected = between_objects(layers, SEQUENCES)
+    expected = network.between(SEQUENCES)
     deviation = np.abs(theta.mean(axis=0) - expected) / (theta.std(axis=0) / np.sqrt(60))
     assert deviation.max() < 4.5
-    reversed_ = between_objects(layers, [x[::-1] for x in SEQUENCES])
+    reversed_ = network.between([x[::-1] for x in SEQUENCES])
     assert np.abs(reversed_ - expected).max() > 0.05 * expected.max()
 
 
 def test_one_step_is_a_dense_layer():
     vectors = RNG.normal(size=(4, 3))
-    layers = [Recurrent(), ReLU(), Dense()]
-    ours = between_objects(layers, list(vectors[:, None]))
+    network = Sequential(Recurrent(), ReLU(), Dense())
+    ours = network.between(list(vectors[:, None]))
     np.testing.assert_allclose(ours, Sequential(Dense(), ReLU(), Dense()).between(vectors))
-    cross = between_objects(
-        [Recurrent(), ReLU(), Dense()], list(vectors[:2, None]), list(vectors[2:, None])
-    )
+    cross = network.between(list(vectors[:2, None]), list(vectors[2:, None]))
     np.testing.assert_allclose(cross, ours[:2, 2:])
 
 
 PATH = np.diag(np.ones(2), 1) + np.diag(np.ones(2), -1)
 GRAPHS = [
-    (RNG.normal(size=(3, 2)), PATH),
-    (RNG.normal(size=(4, 2)), np.ones((4, 4)) - np.eye(4)),
+    Graph(RNG.normal(size=(3, 2)), PATH),
+    Graph(RNG.normal(size=(4, 2)), np.ones((4, 4)) - np.eye(4)),
 ]
-NETWORK = [GraphConvolution(), ReLU(), GraphConvolution(), ReLU(), GlobalAveragePool(), Dense()]
+NETWORK = Sequential(
+    GraphConvolution(), ReLU(), GraphConvolution(), ReLU(), GlobalAveragePool(), Dense()
+)
 
 
 def graph_network(graphs, width, rng):
@@ -69,7 +84,8 @@ def graph_network(graphs, width, rng):
     w1, w2 = rng.normal(size=(width, 2)), rng.normal(size=(width, width))
     v = rng.normal(size=width)
     gradients = []
-    for x, adjacency in graphs:
+    for graph in graphs:
+        x, adjacency = graph.nodes, graph.weights
         means = (adjacency + np.eye(len(x))) / (1 + adjacency.sum(axis=1, keepdims=True))
         z1 = means @ x
         a1 = z1 @ w1.T
@@ -89,30 +105,150 @@ def graph_network(graphs, width, rng):
 
 def test_graph_networks_of_finite_width():
     drawn = np.array([graph_network(GRAPHS, 400, RNG) for _ in range(60)])
-    expected = between_objects(NETWORK, GRAPHS)
+    expected = NETWORK.between(GRAPHS)
     deviation = np.abs(drawn.mean(axis=0) - expected) / (drawn.std(axis=0) / np.sqrt(60))
     assert deviation.max() < 4.5
-    unconnected = [(x, np.zeros_like(a)) for x, a in GRAPHS]
-    assert np.abs(between_objects(NETWORK, unconnected) / expected - 1).max() > 0.05
+    unconnected = [Graph(graph.nodes, 0 * graph.weights) for graph in GRAPHS]
+    assert np.abs(NETWORK.between(unconnected) / expected - 1).max() > 0.05
 
 
 def test_graphs_do_not_depend_on_the_order_of_nodes():
     order = RNG.permutation(4)
-    x, a = GRAPHS[1][0], np.diag(np.ones(3), 1) + np.diag(np.ones(3), -1)
-    both = between_objects(NETWORK, [(x, a), (x[order], a[np.ix_(order, order)])])
+    x, a = GRAPHS[1].nodes, np.diag(np.ones(3), 1) + np.diag(np.ones(3), -1)
+    both = NETWORK.between([Graph(x, a), Graph(x[order], a[np.ix_(order, order)])])
     np.testing.assert_allclose(both, both[0, 0])
-    assert np.linalg.eigvalsh(between_objects(NETWORK, GRAPHS)).min() > 0
+    assert np.linalg.eigvalsh(NETWORK.between(GRAPHS)).min() > 0
+
+
+def linear_attention(xs, heads, rng):
+    """Outputs of the first channel at every item of every set (sets, items), and the tangent kernel
+    of one network of so many heads, each with one channel of queries, keys and values."""
+    k = xs[0].shape[1]
+    q, c, v = rng.normal(size=(3, heads, k))
+    o = rng.normal(size=heads)
+    outputs, gradients = [], []
+    for x in xs:
+        a, b, d = x @ q.T, x @ c.T, x @ v.T  # (items, heads)
+        inner = (b * d).mean(axis=0)
+        outputs.append((a * inner) @ o / np.sqrt(heads))
+        for at in range(len(x)):
+            by_q = o[:, None] * inner[:, None] * x[at]
+            by_k = o[:, None] * a[at][:, None] * (d.T @ x / len(x))
+            by_v = o[:, None] * a[at][:, None] * (b.T @ x / len(x))
+            parts = (by_q, by_k, by_v, a[at] * inner)
+            gradients.append(np.concatenate([part.ravel() for part in parts]) / np.sqrt(heads))
+    return np.concatenate(outputs), np.array(gradients) @ np.array(gradients).T
+
+
+def test_linear_attention_of_many_heads():
+    sets = [x / 2 for x in SEQUENCES[1:]]
+    graphs = [Graph(np.vstack(sets), np.zeros((6, 6)))]  # all items at once, of one object
+    drawn = [linear_attention([graphs[0].nodes], 200, RNG) for _ in range(400)]
+    outputs, kernels = (np.array(x) for x in zip(*drawn, strict=True))
+    network = Sequential(Attention("linear"))
+    for kind, found in (("nngp", outputs[:, :, None] * outputs[:, None]), ("ntk", kernels)):
+        expected = network.between(graphs[0], kind=kind)
+        deviation = np.abs(found.mean(axis=0) - expected) / (found.std(axis=0) / np.sqrt(400))
+        assert deviation.max() < 5
+        assert np.abs(found.mean(axis=0) - 1.3 * expected).max() > 0.05 * np.abs(expected).max()
+
+
+def test_linear_attention_keeps_sets_apart():
+    """Of two sets, in one call, by the sums over single entries."""
+    one, two = SEQUENCES[1:]
+    network = Sequential(Attention("linear"), GlobalAveragePool(), Dense())
+    gram = one @ two.T
+    nngp = gram * np.mean(gram**2)
+    ntk = 4 * nngp  # of the inputs it is zero
+    found = network.between([one, two])
+    assert abs(found[0, 1] - (nngp + ntk).mean()) < 1e-12
+    deeper = Sequential(Dense(), Attention("linear"), GlobalAveragePool())
+    through = gram * np.mean(gram**2) + 2 * gram * np.mean(gram * gram)
+    assert abs(deeper.between([one, two])[0, 1] - (4 * nngp + through).mean()) < 1e-12
+
+
+def test_softmax_attention_of_many_channels():
+    x = SEQUENCES[2] / 1.5
+    width, values = 20_000, []
+    for _ in range(300):
+        keys = x @ RNG.normal(size=(3, width))
+        scores = 1.5 * keys @ keys.T / width
+        shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        values.append(shares @ x @ RNG.normal(size=(3, 40)))
+    products = [v @ v.T / 40 for v in values]
+    network = Sequential(Attention(scale=1.5))
+    expected = network.between(Graph(x, np.zeros((4, 4))), kind="nngp")
+    error = np.std(products, axis=0) / np.sqrt(300)
+    assert np.max(np.abs(np.mean(products, axis=0) - expected) / error) < 5
+    flat = Sequential(Attention(scale=1e-9)).between(Graph(x, np.zeros((4, 4))), kind="nngp")
+    np.testing.assert_allclose(flat, np.full((4, 4), np.mean(x @ x.T)), atol=1e-7)
+    assert np.abs(flat - expected).max() > 0.05
+
+
+def test_layers_and_branches_between_items():
+    """A transformer's block; and all pairs at once are the pairs one by one, in small tiles too."""
+    block = [
+        *(Dense(), Residual(ReLU(), Attention()), Residual(ReLU(), Dense())),
+        *(Dense(), Bias(0.1), Branches((Dense(), ReLU()), (Attention("linear"),)), Dense()),
+        *(ReLU(), GlobalAveragePool(), Dense(), ReLU(), Dense()),
+    ]
+    network = Sequential(*block)
+    sets = [RNG.normal(size=(n, 3)) for n in (2, 5, 1, 3)]
+    whole = network.between(sets)
+    for i, one in enumerate(sets):
+        for j, two in enumerate(sets):
+            assert abs(network.between([one], [two])[0, 0] / whole[i, j] - 1) < 1e-12
+    assert np.linalg.eigvalsh(whole).min() > 0
+    assert parse(repr(network)) == network
+
+
+def test_tiles_do_not_change_the_kernel(monkeypatch):
+    whole, cross = NETWORK.between(GRAPHS * 3), NETWORK.between(GRAPHS, GRAPHS * 2)
+    monkeypatch.setattr(objects, "TILE", 5)
+    np.testing.assert_allclose(NETWORK.between(GRAPHS * 3), whole, rtol=1e-12)
+    np.testing.assert_allclose(NETWORK.between(GRAPHS, GRAPHS * 2), cross, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
     ("layers", "objects", "message"),
     [
-        ([Recurrent(), Conv(3)], SEQUENCES, "vectors only"),
-        ([Recurrent()], [np.ones(3)], "shape \\(steps, features\\)"),
-        ([GraphConvolution()], GRAPHS, "one GlobalAveragePool"),
-        (NETWORK, [(np.ones((2, 2)), np.ones((2, 3)))], "square"),
+        ([Recurrent(), Conv(3)], SEQUENCES, "must not need a grid"),
+        ([Recurrent(), Attention()], SEQUENCES, "come first"),
+        ([Dense(), Recurrent()], SEQUENCES, "come first"),
+        ([GlobalAveragePool(), GraphConvolution()], GRAPHS, "come first"),
+        ([Recurrent()], [np.ones(3)], "shape \\(items, features\\)"),
+        ([Recurrent()], [np.ones((2, 3)), np.ones((2, 4))], "as many features"),
+        ([Recurrent()], [np.full((2, 3), np.nan)], "finite"),
+        ([Recurrent()], GRAPHS, "needs sequences"),
+        ([Attention(), GlobalAveragePool()], [GRAPHS[0], np.ones((2, 2))], "all graphs"),
+        ([Attention(), GlobalAveragePool()], [], "objects must be"),
+        ([GraphConvolution()], GRAPHS, "must have GlobalAveragePool"),
+        (
+            [GraphConvolution(), GlobalAveragePool()],
+            GRAPHS[0],
+            "single graph not",
+        ),
+        ([GraphConvolution(), GlobalAveragePool()], SEQUENCES, "needs graphs"),
+        ([GraphConvolution()], np.ones((2, 3)), "objects must be"),
     ],
 )
 def test_refused(layers, objects, message):
     with pytest.raises(InputError, match=message):
-        between_objects(layers, objects)
+        Sequential(*layers).between(objects)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Graph(np.ones((2, 2)), np.ones((2, 3))), r"\(n, n\)"),
+        (lambda: Graph(np.ones((2, 2)), [[0, 1], [0, 0]]), "symmetric"),
+        (lambda: Graph(np.full((2, 2), np.inf), np.zeros((2, 2))), "finite"),
+        (lambda: Attention("sigmoid"), "'softmax' or 'linear'"),
+        (lambda: Attention(scale=0), "above 0|> 0"),
+        (lambda: Recurrent(inputs=-1), "inputs of Recurrent"),
+        (lambda: Sequential(GraphConvolution()).ntk((4,)), "sequences or graphs"),
+    ],
+)
+def test_refused_when_made(make, message):
+    with pytest.raises(InputError, match=message):
+        make()

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 from .activations import GELU, Abs, Erf, Identity, LeakyReLU, ReLU, Sin, TwoSlope
 from .architectures import fully_connected, hourglass
 from .branches import Branches, Residual
+from .embedding import kernel_features
+from .items import Attention, Graph, GraphConvolution, Recurrent
 from .layers import Bias, Conv, Dense, Dropout, Scale
 from .mixture import Member, Mixture
+from .molecules import molecule
 from .networks import Sequential
 from .normalization import BatchNorm, LayerNorm
-from .objects import GraphConvolution, Recurrent, between_objects
 from .parsing import parse, parse_prior
 from .resampling import (
     AveragePool,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GELU",
     "Abs",
+    "Attention",
     "AveragePool",
     "BatchNorm",
     "Bias",
@@ -43,6 +46,7 @@ __all__ = [
     "Erf",
     "Flatten",
     "GlobalAveragePool",
+    "Graph",
     "GraphConvolution",
     "Identity",
     "LayerNorm",
@@ -58,9 +62,10 @@ __all__ = [
     "TwoSlope",
     "Upsample",
     "as_kernel",
-    "between_objects",
     "fully_connected",
     "hourglass",
+    "kernel_features",
+    "molecule",
     "parse",
     "parse_prior",
 ]

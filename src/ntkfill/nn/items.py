@@ -227,8 +227,8 @@ class Recurrent:
     >>> from ntkfill.nn import Dense, Sequential
     >>> short, long = np.ones((1, 2)), np.ones((3, 2))
     >>> Sequential(Recurrent(), ReLU(), Dense()).between([short, long]).round(1)
-    array([[ 4. ,  5.2],
-           [ 5.2, 28. ]])
+    array([[ 4. ,  3.7],
+           [ 3.7, 18. ]])
     """
 
     activation: Activation = field(default_factory=ReLU)

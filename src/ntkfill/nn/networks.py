@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -17,17 +18,20 @@ from ..runtime.progress import Progress
 from ..runtime.resources import require
 from .branches import Branches
 from .evaluate import Kind, exact, footprint, shift_averaged
+from .objects import of_objects
 from .pairs import of_vectors
 from .pictures import of_pictures
 from .structure import (
     LAYERS,
+    OF_ITEMS,
     TO_VECTOR,
+    ItemLayer,
     Layer,
     check_limit,
     check_shape,
+    contains,
     halvings,
     mirror_symmetric,
-    needs_grid,
     out_axes,
 )
 
@@ -60,7 +64,7 @@ class Sequential:
 
     layers: tuple[Layer, ...]
 
-    def __init__(self, *layers: Layer | Sequential) -> None:
+    def __init__(self, *layers: Layer | ItemLayer | Sequential) -> None:
         flat = tuple(_flattened(layers))
         check_limit(flat)
         object.__setattr__(self, "layers", flat)
@@ -200,27 +204,28 @@ class Sequential:
         """
         return self._full(shape, prior, "nngp")
 
-    def between(self, left: Array, right: Array | None = None, *, kind: Kind = "ntk") -> Array:
-        """The kernel between feature vectors, or between pictures.
+    def between(self, left: Any, right: Any | None = None, *, kind: Kind = "ntk") -> Array:
+        """The kernel between feature vectors, pictures, sequences or graphs.
 
         Parameters
         ----------
-        left : float array of shape (n, features) or (n, channels, *grid)
-        right : float array of shape (m, features) or (m, channels, *grid), optional
+        left : array of shape (n, features) or (n, channels, *grid), list of n objects, or Graph
+            Objects are graphs, or sequences and sets: arrays of shape (items, features). Of a
+            single graph and a network that does not pool them, the kernel is between its nodes.
+        right : the same kind of m objects, optional
             The default is `left`.
         kind : {"ntk", "nngp"}
 
         Returns
         -------
         array of shape (n, m)
-            In the type of the features. Sigma0 is the inner product, for pictures that of the
-            channels of two pixels.
+            Sigma0 is the inner product of features, for pictures of the channels of two pixels.
 
         Raises
         ------
         InputError
-            If the network does not fit the features: vectors cannot be convolved, and pictures end
-            in GlobalAveragePool or Flatten.
+            If the network does not fit: vectors cannot be convolved, and pictures end in
+            GlobalAveragePool or Flatten.
 
         Examples
         --------
@@ -230,6 +235,8 @@ class Sequential:
         array([[2.    , 0.3183],
                [0.3183, 2.    ]])
         """
+        if contains(self.layers, OF_ITEMS) or not isinstance(left, np.ndarray):
+            return of_objects(self.layers, left, right, kind)
         right = left if right is None else right
         if left.ndim < 2 or left.shape[1:] != right.shape[1:]:
             raise InputError(
@@ -242,12 +249,6 @@ class Sequential:
             raise InputError(
                 "a network of pictures must have GlobalAveragePool or Flatten, one of vectors not",
                 got=f"features of shape {left.shape} for {self!r}",
-            )
-        if not pictures and any(map(needs_grid, self.layers)):
-            raise InputError(
-                "a network of feature vectors must not have layers that need a grid",
-                got=repr(self),
-                hint="Dense layers and activations",
             )
         between = of_pictures if pictures else of_vectors
         return between(self.layers, left, None if right is left else right, kind)
@@ -271,10 +272,9 @@ class Sequential:
                 "a network of grids must have as many Upsample as Downsample layers",
                 got=f"{abs(last)} {'Downsample' if last > 0 else 'Upsample'} too many",
             )
-        if any(isinstance(layer, TO_VECTOR) for layer in self.layers):
+        if contains(self.layers, TO_VECTOR + OF_ITEMS):
             raise InputError(
-                "a network that completes grids must not end in one vector",
-                got=repr(self),
+                "a network that completes grids must not be of pictures, sequences or graphs",
                 hint="net.between(pictures)",
             )
         if grid is not None and any(side % self.stride for side in grid):

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ..errors import InputError
 from ..kernels.table import Array
 from ..runtime.resources import parallel_for, single_blas_thread
 from .covariance import Covariance, run
 from .evaluate import Kind
-from .structure import Layer
+from .structure import GRID, Layer, contains
 
 # Rows and columns of a strip, and of a tile.
 STRIP = 512, 4096
@@ -61,6 +62,12 @@ def of_vectors(
 ) -> Array:
     """The kernel between rows of features, (n, k) and (m, k), on all cores; of one set, half is
     mirrored."""
+    if contains(layers, GRID):
+        raise InputError(
+            "a network of feature vectors must not have layers that need a grid",
+            got=repr(layers),
+            hint="Dense layers and activations",
+        )
     other = left if right is None else right
     result = np.empty((len(left), len(other)), dtype=np.result_type(left, other))
     lengths = np.einsum("ij,ij->i", left, left)

@@ -21,14 +21,12 @@ from .structure import LAYERS
 
 Names = Mapping[str, Callable[..., Any]]
 
-NETWORKS: Names = {
-    maker.__name__: maker
-    for maker in (
-        *LAYERS,
-        *(activations.ReLU, activations.LeakyReLU, activations.Abs, activations.Identity),
-        *(Residual, Sequential, hourglass, Member, Mixture),
-    )
-}
+MAKERS: tuple[Any, ...] = (
+    *LAYERS,
+    *(activations.ReLU, activations.LeakyReLU, activations.Abs, activations.Identity),
+    *(Residual, Sequential, hourglass, Member, Mixture),
+)
+NETWORKS: Names = {maker.__name__: maker for maker in MAKERS}
 PRIORS: Names = {maker.__name__: maker for maker in (IID, Identity, MeshGrid)}
 
 

@@ -24,7 +24,7 @@ from .resampling import (
     GlobalAveragePool,
     Upsample,
 )
-from .structure import COARSER, FINER, TO_VECTOR, WEIGHTS, Layer
+from .structure import COARSER, FINER, OF_ITEMS, TO_VECTOR, WEIGHTS, Layer, contains
 
 try:
     import torch as torch  # also for training.py
@@ -89,6 +89,8 @@ def finite(
     width = check_integer("width", width, 1, 10**6)
     outputs = check_integer("outputs", outputs, 1, 10**6)
     shape = tuple(check_integer("a side of the input", side, 1, 10**6) for side in shape)
+    if contains(network.layers, OF_ITEMS):
+        raise InputError("a finite network must be of vectors or pictures", got=repr(network))
     last = max((k for k, x in enumerate(network.layers) if isinstance(x, WEIGHTS)), default=-1)
     may_follow = FINER + COARSER + TO_VECTOR + (Scale, Bias)
     if last < 0 or not all(isinstance(x, may_follow) for x in network.layers[last + 1 :]):

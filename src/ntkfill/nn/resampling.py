@@ -228,11 +228,8 @@ class Flatten:
 
 def _check_even(axis: Axis) -> None:
     if axis.side is not None and axis.side % 2:
-        raise InputError(
-            "Downsample needs sides divisible by 2 at every level",
-            got=f"side {axis.side}",
-            hint="boundary='pad', which takes any size",
-        )
+        what, hint = "sides divisible by 2 at every level", "boundary='pad', which takes any size"
+        raise InputError(f"Downsample needs {what}", got=f"side {axis.side}", hint=hint)
 
 
 def _coarser(layer: Downsample | AveragePool, state: Covariance) -> Covariance:

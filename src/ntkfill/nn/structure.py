@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ..kernels.table import Axis
 from .activations import GELU, Activation, Erf, Sin, TwoSlope
 from .branches import Branches, joined_axes
 from .covariance import Axes
+from .items import Attention, GraphConvolution, Recurrent
 from .layers import Bias, Conv, Dense, Dropout, Scale
 from .normalization import BatchNorm, LayerNorm
 from .resampling import (
@@ -26,16 +28,31 @@ Linear = Dense | Conv | Scale | Downsample | AveragePool | Upsample | ConvTransp
 Layer = (
     Linear | Activation | Bias | Dropout | LayerNorm | BatchNorm | GlobalAveragePool | Flatten
 ) | Branches
+ItemLayer = Recurrent | GraphConvolution | Attention
 
 WEIGHTS = Dense, Conv, ConvTranspose
 FINER = Upsample, ConvTranspose
 COARSER = Downsample, AveragePool
 TO_VECTOR = GlobalAveragePool, Flatten
 ACTIVATIONS = TwoSlope, Erf, GELU, Sin
-LAYERS = (
+OF_ITEMS = Recurrent, GraphConvolution, Attention
+# Layers that need other offsets than those that are asked of them, and all that need a grid.
+MIXING = *FINER, *COARSER, *TO_VECTOR, BatchNorm, Dropout
+GRID = Conv, *FINER, *COARSER, Flatten, BatchNorm, Dropout
+LAYERS: tuple[type[Any], ...] = (
     *(Conv, Dense, Bias, Scale, Dropout, *COARSER, *FINER, *TO_VECTOR),
-    *(LayerNorm, BatchNorm, Branches, *ACTIVATIONS),
+    *(LayerNorm, BatchNorm, Branches, *ACTIVATIONS, *OF_ITEMS),
 )
+
+
+def contains(layers: Sequence[Layer | ItemLayer], kinds: type | tuple[type, ...]) -> bool:
+    """Whether there are layers of these kinds, in branches too."""
+    return any(
+        any(contains(branch, kinds) for branch in layer.branches)
+        if isinstance(layer, Branches)
+        else isinstance(layer, kinds)
+        for layer in layers
+    )
 
 
 def out_axes(layers: Sequence[Layer], axes: Axes) -> Axes:
@@ -50,16 +67,7 @@ def out_axes(layers: Sequence[Layer], axes: Axes) -> Axes:
 
 def mixes_offsets(layer: Layer) -> bool:
     """Whether the layer needs other offsets than those that are asked of it."""
-    if isinstance(layer, Branches):
-        return any(mixes_offsets(inner) for branch in layer.branches for inner in branch)
-    return isinstance(layer, FINER + COARSER + TO_VECTOR + (BatchNorm, Dropout))
-
-
-def needs_grid(layer: Layer) -> bool:
-    """Whether the layer has no meaning for feature vectors."""
-    if isinstance(layer, Branches):
-        return any(needs_grid(inner) for branch in layer.branches for inner in branch)
-    return isinstance(layer, Conv) or mixes_offsets(layer)
+    return contains([layer], MIXING)
 
 
 def halvings(layers: Sequence[Layer], start: int = 0) -> tuple[int, int]:
@@ -105,7 +113,7 @@ def check_limit(layers: Sequence[Layer], outputs: str = "input") -> str:
     "activated", nor are branches put side by side that differ in their variance, "mixed".
     """
     for layer in layers:
-        if isinstance(layer, WEIGHTS):
+        if isinstance(layer, WEIGHTS + OF_ITEMS):
             outputs = "gaussian"
         elif isinstance(layer, ACTIVATIONS):
             if outputs == "mixed":
