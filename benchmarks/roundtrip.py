@@ -14,8 +14,8 @@ KINDS = {"Pictures, volumes and maps": grids.CONTAINERS, "Tables and screens": t
 INTRODUCTION = """# What is kept
 
 Each container was written by the library beside it, filled by `ntkfill`, and read back by the same
-library. What was equal before and after is kept; with the rest, what is said on stderr. The tables are
-made by `python benchmarks/roundtrip.py --page`; the tests compare them with what they measure.
+library. What was equal before and after is kept; with the rest, what is said on stderr. The tables
+are made by `python benchmarks/roundtrip.py --page`; the tests compare them with what they measure.
 """
 HEAD = "| container | library | kept | not kept, and said |\n|---|---|---|---|\n"
 

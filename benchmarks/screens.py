@@ -118,13 +118,18 @@ def compared(
         def step(name: str = name, method: Method = method) -> dict[str, Any]:
             started = time.perf_counter()
             part = evaluate(screen, {name: method}, splitting)
-            arrays = [array.tolist() for array in (part.scores, part.sizes, part.by_context)]
-            return {"seconds": time.perf_counter() - started, "arrays": arrays}
+            arrays = (part.scores, part.sizes, *part.held_out, part.by_condition)
+            return {
+                "seconds": time.perf_counter() - started,
+                "arrays": [array.tolist() for array in arrays],
+            }
 
         done = run(f"{splitting!r} {name}", step)
-        scores, sizes, by_context = map(np.array, done["arrays"])
+        scores, sizes, *held_out, by_condition = map(np.array, done["arrays"])
         folds, names = tuple(map(str, range(len(sizes)))), np.unique(screen.known.contexts)
-        part = Evaluation((name,), folds, scores, sizes, tuple(names.tolist()), by_context, ())
+        part = Evaluation(
+            (name,), folds, scores, sizes, tuple(names.tolist()), tuple(held_out), by_condition, ()
+        )
         parts.append(part)
         seconds[name] = done["seconds"]
         means = {score: round(mean, 4) for score, mean in part.mean(name).items()}
@@ -133,7 +138,7 @@ def compared(
         parts[0],
         methods=tuple(methods),
         scores=np.concatenate([part.scores for part in parts]),
-        by_context=np.concatenate([part.by_context for part in parts]),
+        by_condition=np.concatenate([part.by_condition for part in parts]),
     )
     numbers = figures(screen, evaluation)
     for name, scores in numbers["methods"].items():

@@ -35,6 +35,7 @@ def rows(path):
 def test_evaluate_writes_one_page_and_the_same_numbers(data, tmp_path, capsys):
     page = tmp_path / "report.html"
     arguments = ["--folds", "3", "--rounds", "2", "--methods", "ntk,cell-mean,falrtc"]
+    arguments += ["--interval", "0.9"]
     assert main(["screen", "evaluate", str(data), *arguments, "--report", str(page), "--json"]) == 0
     out, err = capsys.readouterr()
     numbers = json.loads(out)
@@ -48,6 +49,10 @@ def test_evaluate_writes_one_page_and_the_same_numbers(data, tmp_path, capsys):
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", text)
     assert "<script" not in text
     assert text.count("<svg") == 3
+    strata = {(cover["novelty"], cover["stratum"]) for cover in numbers["calibration"]}
+    assert {("in the grid", "all"), ("new cell", "largest values")} <= strata
+    assert set(numbers["regimes"]) == {"sparse", "dense"}
+    assert "What the intervals of ntk hold" in text
     assert "data:image/png;base64," in text
 
 
@@ -99,8 +104,13 @@ def test_rank_writes_the_cures_first(data, tmp_path, capsys):
     assert main([*command, "--by", "connectivity", "--cells", "simulated-cell-4", "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert {drug["source"] for drug in figures["drugs"]} == {"measured", "predicted"}
+    assert all(drug["p"] is None and drug["low"] is None for drug in figures["drugs"])
     assert main([*command, "--quiet"]) == 0
     assert capsys.readouterr().out.startswith("rank\tdrug\tcosine")
+    assert main([*command, "--permutations", "9", "--interval", "0.8", "--json"]) == 0
+    for drug in json.loads(capsys.readouterr().out)["drugs"]:
+        assert drug["p"] >= 0.1
+        assert drug["low"] <= drug["high"]
 
 
 def test_demo_says_that_it_is_simulated(tmp_path, capsys):

@@ -144,6 +144,33 @@ def test_evaluation_scores_what_was_held_out():
     assert result.against("additive", "mean")["rank"].wins == 6
 
 
+def test_regimes_and_contexts_are_means_over_their_conditions():
+    folds = KFold(3, rounds=2)
+    result = evaluate(SCREEN, {"mean": CellMean(), "additive": Additive()}, folds)
+    rows = []
+    for split in folds.splits(SCREEN):
+        train = SCREEN.take(split.train)
+        guess = Additive().predict(train, SCREEN.labels[split.test])
+        for k, label in enumerate(SCREEN.labels[split.test].tolist()):
+            truth = SCREEN.profiles[split.test][k]
+            scores = metrics.r2(guess[[k]], truth[None]), metrics.cosine(guess[[k]], truth[None])
+            rows.append((label[0], int((train.cells == label[0]).sum()), *scores))
+    for threshold in (None, 4):
+        limit = np.median([row[1] for row in rows]) if threshold is None else threshold
+        regimes = result.regimes(threshold)
+        for name, dense in (("sparse", False), ("dense", True)):
+            of = [row for row in rows if (row[1] > limit) == dense]
+            assert (name in regimes) == bool(of)
+            if of:
+                found = regimes[name]
+                assert (found.conditions, found.contexts) == (len(of), len({r[0] for r in of}))
+                oracle = np.mean([row[2:] for row in of], axis=0)
+                np.testing.assert_allclose(found.means[1, :2], oracle)
+    for context, of_context in zip(result.contexts, result.by_context[1], strict=True):
+        oracle = np.mean([row[2:] for row in rows if row[0] == context], axis=0)
+        np.testing.assert_allclose(of_context[:2], oracle)
+
+
 def test_evaluation_of_a_fixed_prior_is_that_of_refitting():
     method = NTK(Stack(OneHot("cell"), OneHot("drug")))
 

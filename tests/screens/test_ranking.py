@@ -1,5 +1,7 @@
 """Scores of reversal by hand, and rankings of a simulated screen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,30 @@ def test_ranking_finds_the_cures_and_marks_what_was_measured():
         seen = ["simulated-cell-8", entry.drug] in labels
         assert entry.source == ("measured" if seen else "predicted")
     assert {entry.source for entry in rank(filled, made.signature).drugs} >= {"mixed"}
+
+
+def test_intervals_hold_the_scores_of_what_would_be_measured():
+    held, narrower = [], []
+    for seed in range(3):
+        made = simulate(random_state=seed)
+        filled = complete(made.screen, return_std=True)
+        noise = 0.4 * np.random.default_rng(100 + seed).normal(size=made.truth.profiles.shape)
+        place = {tuple(row): k for k, row in enumerate(made.truth.labels.tolist())}
+        order = [place[tuple(row)] for row in filled.values.labels.tolist()]
+        known = filled.info.measured[:, None]
+        profiles = np.where(known, filled.values.profiles, (made.truth.profiles + noise)[order])
+        measured = replace(filled, values=replace(filled.values, profiles=profiles), std=None)
+        truth = {drug.drug: drug for drug in rank(measured, made.signature).drugs}
+        assert all(drug.low is None for drug in truth.values())
+        for drug in rank(filled, made.signature).drugs:
+            held.append(drug.low <= truth[drug.drug].cosine <= drug.high)
+        # Less certain profiles have wider intervals.
+        wide = rank(replace(filled, std=3 * filled.std), made.signature).drugs
+        width = {drug.drug: drug.high - drug.low for drug in wide}
+        narrow = rank(filled, made.signature).drugs
+        narrower += [drug.high - drug.low < width[drug.drug] for drug in narrow]
+    assert 0.8 <= np.mean(held) <= 0.98
+    assert np.mean(narrower) > 0.9
 
 
 SCREEN = simulate(cells=5, drugs=9, genes=12, random_state=3).screen.known

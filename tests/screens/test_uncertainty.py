@@ -100,3 +100,23 @@ def test_covers_are_of_folds_that_were_not_calibrated_on(noise):
     moved = Screen(grown, model.hidden.labels, model.hidden.genes)
     wild = ErrorModel(model.kind, moved, model.predicted, model.folds, model.features)
     assert wild.covers(0.9)[0].cover < 0.75
+
+
+def test_few_hidden_drugs_say_less_about_the_next_one():
+    """Drugs differ in the scale of their errors, and nothing tells of it beforehand."""
+    raised, plain = [], []
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        scale = np.exp(0.8 * random.normal(size=12))
+        errors = np.repeat(scale, 4)[:, None] * random.normal(size=(48, 30))
+        labels = np.array([[f"c{k}", f"d{d}"] for d in range(12) for k in range(4)])
+        known, new = np.arange(48) < 24, np.arange(48) >= 24
+        hidden_ones = Screen(errors[known], labels[known], [f"g{k}" for k in range(30)])
+        folds, nothing = np.repeat(np.arange(6), 4), np.zeros((24, 30))
+        model = ErrorModel("new drug", hidden_ones, nothing, folds, np.zeros((24, 4)))
+        own, other = model.scales(np.zeros((24, 4)), labels[new])
+        simple = Bounds.calibrate(nothing, errors[known], own, 0.9)
+        raised.append(model.bounds(0.9).hold(nothing, other, errors[new]).mean())
+        plain.append(simple.hold(nothing, other, errors[new]).mean())
+    assert np.mean(plain) < 0.885
+    assert 0.895 < np.mean(raised) < 0.93

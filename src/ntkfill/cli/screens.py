@@ -60,6 +60,8 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, metavar="N", help="of the folds (default: 0)")
     text = "one file with tables and plots; JSON beside it"
     add("--report", type=Path, metavar="HTML", help=text)
+    text = "also the share of hidden values that intervals of this level hold, of the best method"
+    add("--interval", type=float, metavar="LEVEL", help=text)
     add_force(command)
     _add_paper(command)
     add_messages(command)
@@ -84,6 +86,10 @@ def _add_rank(command: argparse.ArgumentParser) -> None:
     add_output(command, "a .csv, .tsv or .parquet (default: on stdout)", required=False)
     add_excel_safe(command)
     add("--by", choices=("cosine", "connectivity"), default="cosine")
+    text = "also the share of N permuted signatures that a drug reverses as much (default: none)"
+    add("--permutations", type=int, default=0, metavar="N", help=text)
+    text = "also intervals of this level for the scores: the profiles are predicted ten more times"
+    add("--interval", type=float, metavar="LEVEL", help=text)
     add("--cells", nargs="+", metavar="CELL", help="only these cell lines")
     text = "do not subtract the mean over the drugs of each cell line from the profiles"
     add("--raw", action="store_true", help=text)
@@ -119,8 +125,12 @@ def _add_paper(command: argparse.ArgumentParser) -> None:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Hold out, predict, score."""
+    from .. import screens
     from ..screens.evaluation import report
+    from ..uncertainty.intervals import check_level
 
+    if options.interval is not None:
+        check_level(options.interval)
     if options.report is not None:
         report.check(options.report)
         numbers_path = report.numbers_path(options.report)
@@ -130,14 +140,23 @@ def evaluate(options: argparse.Namespace) -> int:
     screen = read_screen(options)
     methods = {name: make_method(name, options, screen.fields) for name in options.methods}
     evaluation = evaluate_methods(options, screen, methods, make_splitting(options))
-    figures = report.figures(screen, evaluation)
+    covers: tuple[screens.Cover, ...] = ()
+    if options.interval is not None:
+        best = methods[report.best_method(evaluation)]
+        covers = screens.calibration(best, screen, options.interval, options.seed)
+    figures = report.figures(screen, evaluation, covers)
     if options.report is not None:
-        report.write(options.report, screen, evaluation)
+        report.write(options.report, screen, evaluation, covers=covers)
         print_message(options, f"{options.report}: the report; {numbers_path}: JSON")
     if options.json:
         print_json(figures)
     else:
         print(score_lines(figures))
+        for cover in covers:
+            print(
+                f"intervals of {options.interval:g}: hold {cover.cover:.3f} of "
+                f"{cover.conditions} hidden conditions, {cover.novelty}, {cover.stratum}"
+            )
     return DONE
 
 
@@ -181,17 +200,27 @@ def rank(options: argparse.Namespace) -> int:
     from .. import screens
     from ..io import text_tables
     from ..screens import ranking
+    from ..uncertainty.intervals import check_level
 
     if options.output is not None:
         check_outputs(
             [options.data, options.labels, options.signature], [("-o OUT", options.output)]
         )
         check_target(options.output, text_tables.SUFFIXES)
+    if options.interval is not None:
+        check_level(options.interval)
     signature = ranking.read_signature(options.signature)
     screen = read_screen(options)
-    done = screens.complete(screen, make_method(options.method, options, screen.fields))
+    method = make_method(options.method, options, screen.fields)
+    done = screens.complete(screen, method, return_std=options.interval is not None)
     ranked = screens.rank(
-        done, signature, by=options.by, cells=options.cells, centre=not options.raw
+        done,
+        signature,
+        by=options.by,
+        cells=options.cells,
+        centre=not options.raw,
+        permutations=options.permutations,
+        level=0.9 if options.interval is None else options.interval,
     )
     print_message(
         options,

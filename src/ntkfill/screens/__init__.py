@@ -19,7 +19,7 @@ from .methods.presets import ByDrugCount, Imputation, means, paper_mixture
 from .ranking import RankedDrug, Ranking, rank, read_signature
 from .screen import Screen, averaged
 from .simulate import Simulated, simulate
-from .uncertainty import Cover
+from .uncertainty import Cover, calibration
 
 __all__ = [
     "DNPP",
@@ -46,6 +46,7 @@ __all__ = [
     "Split",
     "Splitting",
     "averaged",
+    "calibration",
     "complete",
     "evaluate",
     "from_anndata",

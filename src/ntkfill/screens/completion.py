@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from .holdout import GRID, NOVELTIES, novelty
 from .methods.baselines import Method, check_method
 from .methods.cold_start import ColdStart
 from .screen import Conditions, Screen, check_trainable, condition_name, one_spelling
-from .uncertainty import FEW, Bounds, Cover, ErrorModel, fit_error_model, scale_features
+from .uncertainty import FEW, Cover, ErrorModel, fit_error_model, scale_features
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +36,15 @@ class Info:
     covers : tuple of Cover
         How many values of hidden conditions of the same novelty the intervals hold, by stratum;
         empty unless an interval was asked for.
+    errors : dict of Screen
+        For each novelty, the errors of hidden conditions over their standard deviations; empty
+        unless standard deviations or an interval were asked for.
     """
 
     known: Mask
     novelty: NDArray[np.str_]
     covers: tuple[Cover, ...] = ()
+    errors: dict[str, Screen] = field(default_factory=dict)
 
     @property
     def measured(self) -> Mask:
@@ -139,6 +143,7 @@ def complete(
     info = Info(known_values, np.where(measured, GRID, novelty(known, labels)))
     std, lower, upper = np.zeros(profiles.shape), profiles.copy(), profiles.copy()
     covers: list[Cover] = []
+    relative: dict[str, Screen] = {}
     count = 0
     for kind in np.unique(info.novelty[missing]).tolist():
         at = missing & (info.novelty == kind)
@@ -146,10 +151,11 @@ def complete(
             continue
         errors = error_model(method, known, kind, (uncertainty or Uncertainty()).random_state)
         features = scale_features(known, labels[at], profiles[at])
-        own, std[at] = errors.scales(features, labels[at])
+        _, std[at] = errors.scales(features, labels[at])
+        relative[kind] = replace(errors.hidden, profiles=errors.relative())
         bounds = None
         if interval is not None:
-            bounds = Bounds.calibrate(errors.predicted, errors.hidden.profiles, own, interval)
+            bounds = errors.bounds(interval)
             covers += errors.covers(interval)
             count += errors.predicted.size
         also = at & partly
@@ -159,7 +165,7 @@ def complete(
         if bounds is not None:
             lower[at], upper[at] = bounds.around(profiles[at], std[at])
     completed = Screen(profiles, labels, screen.genes, screen.fields)
-    filled = Filled(completed, replace(info, covers=tuple(covers)))
+    filled = Filled(completed, replace(info, covers=tuple(covers), errors=relative))
     if not return_std and interval is None:
         return filled
     check_finite("the completion", profiles, std)

@@ -15,6 +15,7 @@ from ..io import text_tables
 from ..io.files import naming
 from ..kernels.table import Array
 from ..result import Filled
+from ..uncertainty.intervals import check_level
 from .completion import Info
 from .features import group_means, unit_rows
 
@@ -39,6 +40,9 @@ class RankedDrug:
     p : float or None
         The share of permuted signatures that the drug reverses as much; None without permutations.
         Drugs are many: correct for that before you call one significant.
+    low, high : float or None
+        Of the score that drugs are ordered by, an interval for the errors of the predicted
+        profiles; None without standard deviations.
     """
 
     rank: int
@@ -49,6 +53,8 @@ class RankedDrug:
     measured: int
     contexts: int
     p: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ def rank(
     centre: bool = True,
     top: int = 150,
     permutations: int = 0,
+    draws: int = 100,
+    level: float = 0.9,
     random_state: int = 0,
 ) -> Ranking:
     """Order drugs by how much their profiles reverse a disease signature.
@@ -76,7 +84,8 @@ def rank(
     Parameters
     ----------
     filled : Filled
-        A completed screen, from `complete`.
+        A completed screen, from `complete`; with standard deviations (`return_std=True`) the
+        scores have intervals.
     signature : mapping of gene to number
         Changes of genes in the disease; those that are not in the screen are counted.
     by : {"cosine", "connectivity"}
@@ -91,8 +100,14 @@ def rank(
     permutations : int
         Also score this many signatures whose changes are permuted among the genes, for `p`. Genes
         are correlated, so p is too small where a signature and a profile share a pathway.
+    draws : int
+        Profiles that are drawn for the intervals: the prediction, plus its standard deviations
+        times the relative errors of hidden conditions of the same novelty. Those of one drug stand
+        for those of another, so that genes and contexts err together as they did there.
+    level : float
+        Of the intervals.
     random_state : int
-        Of the permutations.
+        Of the permutations and draws.
 
     Raises
     ------
@@ -111,32 +126,48 @@ def rank(
         raise InputError("by must be 'cosine' or 'connectivity'", got=repr(by))
     check_integer("top", top, 1, 10**9)
     check_integer("permutations", permutations, 0, 10**9)
+    check_integer("draws", draws, 2, 10**6)
+    check_level(level)
     screen, measured = filled.values, filled.info.measured
-    profiles = screen.profiles
-    if centre:
-        profiles = profiles - group_means(profiles, screen.contexts, screen.contexts)
+    rows = np.ones(len(screen), dtype=bool)
     if cells is not None:
         absent = sorted(set(cells) - set(screen.cells.tolist()))
         if absent or not cells:
             raise InputError(f"the screen has no cell line {', '.join(absent)}")
         rows = np.isin(screen.cells, list(cells))
-        screen, measured, profiles = screen.take(rows), measured[rows], profiles[rows]
     genes, change = _shared_genes(screen.genes, signature)
-    unit = unit_rows(profiles[:, genes])
 
-    def score(of: Array, kind: By) -> Array:
+    def centred(profiles: Array) -> Array:
+        """The profiles that are scored."""
+        if centre:
+            profiles = profiles - group_means(profiles, screen.contexts, screen.contexts)
+        return profiles[rows]
+
+    def score(profiles: Array, of: Array, kind: By) -> Array:
         if kind == "cosine":
             # Each cosine is a sum of its own, the same for any number of threads.
+            unit = unit_rows(profiles[:, genes])
             return np.asarray(np.einsum("ij,j->i", unit, unit_rows(of[None])[0]))
         order = np.argsort(-of, kind="stable")
         raised = [k for k in order[:top] if of[k] > 0]
         lowered = [k for k in order[::-1][:top] if of[k] < 0]
         return connectivity(profiles, genes[raised], genes[lowered])
 
-    scores = {kind: score(change, kind) for kind in get_args(By)}
+    profiles = centred(screen.profiles)
+    scores = {kind: score(profiles, change, kind) for kind in get_args(By)}
     random = np.random.default_rng(random_state)
-    permuted = np.array([score(random.permutation(change), by) for _ in range(permutations)])
-    drugs = _sorted_drugs(screen.drugs, measured, scores, by, permuted)
+    permuted = [score(profiles, random.permutation(change), by) for _ in range(permutations)]
+    drawn = []
+    for _ in range(draws if filled.std is not None else 0):
+        possible = screen.profiles.copy()
+        for kind, hidden in filled.info.errors.items():
+            at = ~measured & (filled.info.novelty == kind)
+            errors = hidden.profiles[_drawn(random, hidden.drugs, screen.drugs[at])]
+            possible[at] += filled.std[at] * errors
+        drawn.append(score(centred(possible), change, by))
+    drugs = _sorted_drugs(
+        screen.drugs[rows], measured[rows], scores, by, np.array(permuted), np.array(drawn), level
+    )
     return Ranking(drugs, len(genes), len(signature) - len(genes))
 
 
@@ -240,12 +271,25 @@ def _shared_genes(
     return at, change
 
 
+def _drawn(
+    random: np.random.Generator, hidden: NDArray[np.str_], drugs: NDArray[np.str_]
+) -> NDArray[np.intp]:
+    """Numbers of hidden conditions: of one drug at random for all conditions of a drug."""
+    _, of, counts = np.unique(hidden, return_inverse=True, return_counts=True)
+    names, drug = np.unique(drugs, return_inverse=True)
+    chosen = random.integers(len(counts), size=len(names))[drug]
+    within = (random.random(len(drugs)) * counts[chosen]).astype(np.intp)
+    return np.asarray(np.argsort(of, kind="stable")[(np.cumsum(counts) - counts)[chosen] + within])
+
+
 def _sorted_drugs(
     drugs: NDArray[np.str_],
     measured: NDArray[np.bool_],
     scores: dict[By, Array],
     by: By,
     permuted: Array,
+    drawn: Array,
+    level: float,
 ) -> tuple[RankedDrug, ...]:
     entries = []
     for drug in dict.fromkeys(drugs.tolist()):
@@ -258,9 +302,13 @@ def _sorted_drugs(
             # The observed signature is one of the permutations.
             as_good = np.count_nonzero(permuted[:, rows].mean(axis=1) <= means[by])
             p = (1 + as_good) / (1 + len(permuted))
-        entries.append((means[by], drug, means, source, counts, p))
+        low = high = None
+        if len(drawn):
+            ends = [(1 - level) / 2, (1 + level) / 2]
+            low, high = np.quantile(drawn[:, rows].mean(axis=1), ends).tolist()
+        entries.append((means[by], drug, means, source, counts, (p, low, high)))
     entries.sort(key=lambda entry: (entry[0], entry[1]))
     return tuple(
-        RankedDrug(k, drug, means["cosine"], means["connectivity"], source, *counts, p)
-        for k, (_, drug, means, source, counts, p) in enumerate(entries, start=1)
+        RankedDrug(k, drug, means["cosine"], means["connectivity"], source, *counts, *rest)
+        for k, (_, drug, means, source, counts, rest) in enumerate(entries, start=1)
     )

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..kernels.table import Array
+from ..observed import Mask
+from ..uncertainty.intervals import check_level
 from .features import encode
 from .holdout import GRID, NOVELTIES, hidden
 from .methods.baselines import Additive, Method
 from .methods.cold_start import ColdStart
-from .screen import Conditions, Screen, contexts
+from .screen import Conditions, Screen, check_trainable, contexts
 
 # The overall mean has the weight of this many conditions in the scale of a gene, drug or context.
 PRIOR_COUNT = 2.0
@@ -35,6 +37,8 @@ BINS = 5
 # is possible with one of these shares of the misses beyond the outer bound.
 STRONGEST, SLACK = 0.05, 0.2
 OUTER_SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.025, 0.01)
+# Parts of the misses by which the level is raised until other folds are covered.
+STEPS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 # Contexts with at most this many training drugs are sparse.
 SPARSE = 5
 # Fewer hidden drugs, cell lines or contexts than this say little about the next one.
@@ -87,9 +91,7 @@ class Bounds:
                 for k in range(BINS)
             ]
             found = cls(edges, *np.array(pairs).T)
-            lower, upper = found.around(predicted, scale)
-            held = (lower <= truth) & (truth <= upper)
-            if held[strongest].mean() >= level - SLACK:
+            if found.hold(predicted, scale, truth)[strongest].mean() >= level - SLACK:
                 break
         return found
 
@@ -99,6 +101,11 @@ class Bounds:
         inner, outer = self.inner[bins] * scale, self.outer[bins] * scale
         up = predicted >= 0
         return predicted + np.where(up, inner, -outer), predicted + np.where(up, outer, -inner)
+
+    def hold(self, predicted: Array, scale: Array, truth: Array) -> Mask:
+        """Which true values are within the bounds."""
+        lower, upper = self.around(predicted, scale)
+        return np.asarray((lower <= truth) & (truth <= upper))
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +176,36 @@ class ErrorModel:
         )
         return own, other
 
+    def relative(self) -> Array:
+        """The errors of the hidden conditions over their standard deviations, (hidden, genes)."""
+        own, _ = self.scales(self.features, self.hidden.labels)
+        return np.asarray((self.hidden.profiles - self.predicted) / own)
+
+    def bounds(self, level: float, rows: Mask | slice = slice(None)) -> Bounds:
+        """Bounds for new conditions, from some of the hidden ones.
+
+        Quantiles of the errors of few hidden drugs or cell lines are too narrow for the next one,
+        so their level is the lowest of `STEPS` at which bounds that were calibrated on the other
+        folds hold `level` of each fold, on average.
+        """
+        taken = np.zeros(len(self.folds), dtype=bool)
+        taken[rows] = True
+
+        def calibrated(on: Mask, at: Mask, nominal: float) -> tuple[Bounds, int]:
+            """Bounds that were calibrated on some, and how many values of others they hold."""
+            own, other = self.scales(self.features[at], self.hidden.labels[at], on)
+            found = Bounds.calibrate(self.predicted[on], self.hidden.profiles[on], own, nominal)
+            return found, int(found.hold(self.predicted[at], other, self.hidden.profiles[at]).sum())
+
+        folds = [taken & (self.folds == fold) for fold in np.unique(self.folds[taken])]
+        nominal = level
+        if len(folds) > 1:
+            for nominal in level + np.array(STEPS) * (1 - level):
+                held = sum(calibrated(taken & ~fold, fold, nominal)[1] for fold in folds)
+                if held >= level * taken.sum() * len(self.hidden.genes):
+                    break
+        return calibrated(taken, taken, nominal)[0]
+
     def covers(self, level: float) -> list[Cover]:
         """How many values intervals hold that were calibrated on the other half of the folds."""
         truth, half = self.hidden.profiles, self.folds % 2 == 0
@@ -176,10 +213,8 @@ class ErrorModel:
             return []
         held = np.empty(truth.shape, dtype=bool)
         for fit, rest in ((half, ~half), (~half, half)):
-            own, other = self.scales(self.features[rest], self.hidden.labels[rest], fit)
-            bounds = Bounds.calibrate(self.predicted[fit], truth[fit], own, level)
-            lower, upper = bounds.around(self.predicted[rest], other)
-            held[rest] = (lower <= truth[rest]) & (truth[rest] <= upper)
+            _, scale = self.scales(self.features[rest], self.hidden.labels[rest], fit)
+            held[rest] = self.bounds(level, fit).hold(self.predicted[rest], scale, truth[rest])
         sparse = self.features[:, COUNT_IN_CONTEXT] <= np.log1p(SPARSE)
         strength = np.square(self.predicted).mean(axis=1)
         strong, every = strength >= np.median(strength), np.ones(len(truth), dtype=bool)
@@ -207,8 +242,7 @@ class ErrorModel:
         """
         from sklearn.covariance import ledoit_wolf_shrinkage
 
-        own, _ = self.scales(self.features, self.hidden.labels)
-        errors = (self.hidden.profiles - self.predicted) / own
+        errors = self.relative()
         shrinkage = max(float(ledoit_wolf_shrinkage(errors, assume_centered=True)), 1e-3)
         factor = np.sqrt((1 - shrinkage) / len(errors)) * errors.T  # (genes, hidden)
         noise = shrinkage * float(np.square(errors).mean())
@@ -271,3 +305,30 @@ def fit_error_model(
     ]
     taken = known.take(np.concatenate(rows))
     return ErrorModel(kind, taken, predicted, number, np.concatenate(features))
+
+
+def calibration(
+    method: Method, screen: Screen, level: float = 0.9, random_state: int = 0
+) -> tuple[Cover, ...]:
+    """How many hidden values the intervals of `complete` hold, for all that can be hidden.
+
+    Parameters
+    ----------
+    method : Method
+    screen : Screen
+    level : float
+        The share that they should hold.
+    random_state : int
+        Of the folds.
+
+    Examples
+    --------
+    >>> from ntkfill.screens import CellMean, simulate
+    >>> found = calibration(CellMean(), simulate(cells=6, drugs=9, genes=20).screen)
+    >>> sorted({cover.novelty for cover in found})
+    ['in the grid', 'new cell', 'new drug', 'new drug and cell']
+    """
+    check_level(level)
+    known = check_trainable(screen)
+    models = (fit_error_model(method, known, kind, random_state) for kind in NOVELTIES)
+    return tuple(cover for model in models if model is not None for cover in model.covers(level))

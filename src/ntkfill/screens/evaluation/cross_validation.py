@@ -18,6 +18,29 @@ from ..screen import Screen, check_trainable
 from .metrics import SCORES, PairedTest, cosine, paired_test, pearson, r2, rank_among
 from .splits import KFold, Split, Splitting
 
+# Scores of single conditions.
+PROFILE_SCORES = ("r2", "cosine", "cosine_centred")
+
+
+@dataclass(frozen=True, eq=False)
+class Regime:
+    """Scores of the held-out conditions in sparse or in dense contexts.
+
+    Parameters
+    ----------
+    conditions, contexts : int
+        How many of each.
+    means : array of shape (methods, 3)
+        R2, cosine, and cosine with the cell mean removed, over conditions.
+    by_context : array of shape (methods, contexts, 3)
+        The same in every context; NaN where none was held out.
+    """
+
+    conditions: int
+    contexts: int
+    means: Array
+    by_context: Array
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -31,8 +54,10 @@ class Evaluation:
     sizes : int array of shape (folds, 2)
         Held-out and training conditions.
     contexts : tuple of str
-    by_context : array of shape (methods, contexts)
-        The mean cosine, cell mean removed, over held-out conditions; NaN where there were none.
+    held_out : tuple of two int arrays of shape (held-out conditions,)
+        The number of the context of each, and how many training conditions the context had.
+    by_condition : array of shape (methods, held-out conditions, 3)
+        R2, cosine, and cosine with the cell mean removed.
     first_fold : tuple of (truth, prediction) per method
         Held-out conditions of the first fold, for charts.
     """
@@ -42,7 +67,8 @@ class Evaluation:
     scores: Array
     sizes: NDArray[np.integer]
     contexts: tuple[str, ...]
-    by_context: Array
+    held_out: tuple[NDArray[np.intp], NDArray[np.intp]]
+    by_condition: Array
     first_fold: tuple[tuple[Array, Array], ...]
 
     @property
@@ -57,9 +83,38 @@ class Evaluation:
     @property
     def means(self) -> Array:
         """Of every method and score over the folds, (methods, len(SCORES))."""
-        defined = ~np.isnan(self.scores)
-        sums = np.sum(self.scores, axis=1, where=defined)
-        return sums / np.where(defined.any(axis=1), defined.sum(axis=1), np.nan)
+        return _mean(self.scores)
+
+    @property
+    def by_context(self) -> Array:
+        """The mean of `by_condition` in every context, (methods, contexts, 3); NaN where none."""
+        return self._by_context(np.ones(len(self.held_out[0]), dtype=bool))
+
+    def _by_context(self, rows: NDArray[np.bool_]) -> Array:
+        """The mean of `by_condition` in every context over some conditions."""
+        context = self.held_out[0]
+        each = [rows & (context == number) for number in range(len(self.contexts))]
+        return np.stack([_mean(self.by_condition[:, of]) for of in each], axis=1)
+
+    def regimes(self, threshold: float | None = None) -> dict[str, Regime]:
+        """Scores in contexts with few and many training conditions, as in the paper's Figure 2.
+
+        Parameters
+        ----------
+        threshold : float, optional
+            Contexts with at most so many training conditions are sparse (the paper: 150); the
+            default is the median over the held-out conditions.
+        """
+        context, trained = self.held_out
+        limit = float(np.median(trained)) if threshold is None else threshold
+        found = {}
+        for name, rows in (("sparse", trained <= limit), ("dense", trained > limit)):
+            if rows.any():
+                contexts = len(np.unique(context[rows]))
+                means = _mean(self.by_condition[:, rows])
+                by_context = self._by_context(rows)
+                found[name] = Regime(int(rows.sum()), contexts, means, by_context)
+        return found
 
     def against(self, first: str, second: str) -> dict[str, PairedTest]:
         """A paired test of one method against another, for every score."""
@@ -111,13 +166,13 @@ def evaluate(
         raise InputError("no condition of this screen can be held out")
     contexts, context = np.unique(known.contexts, return_inverse=True)
     scores = np.empty((len(methods), len(splits), len(SCORES)))
-    cosines = np.zeros((len(methods), len(contexts)))
-    counts = np.zeros(len(contexts))
-    for split in splits:
-        counts += np.bincount(context[split.test], minlength=len(contexts))
-    first_fold = []
+    counts = [np.bincount(context[split.train], minlength=len(contexts)) for split in splits]
+    tested = [context[split.test] for split in splits]
+    trained = [count[of] for count, of in zip(counts, tested, strict=True)]
+    by_condition, first_fold = [], []
     for m, (name, method) in enumerate(methods.items()):
         predict = _predictor(method, known, splitting)
+        parts = []
         for k, split in enumerate(splits):
             predicted, truth = predict(split), known.profiles[split.test]
             if predicted.shape != truth.shape or not np.isfinite(predicted).all():
@@ -127,21 +182,30 @@ def evaluate(
                     got=f"{predicted.shape}",
                 )
             with single_blas_thread():  # the same scores for any number of threads
-                scores[m, k], cosine_of_test = _scores(known, split, predicted)
-            np.add.at(cosines[m], context[split.test], cosine_of_test)
+                scores[m, k], part = _scores(known, split, predicted)
+            parts.append(part)
             if k == 0:
                 first_fold.append((truth, predicted))
             if progress is not None:
                 progress((m + (k + 1) / len(splits)) / len(methods))
+        by_condition.append(np.concatenate(parts))
     return Evaluation(
         tuple(methods),
         tuple(split.name for split in splits),
         scores,
         np.array([(split.test.sum(), split.train.sum()) for split in splits]),
         tuple(contexts.tolist()),
-        np.where(counts > 0, cosines / np.maximum(counts, 1), np.nan),
+        (np.concatenate(tested), np.concatenate(trained)),
+        np.array(by_condition),
         tuple(first_fold),
     )
+
+
+def _mean(values: Array) -> Array:
+    """Over the second axis, of what is defined; NaN where nothing is."""
+    defined = ~np.isnan(values)
+    count = defined.sum(axis=1)
+    return np.asarray(values.sum(axis=1, where=defined) / np.where(count > 0, count, np.nan))
 
 
 def _predictor(method: Method, known: Screen, splitting: Splitting) -> Callable[[Split], Array]:
@@ -155,7 +219,7 @@ def _predictor(method: Method, known: Screen, splitting: Splitting) -> Callable[
 
 
 def _scores(known: Screen, split: Split, predicted: Array) -> tuple[list[float], Array]:
-    """All scores of a fold, and the cosine of each held-out condition, cell mean removed."""
+    """All scores of a fold; R2, cosine and centred cosine of each held-out condition."""
     truth = known.profiles[split.test]
     means = CellMean().predict(known.take(split.train), known.labels)
     centred, true_centred = predicted - means[split.test], truth - means[split.test]
@@ -163,11 +227,16 @@ def _scores(known: Screen, split: Split, predicted: Array) -> tuple[list[float],
     centred[np.abs(centred).max(axis=1) <= 1e-12 * np.abs(predicted).max()] = 0.0
     unit, true_unit = unit_rows(centred), unit_rows(true_centred)
     scores = [
-        *(score(predicted, truth) for score in (pearson, r2, cosine)),
-        *(score(centred, true_centred) for score in (pearson, r2, cosine)),
         _mean_rank(known.contexts, np.flatnonzero(split.test), unit, known.profiles - means),
+        *(score(centred, true_centred) for score in (pearson, r2, cosine)),
+        *(score(predicted, truth) for score in (pearson, r2, cosine)),
     ]
-    return scores, np.einsum("ij,ij->i", unit, true_unit)
+    spread = np.square(truth - truth.mean(axis=1, keepdims=True)).sum(axis=1)
+    left = np.square(predicted - truth).sum(axis=1)
+    explained = 1 - left / np.where(spread > 0, spread, np.nan)
+    cosines = np.einsum("ij,ij->i", unit_rows(predicted), unit_rows(truth))
+    centred_cosines = np.einsum("ij,ij->i", unit, true_unit)
+    return scores, np.stack([explained, cosines, centred_cosines], axis=1)
 
 
 def _mean_rank(

@@ -10,15 +10,16 @@ from scipy import stats
 from ...kernels.table import Array
 from ..features import unit_rows
 
-SCORES = ("r", "r2", "cosine", "r_centred", "r2_centred", "cosine_centred", "rank")
+# First what a mean over the drugs of a cell line cannot score in.
+SCORES = ("rank", "r_centred", "r2_centred", "cosine_centred", "r", "r2", "cosine")
 LABELS = {
-    "r": "Pearson r, pooled",
-    "r2": "R², mean",
-    "cosine": "cosine, mean",
+    "rank": "rank of the true drug (0 best, 0.5 chance)",
     "r_centred": "r, cell mean removed",
     "r2_centred": "R², cell mean removed",
     "cosine_centred": "cosine, cell mean removed",
-    "rank": "rank of the true drug (0 best, 0.5 chance)",
+    "r": "Pearson r, pooled",
+    "r2": "R², mean",
+    "cosine": "cosine, mean",
 }
 
 

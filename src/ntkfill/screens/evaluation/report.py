@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,16 @@ from ...errors import InputError
 from ...io.files import check_target, replacing
 from ...io.text_tables import as_text
 from ..screen import Screen
+from ..uncertainty import Cover
 from . import charts
-from .cross_validation import Evaluation
-from .metrics import LABELS, SCORES, mean_interval
+from .cross_validation import PROFILE_SCORES, Evaluation, Regime
+from .metrics import LABELS, SCORES, mean_interval, paired_test
 
 MAX_CONTEXTS = 60
 
 
-def figures(screen: Screen, evaluation: Evaluation) -> dict[str, Any]:
-    """All numbers of the report, for JSON.
+def figures(screen: Screen, evaluation: Evaluation, covers: Sequence[Cover] = ()) -> dict[str, Any]:
+    """All numbers of the report, for JSON; `covers` are those of `calibration`.
 
     Examples
     --------
@@ -31,7 +33,7 @@ def figures(screen: Screen, evaluation: Evaluation) -> dict[str, Any]:
     >>> made = simulate(cells=3, drugs=6, genes=8)
     >>> result = evaluate(made.screen, {"cell": CellMean()}, KFold(3, rounds=1))
     >>> sorted(figures(made.screen, result))
-    ['best', 'by_context', 'folds', 'methods', 'paired', 'screen']
+    ['best', 'by_context', 'calibration', 'folds', 'methods', 'paired', 'regimes', 'screen']
     """
     methods, best = evaluation.methods, best_method(evaluation)
     return {
@@ -65,9 +67,35 @@ def figures(screen: Screen, evaluation: Evaluation) -> dict[str, Any]:
         },
         "by_context": {
             context: {name: _number(value) for name, value in zip(methods, values, strict=True)}
-            for context, values in zip(evaluation.contexts, evaluation.by_context.T, strict=True)
+            for context, values in zip(
+                evaluation.contexts, evaluation.by_context[..., -1].T, strict=True
+            )
         },
+        "regimes": {
+            name: _regime(regime, methods, methods.index(best))
+            for name, regime in evaluation.regimes().items()
+        },
+        "calibration": [asdict(cover) for cover in covers],
     }
+
+
+def _regime(regime: Regime, methods: Sequence[str], best: int) -> dict[str, Any]:
+    """Scores of the methods in sparse or dense contexts, and the best one against the others."""
+    found: dict[str, Any] = {"conditions": regime.conditions, "contexts": regime.contexts}
+    found["methods"] = {
+        name: dict(zip(PROFILE_SCORES, map(_number, values.tolist()), strict=True))
+        for name, values in zip(methods, regime.means, strict=True)
+    }
+    # A context is one draw: the conditions of one share what is known of it.
+    found["p"] = {
+        name: {
+            score: _number(paired_test(regime.by_context[best, :, k], values[:, k]).p)
+            for k, score in enumerate(PROFILE_SCORES)
+        }
+        for name, values in zip(methods, regime.by_context, strict=True)
+        if name != methods[best]
+    }
+    return found
 
 
 def best_method(evaluation: Evaluation) -> str:
@@ -75,7 +103,8 @@ def best_method(evaluation: Evaluation) -> str:
     means = evaluation.means * [-1 if s == "rank" else 1 for s in SCORES]
     means = np.where(np.isnan(means), -np.inf, means)  # undefined is never first
     firsts = (means == means.max(axis=0)).sum(axis=1)
-    order = sorted(range(len(means)), key=lambda k: (-firsts[k], -means[k, 0]))
+    r = means[:, SCORES.index("r")]
+    order = sorted(range(len(means)), key=lambda k: (-firsts[k], -r[k]))
     return evaluation.methods[order[0]]
 
 
@@ -107,10 +136,16 @@ def numbers_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def write(path: Path, screen: Screen, evaluation: Evaluation, note: str = "") -> dict[str, Any]:
+def write(
+    path: Path,
+    screen: Screen,
+    evaluation: Evaluation,
+    note: str = "",
+    covers: Sequence[Cover] = (),
+) -> dict[str, Any]:
     """Write the report to `path` and its numbers beside it, as .json; returns the numbers."""
     check(path)
-    numbers = figures(screen, evaluation)
+    numbers = figures(screen, evaluation, covers)
     page = render(screen, evaluation, numbers, note)
     with replacing(path) as file:
         file.write_text(page, encoding="utf-8")
@@ -142,6 +177,7 @@ def render(screen: Screen, evaluation: Evaluation, numbers: dict[str, Any], note
         **numbers,
         note=note,
         labels=LABELS,
+        profile_scores=PROFILE_SCORES,
         first={
             s: [name for name in of if of[name] is not None and of[name] == top[s]]
             for s, of in means.items()
