@@ -4,7 +4,7 @@ Reading order: features, screen, simulate, methods, evaluation, holdout, uncerta
 io, ranking.
 """
 
-from .completion import Info, complete
+from .completion import Info, complete, complete_to_file
 from .evaluation.cross_validation import Evaluation, evaluate
 from .evaluation.splits import KFold, LeaveOneOut, Sparse, Split, Splitting
 from .io.reading import from_anndata, read
@@ -48,6 +48,7 @@ __all__ = [
     "averaged",
     "calibration",
     "complete",
+    "complete_to_file",
     "evaluate",
     "from_anndata",
     "means",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, PatternWarning, warn
+from ..io.parts import in_parts
 from ..observed import Mask, check_finite
 from ..result import Filled
+from ..runtime.progress import Progress
 from ..runtime.resources import require
 from ..uncertainty import Interval, Uncertainty
 from ..uncertainty.intervals import check_level
@@ -17,6 +21,7 @@ from .features import encode
 from .holdout import GRID, NOVELTIES, novelty
 from .methods.baselines import Method, check_method
 from .methods.cold_start import ColdStart
+from .methods.low_rank import BLOCK, LowRank
 from .screen import Conditions, Screen, check_trainable, condition_name, one_spelling
 from .uncertainty import FEW, Cover, ErrorModel, fit_error_model, scale_features
 
@@ -172,6 +177,70 @@ def complete(
     if interval is None:
         return replace(filled, std=std)
     return replace(filled, std=std, interval=Interval(lower, upper, interval, count))
+
+
+def complete_to_file(
+    screen: Screen,
+    path: Path,
+    method: LowRank | None = None,
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Predict every pair of context and drug into a file, some drugs at a time.
+
+    For screens whose completion does not fit into memory. Nothing is under `path` before all of it
+    is; `resume` goes on with what an interrupted call of the same screen and method left.
+
+    Parameters
+    ----------
+    screen : Screen
+    path : Path
+        A new .zarr, whose attributes are the names of drugs, contexts and genes; or a .npy, with
+        these in a .json beside it. The array is float32 of shape (drugs, contexts, genes).
+        Profiles that were measured are kept to the precision of it.
+    method : LowRank, optional
+    resume : bool
+    progress : callable, optional
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written, or what is to be resumed is of another screen or method.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ntkfill.screens import simulate
+    >>> made = simulate(cells=3, drugs=6, genes=8)
+    >>> path = Path(tempfile.mkdtemp()) / "all.npy"
+    >>> complete_to_file(made.screen, path)
+    >>> np.load(path).shape
+    (6, 3, 8)
+    """
+    method = LowRank() if method is None else method
+    known = check_trainable(screen)
+    fitted = method.fit(known, screen.pairs())
+    shape = len(fitted.drugs), len(fitted.contexts), len(screen.genes)
+    content = hashlib.sha256(known.profiles.tobytes() + known.labels.tobytes())
+    job = {"method": repr(method), "screen": content.hexdigest()}
+    names = {
+        "drugs": list(fitted.drugs),
+        "contexts": list(fitted.contexts),
+        "genes": screen.genes.tolist(),
+    }
+    chunks = (BLOCK, *shape[1:])
+    with in_parts(path, shape, np.float32, chunks, job, names, resume=resume) as parts:
+        blocks = [np.arange(k, min(k + BLOCK, shape[0])) for k in range(0, shape[0], BLOCK)]
+        left = [k for k in range(len(blocks)) if k not in parts.done]
+        todo = np.concatenate([blocks[k] for k in left]) if left else np.arange(0)
+        for k, (drugs, block) in zip(left, fitted.blocks(todo), strict=True):
+            rows = np.flatnonzero(np.isin(fitted.pairs.drug, drugs))
+            at = fitted.pairs.drug[rows] - drugs[0], fitted.pairs.context[rows]
+            block[at] = known.profiles[fitted.pairs.order[rows]]
+            parts.write(k, slice(drugs[0], drugs[-1] + 1), block)
+            if progress is not None:
+                progress((k + 1) / len(blocks))
 
 
 def error_model(method: Method, known: Screen, kind: str, random_state: int) -> ErrorModel:

@@ -25,15 +25,19 @@ from ..features import SideFeatures, group_sums
 from ..screen import Conditions, Screen, contexts
 from .matrix_normal import noise_scales
 
-# The share of two drugs' covariance that any two have in common, that which profiles tell of, and
-# that which features tell of: chosen on conditions (features: on drugs) that are held out.
-COMMON = (0.1, 0.3, 0.5)
+# The share of the drugs' covariance that any two have in common, that which profiles tell of, and
+# that which features tell of: the first and the last are chosen on drugs that are held out, the
+# second on conditions.
+COMMON = (0.0, 0.1, 0.3, 0.5)
 LEARNED = (0.0, 0.2, 0.4, 0.6, 0.8)
-GIVEN = (0.0, 0.15, 0.3, 0.6)
+GIVEN = (0.15, 0.3, 0.6)
 # The drugs' covariance is learned from so many combinations of genes and of contexts.
 GENES, CONTEXTS = 50, 40
 # How often it is learned, and the share of conditions that is held out for it.
 ROUNDS, HELD_OUT = 2, 0.1
+# Drugs are held out a fifth at a time, until there are so many; features are used where errors of
+# these are smaller by more than so many standard errors.
+FOLDS, ENOUGH, SURE = 5, 200, 2.0
 # A context's mean is shrunk as if so many conditions more were at the overall mean.
 SHRINKAGE = 1.0
 # The initial variance of the noise over that of the profiles, and the contexts' correlation.
@@ -144,41 +148,41 @@ class LowRank:
         y = residuals @ vectors[:, ::-1][:, :GENES]
         rng, drugs = np.random.default_rng(0), len(model.factor)
         hidden = rng.random(len(y)) < HELD_OUT
-        new = np.isin(pairs.drug, np.flatnonzero(rng.random(drugs) < HELD_OUT))
+        fold = rng.permutation(drugs) % FOLDS
 
-        def error(tried: ScreenCovariance, held: NDArray[np.bool_]) -> float:
+        def errors(tried: ScreenCovariance, held: NDArray[np.bool_]) -> Array:
+            """Of conditions that are held out, by drug."""
             if not held.any() or held.all():
-                return 0.0
-            kept, parts = pairs.take(~held)
-            model = replace(tried, scales=tried.scales[~held][parts])
-            coefficients, _ = model.solve(kept, y[~held][parts].astype(np.float32), 0.01)
+                return np.zeros(drugs)
+            kept = Pairs.of(pairs.context[~held], pairs.drug[~held])
+            model = replace(tried, scales=tried.scales[~held][kept.order])
+            coefficients, _ = model.solve(kept, y[~held][kept.order].astype(np.float32), 0.01)
             found = FittedScreen.of(model, kept, coefficients)
-            return float(np.square(found.at(pairs.context[held], pairs.drug[held]) - y[held]).sum())
+            off = np.square(found.at(pairs.context[held], pairs.drug[held]) - y[held]).sum(axis=1)
+            return np.bincount(pairs.drug[held], off, minlength=drugs)
 
-        def best(tried: list[ScreenCovariance], held: NDArray[np.bool_]) -> ScreenCovariance:
-            return min(tried, key=lambda one: error(one, held))
+        def of_new_drugs(tried: ScreenCovariance) -> Array:
+            folds = range(min(FOLDS, -(-ENOUGH * FOLDS // drugs)))
+            return np.sum([errors(tried, fold[pairs.drug] == k) for k in folds], axis=0)
 
-        parts: dict[str, Array] = {}
-        model = best([model.of_drugs(common) for common in COMMON], hidden)
-        common = float(model.factor[0, 0]) ** 2
-        share = 0.0
+        off = {common: of_new_drugs(model.of_drugs(common)) for common in COMMON}
+        common, share = min(off, key=lambda one: off[one].sum()), 0.0
         if given is not None:
-            parts["given"] = given
-            tried = {s: model.of_drugs(common, (s, given)) for s in GIVEN if s + common < 1}
-            share = min(tried, key=lambda s: error(tried[s], new))
-            model = tried[share]
+            without = off[common]
+            shares = [tried for tried in GIVEN if common + tried < 1]
+            off = {tried: of_new_drugs(model.of_drugs(common, (tried, given))) for tried in shares}
+            best = min(off, key=lambda one: off[one].sum())
+            gain = (without - off[best])[without > 0]
+            if gain.sum() > SURE * np.sqrt(len(gain)) * gain.std():
+                share = best
+        sides = [] if given is None else [(share, given)]
+        model = model.of_drugs(common, *sides)
         for _ in range(ROUNDS):
             coefficients, _ = model.solve(pairs, y.astype(np.float32), 0.01)
             learned = FittedScreen.of(model, pairs, coefficients).drug_directions(self.rank)
-            tried_too = []
-            for own in LEARNED:
-                left = 1.0 - common - own
-                sides = [(own, learned)]
-                if given is not None:
-                    sides.append((min(share, max(left, 0.0)), given))
-                if left >= 0:
-                    tried_too.append(model.of_drugs(common, *sides))
-            model = best(tried_too, hidden)
+            shares = [own for own in LEARNED if own + common + share <= 1]
+            candidates = [model.of_drugs(common, (own, learned), *sides) for own in shares]
+            model = min(candidates, key=lambda one: float(errors(one, hidden).sum()))
         return model
 
 
@@ -204,11 +208,6 @@ class Pairs:
         context, drug = context[order], drug[order]
         by = tuple((int(c), np.flatnonzero(context == c)) for c in np.unique(context))
         return cls(context, drug, order, groups, by)
-
-    def take(self, kept: NDArray[np.bool_]) -> tuple[Pairs, NDArray[np.intp]]:
-        """Some of the conditions, and the order that they are in."""
-        some = Pairs.of(self.context[kept], self.drug[kept])
-        return some, some.order
 
 
 @dataclass(frozen=True, eq=False)
