@@ -91,7 +91,9 @@ class SoftImpute:
         mean = screens.CellMean().predict(train, train.labels)
         centred = train.profiles - mean
         axes = np.linalg.eigh(centred.T @ centred)[1][:, -self.components :]
-        cells, drugs = (np.unique(np.r_[a, b]) for a, b in zip(train.labels.T, conditions.T))
+        cells, drugs = (
+            np.unique(np.r_[a, b]) for a, b in zip(train.labels.T, conditions.T, strict=True)
+        )
         at = np.searchsorted(drugs, train.drugs), np.searchsorted(cells, train.cells)
         known = np.zeros((len(drugs), len(cells)), dtype=bool)
         known[at] = True

@@ -54,6 +54,10 @@ def add_inpaint(command: argparse.ArgumentParser) -> None:
     add_force(command)
     text = "white (not zero) = neither filled nor used: land in a map of the sea"
     command.add_argument("--exclude", type=Path, metavar="MASK", help=text)
+    text = "tile by tile, N at once: for a .zarr or .npy larger than memory, into such a file"
+    command.add_argument("--workers", type=int, metavar="N", help=text)
+    text = "with --workers: go on where an interrupted run stopped"
+    command.add_argument("--resume", action="store_true", help=text)
     text = "print network, solver, memory and time, and stop"
     command.add_argument("--dry-run", action="store_true", help=text)
     text = ".npy or .tif, of one image; with --interval std, lower and upper stacked"
@@ -117,6 +121,8 @@ def _add_method(command: argparse.ArgumentParser) -> None:
 
 def inpaint(options: argparse.Namespace) -> int:
     """Fill one image, or many through one mask, whose factor they share."""
+    if options.workers is not None or options.resume:
+        return inpaint_tiles(options)
     shared = None if _has_masks(options) else read_mask(options)
     check_uncertainty(options)
     pairs = input_output_pairs(options)
@@ -140,6 +146,45 @@ def inpaint(options: argparse.Namespace) -> int:
     if failed:
         return FAILED
     return DONE if all(entry.get("converged", True) for entry in figures) else NOT_CONVERGED
+
+
+def inpaint_tiles(options: argparse.Namespace) -> int:
+    """Fill one image that does not fit into memory."""
+    from ..io.parts import open_array
+    from ..runtime.progress import reporter
+
+    unknown = {
+        "several inputs": len(options.inputs) > 1,
+        "--dry-run": options.dry_run,
+        "--exclude": options.exclude,
+        "--std": options.std,
+        "--interval": options.interval,
+        "--dilate": options.dilate,
+        "--invert-mask": options.invert_mask,
+        "--max-gap": options.max_gap,
+        "--period": options.period,
+        "no -o OUT": options.output is None,
+    }
+    for name, given in unknown.items():
+        if given:
+            raise InputError(f"--workers and --resume cannot be used with {name}")
+    source = options.inputs[0]
+    check_outputs([source, options.mask], [("-o OUT", options.output)])
+    mask = None if options.mask is None else open_array(options.mask)
+    inpainter = make_inpainter(options).set_params(
+        channel_axis=options.channel_axis, missing_values=options.nodata or None, progress=None
+    )
+    image, started = open_array(source), time.perf_counter()
+    workers, share = options.workers or 1, reporter(shows_progress(options), "tiles")
+    inpainter.fill_to_file(
+        image, options.output, mask, workers=workers, resume=options.resume, progress=share
+    )
+    seconds = time.perf_counter() - started
+    print_message(options, f"{options.output}: {image.shape} in {seconds:.1f} s")
+    if options.json:
+        figures = {"input": str(source), "output": str(options.output), "shape": list(image.shape)}
+        print_json({"files": [figures]})
+    return DONE
 
 
 def inpaint_file(

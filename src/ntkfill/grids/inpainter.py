@@ -35,6 +35,7 @@ from .options import Boundary, Bounds, GridOptions, MissingValues, Network, Refi
 from .patches import Refinement
 from .plan import Plan, make_plans, outside_receptive_field
 from .selection import couple, select
+from .tiles import fill_lazily, fill_to_file
 from .uncertainty import GridUncertainty, distances
 
 
@@ -113,7 +114,8 @@ def inpaint(
     ----------
     image : array of shape (*grid), or with an axis of channels besides
         Any real dtype and range, any size. NaN, and the masked entries of a masked array, are
-        missing.
+        missing. A dask array is filled chunk by chunk, with what the network sees around each, when
+        the result is computed; holes should be smaller than chunks.
     mask : array of shape (*grid), or of its last axes, optional
         True (or not zero) where missing, or masked in a masked array; the same for every page or
         frame where the first axes are left out. Without it only NaN is missing.
@@ -166,7 +168,10 @@ def inpaint(
         close = difflib.get_close_matches(name, names, 1)
         hint = f"Inpainter(...).fill(image, mask, {name}=...)" if of_fill else " or ".join(close)
         raise TypeError(sentence(f"inpaint has no option {name!r}", "", "", hint))
-    return Inpainter(**options).fill(image, mask, exclude=exclude).values
+    inpainter = Inpainter(**options)
+    if type(image).__module__.partition(".")[0] == "dask" and exclude is None:
+        return fill_lazily(inpainter, image, mask)
+    return inpainter.fill(image, mask, exclude=exclude).values
 
 
 class Inpainter:
@@ -534,6 +539,62 @@ class Inpainter:
             seconds=seconds,
         )
         return Filled(values, info, std, bounds)
+
+    def fill_to_file(
+        self,
+        image: Any,
+        path: str | Path,
+        mask: Any = None,
+        *,
+        tile: int | None = None,
+        workers: int = 1,
+        resume: bool = False,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        """Fill an image that does not fit into memory, tile by tile, into a file.
+
+        The network is chosen once, on a tile with a typical share of gaps. Every tile is filled
+        with what this network sees around it, and more around deep holes, so that it comes out as
+        in the whole image, to the tolerance.
+
+        Parameters
+        ----------
+        image : array-like of shape (*grid), or with channels besides
+            Anything that can be sliced: a zarr array, a memory-mapped .npy, an HDF5 data set.
+        path : str or Path
+            A new .zarr or .npy. Nothing is under this name before all of it is.
+        mask : array-like of shape (*grid), optional
+            True where missing; NaN is missing too.
+        tile : int, optional
+            The side of a tile; the default is 1024 for images, 96 for volumes.
+        workers : int
+            Tiles that are filled at once, in threads.
+        resume : bool
+            Go on where an interrupted call for the same image and options stopped.
+        progress : callable, optional
+            Called with the share of the tiles that are written.
+
+        Raises
+        ------
+        InputError
+            If there is nothing to fill, the file cannot be written, or what is to be resumed is of
+            another job.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> image = np.add.outer(np.arange(80.0), np.arange(90.0))
+        >>> missing = np.random.default_rng(0).random(image.shape) < 0.3
+        >>> path = Path(tempfile.mkdtemp()) / "filled.npy"
+        >>> Inpainter().fill_to_file(np.where(missing, np.nan, image), path, tile=40)
+        >>> bool(abs(np.load(path) - image).max() < 2.0)
+        True
+        """
+        fill_to_file(
+            self, image, Path(path), mask,
+            tile=tile, workers=workers, resume=resume, progress=progress,
+        )  # fmt: skip
 
     def _fill_angles(
         self, source: ImageArray, missing: Mask, wanted: Mask, return_std: bool

@@ -43,6 +43,29 @@ class Parts:
             path.write_text(json.dumps({"job": self.job, "done": sorted(self.done)}))
 
 
+def open_array(path: Path) -> Any:
+    """A .npy, memory-mapped, or a .zarr that holds one array: read where it is sliced.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or zarr is needed and not there.
+    """
+    if path.suffix not in SUFFIXES or not path.exists():
+        what = f"there is no file {path}" if not path.exists() else f"{path} cannot be sliced"
+        raise InputError(what, expected=" or ".join(SUFFIXES))
+    if path.suffix == ".npy":
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            raise InputError(f"{path} cannot be read", got=str(error)) from error
+    found = _zarr().open(path, mode="r")
+    arrays = [found] if hasattr(found, "shape") else [array for _, array in found.arrays()]
+    if len(arrays) != 1:
+        raise InputError(f"{path} must hold one array", got=str(len(arrays)))
+    return arrays[0]
+
+
 @contextlib.contextmanager
 def in_parts(
     path: Path,
@@ -111,14 +134,18 @@ def in_parts(
 def _zarr_array(
     path: Path, shape: tuple[int, ...], dtype: Any, chunks: tuple[int, ...], *, new: bool
 ) -> Any:
+    if new:
+        return _zarr().create_array(path, shape=shape, dtype=dtype, chunks=chunks)
+    return _zarr().open_array(path, mode="r+")
+
+
+def _zarr() -> Any:
     try:
         import zarr
     except ImportError:
         hint = "pip install 'ntkfill[zarr]'"
         raise InputError("zarr needs the package zarr", hint=hint) from None
-    if new:
-        return zarr.create_array(path, shape=shape, dtype=dtype, chunks=chunks)
-    return zarr.open_array(path, mode="r+")
+    return zarr
 
 
 def _remove(path: Path) -> None:
