@@ -1,7 +1,9 @@
 """Screens from files of every kind, and errors that name what is wrong with a file."""
 
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,6 +169,31 @@ def test_labels_from_a_sig_info_file(name, tmp_path):
     info.write_text(info.read_text().replace("sig_id", "signature"))
     with pytest.raises(InputError, match=r"sig_info.txt: no column of ids; expected sig_id or"):
         read(tmp_path / name, labels=info)
+
+
+def test_folder_of_the_connectivity_map(tmp_path):
+    """The layout that benchmarks/paper/figure2.py --cmap documents, on a small file of it."""
+    place = Path(__file__).parents[2] / "benchmarks" / "screens.py"
+    spec = importlib.util.spec_from_file_location("benchmark_screens", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    cmap = module.cmap
+    with pytest.raises(FileNotFoundError, match=r"must hold profiles.gctx"):
+        cmap(tmp_path)
+    h5py = pytest.importorskip("h5py")
+    ids = ["CPC:A:x:10", "CPC:A:y:10", "CPC:A:x:10:again", "CPC:B:x:10"]
+    with h5py.File(tmp_path / "profiles.gctx", "w") as file:
+        file["0/DATA/0/matrix"] = np.array([[1.0, 2], [3, 4], [3, 6], [5, 6]])
+        file["0/META/ROW/id"] = np.array(["5720", "466"], "S")
+        file["0/META/COL/id"] = np.array(ids, "S")
+    labels = [("A375", "x"), ("A375", "y"), ("A375", "x"), ("MCF7", "x")]
+    rows = ["\t".join([name, *label]) for name, label in zip(ids, labels, strict=True)]
+    text = "\n".join(["sig_id\tcell_id\tpert_iname", *rows[::-1]]) + "\n"
+    (tmp_path / "sig_info.txt").write_text(text)
+    found = cmap(tmp_path)
+    assert found.labels.tolist() == [["A375", "x"], ["A375", "y"], ["MCF7", "x"]]
+    np.testing.assert_array_equal(found.profiles, [[2, 4], [3, 4], [5, 6]])
+    assert found.genes.tolist() == ["5720", "466"]
 
 
 def test_a_file_of_labels_is_for_matrices_without(tmp_path):

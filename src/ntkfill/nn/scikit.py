@@ -120,7 +120,8 @@ def as_kernel(
     True
     """
     if not isinstance(network, Sequential):
-        raise InputError("network must be a Sequential", got=repr(network))
+        hint = "ntkfill.nn.parse(text)" if isinstance(network, str) else ""
+        raise InputError("network must be a Sequential", got=repr(network), hint=hint)
     if kind not in ("ntk", "nngp"):
         raise InputError("kind must be 'ntk' or 'nngp'", got=repr(kind))
     bias = check_number("bias", bias, minimum=0)

@@ -54,7 +54,10 @@ class TableOptions:
             ("tol", number(self.tol) >= 0, "a number >= 0"),
         ):
             if not valid:
-                raise InputError(f"{name} must be {expected}", got=repr(getattr(self, name)))
+                given = getattr(self, name)
+                text = name == "network" and isinstance(given, str)
+                hint = "ntkfill.nn.parse(text) for the repr of a network" if text else ""
+                raise InputError(f"{name} must be {expected}", got=repr(given), hint=hint)
         if self.network is None:
             network = DEFAULT_NETWORK if self.depth == 1 else fully_connected(int(self.depth))
             object.__setattr__(self, "network", network)

@@ -57,7 +57,7 @@ class NTK:
     Raises
     ------
     InputError
-        If ridge or centre cannot be used.
+        If network, ridge or centre cannot be used.
 
     Examples
     --------
@@ -73,6 +73,9 @@ class NTK:
     centre: Literal["screen", "context"] | None = "screen"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.network, Sequential):
+            hint = "ntkfill.nn.parse(text)" if isinstance(self.network, str) else ""
+            raise InputError("network must be a Sequential", got=repr(self.network), hint=hint)
         if self.centre not in ("screen", "context", None):
             raise InputError(
                 "centre cannot be used",
