@@ -189,7 +189,11 @@ def test_evaluation_of_a_fixed_prior_is_that_of_refitting():
         (lambda: KFold(3, rounds=0), "rounds must be an integer"),
         (lambda: evaluate(SCREEN, {"m": CellMean()}, Sparse(9)), "held out"),
         (lambda: Sparse(0), "drugs must be an integer"),
-        (lambda: LeaveOneOut("dose"), "'dose'"),
+        (lambda: LeaveOneOut("gene"), "'gene'"),
+        (
+            lambda: evaluate(SCREEN, {"m": CellMean()}, LeaveOneOut("dose")),
+            "no dose of this screen.*cell, drug, context",
+        ),
         (lambda: evaluate(SCREEN, {}), "methods"),
     ],
 )

@@ -14,12 +14,15 @@ from ntkfill.screens import (
     Additive,
     ByDrugCount,
     CellMean,
+    ColdStart,
     FaLRTC,
     Imputation,
+    Interpolation,
     KFold,
     LeaveOneOut,
     MatrixNormal,
     Screen,
+    evaluate,
     means,
     paper_mixture,
     simulate,
@@ -36,6 +39,7 @@ FIXED = Stack(
     SideFeatures({drug: RANDOM.normal(size=4) for drug in np.unique(MADE.screen.drugs)}, "drug"),
     weights=(1.0, 0.7, 0.3),
 )
+FIELDS = ("cell", "drug", "dose", "time")
 REFERENCE = "simulated-cell-1"
 SPARSE = Stack(Reference(("cell", REFERENCE)), GroupMean("cell"))
 METHODS = {
@@ -297,3 +301,45 @@ def test_options_out_of_range(make, message):
 def test_priors_that_do_not_fit_the_screen(prior, message):
     with pytest.raises(InputError, match=message):
         predicted(NTK(prior), split())
+
+
+def test_interpolation_is_that_of_numpy():
+    random = np.random.default_rng(0)
+    doses, times = (0.5, 2.0, 40.0), ("6 h", "24 h")
+    labels = [("A", "x", f"{dose:g} uM", time) for dose in doses for time in times]
+    train = Screen(random.normal(size=(6, 5)), labels, np.arange(5), FIELDS)
+    table = train.profiles.reshape(3, 2, 5)
+
+    def predicted(*label):
+        return Interpolation().predict(train, np.array([label]))[0]
+
+    for dose in (0.1, 1.0, 7.0, 100.0):
+        oracle = [np.interp(np.log(dose), np.log(doses), gene) for gene in table[:, 1].T]
+        np.testing.assert_allclose(predicted("A", "x", f"{dose:g} uM", "24 h"), oracle)
+    # A dose that was measured at another time: both are taken, half and half.
+    some = train.take(np.arange(6) != 3)
+    by_dose = [np.interp(np.log(2), np.log([0.5, 40]), gene) for gene in table[[0, 2], 1].T]
+    found = Interpolation().predict(some, train.labels[3:4])[0]
+    np.testing.assert_allclose(found, (by_dose + table[1, 0]) / 2)
+    # Names that are not numbers have no order, and other drugs are predicted by their sums.
+    np.testing.assert_allclose(predicted("A", "x", "vehicle", "24 h"), table[:, 1].mean(axis=0))
+    new = np.array([["A", "y", "2 uM", "24 h"]])
+    sums = Additive().predict(train, new)
+    np.testing.assert_allclose(Interpolation().predict(train, new), sums)
+
+
+@pytest.mark.slow
+def test_a_dose_that_was_never_measured_is_interpolated_where_that_helps():
+    random = np.random.default_rng(1)
+    slope, start = random.normal(size=(2, 10, 1, 30))
+    steps = np.arange(5.0)[:, None]
+    for bent in (False, True):
+        curve = start + (np.where(steps % 2, 1, -1) if bent else steps) * slope
+        noisy = curve + 0.1 * random.normal(size=curve.shape)
+        labels = [("A", f"d{d}", f"{10.0**k:g} nM") for d in range(10) for k in range(5)]
+        screen = Screen(noisy.reshape(50, 30), labels, np.arange(30), FIELDS[:3])
+        errors = {}
+        for name, method in (("default", ColdStart()), ("without", ColdStart(others=()))):
+            found = evaluate(screen, {name: method}, LeaveOneOut("dose"))
+            errors[name] = 1 - found.mean(name)["r2"]
+        assert errors["default"] < (1.02 if bent else 0.8) * errors["without"]

@@ -34,10 +34,11 @@ def test_hidden_profiles_are_not_seen(noise):
 @pytest.mark.parametrize("kind", NOVELTIES)
 def test_what_is_hidden_is_as_new_as_what_is_asked_for(kind):
     labels = [
-        (f"c{c}", f"d{d}", dose)
+        (f"c{c}", f"d{d}", dose, time)
         for c in range(6)
         for d in range(8)
         for dose in ("1", "10")
+        for time in ("6 h", "24 h")
         if (c * d) % 5
     ]
     screen = Screen(np.arange(1.0 * len(labels))[:, None], labels, ["g"])

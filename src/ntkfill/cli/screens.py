@@ -50,8 +50,11 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     text = f"of {METHODS} (default: {DEFAULT})"
     add("--methods", type=_names, default=DEFAULT, metavar="A,B", help=text)
-    text = "k-fold in each cell line; all but a few drugs; one drug or cell line at a time"
-    add("--hold-out", choices=("folds", "sparse", "drug", "cell"), default="folds", help=text)
+    text = (
+        "k-fold in each cell line; all but a few drugs; one drug, cell line, dose or time at a time"
+    )
+    choices = ("folds", "sparse", "drug", "cell", "dose", "time")
+    add("--hold-out", choices=choices, default="folds", help=text)
     add("--folds", type=int, default=10, metavar="N", help="folds of the k-fold (default: 10)")
     text = "how often, with other folds (default: 5)"
     add("--rounds", type=int, default=5, metavar="N", help=text)

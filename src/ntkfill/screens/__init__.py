@@ -9,7 +9,7 @@ from .evaluation.cross_validation import Evaluation, evaluate
 from .evaluation.splits import KFold, LeaveOneOut, Sparse, Split, Splitting
 from .io.reading import from_anndata, read
 from .io.writing import to_anndata
-from .methods.baselines import DNPP, Additive, CellMean, Method
+from .methods.baselines import DNPP, Additive, CellMean, Interpolation, Method
 from .methods.cold_start import ColdStart
 from .methods.falrtc import FaLRTC
 from .methods.low_rank import LowRank
@@ -33,6 +33,7 @@ __all__ = [
     "FaLRTC",
     "Imputation",
     "Info",
+    "Interpolation",
     "KFold",
     "LeaveOneOut",
     "LowRank",

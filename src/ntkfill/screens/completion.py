@@ -36,8 +36,8 @@ class Info:
         Which values are the measured ones, bit for bit; the others are predicted.
     novelty : str array of shape (conditions,)
         What is new to the measured conditions: "in the grid" (drug and context were both measured),
-        "new drug", "new cell", "new context" (a dose or time of a known cell line), or
-        "new drug and cell", "new drug and context".
+        "new drug", "new cell", "new dose", "new time", "new context" (a combination of known
+        ones), or "new drug and cell", "new drug and context".
     covers : tuple of Cover
         How many values of hidden conditions of the same novelty the intervals hold, by stratum;
         empty unless an interval was asked for.
@@ -249,7 +249,8 @@ def error_model(method: Method, known: Screen, kind: str, random_state: int) -> 
     if found is not None and found.groups >= FEW:
         return found
     if found is None:
-        others = (fit_error_model(method, known, k, random_state) for k in reversed(NOVELTIES))
+        kinds = [k for k in reversed(NOVELTIES) if k not in ("new dose", "new time")]
+        others = (fit_error_model(method, known, k, random_state) for k in kinds)
         found = next((model for model in others if model is not None), None)
         text = "errors of other conditions stand in; intervals may be too narrow"
     else:

@@ -1,8 +1,8 @@
 """Hide conditions of a screen that are like those that are asked for.
 
-The drug of a condition that is asked for, its cell line, or its dose and time in this cell line may
-be new to the training screen. The less is known, the larger are the errors, so whatever is learned
-from hidden conditions is learned for each novelty on its own.
+The drug of a condition that is asked for, its cell line, its dose or its time may be new to the
+training screen, or the combination of the last three. The less is known, the larger are the errors,
+so whatever is learned from hidden conditions is learned for each novelty on its own.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ NOVELTIES: dict[str, tuple[str, ...]] = {
     "new drug and context": ("drug", "context"),
     "new cell": ("cell",),
     "new drug and cell": ("drug", "cell"),
+    "new dose": ("dose",),
+    "new time": ("time",),
 }
 
 
@@ -40,14 +42,19 @@ def novelty(train: Screen, conditions: Conditions) -> NDArray[np.str_]:
     drug = ~np.isin(conditions[:, 1], train.drugs)
     context = ~np.isin(contexts(conditions), train.contexts)
     cell = ~np.isin(conditions[:, 0], train.cells)
-    return np.array(list(NOVELTIES))[drug + 2 * context + 2 * cell]
+    found = np.array(list(NOVELTIES))[drug + 2 * context + 2 * cell]
+    for of in ("time", "dose"):
+        if of in train.fields:
+            unseen = ~np.isin(conditions[:, train.fields.index(of)], train.columns[of])
+            found[unseen & np.isin(found, ("new context", "new time"))] = f"new {of}"
+    return found
 
 
 def hidden(train: Screen, kind: str, random_state: int = 0) -> list[Split]:
     """Folds in which conditions of this novelty are hidden; none where that is not possible."""
     parts = NOVELTIES[kind]
-    names = {"drug": train.drugs, "cell": train.cells, "context": train.contexts}
-    if min((len(set(names[of].tolist())) for of in parts or ("drug",)), default=0) < 2:
+    names = {**train.columns, "context": train.contexts}
+    if min(len(set(names[of].tolist())) if of in names else 0 for of in parts or ("drug",)) < 2:
         return []
     if kind == GRID:
         if len(train) == len(set(train.contexts.tolist())):

@@ -364,3 +364,15 @@ def _check_values(values: Array, labels: Conditions, genes: NDArray[np.str_]) ->
             f"not measured in any condition: {_listed('gene', genes[never].tolist())}",
             hint="leave it out",
         )
+
+
+def log_numbers(labels: NDArray[np.str_]) -> Array:
+    """Logarithms of the numbers of doses or times; nothing where one is not a positive number.
+
+    >>> [log_numbers(np.array(doses)).round(1).tolist() for doses in (["1 uM", "10 uM"], ["low"])]
+    [[0.0, 2.3], []]
+    """
+    found = [NUMBER.match(label) for label in labels.tolist()]
+    values = np.array([float(match[0]) if match else 0.0 for match in found])
+    units = {NUMBER.sub("", label).strip() for label in labels.tolist()}
+    return np.log(values) if (values > 0).all() and len(units) == 1 else np.empty(0)

@@ -76,24 +76,20 @@ class Bounds:
     outer: Array  # (BINS,)
 
     @classmethod
-    def calibrate(cls, predicted: Array, truth: Array, scale: Array, level: float) -> Bounds:
-        """Bounds that hold this share of the truth, and most of its largest values."""
+    def calibrate(
+        cls, predicted: Array, truth: Array, scale: Array, level: float, share: float = 0.5
+    ) -> Bounds:
+        """Bounds that hold this share `level` of the truth; so much of the rest is beyond the outer
+        bound."""
         ratio = np.abs(predicted) / scale
         edges = np.quantile(ratio, np.arange(1, BINS) / BINS)
         bins = np.searchsorted(edges, ratio.ravel(), side="right")
         error = ((truth - predicted) * np.where(predicted >= 0, 1.0, -1.0) / scale).ravel()
-        size = np.abs(truth)
-        strongest = size >= np.quantile(size, 1 - STRONGEST)
-        for share in OUTER_SHARES:
-            low, high = (1 - level) * (1 - share), 1 - (1 - level) * share
-            pairs = [
-                np.quantile(error[bins == k] if (bins == k).any() else error, [low, high])
-                for k in range(BINS)
-            ]
-            found = cls(edges, *np.array(pairs).T)
-            if found.hold(predicted, scale, truth)[strongest].mean() >= level - SLACK:
-                break
-        return found
+        ends = [(1 - level) * (1 - share), 1 - (1 - level) * share]
+        pairs = [
+            np.quantile(error[bins == k] if (bins == k).any() else error, ends) for k in range(BINS)
+        ]
+        return cls(edges, *np.array(pairs).T)
 
     def around(self, predicted: Array, scale: Array) -> tuple[Array, Array]:
         """Lower and upper bounds of predicted values, of their shape."""
@@ -156,7 +152,7 @@ class ErrorModel:
         sides = []
         if "drug" not in new_to:
             sides.append((labels[:, 1], conditions[:, 1]))
-        if not {"cell", "context"} & set(new_to):
+        if not set(new_to) - {"drug"}:
             sides.append((contexts(labels), contexts(conditions)))
         for here, there in sides:
             code, at, count = encode(here.tolist(), there.tolist())
@@ -184,27 +180,37 @@ class ErrorModel:
     def bounds(self, level: float, rows: Mask | slice = slice(None)) -> Bounds:
         """Bounds for new conditions, from some of the hidden ones.
 
-        Quantiles of the errors of few hidden drugs or cell lines are too narrow for the next one,
-        so their level is the lowest of `STEPS` at which bounds that were calibrated on the other
-        folds hold `level` of each fold, on average.
+        Quantiles of the errors of few hidden drugs or cell lines are too narrow for the next one.
+        So shares beyond the outer bound, and then levels, are tried until bounds that were
+        calibrated on the other folds hold most of the strongest values of each fold, and `level`
+        of all, on average.
         """
         taken = np.zeros(len(self.folds), dtype=bool)
         taken[rows] = True
-
-        def calibrated(on: Mask, at: Mask, nominal: float) -> tuple[Bounds, int]:
-            """Bounds that were calibrated on some, and how many values of others they hold."""
-            own, other = self.scales(self.features[at], self.hidden.labels[at], on)
-            found = Bounds.calibrate(self.predicted[on], self.hidden.profiles[on], own, nominal)
-            return found, int(found.hold(self.predicted[at], other, self.hidden.profiles[at]).sum())
-
+        truth = self.hidden.profiles
+        largest = np.abs(truth) >= np.quantile(np.abs(truth[taken]), 1 - STRONGEST)
         folds = [taken & (self.folds == fold) for fold in np.unique(self.folds[taken])]
-        nominal = level
-        if len(folds) > 1:
-            for nominal in level + np.array(STEPS) * (1 - level):
-                held = sum(calibrated(taken & ~fold, fold, nominal)[1] for fold in folds)
-                if held >= level * taken.sum() * len(self.hidden.genes):
-                    break
-        return calibrated(taken, taken, nominal)[0]
+        if len(folds) < 2:
+            folds = [taken]
+        tests = []
+        for at in folds:
+            on = taken & ~at if len(folds) > 1 else taken
+            tests.append((on, at, *self.scales(self.features[at], self.hidden.labels[at], on)))
+
+        def held(nominal: float, share: float) -> tuple[float, float]:
+            """The shares of all values and of the largest that bounds of other folds hold."""
+            inside = np.zeros(truth.shape, dtype=bool)
+            for on, at, own, other in tests:
+                found = Bounds.calibrate(self.predicted[on], truth[on], own, nominal, share)
+                inside[at] = found.hold(self.predicted[at], other, truth[at])
+            return float(inside[taken].mean()), float(inside[largest & taken[:, None]].mean())
+
+        share = next((s for s in OUTER_SHARES if held(level, s)[1] >= level - SLACK), 0.0)
+        share = max(share, OUTER_SHARES[-1])
+        levels = level + np.array(STEPS) * (1 - level)
+        nominal = next((of for of in levels if held(of, share)[0] >= level), levels[-1])
+        own, _ = self.scales(self.features[taken], self.hidden.labels[taken], taken)
+        return Bounds.calibrate(self.predicted[taken], truth[taken], own, nominal, share)
 
     def covers(self, level: float) -> list[Cover]:
         """How many values intervals hold that were calibrated on the other half of the folds."""

@@ -133,11 +133,11 @@ class Sparse:
 
 @dataclass(frozen=True)
 class LeaveOneOut:
-    """All conditions of one drug, cell line or context held out at a time, or of a group of them.
+    """All conditions of one drug, cell line, dose, ... held out at a time, or of a group of them.
 
     Parameters
     ----------
-    of : {"drug", "cell", "context"}
+    of : {"drug", "cell", "context", "dose", "time"}
         A context is everything of a condition but its drug: with dose or time, one of their values
         in one cell line.
     folds : int, optional
@@ -159,13 +159,20 @@ class LeaveOneOut:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        if self.of not in ("drug", "cell", "context"):
-            raise InputError("of must be 'drug', 'cell' or 'context'", got=repr(self.of))
+        if self.of not in ("drug", "cell", "context", "dose", "time"):
+            expected = "of must be 'drug', 'cell', 'context', 'dose' or 'time'"
+            raise InputError(expected, got=repr(self.of))
         if self.folds is not None:
             check_integer("folds", self.folds, 2, 10**6)
 
     def splits(self, screen: Screen) -> Iterator[Split]:
-        names, code = np.unique(getattr(screen, f"{self.of}s"), return_inverse=True)
+        labels = {**screen.columns, "context": screen.contexts}
+        if self.of not in labels:
+            raise InputError(
+                f"no {self.of} of this screen can be left out",
+                expected=f"one of {', '.join(labels)}",
+            )
+        names, code = np.unique(labels[self.of], return_inverse=True)
         if len(names) < 2:
             raise InputError(
                 f"there is only one {self.of}, so none can be left out", got=repr(str(names[0]))

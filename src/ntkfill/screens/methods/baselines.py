@@ -13,7 +13,7 @@ from ...kernels.table import Array
 from ...runtime.resources import require
 from ...solvers.linalg import product
 from ..features import encode, group_means, group_sums, unit_rows
-from ..screen import Conditions, Screen, contexts
+from ..screen import Conditions, Screen, contexts, log_numbers
 
 
 @runtime_checkable
@@ -89,6 +89,42 @@ class Additive:
 
 
 @dataclass(frozen=True)
+class Interpolation:
+    """The same drug in the same cell line at other doses and times.
+
+    Linear in the logarithm between the nearest doses (times), beyond them the nearest, and the mean
+    of both where both are there. Where doses are not numbers it is the mean over them; for a drug
+    that the cell line has not seen it is `Additive`.
+
+    Examples
+    --------
+    >>> labels = [["A", "x", dose] for dose in ("1 uM", "100 uM")]
+    >>> train = Screen([[1.0], [3.0]], labels, ["g"], ("cell", "drug", "dose"))
+    >>> Interpolation().predict(train, np.array([["A", "x", "10 uM"]])).round(9).tolist()
+    [[2.0]]
+    """
+
+    def predict(self, train: Screen, conditions: Conditions) -> Array:
+        result, total = Additive().predict(train, conditions), np.zeros((len(conditions), 1))
+        sums = np.zeros(result.shape)
+        for field in range(2, conditions.shape[1]):
+            places = log_numbers(np.concatenate([train.labels[:, field], conditions[:, field]]))
+            rest = [np.delete(of, field, axis=1).tolist() for of in (train.labels, conditions)]
+            code, at, _ = encode(*(map(tuple, of) for of in rest))
+            order = np.argsort(code, kind="stable")
+            starts = np.searchsorted(code[order], np.arange(code.max() + 2))
+            for row in np.flatnonzero(at >= 0):
+                profiles = train.profiles[order[starts[at[row]] : starts[at[row] + 1]]]
+                weights = np.full(len(profiles), 1 / len(profiles))
+                if len(places):
+                    known = places[order[starts[at[row]] : starts[at[row] + 1]]]
+                    weights = _weights_between(known, places[len(code) + row])
+                sums[row] += weights @ profiles
+                total[row] += 1
+        return np.where(total > 0, sums / np.maximum(total, 1), result)
+
+
+@dataclass(frozen=True)
 class DNPP:
     """Drug neighbour profile prediction: the weighted mean over the most similar drugs.
 
@@ -146,6 +182,14 @@ def drug_correlations(
         total[both] += product(centred[rows], centred[rows].T)
         shared[both] += 1
     return np.where(shared > 0, total / np.maximum(shared, 1), 0.0)
+
+
+def _weights_between(places: Array, at: float) -> Array:
+    """The weights of linear interpolation at a place, (n,); beyond the places, of the nearest."""
+    order = np.argsort(places, kind="stable")
+    weights = np.empty(len(places))
+    weights[order] = [np.interp(at, places[order], unit) for unit in np.eye(len(places))]
+    return weights
 
 
 def _group_means(values: Array, codes: NDArray[np.intp], count: int) -> Array:

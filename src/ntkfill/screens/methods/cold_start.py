@@ -12,7 +12,7 @@ from ...runtime.resources import single_blas_thread
 from ..evaluation.splits import Split
 from ..holdout import GRID, hidden, novelty
 from ..screen import Conditions, Screen
-from .baselines import Additive, CellMean, Method
+from .baselines import Additive, CellMean, Interpolation, Method
 from .ntk import NTK
 
 
@@ -30,8 +30,9 @@ class ColdStart:
     ----------
     method : Method
         Predicts conditions whose drug and context were both measured. The default is `NTK()`.
-    others : tuple of Method
-        What else has a weight where something is new.
+    others : tuple of Method, optional
+        What else has a weight where something is new. The default is `CellMean()` and
+        `Additive()`, and with doses or times `Interpolation()`.
     random_state : int
         Of the folds.
 
@@ -46,7 +47,7 @@ class ColdStart:
     """
 
     method: Method = field(default_factory=NTK)
-    others: tuple[Method, ...] = (CellMean(), Additive())
+    others: tuple[Method, ...] | None = None
     random_state: int = 0
 
     def predict(self, train: Screen, conditions: Conditions) -> Array:
@@ -67,7 +68,7 @@ class ColdStart:
         Where nothing of this novelty can be hidden, `method` alone has weight.
         """
         folds = hidden(train, kind, self.random_state)
-        count = 1 + len(self.others)
+        count = 1 + len(self._others(train))
         if not folds:
             return np.eye(count)[0], np.empty((0, len(train.genes))), []
         rows = np.concatenate([np.flatnonzero(fold.test) for fold in folds])
@@ -88,4 +89,10 @@ class ColdStart:
 
     def _parts(self, train: Screen, conditions: Conditions) -> Array:
         """The predictions of every method, (methods, n, genes)."""
-        return np.stack([m.predict(train, conditions) for m in (self.method, *self.others)])
+        methods = self.method, *self._others(train)
+        return np.stack([method.predict(train, conditions) for method in methods])
+
+    def _others(self, train: Screen) -> tuple[Method, ...]:
+        if self.others is not None:
+            return self.others
+        return CellMean(), Additive(), *([Interpolation()] if len(train.fields) > 2 else [])

@@ -17,7 +17,7 @@ from ...nn import Sequential
 from ...nn.pairs import of_gram
 from ...runtime.resources import require, single_blas_thread
 from ..features import SideFeatures, unit_rows
-from ..screen import NUMBER, Conditions, contexts
+from ..screen import Conditions, contexts, log_numbers
 
 # The smallest noise scale: profiles of nearly zeros are measured no better than this.
 MIN_NOISE_SCALE = 0.1
@@ -81,7 +81,7 @@ class MatrixNormal:
     drug_effect: float = 0.1
     max_conditions: int = 1000
     features: tuple[SideFeatures, ...] = ()
-    numeric: bool = False
+    numeric: bool = True
 
     def __post_init__(self) -> None:
         least = min(self.max_iter, self.correlation, self.context_effect, self.drug_effect)
@@ -164,7 +164,7 @@ class MatrixNormal:
         if self.numeric and labels.shape[1] > 2:
             places = labels[first[0]]
             similar = np.where(places[:, :1] == places[:, 0], 1.0, self.correlation)
-            for numbers in filter(len, map(_log_numbers, places[:, 2:].T)):
+            for numbers in filter(len, map(log_numbers, places[:, 2:].T)):
                 spread = float(np.std(np.unique(numbers))) or 1.0
                 distance = np.subtract.outer(numbers, numbers) / spread
                 similar = similar * np.exp(-(distance**2) / 2)
@@ -261,15 +261,3 @@ def noise_scales(profiles: Array) -> Array:
     squares = np.einsum("ij,ij->i", profiles, profiles)
     mean = float(squares.mean())
     return np.maximum(squares / mean, MIN_NOISE_SCALE) if mean > 0 else np.ones(len(profiles))
-
-
-def _log_numbers(labels: NDArray[np.str_]) -> Array:
-    """Logarithms of the numbers of doses or times; nothing where one is not a positive number.
-
-    >>> [_log_numbers(np.array(doses)).round(1).tolist() for doses in (["1 uM", "10 uM"], ["low"])]
-    [[0.0, 2.3], []]
-    """
-    found = [NUMBER.match(label) for label in labels.tolist()]
-    values = np.array([float(match[0]) if match else 0.0 for match in found])
-    units = {NUMBER.sub("", label).strip() for label in labels.tolist()}
-    return np.log(values) if (values > 0).all() and len(units) == 1 else np.empty(0)
