@@ -72,7 +72,7 @@ def test_partitions_do_not_matter(short: None) -> None:
         NTKImputer().fit_transform(da.from_array(values, chunks=chunks)).compute()
         for chunks in ((120, 4), (499, 2))
     )
-    np.testing.assert_allclose(first, second, atol=1e-8)
+    np.testing.assert_allclose(first, second, atol=1e-4)  # kernels in single precision
 
 
 def test_what_needs_all_rows_is_refused_by_name(short: None) -> None:

@@ -106,8 +106,9 @@ class LaplaceKernel:
                 columns = slice(rows.start if right is None else 0, None)
                 here, there = rows_of[rows], columns_of[columns]
                 total = np.zeros((len(here), len(there)), dtype)
+                apart = np.empty_like(total)
                 for k in range(len(root)):
-                    total += _apart(here, there, k)
+                    total += _apart(here, there, k, apart)
                 distance[rows, columns] = total
                 if right is None:
                     distance[columns, rows] = total.T
@@ -149,12 +150,17 @@ class LaplaceKernel:
         return (1 - UNIFORM) * metric / mean + UNIFORM
 
 
-def _apart(left: Vectors, right: Vectors, k: int) -> Array:
+def _apart(left: Vectors, right: Vectors, k: int, out: Array | None = None) -> Array:
     """The root of the expected squared distance along one feature."""
-    apart = np.subtract.outer(left.mean[:, k], right.mean[:, k])
+    apart = np.subtract.outer(left.mean[:, k], right.mean[:, k], out=out)
+    uncertain = [of.any() for of in (left.variance[:, k], right.variance[:, k])]
+    if not any(uncertain):
+        return np.abs(apart, out=apart)
     np.square(apart, out=apart)
-    apart += left.variance[:, k, None]
-    apart += right.variance[:, k]
+    if uncertain[0]:
+        apart += left.variance[:, k, None]
+    if uncertain[1]:
+        apart += right.variance[:, k]
     return np.sqrt(apart, out=apart)
 
 

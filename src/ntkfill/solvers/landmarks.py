@@ -53,7 +53,8 @@ class Landmarks:
 
     def explained(self, cross: Array) -> Array:
         """The part of the variance (k,) that the rows explain, by the kernel (k, m)."""
-        return np.square(cross @ self.directions).sum(axis=1)
+        half = cross @ self.directions
+        return np.asarray(np.einsum("ij,ij->i", half, half))
 
     def dual(self, cross: Array) -> Array:
         """(K_mn K_nm + ridge K_mm)^-1 cross^T, (m, k): times K_nm, the weights of the rows."""

@@ -28,7 +28,7 @@ from ..solvers.spectral import RIDGES
 from .explain import Entry
 from .options import TableOptions
 from .relations import Relation, determined, find
-from .stack import EXACT, FEWER, LANDMARKS, SINGLE, Fitted, Stack, Sums, centres
+from .stack import EXACT, FEWER, LANDMARKS, Fitted, Stack, Sums, centres
 
 # Predictors are selected in so many rounds: later fills are made from the very values that are to
 # be predicted, whose errors when left out are then too small.
@@ -46,7 +46,7 @@ LEARNED = 100
 BATCH = 8
 # How often a draw goes through the columns.
 SWEEPS = 5
-# Until the table has settled, regressions take so many rows at most; the last ones take all.
+# Longer tables settle on so many rows; the last regressions take all.
 SETTLING = 8000
 # A ridge below this one is lost in rounding.
 ROUNDING = 1e-10
@@ -79,15 +79,14 @@ class Target:
     def fit(self, fill: Vectors, *, settling: bool = False) -> Fitted:
         """On all rows in double precision, unless the table has not settled yet."""
         assert self.stack is not None
-        vectors, y = self.training(fill, SETTLING if settling else None)
-        if settling and all(predictor.ridge >= SINGLE for predictor in self.stack.predictors):
-            vectors = vectors.astype(np.float32)
+        vectors, y = self.training(fill)
+        if settling:
+            vectors = vectors.astype(self.stack.precision)
         return Fitted.of(self.stack, vectors, y, FEWER if settling else LANDMARKS)
 
-    def training(self, fill: Vectors, rows: int | None = None) -> tuple[Vectors, Array]:
+    def training(self, fill: Vectors) -> tuple[Vectors, Array]:
+        """Features (n_known, k) and values (n_known, g)."""
         known = np.flatnonzero(self.known)
-        if rows is not None and rows < len(known):
-            known = known[np.linspace(0, len(known) - 1, rows).astype(np.intp)]
         return fill[np.ix_(known, self.features)], fill.mean[np.ix_(known, self.columns)]
 
 
@@ -149,7 +148,14 @@ class Chained:
             network, options, known, level, scale, bounds, relations, sure, fill, tuple(targets),
             max(n_iter, 1), change,
         )  # fmt: skip
-        return settled if every is values else settled._extended(every)
+        if every is values:
+            return settled
+        kept = {
+            k: target.fit(fill, settling=True)
+            for k, target in enumerate(targets)
+            if target.stack is not None
+        }
+        return replace(settled, kept=kept)._extended(every)
 
     def _extended(self, values: Array) -> Chained:
         """The same for more rows (n, m), which the regressions are fitted to once more."""

@@ -33,7 +33,7 @@ LEARNED = 2
 EACH = 30
 # So many of the candidates, those with the smallest errors, are weighted.
 WEIGHTED = 6
-# With ridges of at least this, single precision is enough between rounds.
+# With ridges of at least this, single precision is enough between rounds and beside landmarks.
 SINGLE = 1e-3
 # Smaller weights are not worth a predictor.
 SMALLEST = 0.05
@@ -117,6 +117,12 @@ class Stack:
         )
         return cls(predictors, float(weights @ gram @ weights))
 
+    @property
+    def precision(self) -> type:
+        """Of kernels that need not be exact to the last digit."""
+        single = all(predictor.ridge >= SINGLE for predictor in self.predictors)
+        return np.float32 if single else np.float64
+
     def blocks(
         self, left: Vectors, right: Vectors | None = None
     ) -> Iterator[tuple[Predictor, Array]]:
@@ -160,9 +166,8 @@ class Fitted:
 
     @classmethod
     def of(cls, stack: Stack, vectors: Vectors, y: Array, landmarks: int = LANDMARKS) -> Fitted:
-        """Of all vectors in their precision; of landmarks, where there are many, in double."""
+        """Of all vectors in their precision, or of landmarks, where there are many."""
         if len(vectors) > EXACT:
-            vectors = vectors.astype(np.float64)
             return Sums.of(stack, centres(vectors, landmarks), vectors, y).fitted(vectors)
         scales, regressions = [], []
         for predictor, block in stack.blocks(vectors):
@@ -226,12 +231,15 @@ class Sums:
 
     @classmethod
     def of(cls, stack: Stack, centres: Vectors, vectors: Vectors, y: Array) -> Sums:
-        """Over vectors (n, k) and values (n, g), in blocks."""
+        """Over vectors (n, k) and values (n, g), in blocks. Kernels are in single precision where
+        the ridges allow it, sums never are."""
         m = len(centres)
+        vectors, centres = vectors.astype(stack.precision), centres.astype(stack.precision)
         grams = tuple(np.zeros((m, m)) for _ in stack.predictors)
         rights = tuple(np.zeros((m, y.shape[1])) for _ in stack.predictors)
         for rows in _row_blocks(len(y)):
             for k, (_, cross) in enumerate(stack.blocks(vectors[rows], centres)):
+                cross = cross.astype(np.float64, copy=False)
                 linalg.add_gram(grams[k], cross)
                 rights[k][:] += cross.T @ y[rows]
         return cls(stack, centres, grams, rights)
@@ -244,11 +252,13 @@ class Sums:
     def fitted(self, vectors: Vectors | None = None) -> Fitted:
         """The regressions; `vectors`, where they are at hand, are those that were summed over."""
         scales, regressions = [], []
-        for k, (predictor, block) in enumerate(self.stack.blocks(self.centres)):
+        for k, (predictor, block) in enumerate(self.stack.blocks(self.centres.astype(np.float64))):
             scales.append(mean_diagonal(block))
             gram = np.triu(self.grams[k]) + np.triu(self.grams[k], 1).T
             ridge = predictor.ridge * scales[-1]
-            regressions.append(Landmarks.solve(block, gram, self.rights[k], ridge))
+            found = Landmarks.solve(block, gram, self.rights[k], ridge)
+            directions: Array = found.directions.astype(self.stack.precision)
+            regressions.append(replace(found, directions=directions))
         return Fitted(self.stack, vectors, self.centres, tuple(regressions), tuple(scales))
 
 
