@@ -4,5 +4,6 @@ from .base import Factor, Report, Solution, Solver
 from .blockwise import Blockwise
 from .cg import CG
 from .cholesky import Cholesky
+from .eigenpro import EigenPro
 
-__all__ = ["CG", "Blockwise", "Cholesky", "Factor", "Report", "Solution", "Solver"]
+__all__ = ["CG", "Blockwise", "Cholesky", "EigenPro", "Factor", "Report", "Solution", "Solver"]
