@@ -111,6 +111,19 @@ def hold_out_like(
     return Holdout(mask, weight, copied)
 
 
+def hold_out_shifted(missing: Mask, axes: int) -> Holdout:
+    """Hold out known entries in the very pattern of the missing ones, where these are few: moved by
+    half of the grid."""
+    halves, every = tuple(side // 2 for side in missing.shape[:axes]), tuple(range(axes))
+    moved = np.roll(missing, halves, every) & ~missing
+    if missing.ndim > axes:
+        each = [holes(missing[..., channel]) for channel in range(missing.shape[-1])]
+        deep = np.stack(each, axis=-1)
+    else:
+        deep = holes(missing)
+    return Holdout(moved, moved.astype(np.float32), moved & np.roll(deep, halves, every))
+
+
 def holes(missing: Mask, min_depth: int = 2) -> Mask:
     """The missing entries in holes: deeper than `min_depth`, and than entries missing at random.
 
@@ -166,13 +179,17 @@ def crops(missing: Mask, weight: NDArray[np.float64], axes: int | None = None) -
     left, found = weight.copy(), []
     for _ in range(max(1, size // math.prod(sides))):
         # The weight in every box of this size that begins at a multiple of half its side.
-        sums, starts = np.pad(left, [(1, 0)] * n), []
-        for axis, length in enumerate(sides):
-            sums = np.cumsum(sums, axis=axis)
-            last = missing.shape[axis] - length
+        sums, starts = left, []
+        for axis, (length, whole) in enumerate(zip(sides, missing.shape, strict=True)):
+            last = whole - length
             starts.append(np.unique(np.append(np.arange(0, last, max(length // 2, 1)), last)))
-            ends = np.take(sums, starts[axis] + length, axis=axis)
-            sums = ends - np.take(sums, starts[axis], axis=axis)
+            edges = np.unique(np.append(starts[axis], starts[axis] + length))
+            parts = np.add.reduceat(sums, edges[edges < whole], axis=axis, dtype=np.float64)
+            sums = np.cumsum(np.pad(parts, [(int(k == axis), 0) for k in range(n)]), axis=axis)
+            first, end = (
+                np.searchsorted(edges, places) for places in (starts[axis], starts[axis] + length)
+            )
+            sums = np.take(sums, end, axis=axis) - np.take(sums, first, axis=axis)
         best = np.unravel_index(int(np.argmax(np.round(sums, 6))), sums.shape)
         corner = [int(along[k]) for along, k in zip(starts, best, strict=True)]
         crop = tuple(slice(c, c + length) for c, length in zip(corner, sides, strict=True))

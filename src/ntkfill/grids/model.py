@@ -260,9 +260,9 @@ class GridModel:
         missing = windows.missing
         mean: Array = np.zeros(pixels.shape[-1])
         if self.centre:
-            axes = tuple(range(missing.ndim))
-            known = ~missing[..., None]
-            mean = pixels.mean(axis=axes, where=known, dtype=np.float64)
+            every = pixels.reshape(-1, len(mean)).sum(axis=0, dtype=np.float64)
+            gaps = pixels[missing].sum(axis=0, dtype=np.float64)
+            mean = (every - gaps) / np.count_nonzero(~missing)
         total: Array = np.zeros_like(pixels)
         for c, component in enumerate(self.components):
             plan, kernel = component.plan, component.kernel

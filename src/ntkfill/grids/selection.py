@@ -21,7 +21,7 @@ from ..runtime.progress import Progress
 from ..runtime.resources import parallel_for
 from ..selection import MAX_STACKED, Candidate, Choice, stacked
 from .channels import Channels, learn
-from .holdout import crops, hold_out_like
+from .holdout import crops, hold_out_like, hold_out_shifted
 from .model import Component, GridModel
 from .options import Boundary, GridOptions, wrapped_sides
 from .plan import (
@@ -32,6 +32,7 @@ from .plan import (
     make_plan,
     make_plans,
 )
+from .windows import LARGE, MAX_MISSING
 
 # Kernels of up to 4**12 pairs are computed in milliseconds: on n axes, 12 / n levels.
 MAX_LOG4_PAIRS = 12
@@ -72,11 +73,6 @@ def select(
     if missing.ndim > axes and together is None:
         channel = int(np.argmax(missing.reshape(-1, missing.shape[-1]).sum(axis=0)))
     gaps = missing if channel is None else missing[..., channel]
-    if together is None:
-        values = pixels.mean(axis=-1, dtype=np.float64) if channel is None else pixels[..., channel]
-        values = values[..., None]
-    else:
-        values = pixels / together.scale
     if not gaps.any() or gaps.all():
         return None
     members = family(missing.shape[:axes], depth(gaps, axes), options.boundary, options.ridge)
@@ -87,17 +83,35 @@ def select(
         )
         with contextlib.suppress(MemoryLimitError):
             plans.append(plan.check_memory(options.memory_limit) if plans else plan)
-    holdout = hold_out_like(gaps, axes, share=HELD_OUT_SHARE)
-    known = ~gaps if gaps.ndim > axes else ~gaps[..., None]
+    few = gaps.size >= LARGE and gaps.mean() <= MAX_MISSING
+    holdout = (
+        hold_out_shifted(gaps, axes) if few else hold_out_like(gaps, axes, share=HELD_OUT_SHARE)
+    )
+    windows = crops(gaps, holdout.weight, axes)
+    parts = []
+    for window in windows:
+        part = pixels[window]
+        if together is not None:
+            parts.append(part / together.scale)
+        elif channel is None:
+            parts.append(part.mean(axis=-1, dtype=np.float64)[..., None])
+        else:
+            parts.append(part[..., channel, None].astype(np.float64))
+    known = [~gaps[window] if gaps.ndim > axes else ~gaps[window][..., None] for window in windows]
     with np.errstate(over="ignore", invalid="ignore"):
-        level = _means(values, known)
-        scale = float(np.max(np.abs(values - level), where=known, initial=0.0))
+        level = _means(parts, known)
+        scale = max(
+            float(np.max(np.abs(part - level), where=where, initial=0.0))
+            for part, where in zip(parts, known, strict=True)
+        )
     if len(plans) < 2 or len(holdout) < MIN_HELD_OUT or not 0 < scale < math.inf:
         return None
-    values = (np.where(known, values - level, 0.0) / scale).astype(np.float32)
+    values = [
+        (np.where(where, part - level, 0.0) / scale).astype(np.float32)
+        for part, where in zip(parts, known, strict=True)
+    ]
 
     # The errors of every network on the held-out pixels of every crop: (networks, pixels).
-    windows = crops(gaps, holdout.weight, axes)
     sides = gaps[windows[0]].shape[:axes]
     counts = [int(holdout.mask[window].sum()) for window in windows]
     errors = np.empty((len(plans), sum(counts)))
@@ -113,7 +127,7 @@ def select(
         window = windows[part]
         held_out = holdout.mask[window]
         component = components[network]
-        error = _errors(component, values[window], gaps[window], held_out, standard)
+        error = _errors(component, values[part], gaps[window], held_out, standard)
         first = sum(counts[:part])
         errors[network, first : first + counts[part]] = error
 
@@ -182,7 +196,7 @@ def couple(
         return None
     scale = np.where(scale > 0, scale, 1.0)
     values = np.where(gaps, 0.0, pixels[window])
-    values = np.where(gaps, 0.0, (values - _means(values, ~gaps)) / scale).astype(np.float32)
+    values = np.where(gaps, 0.0, (values - _means([values], [~gaps])) / scale).astype(np.float32)
     cropped = replace(plan.crop(gaps.shape[:axes], RTOL), weight=1.0)
     component = Component(cropped, cropped.kernel(cache))
     filled, _ = GridModel.fit(gaps, plan.network, (component,), centre=True).complete(values)
@@ -205,10 +219,16 @@ def _errors(
     return np.asarray((model.complete(values)[0] - values)[held_out].ravel())
 
 
-def _means(values: Array, known: Mask) -> Array:
-    """The mean of the known values of each channel (*grid, channels): (channels,)."""
-    every = range(values.shape[-1])
-    return np.array([np.mean(values[..., k][known[..., k]], dtype=np.float64) for k in every])
+def _means(parts: list[Array], known: list[Mask]) -> Array:
+    """The mean of the known values of each channel of some crops (*grid, channels): (channels,)."""
+    pairs = list(zip(parts, known, strict=True))
+    every = range(parts[0].shape[-1])
+    return np.array(
+        [
+            np.mean(np.concatenate([part[..., k][where[..., k]] for part, where in pairs]))
+            for k in every
+        ]
+    )
 
 
 @lru_cache(maxsize=16)
