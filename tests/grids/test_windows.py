@@ -80,7 +80,7 @@ def test_every_gap_is_in_one_window_or_crop(shape, everywhere):
     count = np.zeros(shape, int)
     for core in found.cores:
         count[tuple(slice(c, c + windows.CORE[len(shape)]) for c in core)] += 1
-    for _, inner in found.crops:
+    for _, _, inner in found.crops:
         count[inner] += 1
     assert (count[missing] == 1).all()
 

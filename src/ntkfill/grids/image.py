@@ -64,8 +64,9 @@ class ImageArray:
     def known_values(self, missing: Mask) -> Array:
         """The values as floats (*grid, channels), 0 where missing."""
         dtype = np.float32 if self.original.dtype.itemsize <= 2 else np.float64
-        pixels: Array = np.where(self._each(missing), 0, self.values).astype(dtype)
-        if not np.isfinite(pixels).all():
+        pixels: Array = self.values.astype(dtype, order="C")
+        pixels[missing] = 0
+        if self.original.dtype.kind == "f" and not np.isfinite(pixels).all():
             _refuse_infinity(pixels, np.ones((), bool))
         return pixels
 
@@ -81,14 +82,14 @@ class ImageArray:
 
     def within_bounds(self, missing: Mask, values: Array) -> Array:
         """Values (*grid, channels), clipped where missing to the bounds and an integer's range."""
-        gaps, dtype = self._each(missing), self.original.dtype
+        dtype = self.original.dtype
         low: Any = None
         high: Any = None
         if dtype.kind in "bui":
             low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         if isinstance(self.options.bounds, str):
             known = channels_last(self.original, self.options.channel_axis)
-            known = np.ma.array(known, mask=np.broadcast_to(gaps, known.shape))
+            known = np.ma.array(known, mask=np.broadcast_to(self._each(missing), known.shape))
             axes = tuple(range(len(self.grid)))
             low, high = known.min(axis=axes).data, known.max(axis=axes).data
         elif self.options.bounds is not None:
@@ -96,7 +97,15 @@ class ImageArray:
             low, high = low if first is None else first, high if last is None else last
         if low is None and high is None:
             return values
-        return np.where(gaps, np.clip(values, low, high), values)
+        low, high = (
+            each
+            if each is None or missing.ndim == len(self.grid)
+            else np.broadcast_to(each, values.shape)[missing]
+            for each in (low, high)
+        )
+        result = values.copy()
+        result[missing] = np.clip(values[missing], low, high)
+        return result
 
     def with_axes(self, values: Array) -> Array:
         """An array (*grid, channels) with the axes of the original."""

@@ -80,6 +80,8 @@ def _convolved(x: Array, spectrum: Array) -> Array:
     """x (*grid, m) times the weights; opposite sides of the grid are far from each other."""
     grid = x.shape[:-1]
     shape = [fft.next_fast_len(2 * side, real=True) for side in grid]
-    around = [(0, 0)] + [(0, whole - side) for whole, side in zip(shape, grid, strict=True)]
-    product = convolve(np.pad(np.moveaxis(x, -1, 0), around), spectrum)
-    return np.moveaxis(product[(slice(None), *map(slice, grid))], 0, -1)
+    around = [(0, whole - side) for whole, side in zip(shape, grid, strict=True)]
+    result = np.empty(x.shape)
+    for k in range(x.shape[-1]):  # one by one: they may be large
+        result[..., k] = convolve(np.pad(x[..., k], around), spectrum)[tuple(map(slice, grid))]
+    return result

@@ -20,7 +20,7 @@ from .level import Level
 from .options import Refine
 from .patches import Refined, Refinement, refine_if_better
 from .plan import Plan
-from .windows import Windows
+from .windows import Windows, relative
 
 # Factors are kept for so many groups of channels; more are made each time they are needed.
 MAX_KEPT = 4
@@ -263,7 +263,7 @@ class GridModel:
             every = pixels.reshape(-1, len(mean)).sum(axis=0, dtype=np.float64)
             gaps = pixels[missing].sum(axis=0, dtype=np.float64)
             mean = (every - gaps) / np.count_nonzero(~missing)
-        total: Array = np.zeros_like(pixels)
+        total: Array = np.zeros((np.count_nonzero(missing), len(mean)), pixels.dtype)
         for c, component in enumerate(self.components):
             plan, kernel = component.plan, component.kernel
             assert isinstance(kernel, Stationary)
@@ -273,20 +273,22 @@ class GridModel:
         total += mean.astype(pixels.dtype)
         worst = Report(0.0, 0, True)
         reach = max(component.plan.network.receptive_radius for component in self.components)
-        for outer, inner in windows.crops:
-            sides = missing[outer].shape
-            cropped = tuple(component.cropped(sides) for component in self.components)
+        for outer, near, inner in windows.crops:
             level = Level.fit(~missing[outer], reach) if self.centre else None
-            base = mean if level is None else level(pixels[outer])
-            crop = GridModel.fit(missing[outer], self.network, cropped, centre=False)
-            found, reports = crop.complete((pixels[outer] - base).astype(pixels.dtype))
-            within = tuple(
-                slice(part.start - whole.start, part.stop - whole.start)
-                for part, whole in zip(inner, outer, strict=True)
+            around = (
+                np.broadcast_to(mean, pixels[outer].shape)
+                if level is None
+                else level(pixels[outer])
             )
-            total[inner] = (found + base)[within]
+            box = outer if level is None else near
+            base = around[relative(box, outer)]
+            cropped = tuple(component.cropped(base.shape[:-1]) for component in self.components)
+            crop = GridModel.fit(missing[box], self.network, cropped, centre=False)
+            found, reports = crop.complete((pixels[box] - base).astype(pixels.dtype))
+            filled = (found + base)[relative(inner, box)][missing[inner]]
+            total[windows.order_within(inner)] = filled
             worst = Report.worst((worst, *reports))
-        return total[missing], worst
+        return total, worst
 
     def complete_and_refine(
         self, pixels: Array, refine: Refine, progress: Progress | None = None

@@ -225,7 +225,7 @@ def _means(parts: list[Array], known: list[Mask]) -> Array:
     every = range(parts[0].shape[-1])
     return np.array(
         [
-            np.mean(np.concatenate([part[..., k][where[..., k]] for part, where in pairs]))
+            np.concatenate([part[..., k][where[..., k]] for part, where in pairs]).mean(dtype=float)
             for k in every
         ]
     )

@@ -21,19 +21,19 @@ from ..kernels.table import Array, Index
 from ..observed import Mask
 from ..runtime.progress import Progress
 from ..runtime.resources import parallel_for, single_blas_thread
-from ..solvers.base import absolute_ridge
 
 # Grids of fewer pixels are solved whole.
 LARGE = 1 << 20
 # Of windows, by number of axes: the side of the core whose gaps are predicted, the margin around
 # it, and the depth of the deepest gaps in it (docs/decisions/0013-windows.md).
 CORE, MARGIN, DEPTH = {1: 256, 2: 16}, {1: 128, 2: 12}, {1: 32, 2: 4}
-# The margin around a deep hole is what the networks see, and so many times its depth.
+# The margin around a deep hole is what the networks see, and so many times its depth; where the
+# level around the hole says what is far, one depth is enough for them.
 DEPTHS = 4
 # Grids are solved whole where more than this share is missing, or the crops would be larger.
 MAX_MISSING, MAX_CROPPED = 0.03, 0.5
-# Windows that are worked on at once.
-CHUNK = 1 << 8
+# Windows that are looked at at once; missing pixels in windows that are solved at once, over 8.
+CHUNK = 1 << 9
 
 Box = tuple[slice, ...]
 
@@ -47,14 +47,14 @@ class Windows:
     missing : bool array of shape (*grid)
     cores : int array of shape (n, axes)
         The first pixel of the core of each window that holds a thin gap.
-    crops : tuple of (outer, inner)
-        For each deep hole the box that is solved, and the part of it, in pixels of the grid, whose
-        gaps are taken from there.
+    crops : tuple of (outer, near, inner)
+        For each deep hole, in pixels of the grid: the box that is solved, the one where it has a
+        level that was subtracted, and the part of both whose gaps are taken from there.
     """
 
     missing: Mask
     cores: Index
-    crops: tuple[tuple[Box, Box], ...]
+    crops: tuple[tuple[Box, Box, Box], ...]
 
     @classmethod
     def of(cls, missing: Mask, reach: int) -> Windows | None:
@@ -76,11 +76,14 @@ class Windows:
             inner = tuple(slice(core * along.start, core * along.stop) for along in box)
             depth = int(ndimage.distance_transform_cdt(missing[inner], "chessboard").max())
             margin = max(reach, DEPTHS * depth)
-            outer = tuple(
-                slice(max(along.start - margin, 0), min(along.stop + margin, whole))
-                for along, whole in zip(inner, grid, strict=True)
+            outer, near = (
+                tuple(
+                    slice(max(along.start - around, 0), min(along.stop + around, whole))
+                    for along, whole in zip(inner, grid, strict=True)
+                )
+                for around in (margin, depth)
             )
-            crops.append((outer, inner))
+            crops.append((outer, near, inner))
             cropped += math.prod(along.stop - along.start + reach for along in outer)
         if cropped > MAX_CROPPED * missing.size:
             return None
@@ -96,7 +99,8 @@ class Windows:
         progress: Progress | None = None,
     ) -> Array:
         """What a kernel predicts at the thin gaps of pixels (*grid, channels), less their mean
-        (channels,); zero elsewhere. What stands at missing pixels is not read."""
+        (channels,): (n_missing, channels), zero in deep holes. What stands at missing pixels is not
+        read."""
         n, grid = self.missing.ndim, np.array(self.missing.shape)
         core, side = CORE[n], CORE[n] + 2 * MARGIN[n]
         # The inverse of K + ridge on one window, anywhere on the torus of the kernel. Far from each
@@ -105,32 +109,60 @@ class Windows:
         places = tuple(np.indices((side,) * n).reshape(n, -1))
         every = np.atleast_1d(np.ravel_multi_index(places, kernel.shape))
         matrix = kernel.block(every, every).astype(np.float64) - float(kernel.values.flat[-1])
-        matrix.flat[:: len(matrix) + 1] += absolute_ridge(ridge, kernel)
+        matrix.flat[:: len(matrix) + 1] += ridge * float(kernel.values.flat[0])
         with single_blas_thread():
             inverse = linalg.inv(matrix, overwrite_a=True, check_finite=False)
+        rows = inverse.astype(pixels.dtype)
         shown = sliding_window_view(pixels, (side,) * n, tuple(range(n)))
         hidden = sliding_window_view(self.missing, (side,) * n)
-        result = np.zeros_like(pixels)
+        corners = np.clip(self.cores - MARGIN[n], 0, grid - side)
+        result = np.zeros((np.count_nonzero(self.missing), len(mean)), pixels.dtype)
+        order = np.flatnonzero(self.missing)
 
-        def fill_some(first: int) -> None:
-            cores = self.cores[first : first + CHUNK]
-            corners = np.clip(cores - MARGIN[n], 0, grid - side)
-            gaps = hidden[tuple(corners.T)].reshape(len(corners), -1)  # (windows, side^n)
-            counts = gaps.sum(axis=1)
-            for count in np.unique(counts):
-                of = np.flatnonzero(counts == count)
-                m = np.nonzero(gaps[of])[1].reshape(-1, count)  # (windows, count)
-                y = shown[tuple(corners[of].T)].reshape(len(of), len(mean), -1) - mean[:, None]
-                y = np.where(gaps[of, None], 0.0, y)  # (windows, channels, side^n)
-                right = inverse[m] @ np.swapaxes(y, 1, 2)  # (windows, count, channels)
-                found = np.linalg.solve(inverse[m[:, :, None], m[:, None, :]], -right)
-                places = np.stack(np.unravel_index(m, (side,) * n), -1) + corners[of, None]
-                mine = ((places >= cores[of, None]) & (places < cores[of, None] + core)).all(-1)
-                result[tuple(places[mine].T)] = found[mine]
+        # Windows that miss as many pixels are solved at once.
+        counts = np.zeros(len(corners), np.intp)
+        for first in range(0, len(corners), CHUNK):
+            part = tuple(corners[first : first + CHUNK].T)
+            counts[first : first + CHUNK] = hidden[part].sum(axis=tuple(range(1, n + 1)))
+        jobs: list[Index] = []
+        for count in np.unique(counts):
+            of = np.flatnonzero(counts == count)
+            parts = min(math.ceil(len(of) * count / (8 * CHUNK)), len(of))
+            jobs += np.array_split(of, parts)
+
+        def fill_some(of: Index) -> None:
+            at, count = tuple(corners[of].T), counts[of[0]]
+            gaps = hidden[at].reshape(len(of), -1)  # (windows, side^n)
+            m = np.nonzero(gaps)[1].reshape(-1, count)  # (windows, count)
+            y = shown[at].reshape(len(of), len(mean), -1) - mean[:, None].astype(pixels.dtype)
+            y[np.broadcast_to(gaps[:, None], y.shape)] = 0.0  # (windows, channels, side^n)
+            right = rows[m] @ np.swapaxes(y, 1, 2)  # (windows, count, channels)
+            found = np.linalg.solve(inverse[m[:, :, None], m[:, None, :]], -right)
+            places = np.stack(np.unravel_index(m, (side,) * n), -1) + corners[of, None]
+            mine = ((places >= self.cores[of, None]) & (places < self.cores[of, None] + core)).all(
+                -1
+            )
+            flat = np.atleast_1d(np.ravel_multi_index(tuple(places[mine].T), self.missing.shape))
+            result[np.searchsorted(order, flat)] = found[mine]
 
         with single_blas_thread():
-            parallel_for(fill_some, range(0, len(self.cores), CHUNK), progress)
+            parallel_for(fill_some, jobs, progress)
         return result
+
+    def order_within(self, box: Box) -> Index:
+        """Which of the missing pixels, in their order, lie in a box."""
+        first = [along.start for along in box]
+        places = tuple((np.argwhere(self.missing[box]) + first).T)
+        flat = np.atleast_1d(np.ravel_multi_index(places, self.missing.shape))
+        return np.searchsorted(np.flatnonzero(self.missing), flat)
+
+
+def relative(box: Box, outer: Box) -> Box:
+    """A box in pixels of one that holds it."""
+    pairs = zip(box, outer, strict=True)
+    return tuple(
+        slice(along.start - whole.start, along.stop - whole.start) for along, whole in pairs
+    )
 
 
 def _in_tiles(mask: Mask, side: int) -> Mask:
