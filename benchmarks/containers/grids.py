@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import astropy.io.fits
+import av
 import imagecodecs
 import nibabel
 import numpy as np
@@ -300,6 +302,54 @@ def read_netcdf(path: Path) -> dict[str, Any]:
         }
 
 
+def zarr(path: Path) -> None:
+    encoding = {"t": {"_FillValue": -9999.0, "chunks": (16, 40)}}
+    field().to_zarr(path, encoding=encoding, consolidated=False)
+
+
+def read_zarr(path: Path) -> dict[str, Any]:
+    with xarray.open_zarr(path, chunks=None, consolidated=False) as dataset:
+        return {**read_dataset(dataset.load()), "chunks": dataset.t.encoding["chunks"]}
+
+
+# PyAV
+
+
+def film(codec: str, pixel_format: str, sound: bool = False) -> Any:
+    def write(path: Path) -> None:
+        with av.open(path, "w") as file:
+            file.metadata["title"] = "a title"
+            stream = file.add_stream(codec, rate=Fraction(30000, 1001))
+            stream.height, stream.width, stream.pix_fmt = *RAMP.shape, pixel_format
+            tone = file.add_stream("aac", rate=44100) if sound else None
+            for _ in range(4):
+                frame = av.VideoFrame.from_ndarray(damaged(COLOUR), format="rgb24")
+                file.mux(stream.encode(frame))
+            file.mux(stream.encode())
+            if tone:
+                wave = av.AudioFrame.from_ndarray(np.zeros((2, 1024), "f4"), "fltp", "stereo")
+                wave.sample_rate = 44100
+                file.mux(tone.encode(wave))
+                file.mux(tone.encode())
+
+    return write
+
+
+def read_film(path: Path) -> dict[str, Any]:
+    with av.open(path) as file:
+        stream = file.streams.video[0]
+        shown = list(file.decode(stream))
+        return {
+            **pixels(np.stack([frame.to_ndarray(format="rgb24") for frame in shown]), (1, 2)),
+            "codec": stream.codec_context.name,
+            "pixel format": stream.format.name,
+            "rate": stream.average_rate,
+            "times": [frame.pts for frame in shown],
+            "title": file.metadata["title"],
+            "sound": [other.codec_context.name for other in file.streams.audio],
+        }
+
+
 GIF = [Image.fromarray(np.full((8, 8), k, np.uint8)) for k in range(3)]
 
 CONTAINERS = (
@@ -371,4 +421,10 @@ CONTAINERS = (
     ),
     Container(".fits", "Astropy", ".fits", fits, read_fits, marked),
     Container(".nc", "xarray", ".nc", netcdf, read_netcdf, marked),
+    Container(".zarr", "xarray", ".zarr", zarr, read_zarr, marked),
+    Container(".mkv, FFV1", "PyAV", ".mkv", film("ffv1", "bgr0"), read_film, masked),
+    Container(
+        ".mp4, H.264", "PyAV", ".mp4", film("libx264", "yuv420p", sound=True), read_film, masked,
+        {"known values": "h264, yuv420p is lossy"},
+    ),
 )  # fmt: skip

@@ -1,9 +1,11 @@
 """Scientific containers, written and read back by their own libraries."""
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import astropy.io.fits
+import av
 import imagecodecs
 import nibabel
 import numpy as np
@@ -120,6 +122,114 @@ def test_netcdf_keeps_coordinates_attributes_and_packing(packed, capsys):
     assert "not kept" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_zarr_is_a_folder_that_is_never_overwritten(version, capsys):
+    field = xarray.DataArray(DAMAGED, {"x": np.arange(20) * 2.0}, ("y", "x"), attrs={"units": "m"})
+    how = {"encoding": {"h": {"chunks": (24, 10)}}, "zarr_format": version, "consolidated": False}
+    field.to_dataset(name="h").assign_attrs(title="t").to_zarr("in.zarr", **how)
+    fill("in.zarr", "out.zarr")
+    assert Path("out.zarr/zarr.json").exists() == (version == 3)
+    with xarray.open_zarr("out.zarr", chunks=None, consolidated=False) as back:
+        assert (back.attrs, back.h.attrs) == ({"title": "t"}, {"units": "m"})
+        assert back.h.encoding["chunks"] == (24, 10)
+        np.testing.assert_array_equal(back.x, field.x)
+        check(back.h.values)
+    fill("in.zarr", "out.zarr", code=FAILED)
+    assert "out.zarr exists, and is not overwritten" in capsys.readouterr().err
+    Path("many").mkdir()
+    Path("in.zarr").rename("many/a.zarr")
+    fill("many", "filled")
+    with xarray.open_zarr("filled/a.zarr", chunks=None, consolidated=False) as back:
+        check(back.h.values)
+    assert not list(Path().glob("**/.writing-*"))
+
+
+def film(path, codec, pixels, layout="rgb24", sound=False, times=None):
+    """Frames whose ramp moves, with a hole."""
+    with av.open(path, "w") as file:
+        file.metadata["title"] = "a title"
+        stream = file.add_stream(codec, rate=Fraction(30000, 1001))
+        stream.height, stream.width, stream.pix_fmt = 32, 48, pixels
+        if times:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        tone = file.add_stream("aac", rate=44100) if sound else None
+        for k, array in enumerate(frames(layout)):
+            frame = av.VideoFrame.from_ndarray(array, format=layout)
+            if times:
+                frame.pts, frame.time_base = times[k], Fraction(1, 1000)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+        if tone:
+            wave = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
+            wave.sample_rate = 44100
+            file.mux(tone.encode(wave))
+            file.mux(tone.encode())
+
+
+def frames(layout, hole=True):
+    scale, dtype = (257, np.uint16) if "16" in layout or "48" in layout else (1, np.uint8)
+    ramps = [np.add.outer(3 * np.arange(32), 2 * np.arange(48)) + k for k in range(5)]
+    array = (np.stack(ramps) * scale).astype(dtype)
+    if hole:
+        array[:, 8:16, 10:20] = 0
+    return array if "gray" in layout else np.repeat(array[..., None], 3, axis=-1)
+
+
+def watch(path, layout):
+    with av.open(path) as file:
+        stream = file.streams.video[0]
+        shown = list(file.decode(stream))
+        said = {
+            "codec": stream.codec_context.name,
+            "pixels": stream.format.name,
+            "rate": stream.average_rate,
+            "title": file.metadata["title"],
+            "sound": len(file.streams.audio),
+            "times": [float(frame.pts * stream.time_base) for frame in shown],
+        }
+        return np.stack([frame.to_ndarray(format=layout) for frame in shown]), said
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels", "layout", "tolerance", "more"),
+    [
+        ("a.mkv", "ffv1", "bgr0", "rgb24", 0, {}),
+        ("a.mkv", "ffv1", "gray", "gray", 0, {}),
+        ("a.mkv", "ffv1", "gray16le", "gray16le", 0, {"times": [0, 10, 50, 60, 200]}),
+        ("a.avi", "rawvideo", "bgr24", "rgb24", 0, {}),
+        ("a.mp4", "libx264", "yuv420p", "rgb24", 12, {"sound": True}),
+        ("a.webm", "libvpx-vp9", "yuv420p", "rgb24", 25, {}),
+    ],
+)
+def test_videos_keep_codec_rate_and_sound(name, codec, pixels, layout, tolerance, more, capsys):
+    film(name, codec, pixels, layout, **more)
+    mask = np.zeros((32, 48), np.uint8)
+    mask[7:17, 9:21] = 255
+    Image.fromarray(mask).save("hole.png")
+    out = "out" + name
+    fill(name, out, "--mask", "hole.png", "--network", "hourglass(3)")
+    (before, said), (after, again) = watch(name, layout), watch(out, layout)
+    assert {**again, "times": None} == {**said, "times": None}
+    np.testing.assert_allclose(again["times"], said["times"], atol=1e-3)
+    known = mask == 0
+    apart = np.abs(after.astype(float) - before)
+    assert apart[:, known].max() <= tolerance
+    truth, scale = frames(layout, hole=False), 257 if after.dtype == np.uint16 else 1
+    assert np.abs(after / scale - truth / scale)[:, ~known].max() < 20 + tolerance
+    assert ("is lossy" in capsys.readouterr().err) == (tolerance > 0)
+
+
+def test_a_video_is_written_from_its_kind_alone(capsys):
+    film("a.mp4", "mpeg4", "yuv420p")
+    fill("a.mp4", "out.mkv", "--nodata", "0", code=FAILED)
+    assert "only be written from a file of its kind" in capsys.readouterr().err
+    with av.open("sound.mp4", "w") as file:
+        file.add_stream("aac", rate=44100)
+        file.start_encoding()
+    fill("sound.mp4", "out.mp4", code=FAILED)
+    assert "one video" in capsys.readouterr().err
+
+
 def test_a_container_is_written_from_its_kind_and_what_is_lost_is_said(capsys):
     nibabel.save(nibabel.Nifti1Image(DAMAGED, np.eye(4)), "in.nii")
     fill("in.nii", "out.fits", code=FAILED)
@@ -135,6 +245,8 @@ def test_a_container_is_written_from_its_kind_and_what_is_lost_is_said(capsys):
         ("a.nii.gz", "nibabel", "nifti"),
         ("a.fits", "astropy.io.fits", "fits"),
         ("a.nc", "xarray", "netcdf"),
+        ("a.zarr", "zarr", "zarr"),
+        ("a.mp4", "av", "video"),
     ],
 )
 def test_without_its_library_the_error_names_the_extra(name, module, extra, monkeypatch, capsys):
@@ -144,7 +256,7 @@ def test_without_its_library_the_error_names_the_extra(name, module, extra, monk
     assert f"ntkfill[{extra}]" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.fits", "a.nc"])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.fits", "a.nc", "a.zarr", "a.mp4"])
 def test_a_damaged_container_is_one_sentence(name, capsys):
     Path(name).write_bytes(b"\x00\x01" * 300)
     fill(name, f"out{name}", code=FAILED)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, format_bytes, printable
-from ..io.files import check_target, suffix_of
+from ..io.files import FOLDERS, check_target, suffix_of
 from .common import (
     DONE,
     FAILED,
@@ -48,7 +48,7 @@ BLUE_RED = ((20, 60, 150), (110, 160, 215), (250, 250, 250), (225, 120, 95), (15
 def add_inpaint(command: argparse.ArgumentParser) -> None:
     """The options of `ntkfill inpaint`."""
     command.set_defaults(run=inpaint)
-    text = ".png .jpg .tif .bmp .webp .npy .nii(.gz) .fits .nc, or a folder of them"
+    text = ".png .jpg .tif .bmp .webp .npy .nii(.gz) .fits .nc .zarr .mp4 .mkv, or a folder of them"
     command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=text)
     add_output(command, "a file; a folder where there are several inputs", required=False)
     add_force(command)
@@ -438,13 +438,13 @@ def input_output_pairs(options: argparse.Namespace) -> list[tuple[Path, Path | N
         return [(file, None) for file in files]
     if options.output is None:
         raise InputError("there is no output file", hint="-o OUT, or --dry-run")
-    many = len(files) > 1 or options.inputs[0].is_dir()
+    many = len(files) > 1 or _is_folder(options.inputs[0])
     if many:
         if suffix_of(options.output) in images.SUFFIXES:
             raise InputError("several images need an output folder", got=str(options.output))
         if len({file.name for file in files}) < len(files):
             raise InputError("two inputs have the same name", hint="one folder at a time")
-    inside = many or options.output.is_dir()
+    inside = many or _is_folder(options.output)
     targets = [options.output / file.name if inside else options.output for file in files]
     for target in targets:
         if suffix_of(target) not in images.SUFFIXES:
@@ -467,14 +467,14 @@ def input_files(options: argparse.Namespace) -> list[Path]:
     mask = options.mask if options.mask is not None and options.mask.exists() else None
     files: list[Path] = []
     for given in options.inputs:
-        if not given.is_dir():
+        if not _is_folder(given):
             files.append(given)
             continue
         found = [
             path
             for path in sorted(given.iterdir())
             if suffix_of(path) in images.SUFFIXES
-            and path.is_file()
+            and (path.is_file() or suffix_of(path) in FOLDERS)
             and not path.name.startswith(".")
             and not (mask is not None and path.samefile(mask))
         ]
@@ -482,6 +482,11 @@ def input_files(options: argparse.Namespace) -> list[Path]:
             raise InputError(f"no images in the folder {given}", expected=" ".join(images.SUFFIXES))
         files += found
     return files
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is a folder of files, not one that holds a single container."""
+    return path.is_dir() and suffix_of(path) not in FOLDERS
 
 
 def read_input(

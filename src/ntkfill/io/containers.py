@@ -1,4 +1,4 @@
-"""Scientific containers, read and written by their own libraries: NIfTI, FITS and NetCDF.
+"""Containers that are read and written by their own libraries: NIfTI, FITS, NetCDF, zarr, video.
 
 Each is read to an array and the object of the library, whose pixels are replaced to write it again.
 """
@@ -17,16 +17,24 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..runtime import resources
-from .files import replacing
+from . import video
+from .files import replacing, replacing_folder
 
 # The module that reads each kind, which is an extra of the same name as in pyproject.toml.
-NIFTI, FITS, NETCDF = (".nii", ".nii.gz"), (".fits", ".fit"), (".nc",)
+NIFTI, FITS, NETCDF, ZARR = (".nii", ".nii.gz"), (".fits", ".fit"), (".nc",), (".zarr",)
 LIBRARIES = {
     **dict.fromkeys(NIFTI, ("nibabel", "nifti")),
     **dict.fromkeys(FITS, ("astropy.io.fits", "fits")),
     **dict.fromkeys(NETCDF, ("xarray", "netcdf")),
+    **dict.fromkeys(ZARR, ("zarr", "zarr")),
+    **dict.fromkeys(video.SUFFIXES, ("av", "video")),
 }
 SUFFIXES = tuple(LIBRARIES)
+
+
+def alike(suffix: str) -> tuple[str, ...]:
+    """The suffixes of files that what was read from one of this suffix can be written to."""
+    return next((kind for kind in (NIFTI, FITS) if suffix in kind), (suffix,))
 
 
 def library(suffix: str) -> Any:
@@ -44,16 +52,28 @@ def library(suffix: str) -> Any:
 def read(path: Path, suffix: str) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
     """Pixels, what is needed to write the same container, values that mean missing, and what
     cannot be kept."""
+    if suffix in video.SUFFIXES:
+        array, template, missed = video.read(library(suffix), path)
+        return array, template, (), missed
     if suffix in NIFTI:
         return _read_nifti(path)
-    return _read_fits(path) if suffix in FITS else _read_netcdf(path)
+    return _read_fits(path) if suffix in FITS else _read_dataset(path, suffix)
 
 
 def write(path: Path, suffix: str, array: NDArray[Any], template: Any) -> None:
     """Write the container that was read, with other pixels, whole or not at all."""
-    if suffix in NETCDF:
+    if suffix in video.SUFFIXES:
+        with replacing(path) as draft:
+            video.write(library(suffix), draft, array, template)
+        return
+    if suffix in (*NETCDF, *ZARR):
         dataset, name = template
         filled = dataset.assign({name: dataset[name].copy(data=array)})
+        if suffix in ZARR:
+            old = (Path(dataset.encoding["source"]) / ".zgroup").exists()
+            with replacing_folder(path) as draft:
+                filled.to_zarr(draft, zarr_format=2 if old else 3, consolidated=old)
+            return
         with tempfile.TemporaryDirectory() as folder:  # a file in which nothing else is locked
             draft = Path(folder) / "filled.nc"
             filled.to_netcdf(draft)
@@ -106,8 +126,13 @@ def _read_fits(path: Path) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[
     return array, (units, images[0]), ((float(blank),) if plain else ()), scaled
 
 
-def _read_netcdf(path: Path) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
-    with library(".nc").open_dataset(path) as dataset:
+def _read_dataset(
+    path: Path, suffix: str
+) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
+    how = {}
+    if suffix in ZARR:
+        how = {"engine": library(suffix).__name__, "consolidated": False}
+    with library(".nc").open_dataset(path, **how) as dataset:
         named = [name for name, each in dataset.data_vars.items() if each.dtype.kind in "buif"]
         wanted = [name for name in named if dataset[name].ndim]
         if len(wanted) != 1:

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ try:
     import fcntl
 except ImportError:  # Windows, where a file that is open cannot be deleted anyway
     fcntl = None  # type: ignore[assignment]
+
+# Suffixes of what is stored as a folder.
+FOLDERS = (".zarr",)
 
 # Files that are being written, or whose writer has died.
 UNFINISHED = re.compile(r"\.writing-.*")
@@ -74,6 +78,20 @@ def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
             os.unlink(draft)
 
 
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path`, which is renamed to it once it is whole; one that exists is
+    never overwritten."""
+    draft = path.with_name(f".writing-{secrets.token_hex(8)}{path.suffix}")
+    try:
+        yield draft
+        os.rename(draft, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written", got=_reason(error)) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def suffix_of(path: Path) -> str:
     """The suffix in lower case, with the one before .gz.
 
@@ -100,7 +118,7 @@ def check_source(path: Path, suffixes: Sequence[str]) -> None:
         ...
     ntkfill.errors.InputError: there is no file no/such/table.csv.
     """
-    if path.is_dir():
+    if path.is_dir() and suffix_of(path) not in FOLDERS:
         raise InputError(f"{path} is a folder", expected="a file")
     if not path.exists():
         raise InputError(f"there is no file {path}")
@@ -198,6 +216,8 @@ def _check_suffix(path: Path, suffixes: Sequence[str], verb: str) -> None:
 
 def _check_place(path: Path) -> None:
     """Refuse what no file may take the place of."""
+    if path.exists() and suffix_of(path) in FOLDERS:
+        raise InputError(f"{path} exists, and is not overwritten", hint="another name")
     if path.is_dir():
         raise InputError(f"{path} cannot be written, as it is a folder")
     if path.exists():

@@ -24,7 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..errors import InputError
 from ..runtime import resources
-from . import arrays, containers, files
+from . import arrays, containers, files, video
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".webp": "WEBP"}
 PILLOW = tuple(FORMATS)
@@ -149,13 +149,14 @@ def read(
     with files.naming(path):
         if suffix in containers.SUFFIXES:
             array, template, marks, missed = containers.read(path, suffix)
-            family = next(
-                kind
-                for kind in (containers.NIFTI, containers.FITS, containers.NETCDF)
-                if suffix in kind
-            )
+            channels = -1 if suffix in video.SUFFIXES and array.ndim == 4 else None
             return Stored(
-                array, None, missing_values=marks, lost=missed, container=(family, template)
+                array,
+                channels,
+                alpha=channels is not None and array.shape[-1] == 4,
+                missing_values=marks,
+                lost=missed,
+                container=(containers.alike(suffix), template),
             )
         if suffix == ".npy":
             return Stored(arrays.read_npy(path), None)

@@ -1,0 +1,107 @@
+"""Videos, read and written by PyAV: frames in, and out by the same codec at the same rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..runtime import resources
+
+SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm")
+# Streams besides the video that are copied as they are.
+COPIED = ("audio", "subtitle")
+# By the number of components of a pixel: as arrays of 8 and of 16 bits.
+LAYOUTS = {1: ("gray", "gray16le"), 3: ("rgb24", "rgb48le"), 4: ("rgba", "rgba64le")}
+
+
+@dataclass(frozen=True)
+class Video:
+    """How a file stores its frames."""
+
+    path: Path  # of the streams that are copied
+    codec: str
+    pixel_format: str
+    layout: str  # of the arrays
+    rate: Fraction
+    bit_rate: int | None  # of codecs that lose something
+    time_base: Fraction
+    times: tuple[int, ...] | None  # in units of the base; None where they follow from the rate
+    metadata: dict[str, str]
+
+
+def read(av: Any, path: Path) -> tuple[NDArray[Any], Video, tuple[str, ...]]:
+    """Frames (time, rows, columns, or with channels besides), how they are stored, and what cannot
+    be kept."""
+    with av.open(str(path)) as file:
+        if len(file.streams.video) != 1:
+            raise InputError("the file must hold one video", got=f"{len(file.streams.video)}")
+        stream = file.streams.video[0]
+        rate = stream.average_rate or stream.guessed_rate
+        codec, pixels = stream.codec_context, stream.format
+        try:
+            av.codec.Codec(codec.name, "w")
+        except ValueError as error:  # PyAV raises a kind of it
+            raise InputError(
+                f"the codec {codec.name} can be read but not written", hint="frames as .png or .tif"
+            ) from error
+        layout = LAYOUTS[len(pixels.components)][max(c.bits for c in pixels.components) > 8]
+        frames, times = [], []
+        for frame in file.decode(stream):
+            if getattr(frame, "rotation", 0):
+                raise InputError(
+                    "frames are turned when they are shown", hint="the video encoded upright"
+                )
+            array = frame.to_ndarray(format=layout)
+            resources.require("reading it", 3 * array.nbytes)
+            frames.append(array)
+            times.append(frame.pts)
+        base = stream.time_base
+        even = None in times or all(
+            abs((t - times[0]) * base - k / rate) <= base for k, t in enumerate(times)
+        )
+        exact = not codec.codec.lossy and (pixels.is_rgb or len(pixels.components) == 1)
+        missed = () if exact else (f"exact pixels ({codec.name}, {pixels.name} is lossy)",)
+        others = {s.type for s in file.streams} - {"video", *COPIED}
+        template = Video(
+            path,
+            codec.name,
+            pixels.name,
+            layout,
+            rate,
+            None if exact else stream.bit_rate or file.bit_rate or None,
+            base,
+            None if even else tuple(times),
+            dict(file.metadata),
+        )
+    return np.stack(frames), template, (*missed, *(f"{kind} streams" for kind in sorted(others)))
+
+
+def write(av: Any, path: Path, array: NDArray[Any], video: Video) -> None:
+    """Encode frames as those that were read, beside copies of the other streams."""
+    with av.open(str(video.path)) as source, av.open(str(path), "w") as file:
+        file.metadata.update(video.metadata)
+        stream = file.add_stream(video.codec, rate=video.rate)
+        stream.height, stream.width = array.shape[1:3]
+        stream.pix_fmt = video.pixel_format
+        if video.bit_rate is not None:
+            stream.bit_rate = video.bit_rate
+        if video.times is not None:
+            stream.codec_context.time_base = video.time_base
+        others = [each for each in source.streams if each.type in COPIED]
+        copies = {each.index: file.add_stream_from_template(each) for each in others}
+        for k, pixels in enumerate(array):
+            frame = av.VideoFrame.from_ndarray(pixels, format=video.layout)
+            if video.times is not None:
+                frame.pts, frame.time_base = video.times[k], video.time_base
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+        for packet in source.demux(others) if others else ():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                file.mux(packet)
