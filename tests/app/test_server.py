@@ -130,7 +130,7 @@ def test_cancel_ends_the_process(app, scene):
     app.call("POST", f"documents/{document}/fill", {"refine": "patches"})
     app.wait(document, lambda state: state["result"])
     assert app.call("DELETE", f"documents/{document}/work")["stage"] == ""
-    assert app.wait(document)["result"]["stage"] == "filled"
+    assert app.wait(document)["result"]["stage"] in ("filled", "uncertain")
     app.call("POST", f"documents/{document}/fill", {"refine": None})
     assert app.wait(document)["result"]["stage"] == "uncertain"
 

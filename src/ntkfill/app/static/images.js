@@ -3,9 +3,10 @@
 import { download, request } from "./api.js";
 import { Mask, unpack } from "./mask.js";
 import { Drawing, TOOLS } from "./tools.js";
-import { copy, number, parts, speakError, tableRow, toast } from "./ui.js";
+import { listenToRecipe, number, parts, showWork, speakError, tableRow, toast } from "./ui.js";
 import { View } from "./view.js";
 
+const STAGES = { filling: "Filling", "error bars": "Error bars", refining: "Refining" };
 const SAVE_AFTER = 250; // milliseconds after the last change of the mask
 const LEGENDS = {
   std: "The standard deviation of every filled pixel.",
@@ -80,7 +81,7 @@ export class ImageEditor {
   update(state) {
     const before = this.state;
     this.state = state;
-    const { result, explained, stage } = state;
+    const { result, explained } = state;
     const p = this.parts;
     const fill = result.stage ? `${result.version}-${result.stage}` : null;
     if (fill !== this.view.versions.fill) {
@@ -95,15 +96,7 @@ export class ImageEditor {
       this.showExplained();
     }
     if (state.mask !== this.saved && !this.timer && !this.saving) this.loadMask(this.page);
-    const running = Boolean(stage);
-    p.cancel.hidden = !running;
-    p["progress-row"].hidden = !running;
-    const names = { filling: "Filling", "error bars": "Error bars", refining: "Refining" };
-    p["stage-name"].textContent = names[stage] ?? stage;
-    if (state.progress > 0) p.progress.value = state.progress;
-    else p.progress.removeAttribute("value");
-    p.error.hidden = !state.error;
-    p.error.textContent = state.error;
+    showWork(p, state, STAGES);
     p.done.hidden = !fill;
     p.look.hidden = !fill;
     p.split.disabled = !fill;
@@ -111,9 +104,6 @@ export class ImageEditor {
     p.save.disabled = !fill;
     p["save-std"].disabled = !fill || result.std_max === null;
     if (fill) this.showResult(state);
-    p.recipe.hidden = !state.recipe.command;
-    p.command.textContent = state.recipe.command ?? "";
-    p.python.textContent = state.recipe.python ?? "";
     this.showCount();
   }
 
@@ -197,6 +187,7 @@ export class ImageEditor {
   /** A change was made here: it is sent soon, and the marks are counted. */
   edited() {
     this.dirty = this.mask.page;
+    this.parts.stage.dataset.unsaved = "";
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.saveMask(), SAVE_AFTER);
     this.showCount();
@@ -214,7 +205,10 @@ export class ImageEditor {
     }));
     const mine = this.saving;
     await mine;
-    if (this.saving === mine) this.saving = null;
+    if (this.saving === mine) {
+      this.saving = null;
+      if (!this.timer) delete this.parts.stage.dataset.unsaved;
+    }
     return undefined;
   }
 
@@ -367,9 +361,7 @@ export class ImageEditor {
       this.save("mask");
     });
     click("save-std", () => this.save("std"));
-    for (const button of p.recipe.querySelectorAll("[data-copy]")) {
-      button.addEventListener("click", () => copy(p[button.dataset.copy].textContent));
-    }
+    listenToRecipe(p);
   }
 
   paintAll(paint) {
@@ -434,7 +426,7 @@ export class ImageEditor {
     await speakError(async () => {
       const { name, lost } = await download(`${this.path}/files/${what}`, { suffix });
       this.parts.saved.textContent = lost ? `${name}: not kept: ${lost}.` : `${name} is saved.`;
-    });
+    }, this.parts["save-error"]);
   }
 
   setOverlay(value) {
@@ -639,6 +631,7 @@ export class ImageEditor {
     const [page, row, column] = place;
     this.asked = place;
     this.view.redrawCursor();
+    this.asking = true;
     await speakError(() =>
       request("POST", `${this.path}/explain`, { body: { page, row, column, traced } }));
   }
@@ -664,6 +657,9 @@ export class ImageEditor {
       tableRow([`${at[1]}, ${at[2]}`, number(value, 4), number(weight, 3)])));
     this.drawMap(p["weights-map"], "weights");
     this.drawMap(p["kernel-map"], "kernel");
+    // In one column the picture, which people look at, would be scrolled away.
+    if (this.asking && innerWidth > 820) p.explained.scrollIntoView({ block: "nearest" });
+    this.asking = false;
     for (const name of ["weights", "kernel"]) this.enableOverlay(name, true);
     if (this.view.overlay === "weights" || this.view.overlay === "kernel") this.setOverlay(this.view.overlay);
   }

@@ -63,13 +63,14 @@ class Welcome {
   constructor(main) {
     main.append(document.getElementById("welcome").content.cloneNode(true));
     const here = parts(main);
+    this.error = here.error;
     const formats = Object.values(session.formats).flat();
     here.formats.textContent = [...new Set(formats)].join(" ");
     here.choose.addEventListener("click", () => page.file.click());
     for (const card of main.querySelectorAll("[data-example]")) {
       card.addEventListener("click", () => speakError(async () => {
         open(await request("POST", `examples/${card.dataset.example}`));
-      }));
+      }, here.error));
     }
   }
 }
@@ -115,7 +116,7 @@ async function openFiles(files) {
         throw new Failure(`${file.name} is too large for the memory of this machine.`);
       }
       open(await request("POST", "documents", { body: file, query: { name: file.name } }));
-    });
+    }, shown?.view?.error ?? null);
   }
 }
 

@@ -50,7 +50,7 @@ export class TableView {
 
   save(what) {
     return speakError(() =>
-      download(`${this.path}/files/${what}`, { suffix: this.parts.format.value }), this.parts.error);
+      download(`${this.path}/files/${what}`, { suffix: this.parts.format.value }), this.parts["save-error"]);
   }
 
   update(state) {
@@ -86,8 +86,9 @@ export class TableView {
     p.count.textContent = `${info.missing.toLocaleString("en")} of ` +
       `${info.entries.toLocaleString("en")} entries are missing (${share} %).`;
     const count = (type) => info.columns.filter((one) => one.type === type).length;
+    const text = count("text") ? `, ${count("text")} of text, which stay as they are` : "";
     p.types.textContent = `${info.rows.toLocaleString("en")} rows; ${count("number")} columns of ` +
-      `numbers, ${count("text")} of text, which stay as they are.`;
+      `numbers${text}.`;
     p.marks.value = info.marks.join(", ");
     p.codes.replaceChildren(...info.columns.filter((one) => one.code !== null).map((one) => {
       const button = make("button", {
@@ -112,7 +113,8 @@ export class TableView {
     if (!labelled) head.append(make("th", { textContent: "row", scope: "col" }));
     for (const { name, type, missing } of info.columns) {
       const cell = make("th", { textContent: type === "labels" ? "row" : name, scope: "col" });
-      const what = type === "number" ? (missing ? `${missing} gaps` : "complete") : type;
+      const gaps = missing === 1 ? "1 gap" : `${missing} gaps`;
+      const what = type === "number" && missing ? `number, ${gaps}` : type;
       cell.append(make("small", { textContent: what }));
       head.append(cell);
     }

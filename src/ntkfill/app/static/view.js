@@ -175,14 +175,17 @@ export class View {
     const [w, h] = [this.info.width * this.scale, this.info.height * this.scale];
     if (this.info.alpha) checkers(context, Math.max(0, x), Math.max(0, y),
       Math.min(width, x + w), Math.min(height, y + h), 8 * this.ratio);
+    const faint = this.overlay === "weights" || this.overlay === "kernel";
+    context.globalAlpha = faint ? 0.35 : 1; // so that colours mean the overlay
     const after = this.versions.fill !== null && this.split < 1;
     const line = x + this.split * w;
     if (after && this.split > 0) {
       this.clipped(context, 0, line, () => this.drawLayer(context, "image"));
       this.clipped(context, line, width, () => this.drawLayer(context, "fill"));
     } else this.drawLayer(context, after ? "fill" : "image");
+    context.globalAlpha = 1;
     if (this.overlay) {
-      context.globalAlpha = this.overlay === "std" ? 1 : 0.85;
+      context.globalAlpha = this.overlay === "kernel" ? 0.85 : 1;
       this.clipped(context, line, width, () => this.drawLayer(context, this.overlay));
       context.globalAlpha = 1;
     }
