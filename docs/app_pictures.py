@@ -21,7 +21,7 @@ ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "-
 def shoot(page, path):
     """A picture of the window, small enough for a repository."""
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.save(path, quality=82)
+    picture.save(path, quality=80, optimize=True)
     print(path, f"{path.stat().st_size / 1000:.0f} kB")
 
 
@@ -34,13 +34,13 @@ def place(page, row, column, shape=(427, 512)):
 
 
 def image(page, address):
-    """The scratched photo, half filled, with what one pixel is made of."""
+    """The scratched photo, half filled, with what one pixel is made of; the README's first."""
     page.goto(address)
     page.click("[data-example=image]")
     page.wait_for_selector(".editor")
-    page.uncheck("[data-part=refine]")
     page.click("[data-part=fill]")
     page.wait_for_selector("[data-part=save-std]:enabled", timeout=120_000)
+    page.wait_for_selector("[data-part=cancel]", state="hidden", timeout=900_000)
     page.click("[data-tool=inspect]")
     page.locator("[data-part=options]").scroll_into_view_if_needed()
     page.mouse.click(*place(page, 320, 287))

@@ -106,8 +106,15 @@ def test_masks(app, scene):
     assert shrunk.sum() == (7 - 4) * (14 - 4)
     like = app.call("POST", f"{path}/select", {"row": 0, "column": 0, "tolerance": 0.05})
     assert 0 < np.unpackbits(np.frombuffer(like, np.uint8)).sum() < mask.size / 2
-    text, _ = app.refusal("PUT", path, b"\x00")
-    assert "another size" in text
+    rows = np.zeros((3, 64), bool)
+    rows[1, 5:9] = True
+    app.call("PUT", path, bits(rows), row=30, rows=3)
+    expected = mask.copy()
+    expected[30:33] = rows
+    assert app.call("GET", path) == bits(expected)
+    for row, data in ((0, b"\x00"), (0, b""), (46, bits(rows)), (99, b""), (0, bytes(400))):
+        text, _ = app.refusal("PUT", f"{path}?row={row}&rows=3", data)
+        assert "another size" in text
 
 
 def test_a_file_that_is_none(app, tmp_path):

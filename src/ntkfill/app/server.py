@@ -263,19 +263,19 @@ async def get_mask(
 
 
 async def put_mask(
-    session: Session, document: Document, request: Request, page: int
+    session: Session, document: Document, request: Request, page: int, row: int, rows: int
 ) -> dict[str, Any]:
-    """Set the mask of a page, given as bits."""
-    target = read_mask_page(document, page, "r+")
+    """Set so many rows of the mask of a page, from `row` on, given as bits; 0 means to the last."""
+    mask = read_mask_page(document, page, "r+")
+    target = mask[row : row + rows] if rows else mask[row:]
+    size = -(-target.size // 8)
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
-        if len(data) > -(-target.size // 8):
+        if len(data) > size:
             break
-    if len(data) != -(-target.size // 8):
-        raise InputError(
-            "the mask has another size than the page", expected=f"{-(-target.size // 8)} bytes"
-        )
+    if not size or len(data) != size or (rows and len(target) != rows):
+        raise InputError("the mask has another size than the page", expected=f"{size} bytes")
     new = np.unpackbits(np.frombuffer(data, np.uint8), count=target.size)
     target[...] = new.reshape(target.shape)
     document.mask += 1
@@ -609,7 +609,8 @@ ENDPOINTS = (
     Endpoint("GET", f"{DOCUMENT}/pixel", get_pixel, query=PIXEL, kind="image"),
     Endpoint("GET", f"{DOCUMENT}/mask/{{page}}", get_mask, kind="image",
              query={"filled": Value("boolean", False)}),
-    Endpoint("PUT", f"{DOCUMENT}/mask/{{page}}", put_mask, kind="image"),
+    Endpoint("PUT", f"{DOCUMENT}/mask/{{page}}", put_mask, kind="image",
+             query={"row": Value("integer", 0), "rows": Value("integer", 0)}),
     Endpoint("POST", f"{DOCUMENT}/mask/{{page}}/select", select_pixels, kind="image",
              body={"row": Value("integer"), "column": Value("integer"),
                    "tolerance": Value("number", 0.1, 0, 1), "contiguous": Value("boolean", True)}),

@@ -51,7 +51,8 @@ export class ImageEditor {
     this.tool = info.missing || state.result.stage ? "inspect" : "brush";
     this.brushSize = Math.max(3, Math.round(Math.min(info.width, info.height) / 25));
     this.pointers = new Map();
-    this.saved = -1; // the version of the mask on the server that this page has
+    this.saved = -1; // the version of the server's mask that this page has
+    this.expected = state.mask; // and the one that it has asked for
     this.parts.title.textContent = state.name;
     this.parts.stage.setAttribute("aria-label", state.name);
     this.makeTools();
@@ -95,7 +96,10 @@ export class ImageEditor {
       this.explainedVersion = explained.version;
       this.showExplained();
     }
-    if (state.mask !== this.saved && !this.timer && !this.saving) this.loadMask(this.page);
+    if (state.mask > Math.max(this.saved, this.expected) && !this.timer && !this.saving) {
+      this.expected = state.mask;
+      this.loadMask(this.page);
+    }
     showWork(p, state, STAGES);
     p.done.hidden = !fill;
     p.look.hidden = !fill;
@@ -163,13 +167,16 @@ export class ImageEditor {
 
   async loadMask(page) {
     const { mask: version } = this.state;
-    this.saved = version;
     const bits = await speakError(() =>
       request("GET", `${this.path}/mask/${page}`, { as: "bytes" }));
     if (!bits || this.closed) return;
     if (!this.mask.layers.has(page)) this.mask.load(page, bits);
-    else this.changeMask(page, bits);
-    this.mask.forget(page);
+    else if (this.timer || this.mask.runs) return; // what was changed here is saved first
+    else {
+      this.changeMask(page, bits);
+      this.mask.forget(page);
+    }
+    this.saved = Math.max(this.saved, version);
     this.showCount();
   }
 
@@ -186,7 +193,6 @@ export class ImageEditor {
 
   /** A change was made here: it is sent soon, and the marks are counted. */
   edited() {
-    this.dirty = this.mask.page;
     this.parts.stage.dataset.unsaved = "";
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.saveMask(), SAVE_AFTER);
@@ -197,11 +203,17 @@ export class ImageEditor {
     clearTimeout(this.timer);
     if (!this.timer) return this.saving;
     this.timer = null;
-    const page = this.dirty;
-    const body = this.maskBits(page);
+    const changes = [...this.mask.unsaved].map(([page, [first, last]]) =>
+      ({ page, query: { row: first, rows: last + 1 - first }, body: this.mask.bits(page, first, last + 1) }));
+    this.mask.unsaved.clear();
     this.saving = (this.saving ?? Promise.resolve()).then(() => speakError(async () => {
-      const answer = await request("PUT", `${this.path}/mask/${page}`, { body });
-      this.saved = answer.mask;
+      let others = false;
+      for (const { page, ...what } of changes) {
+        const { mask } = await request("PUT", `${this.path}/mask/${page}`, what);
+        others ||= mask !== this.saved + 1;
+        this.saved = mask;
+      }
+      if (others) await this.loadMask(this.page); // another tab has changed it in between
     }));
     const mine = this.saving;
     await mine;
@@ -210,14 +222,6 @@ export class ImageEditor {
       if (!this.timer) delete this.parts.stage.dataset.unsaved;
     }
     return undefined;
-  }
-
-  maskBits(page) {
-    const before = this.mask.page;
-    this.mask.page = page;
-    const bits = this.mask.bits();
-    this.mask.page = before;
-    return bits;
   }
 
   showCount() {
@@ -375,7 +379,7 @@ export class ImageEditor {
   async copyToAllPages() {
     await speakError(async () => {
       await this.saveMask();
-      const body = this.maskBits(this.page);
+      const body = this.mask.bits(this.page);
       for (let page = 0; page < this.info.pages; page++) {
         if (page === this.page) continue;
         this.saved = (await request("PUT", `${this.path}/mask/${page}`, { body })).mask;

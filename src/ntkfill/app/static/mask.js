@@ -10,6 +10,7 @@ export class Mask {
     this.done = [];
     this.undone = [];
     this.runs = null;
+    this.unsaved = new Map(); // page -> first and last of the rows that were changed
     this.changed = () => {}; // (page, box) of pixels that were changed
   }
 
@@ -31,6 +32,7 @@ export class Mask {
   /** Forget all pages but one, which others have changed, and what was done to them. */
   forget(page) {
     for (const other of [...this.layers.keys()]) if (other !== page) this.layers.delete(other);
+    this.unsaved.clear();
     this.done = this.done.filter((change) => change.page === page);
     this.undone = this.undone.filter((change) => change.page === page);
   }
@@ -52,6 +54,10 @@ export class Mask {
     if (right > box.right) box.right = right;
     if (row < box.top) box.top = row;
     if (row >= box.bottom) box.bottom = row + 1;
+    const rows = this.unsaved.get(this.page);
+    if (!rows) this.unsaved.set(this.page, [row, row]);
+    else if (row < rows[0]) rows[0] = row;
+    else if (row > rows[1]) rows[1] = row;
   }
 
   /** Set the pixels of a row from `left` to `right`, which is not included. */
@@ -132,8 +138,9 @@ export class Mask {
     return true;
   }
 
-  bits() {
-    return pack(this.data);
+  /** Rows of a page as bits; all by default. */
+  bits(page, top = 0, bottom = this.height) {
+    return pack(this.layers.get(page).slice(top * this.width, bottom * this.width));
   }
 
   // --- shapes ---
