@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +28,14 @@ from ..solvers.spectral import RIDGES
 from .explain import Entry
 from .options import TableOptions
 from .relations import Relation, determined, find
-from .stack import EXACT, FEWER, LANDMARKS, Fitted, Stack, Sums, centres
+from .stack import EACH, EXACT, FEWER, LANDMARKS, Fitted, Stack, Sums, centres
 
-# Predictors are selected in so many rounds: later fills are made from the very values that are to
-# be predicted, whose errors when left out are then too small.
-SELECTED = 2
-# Where errors of the first selection are more than this share of the variance, it stays: what leaks
-# into the second would be taken for signal.
-WEAK = 0.8
-# On so many rows at most, and fewer while fills are no more than means, and in wide tables.
+# Predictors are selected in the first round, on means, and in a later one.
+SECOND = 3
+# Known entries are hidden from the fills that the second selection sees: the columns of a row one
+# by one, or one in so many at a time where there are more.
+FOLDS = 10
+# On so many rows at most, and on fewer the first time and in tables of more than `EACH` columns.
 SAMPLE, FIRST = 500, 200
 # Metrics are learned for each column of a table with at most so many; wider tables, whose columns
 # are many witnesses of the same, have the kernel of the network alone.
@@ -50,6 +49,8 @@ SWEEPS = 5
 SETTLING = 8000
 # A ridge below this one is lost in rounding.
 ROUNDING = 1e-10
+# Multiples of the golden ratio spread evenly, however many there are.
+GOLDEN = (5**0.5 - 1) / 2
 # Factors are kept up to this many bytes, and made again on demand beyond it.
 KEPT = 500_000_000
 
@@ -64,17 +65,12 @@ class Target:
     stack: Stack | None = None
 
     def selected(
-        self, fill: Vectors, network: Sequential, options: TableOptions, sample: int = SAMPLE
+        self, vectors: Vectors, y: Array, network: Sequential, options: TableOptions
     ) -> Target:
-        """With the predictors that a fill (n, m) selects."""
-        if self.stack is not None and self.stack.error > WEAK:
-            return self
+        """With the predictors that vectors (r, k) and values (r, g) select."""
         ridges = RIDGES if options.ridge == "loo" else (max(float(options.ridge), ROUNDING),)
-        learn = fill.mean.shape[1] <= LEARNED
-        sample = sample if learn else FIRST
-        training = self.training(fill)
-        stack = Stack.select(*training, network, ridges, sample=sample, learn=learn)
-        return replace(self, stack=stack)
+        learn = len(self.features) < LEARNED
+        return replace(self, stack=Stack.select(vectors, y, network, ridges, learn=learn))
 
     def fit(self, fill: Vectors, *, settling: bool = False) -> Fitted:
         """On all rows in double precision, unless the table has not settled yet."""
@@ -84,10 +80,61 @@ class Target:
             vectors = vectors.astype(self.stack.precision)
         return Fitted.of(self.stack, vectors, y, FEWER if settling else LANDMARKS)
 
-    def training(self, fill: Vectors) -> tuple[Vectors, Array]:
-        """Features (n_known, k) and values (n_known, g)."""
+    def rows(self, most: int | None = None) -> NDArray[np.intp]:
+        """Where it is known, so many at most: as far as they can the same for all targets."""
         known = np.flatnonzero(self.known)
-        return fill[np.ix_(known, self.features)], fill.mean[np.ix_(known, self.columns)]
+        order = np.argsort(known * GOLDEN % 1.0, kind="stable")
+        return np.sort(known[order[:most]])
+
+    def training(self, fill: Vectors, most: int | None = None) -> tuple[Vectors, Array]:
+        rows = self.rows(most)
+        return fill[np.ix_(rows, self.features)], fill.mean[np.ix_(rows, self.columns)]
+
+
+@dataclass(frozen=True, eq=False)
+class Twins:
+    """Rows of a table once more, each with some of its known entries hidden.
+
+    What is filled in is made of the very values that it then predicts, whose errors when left out
+    are too small. Twins are filled without what they hide: a selection that sees these fills
+    errs as it does where values are missing.
+    """
+
+    known: Mask  # (n, m), of the table
+    sample: int  # rows of a selection, at most
+    place: NDArray[np.int32]  # (n, folds), the twin that hides a fold of a row; -1: none
+    start: Vectors  # (t, m)
+    sure: Mask  # (t, m), what is not filled in; what is hidden stays so
+
+    @classmethod
+    def of(cls, standard: Array, relations: Sequence[Relation], targets: Sequence[Target]) -> Twins:
+        """Of the rows on which these targets are selected, where they lack something."""
+        known = ~np.isnan(standard)
+        n, m = known.shape
+        sample = SAMPLE if m <= EACH else FIRST
+        place = np.full((n, min(m, FOLDS)), -1, np.int32)
+        for target in targets:
+            rows = target.rows(sample)[:, None]
+            place[rows, _fold(place, rows, target.columns)] = 0
+        place[known.all(axis=1)] = -1
+        rows, which = np.nonzero(place == 0)
+        place[rows, which] = np.arange(len(rows))
+        hidden = known[rows] & (_fold(place, rows[:, None], np.arange(m)) == which[:, None])
+        start, sure = _initial(np.where(hidden, np.nan, standard[rows]), relations)
+        start.mean[hidden], start.variance[hidden] = 0.0, 1.0
+        return cls(known, sample, place, start, sure | hidden)
+
+    def training(self, target: Target, fill: Vectors, twins: Vectors) -> tuple[Vectors, Array]:
+        """From the table (n, m) and the twins (t, m) as they are filled in."""
+        rows = target.rows(self.sample)
+        vectors, y = target.training(fill, self.sample)
+        twin = self.place[rows, _fold(self.place, rows, target.columns[0])]
+        guessed = (twin >= 0)[:, None] & ~self.known[np.ix_(rows, target.features)]
+        if guessed.any():
+            other = twins[np.ix_(twin, target.features)]
+            vectors.mean[guessed] = other.mean[guessed]
+            vectors.variance[guessed] = other.variance[guessed]
+        return vectors, y
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,23 +174,37 @@ class Chained:
         targets = _targets(values, known)
         fill, sure = _initial(standard, relations)
         gappy = [k for k, target in enumerate(targets) if not sure[:, target.columns].all()]
-        change, n_iter = np.inf if gappy else 0.0, 0
-        while change >= options.tol and n_iter < options.max_iter:
-            n_iter, last, before = n_iter + 1, change, fill
+        # Fills of wide tables, which are made of many columns, hold little of each.
+        narrow = known.shape[1] <= LEARNED
+        twins = Twins.of(standard, relations, [targets[k] for k in gappy] if narrow else [])
+        means, count, second = fill, len(fill), SECOND if narrow else 2
+        fill, here = _joined(fill, twins.start), np.concatenate([sure, twins.sure])
+        hidden, change, n_iter = twins.start, np.inf if gappy else 0.0, 0
+        while n_iter < options.max_iter and (change >= options.tol or 0 < n_iter < second):
+            n_iter, last = n_iter + 1, change
+            if n_iter == second:
+                fill, hidden, here = fill[:count], fill[count:], sure
+            before = fill
             for some in _batches(gappy):
 
-                def fitted(k: int, fill: Vectors = fill, n_iter: int = n_iter) -> Fitted:
-                    if n_iter <= SELECTED:
-                        sample = SAMPLE if n_iter > 1 else FIRST
-                        targets[k] = targets[k].selected(fill, network, options, sample)
+                def fitted(
+                    k: int, fill: Vectors = fill, n_iter: int = n_iter, hidden: Vectors = hidden
+                ) -> Fitted:
+                    if n_iter == 1:
+                        sample = targets[k].training(means, FIRST)
+                        targets[k] = targets[k].selected(*sample, network, options)
+                    elif n_iter == second:
+                        sample = twins.training(targets[k], fill, hidden)
+                        targets[k] = targets[k].selected(*sample, network, options)
                     return targets[k].fit(fill, settling=True)
 
-                fill = _predicted(some, targets, fitted, fill, sure, bounds)
-            fill = _damped(before, fill, n_iter)
-            change = _changed(before, fill, sure)
-            if n_iter > SELECTED + 1 and change > last:  # it will not settle
+                fill = _predicted(some, targets, fitted, fill, here, bounds)
+            fill = _damped(before, fill, n_iter - second)
+            change = _changed(before[:count], fill[:count], sure)
+            if n_iter > second + 1 and change > last:  # it will not settle
                 fill, change = before, last
                 break
+        fill = fill[:count]
         settled = cls(
             network, options, known, level, scale, bounds, relations, sure, fill, tuple(targets),
             max(n_iter, 1), change,
@@ -271,7 +332,7 @@ class Chained:
             now = before
             for some in self._batches(here):
                 now = _predicted(some, self.targets, self._fitted, now, here, self.bounds)
-            now = _damped(before, now, n_iter)
+            now = _damped(before, now, n_iter - SECOND)
             change[moving] = np.mean(np.square(now.mean - before.mean), axis=1, where=~here)
             fill.mean[moving], fill.variance[moving] = now.mean, now.variance
         return fill, sure, float(change.max(initial=0.0))
@@ -300,11 +361,21 @@ class Chained:
         target = self.targets[k]
         gapless = target.stack is None
         if gapless:
-            target = target.selected(self.fill, self.network, self.options)
+            target = self._selected(target)
         fitted = target.fit(self.fill)
         if gapless or self._keeps:
             self.kept[k] = fitted
         return fitted
+
+    def _selected(self, target: Target) -> Target:
+        """A target without gaps, from a table that does not know it."""
+        standard = np.where(self.known, self.fill.mean, np.nan)
+        twins = Twins.of(standard, self.relations, [target])
+        fill = twins.start
+        for _ in range(SECOND - 1):
+            fill = self._predicted(fill, twins.sure)
+        sample = twins.training(target, self.fill, fill)
+        return target.selected(*sample, self.network, self.options)
 
     @cached_property
     def _keeps(self) -> bool:
@@ -331,6 +402,17 @@ def _initial(standard: Array, relations: Sequence[Relation]) -> tuple[Vectors, M
     values, variance = determined(relations, standard)
     unknown = np.isnan(values)
     return Vectors(np.where(unknown, 0.0, values), np.where(unknown, 1.0, variance)), ~unknown
+
+
+def _fold(place: NDArray[np.int32], rows: NDArray[np.intp], columns: Any) -> NDArray[np.intp]:
+    """Which entries of a row are hidden together."""
+    return np.asarray((rows + columns) % place.shape[1])
+
+
+def _joined(above: Vectors, below: Vectors) -> Vectors:
+    return Vectors(
+        np.concatenate([above.mean, below.mean]), np.concatenate([above.variance, below.variance])
+    )
 
 
 def _targets(values: Array, known: Mask) -> list[Target]:
@@ -378,10 +460,9 @@ def _batches(items: list[int]) -> Iterator[list[int]]:
         yield items[start : start + size]
 
 
-def _damped(before: Vectors, after: Vectors, n_iter: int) -> Vectors:
-    """The mean of the rounds since the last but one that selected: guesses that take turns settle
-    between them."""
-    step = 1.0 / max(1, n_iter - SELECTED)
+def _damped(before: Vectors, after: Vectors, since: int) -> Vectors:
+    """The mean of the rounds since a selection: guesses that take turns settle between them."""
+    step = 1.0 / max(1, since)
     return Vectors(
         before.mean + step * (after.mean - before.mean),
         before.variance + step * (after.variance - before.variance),

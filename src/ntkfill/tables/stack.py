@@ -64,18 +64,14 @@ class Stack:
     def select(
         cls,
         vectors: Vectors,  # (n, k)
-        y: Array,  # (n, g), of mean zero
+        y: Array,  # (n, g)
         network: Sequential,
         ridges: tuple[float, ...],
         *,
-        sample: int,
         learn: bool,
     ) -> Stack:
-        """The predictors and weights with the smallest error of values left out, of so many rows at
-        most."""
-        n = min(len(y), sample)
-        rows = np.linspace(0, len(y) - 1, n).astype(np.intp)
-        vectors, y = vectors[rows], y[rows] - y[rows].mean(axis=0)
+        """The predictors and weights with the smallest error of values left out."""
+        n, y = len(y), y - y.mean(axis=0)
         candidates: list[Predictor | None] = [None]  # the mean
         errors = [y * (n / max(n - 1, 1))]
 
@@ -178,20 +174,23 @@ class Fitted:
         return cls(stack, vectors, vectors, tuple(regressions), tuple(scales))
 
     def predict(self, at: Vectors) -> tuple[Array, Array]:
-        """Values (k, g) and their variance (k,), at most one: the posterior variance of every
-        predictor, scaled by how large errors were on values left out."""
+        """Values (k, g) and their variance (k,), at most one: the posterior variance of the
+        predictor with the largest weight, scaled by how large errors were on values left out."""
         predictors, at = self.stack.predictors, at.astype(self.centres.mean.dtype)
         count = self.regressions[0].coefficients.shape[1] if predictors else 1
         values = np.zeros((len(at), count))
-        relative = np.full(len(at), 1.0 - sum(predictor.weight for predictor in predictors))
+        relative = np.ones(len(at))
+        weights = [predictor.weight for predictor in predictors]
+        main = int(np.argmax(weights)) if weights else None
 
         def work(rows: slice) -> None:
             for k, (predictor, cross) in enumerate(self.stack.blocks(at[rows], self.centres)):
                 regression = self.regressions[k]
                 values[rows] += predictor.weight * (cross @ regression.coefficients)
-                left = predictor.kernel.diagonal(at[rows]) + predictor.ridge * self.scales[k]
-                left = np.maximum(left - regression.explained(cross), 0.0)
-                relative[rows] += predictor.weight * left / predictor.variance
+                if k == main:
+                    left = predictor.kernel.diagonal(at[rows]) + predictor.ridge * self.scales[k]
+                    left = np.maximum(left - regression.explained(cross), 0.0)
+                    relative[rows] += sum(weights) * (left / predictor.variance - 1.0)
 
         parallel_for(work, _row_blocks(len(at)))
         return values, np.minimum(self.stack.error * relative, 1.0)
