@@ -60,8 +60,9 @@ def test_what_made_regressions_feed_each_other_settles(make, seed):
     imputer = NTKImputer()
     filled = imputer.fit_transform(values)  # warnings are errors: this one is silent
     assert imputer.converged_
-    assert (filled <= np.nanmax(values, axis=0)).all()
-    assert (filled >= np.nanmin(values, axis=0)).all()
+    regressed = ~imputer.model_.sure  # what follows from others may leave the range
+    low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+    assert ((low <= filled) & (filled <= high))[regressed].all()
     assert over_mean(filled, table, missing).max() < 1.3
     total = np.square((filled - table) / table.std(axis=0))[missing].mean()
     assert total < 0.85
