@@ -182,9 +182,30 @@ def test_marks_of_another_precision(mark, dtype):
     assert np.abs(result).max() < 20
 
 
-@pytest.mark.parametrize("mark", ["NA", ["NA", -99], True, np.bool_(False), 1j], ids=repr)
+STAMPED = [
+    np.datetime64("1900-01-01"),
+    datetime.date(1900, 1, 1),
+    datetime.datetime(1900, 1, 1),
+    [-99, np.datetime64("1900-01-01"), datetime.date(9999, 12, 31)],
+    pandas.Timestamp("1900-01-01", tz="UTC"),
+]
+
+
+@pytest.mark.parametrize("mark", STAMPED, ids=repr)
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_dates_that_stand_for_missing_ones(mark, zone):
+    column = STAMPS.astype("datetime64[us]").where(~GAPS, np.datetime64("1900-01-01"))
+    column = column.dt.tz_localize(zone)
+    for frame in (beside(column), polars.from_pandas(beside(column))):
+        result = NTKImputer(missing_values=mark, ridge=1e-4).fit_transform(frame)["y"]
+        years = result.dt.year() if isinstance(result, polars.Series) else result.dt.year
+        assert result.dtype == frame["y"].dtype
+        assert set(years.to_list()) == {2024}
+
+
+@pytest.mark.parametrize("mark", [True, [-99, np.bool_(False)], 1j, b"NA"], ids=repr)
 def test_marks_that_are_no_numbers_are_refused(mark):
-    with pytest.raises(InputError, match=r"missing_values must be .* Try: table.replace"):
+    with pytest.raises(InputError, match=r"missing_values must be a number, text or .*replace"):
         NTKImputer(missing_values=mark).fit(HOLED)
 
 
@@ -391,13 +412,13 @@ def test_numeric_categories_get_the_nearest(categories, ordered):
 @pytest.mark.parametrize(
     "table",
     [
-        beside(pandas.Series(list("ab") * 20, dtype="category")),
         beside(pandas.Series(LINE + 1j)),
-        beside(polars.Series(list("ab") * 20, dtype=polars.Categorical)),
+        beside(pandas.Series([b"a", b"b"] * 20)),
+        beside(polars.Series([[1], [2]] * 20)),
         np.array([[1, 2j], [3, 4]], dtype=object),
         TABLE + 1j,
     ],
-    ids=["categories", "complex", "polars categories", "complex object", "complex array"],
+    ids=["complex", "bytes", "polars lists", "complex object", "complex array"],
 )
 def test_what_is_no_number_is_refused(table):
     with pytest.raises(ValueError, match=r"(column '?(y|1)'?|[cC]omplex)"):
@@ -522,6 +543,17 @@ def test_bounds_of_dates():
     result = filled(frame, bounds={"y": (None, top)})["y"]
     assert (result[GAPS] <= top).all()
     assert result[17] == top
+    top = top.tz_localize("Europe/Berlin")
+    result = filled(beside(DATES["zone"]), bounds={"y": (None, top)})["y"]
+    assert result[17] <= top < result[18]
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "UInt8", "int32[pyarrow]"])
+def test_bounds_between_whole_numbers(dtype):
+    frame = beside(pandas.Series(LINE).astype(dtype).where(LINE < 20))
+    for given in (frame, polars.from_pandas(frame)):
+        imputer = NTKImputer(bounds={"y": (None, 20.7)}, row_features=LINE[:, None])
+        assert max(imputer.fit_transform(given)["y"][20:]) == 20
 
 
 @pytest.mark.parametrize(
@@ -591,10 +623,14 @@ SHOWN = {
     "NumPy `datetime64`": WEEK.to_numpy().astype("M8[s]"),
     "NumPy masked": np.ma.array([1.0, 2, 0, 4, 5], mask=[0, 0, 1, 0, 0]),
     "scipy sparse": sparse.csr_array(([1.0, 2, 4, 5], ([0, 1, 3, 4], [0] * 4)), (5, 1)),
-    "pandas text": pandas.Series(list("abcab")),
+    "pandas text, `string`": pandas.Series(list("bbbab"), dtype="string"),
+    "pandas `category` of text": pandas.Series(list("bbbab"), dtype="category"),
+    "polars `String`": polars.Series(list("bbbab")),
+    "polars `Categorical`": polars.Series(list("bbbab"), dtype=polars.Categorical),
+    "pandas text, no two alike": pandas.Series(list("abcde")),
     "pandas `object` of dates": pandas.Series(WEEK.dt.date),
     "pandas `complex128`": STEPS + 1j,
-    "polars `Categorical`, `Time`": polars.Series(list("abcab"), dtype=polars.Categorical),
+    "polars `Time`, `List`": polars.Series([[1]] * 5),
 }
 
 

@@ -46,7 +46,7 @@ def test_why_ridges_chosen_by_leaving_one_out_are_not_enough(monkeypatch):
     missing[np.argmax(table[:, 0])] = np.arange(5) == 0
     holed = np.where(missing, np.nan, table)
     known = (np.nanmin(holed, axis=0), np.nanmax(holed, axis=0))
-    monkeypatch.setattr(chained, "find", lambda values: ())
+    monkeypatch.setattr(chained, "find", lambda values, groups: ())
     without = NTKImputer().fit_transform(holed)
     inside = missing & (table >= known[0]) & (table <= known[1])
     assert (without[missing] <= np.broadcast_to(known[1], table.shape)[missing]).all()
@@ -54,6 +54,7 @@ def test_why_ridges_chosen_by_leaving_one_out_are_not_enough(monkeypatch):
     assert error(without, table, missing & ~inside) > 10 * error(without, table, inside)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lacking", [0.05, 0.2])
 def test_units_totals_and_differences(lacking):
     rng = np.random.default_rng(0)
@@ -63,7 +64,7 @@ def test_units_totals_and_differences(lacking):
     missing = rng.random(table.shape) < lacking
     values = np.where(missing, np.nan, table)
     standard = (values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0)
-    found = {each.column: each.features.tolist() for each in relations.find(standard)}
+    found = {each.column: each.features.tolist() for each in relations.find(standard, np.arange(8))}
     assert found == {0: [4], 4: [0], 1: [2, 5], 2: [1, 5], 5: [1, 2]}
     filled = NTKImputer(tol=1.0).fit_transform(values)
     for column, features in found.items():
@@ -110,9 +111,10 @@ def test_what_is_no_relation(make):
     table, rows = make(np.random.default_rng(1))
     standard = (table - table.mean(axis=0)) / table.std(axis=0)
     standard[rows, 0] = np.nan
-    assert relations.find(standard) == ()
+    assert relations.find(standard, np.arange(table.shape[1])) == ()
 
 
+@pytest.mark.slow
 def test_a_relation_is_explained_drawn_and_has_a_small_deviation():
     table, missing = shares(0, decimals=1)
     holed = np.where(missing, np.nan, table)

@@ -25,6 +25,7 @@ from ..nn.uncertain import Vectors
 from ..observed import Mask, Observed
 from ..runtime.resources import parallel_for, require, single_blas_thread
 from ..solvers.spectral import RIDGES
+from .categories import Indicators
 from .explain import Entry
 from .options import TableOptions
 from .relations import Relation, determined, find
@@ -101,13 +102,21 @@ class Twins:
     """
 
     known: Mask  # (n, m), of the table
+    groups: NDArray[np.intp]  # (m,), what is hidden together
     sample: int  # rows of a selection, at most
     place: NDArray[np.int32]  # (n, folds), the twin that hides a fold of a row; -1: none
     start: Vectors  # (t, m)
     sure: Mask  # (t, m), what is not filled in; what is hidden stays so
 
     @classmethod
-    def of(cls, standard: Array, relations: Sequence[Relation], targets: Sequence[Target]) -> Twins:
+    def of(
+        cls,
+        standard: Array,
+        groups: NDArray[np.intp],
+        relations: Sequence[Relation],
+        prior: Array,
+        targets: Sequence[Target],
+    ) -> Twins:
         """Of the rows on which these targets are selected, where they lack something."""
         known = ~np.isnan(standard)
         n, m = known.shape
@@ -115,20 +124,21 @@ class Twins:
         place = np.full((n, min(m, FOLDS)), -1, np.int32)
         for target in targets:
             rows = target.rows(sample)[:, None]
-            place[rows, _fold(place, rows, target.columns)] = 0
+            place[rows, _fold(place, rows, groups[target.columns])] = 0
         place[known.all(axis=1)] = -1
         rows, which = np.nonzero(place == 0)
         place[rows, which] = np.arange(len(rows))
-        hidden = known[rows] & (_fold(place, rows[:, None], np.arange(m)) == which[:, None])
-        start, sure = _initial(np.where(hidden, np.nan, standard[rows]), relations)
-        start.mean[hidden], start.variance[hidden] = 0.0, 1.0
-        return cls(known, sample, place, start, sure | hidden)
+        hidden = known[rows] & (_fold(place, rows[:, None], groups) == which[:, None])
+        start, sure = _initial(np.where(hidden, np.nan, standard[rows]), relations, prior)
+        start.mean[hidden] = 0.0
+        start.variance[hidden] = np.broadcast_to(prior, hidden.shape)[hidden]
+        return cls(known, groups, sample, place, start, sure | hidden)
 
     def training(self, target: Target, fill: Vectors, twins: Vectors) -> tuple[Vectors, Array]:
         """From the table (n, m) and the twins (t, m) as they are filled in."""
         rows = target.rows(self.sample)
         vectors, y = target.training(fill, self.sample)
-        twin = self.place[rows, _fold(self.place, rows, target.columns[0])]
+        twin = self.place[rows, _fold(self.place, rows, self.groups[target.columns[0]])]
         guessed = (twin >= 0)[:, None] & ~self.known[np.ix_(rows, target.features)]
         if guessed.any():
             other = twins[np.ix_(twin, target.features)]
@@ -144,9 +154,11 @@ class Chained:
     jitter: ClassVar[float] = 0.0
     network: Sequential
     options: TableOptions
+    indicators: Indicators
     known: Mask  # (n, m)
     level: Array  # (m,)
     scale: Array  # (m,)
+    prior: Array  # (m,), the standardised variance: one, or with all indicators of a column one
     bounds: tuple[Array, Array]  # (m,) each, standardised: the range of what is known
     relations: tuple[Relation, ...]
     sure: Mask  # (n, m): known, or determined by what is
@@ -157,7 +169,9 @@ class Chained:
     kept: dict[int, Fitted] = field(default_factory=dict, repr=False)  # by target
 
     @classmethod
-    def fit(cls, values: Array, network: Sequential, options: TableOptions) -> Chained:
+    def fit(
+        cls, values: Array, network: Sequential, options: TableOptions, indicators: Indicators
+    ) -> Chained:
         """Predict the columns, round after round, until they settle; of a long table those of some
         rows, and then the others from what these settled at."""
         largest = min(len(values), EXACT)
@@ -165,18 +179,22 @@ class Chained:
         known = ~np.isnan(values)
         level, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         scale = np.where(spread > 1e-12 * np.abs(level), spread, 1.0)
+        for _, places in indicators.groups():
+            scale[places] = np.sqrt(np.square(spread[places]).sum()) or 1.0
+        prior = np.where(indicators.text, np.square(spread / scale), 1.0)
         standard = (values - level) / scale
         bounds = np.nanmin(standard, axis=0), np.nanmax(standard, axis=0)
-        relations, every = find(standard), values
+        relations, every = find(standard, indicators.columns), values
         if len(every) > SETTLING:
             rows = np.linspace(0, len(every) - 1, SETTLING).astype(np.intp)
             values, known, standard = values[rows], known[rows], standard[rows]
-        targets = _targets(values, known)
-        fill, sure = _initial(standard, relations)
+        targets = _targets(values, known, indicators)
+        fill, sure = _initial(standard, relations, prior)
         gappy = [k for k, target in enumerate(targets) if not sure[:, target.columns].all()]
         # Fills of wide tables, which are made of many columns, hold little of each.
         narrow = known.shape[1] <= LEARNED
-        twins = Twins.of(standard, relations, [targets[k] for k in gappy] if narrow else [])
+        gapped = [targets[k] for k in gappy] if narrow else []
+        twins = Twins.of(standard, indicators.columns, relations, prior, gapped)
         means, count, second = fill, len(fill), SECOND if narrow else 2
         fill, here = _joined(fill, twins.start), np.concatenate([sure, twins.sure])
         hidden, change, n_iter = twins.start, np.inf if gappy else 0.0, 0
@@ -206,8 +224,8 @@ class Chained:
                 break
         fill = fill[:count]
         settled = cls(
-            network, options, known, level, scale, bounds, relations, sure, fill, tuple(targets),
-            max(n_iter, 1), change,
+            network, options, indicators, known, level, scale, prior, bounds, relations, sure, fill,
+            tuple(targets), max(n_iter, 1), change,
         )  # fmt: skip
         if every is values:
             return settled
@@ -270,6 +288,12 @@ class Chained:
         def noisy(fill: Vectors, here: Mask, mean: Array) -> Vectors:
             noise = rng.standard_normal(mean.shape) * factor * np.sqrt(fill.variance)
             drawn = np.clip(fill.mean + noise, *self.bounds)
+            shares = self.indicators.shares(fill.mean * self.scale + self.level)
+            for _, places in self.indicators.groups():
+                until = np.cumsum(shares[:, places], axis=1)
+                which = (until < rng.random((len(mean), 1))).sum(axis=1, keepdims=True)
+                picked = which.clip(max=len(places) - 1) == np.arange(len(places))
+                drawn[:, places] = (picked - self.level[places]) / self.scale[places]
             return Vectors(np.where(here, drawn, mean), np.zeros(mean.shape))
 
         drawn = noisy(self.last, gaps, self.last.mean)
@@ -321,7 +345,8 @@ class Chained:
     def _settled(self, values: Array) -> tuple[Vectors, Mask, float]:
         """New rows, standardised, before the last prediction; what of them is sure; and what the
         last round changed. The regressions stay as they are."""
-        fill, sure = _initial((values - self.level) / self.scale, self.relations)
+        standard = (values - self.level) / self.scale
+        fill, sure = _initial(standard, self.relations, self.prior)
         change = np.where(sure.all(axis=1), 0.0, np.inf)
         for n_iter in range(1, self.options.max_iter + 1):
             # Every row stops by itself, so that its fill does not depend on the others.
@@ -396,12 +421,12 @@ def _size(rows: int) -> int:
     return rows if rows <= EXACT else LANDMARKS
 
 
-def _initial(standard: Array, relations: Sequence[Relation]) -> tuple[Vectors, Mask]:
-    """Standardised values with what follows from others, and means, of variance one, where nothing
-    does; and where these are not."""
+def _initial(standard: Array, relations: Sequence[Relation], prior: Array) -> tuple[Vectors, Mask]:
+    """Standardised values with what follows from others, and means, of this variance (m,), where
+    nothing does; and where these are not."""
     values, variance = determined(relations, standard)
     unknown = np.isnan(values)
-    return Vectors(np.where(unknown, 0.0, values), np.where(unknown, 1.0, variance)), ~unknown
+    return Vectors(np.where(unknown, 0.0, values), np.where(unknown, prior, variance)), ~unknown
 
 
 def _fold(place: NDArray[np.int32], rows: NDArray[np.intp], columns: Any) -> NDArray[np.intp]:
@@ -415,16 +440,17 @@ def _joined(above: Vectors, below: Vectors) -> Vectors:
     )
 
 
-def _targets(values: Array, known: Mask) -> list[Target]:
-    """Every column by itself, of a wide table all with the same gaps together; those with the
-    fewest gaps first. Columns with the same gaps are never there to help each other."""
-    count, targets = known.shape[1], []
+def _targets(values: Array, known: Mask, indicators: Indicators) -> list[Target]:
+    """Every column by itself with all its indicators, of a wide table all with the same gaps
+    together; those with the fewest gaps first. Columns with the same gaps are never there to help
+    each other, and neither are indicators of the same."""
+    count, targets, of = known.shape[1], [], indicators.columns
     for columns, rows in Observed(values, known).patterns():
         gapless = bool(rows.all())
-        parts = np.split(columns, len(columns)) if gapless or count <= LEARNED else [columns]
-        for part in parts:
-            others = np.delete(np.arange(count), part if gapless else columns)
-            targets.append(Target(part, others, rows))
+        alone = [columns[of[columns] == column] for column in np.unique(of[columns])]
+        for part in alone if gapless or count <= LEARNED else [columns]:
+            apart = np.isin(of, of[part if gapless else columns])
+            targets.append(Target(part, np.flatnonzero(~apart), rows))
     return sorted(targets, key=lambda target: -int(target.known.sum()))
 
 

@@ -30,18 +30,14 @@ class Entry:
 
 
 def explanation(
-    entry: Entry | None,
+    entry: Entry,
     values: Array,  # (n, m), that the known entries are of
-    used: NDArray[np.intp],  # the columns of the table that was fitted
+    columns: NDArray[np.intp],  # of the table that each of these is of
     row: int,
     column: int,
 ) -> Explanation:
-    """An entry as a weighted sum of known ones; of itself alone where it is known (no `Entry`)."""
-    if entry is None:
-        places, weights, kernel = np.array([[row, column]]), np.ones(1), None
-    else:
-        rows, columns = np.divmod(entry.places, len(used))
-        places, kernel = np.stack([rows, used[columns]], axis=1), entry.kernel
-        weights = entry.weights
-    shares = values[tuple(places.T)]
+    """An entry as a weighted sum of known ones."""
+    weights, kernel = entry.weights, entry.kernel
+    rows, numbers = np.divmod(entry.places, len(columns))
+    places, shares = np.stack([rows, columns[numbers]], axis=1), values[rows, numbers]
     return Explanation((row, column), places, shares, weights, float(weights @ shares), kernel)

@@ -11,9 +11,11 @@ from __future__ import annotations
 import importlib
 import numbers
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +33,12 @@ NO_NUMBER = (str, complex, np.datetime64, np.timedelta64, date, timedelta)
 
 
 def read(estimator: Any, table: Any, missing_values: Any, *, reset: bool) -> Array:
-    """A table as floats, NaN where missing; scikit-learn checks, and remembers in the estimator,
-    the number and the names of the columns."""
+    """A table as floats, NaN where missing, categories as codes; scikit-learn checks, and remembers
+    in the estimator, the number and the names of the columns, and their categories."""
     marks, labels = read_marks(missing_values), column_labels(table)
+    if reset:
+        estimator._categories = read_categories(table, marks.texts)
+    categories = estimator._categories
     if labels is not None:
         check_unique(labels, "column")
         known = None if reset else estimator._names
@@ -48,18 +53,24 @@ def read(estimator: Any, table: Any, missing_values: Any, *, reset: bool) -> Arr
                 "the columns must be those that were fitted, in their order",
                 expected=repr(known[at]), got=f"{labels[at]!r} in place {at}",
             )  # fmt: skip
-        values = as_numbers(table)
+        values = as_numbers(table, marks.texts, categories)
         if not values.size:
             raise InputError("the table must have rows and columns", got=str(values.shape))
     else:
         values = validate_data(
-            estimator, table if sparse.issparse(table) else as_numbers(table), reset=reset,
-            dtype=(np.float64, np.float32), accept_sparse=True, ensure_all_finite=False,
+            estimator,
+            table if sparse.issparse(table) else as_numbers(table, marks.texts, categories),
+            reset=reset, dtype=(np.float64, np.float32), accept_sparse=True,
+            ensure_all_finite=False,
         )  # fmt: skip
         values = unstored_missing(values) if sparse.issparse(values) else values
     values = values.astype(np.float64)
-    countable = ~_uncountable(table, values.shape[1])
-    values[np.isin(values, marks) & countable] = np.nan
+    dates = date_columns(table, values.shape[1])
+    coded = np.isin(np.arange(values.shape[1]), list(categories))
+    countable = ~(_truth_values(table, values.shape[1]) | dates | coded)
+    values[np.isin(values, marks.numbers) & countable] = np.nan
+    values[np.isin(values, marks.days) & dates] = np.nan
+    _warn_of_new(values, categories, labels)
     for i, j in np.argwhere(np.abs(values) > LARGEST)[:1]:
         rows = row_labels(table)
         what = "infinity" if np.isinf(values[i, j]) else "too large a number"
@@ -82,32 +93,125 @@ def read(estimator: Any, table: Any, missing_values: Any, *, reset: bool) -> Arr
     return values
 
 
-def read_marks(missing_values: Any) -> Array:
-    """The numbers that stand for missing entries, each as single and double precision have it.
+class Marks(NamedTuple):
+    """What stands for missing entries: numbers, each as single and double precision have it; dates,
+    in days; and text."""
 
-    >>> read_marks([np.int64(-99), None, np.float32(0.1)]).tolist()
-    [-99.0, 0.1, 0.10000000149011612]
+    numbers: Array
+    days: Array
+    texts: frozenset[str]
+
+
+def read_marks(missing_values: Any) -> Marks:
+    """What stands for missing entries, from a scalar or several.
+
+    >>> marks = read_marks([np.int64(-99), None, np.float32(0.1), "?", date(1970, 1, 3)])
+    >>> marks.numbers.tolist(), marks.days.tolist(), list(marks.texts)
+    ([-99.0, 0.1, 0.10000000149011612], [2.0], ['?'])
     """
     several = isinstance(missing_values, list | tuple | set | frozenset | np.ndarray)
     given = np.ravel(missing_values) if isinstance(missing_values, np.ndarray) else missing_values
-    nothing = getattr(sys.modules.get("pandas"), "NA", None)
-    marks: set[float] = set()
+    pandas = sys.modules.get("pandas")
+    nothing = (getattr(pandas, "NA", None), getattr(pandas, "NaT", None))
+    numbers_: set[float] = set()
+    days: set[float] = set()
+    texts: set[str] = set()
     for mark in given if several else [missing_values]:
-        if mark is None or mark is nothing:
+        if mark is None or any(mark is each for each in nothing):
             continue
-        if not isinstance(mark, numbers.Real) or isinstance(mark, bool):
+        if isinstance(mark, str):
+            texts.add(str(mark))
+        elif isinstance(mark, date | np.datetime64):
+            days.add(_day(mark))
+        elif isinstance(mark, numbers.Real) and not isinstance(mark, bool | np.bool_):
+            with np.errstate(over="ignore"):
+                single = float(np.float32(mark))
+            numbers_ |= {float(mark), float(str(mark))}
+            numbers_ |= {single} if np.isfinite(single) else set()
+        else:
             raise InputError(
-                "missing_values must be a number, or a list of them",
+                "missing_values must be a number, text or a date, or a list of them",
                 got=repr(mark),
                 hint=f"table.replace({mark!r}, np.nan) first",
             )
-        with np.errstate(over="ignore"):
-            single = float(np.float32(mark))
-        marks |= {float(mark), float(str(mark))} | ({single} if np.isfinite(single) else set())
-    return np.array(sorted(mark for mark in marks if mark == mark))
+    of_numbers, of_days = (sorted(x for x in some if x == x) for some in (numbers_, days))
+    return Marks(np.array(of_numbers), np.array(of_days), frozenset(texts))
 
 
-def read_bounds(bounds: Any, values: Array, labels: list[Any] | None) -> Array:
+def _day(stamp: Any) -> float:
+    """A date in days since 1970."""
+    if getattr(stamp, "tzinfo", None) is not None:
+        stamp = stamp.astimezone(UTC).replace(tzinfo=None)
+    return float(_days(np.array(stamp, "M8[us]")))
+
+
+def read_categories(table: Any, marks: frozenset[str]) -> dict[int, list[str]]:
+    """The columns of text, by position, and their categories, the most frequent first. Text that is
+    a number is none; where no two entries are alike there are no categories."""
+    found: dict[int, list[str]] = {}
+    for j, entries in _texts(table):
+        held = [entry for entry in entries if isinstance(entry, str) and entry not in marks]
+        counts = Counter(held)
+        if len(held) > 1 and len(counts) == len(held):
+            labels = column_labels(table)
+            raise InputError(
+                f"the column {j if labels is None else labels[j]!r} holds text of which no two "
+                "entries are alike",
+                got=f"{held[0]!r}, {held[1]!r}",
+                hint="leave the column out, or make it the index",
+            )
+        if held:
+            found[j] = sorted(counts, key=lambda each: (-counts[each], each))
+    return found
+
+
+def _texts(table: Any) -> Iterator[tuple[int, list[Any]]]:
+    """The columns of text, by position, and their entries: those that are declared as categories
+    that are text, and those all of whose entries are text that is no number."""
+
+    def text(entries: list[Any]) -> bool:
+        held = [entry for entry in entries if not _is_nothing(entry)]
+        return all(isinstance(x, str) for x in held) and not any(map(_is_number, held))
+
+    given = kind(table)
+    if given in ("pandas", "polars"):
+        for j in range(len(table.columns)):
+            series = _series(table, j)
+            if given == "pandas":
+                what = _type(series)
+                declared = what == "category" and _type(series.cat.categories) == "string"
+                maybe = what == "string"
+            else:
+                polars = sys.modules["polars"]
+                declared = series.dtype in (polars.Categorical, polars.Enum)
+                maybe = series.dtype == polars.String
+            if (declared or maybe) and (declared or text(entries := series.to_list())):
+                yield j, series.to_list() if declared else entries
+    elif given == "array" and getattr(table, "ndim", 0) == 2 and table.dtype.kind == "O":
+        for j, column in enumerate(table.T):
+            entries = column.tolist()
+            if any(isinstance(entry, str) for entry in entries) and text(entries):
+                yield j, entries
+
+
+def _is_nothing(entry: Any) -> bool:
+    """None, NaN, NaT and NA."""
+    return (
+        entry is None
+        or entry is getattr(sys.modules.get("pandas"), "NA", None)
+        or bool(
+            isinstance(entry, float | np.floating | np.datetime64 | np.timedelta64)
+            and entry != entry
+        )
+    )
+
+
+def read_bounds(
+    bounds: Any,
+    values: Array,
+    labels: list[Any] | None,
+    categories: Mapping[int, list[str]] = MappingProxyType({}),
+) -> Array:
     """The least and the greatest value (2, m) of every column, infinite where there is no bound.
 
     >>> read_bounds((0, None), np.ones((1, 2)), None).tolist()
@@ -118,12 +222,15 @@ def read_bounds(bounds: Any, values: Array, labels: list[Any] | None) -> Array:
     if isinstance(bounds, str) and bounds == "data":
         known = ~np.isnan(values)
         sides = ((np.min, np.inf), (np.max, -np.inf))
-        return np.stack([side(values, axis=0, where=known, initial=far) for side, far in sides])
+        result = np.stack([side(values, axis=0, where=known, initial=far) for side, far in sides])
+        result[:, list(categories)] = [[-np.inf], [np.inf]]
+        return result
     if bounds is None:
         return result
     if kind(bounds) == "pandas":
         bounds = {name: tuple(bounds.loc[name]) for name in bounds.index}
-    if not isinstance(bounds, Mapping):
+    named = isinstance(bounds, Mapping)
+    if not named:
         pairs = np.asarray(bounds, dtype=object)
         pairs = np.tile(pairs, (len(names), 1)) if pairs.shape == (2,) else pairs
         if pairs.shape != (len(names), 2):
@@ -133,6 +240,10 @@ def read_bounds(bounds: Any, values: Array, labels: list[Any] | None) -> Array:
     for name, pair in bounds.items():
         if name not in names:
             raise InputError(f"there is no column {name!r} to bound", expected=_some(names))
+        if names.index(name) in categories:
+            if named:
+                raise InputError(f"the column {name!r} holds text, which has no bounds")
+            continue
         try:
             low, high = (_bound(x, side) for x, side in zip(pair, (-np.inf, np.inf), strict=True))
         except (TypeError, ValueError):
@@ -150,7 +261,7 @@ def _bound(given: Any, none: float) -> float:
     if given is None or given != given:
         return none
     if isinstance(given, date | np.datetime64):
-        return float(_days(np.array(given, "M8[us]")))
+        return _day(given)
     if isinstance(given, timedelta | np.timedelta64):
         return float(_days(np.array(given, "m8[us]")))
     return float(given)
@@ -160,18 +271,16 @@ def _some(names: Sequence[Any]) -> str:
     return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
 
 
-def _uncountable(table: Any, columns: int) -> Mask:
-    """Where a table holds dates or truth values, which no number stands for: (n, m) or (m,)."""
+def _truth_values(table: Any, columns: int) -> Mask:
+    """Where a table holds truth values, which no number stands for: (n, m) or (m,)."""
     if kind(table) == "pandas":
-        return np.array(
-            [_type(_series(table, j)) == "boolean" for j in range(columns)]
-        ) | date_columns(table, columns)
+        return np.array([_type(_series(table, j)) == "boolean" for j in range(columns)])
     if kind(table) == "polars":
-        return np.array([dtype.is_temporal() or str(dtype) == "Boolean" for dtype in table.dtypes])
+        return np.array([str(dtype) == "Boolean" for dtype in table.dtypes])
     array = table if sparse.issparse(table) else np.asarray(table)
     if array.dtype.kind == "O":
         return np.frompyfunc(lambda x: isinstance(x, bool | np.bool_), 1, 1)(array).astype(bool)
-    return np.full(columns, array.dtype.kind in "bmM")
+    return np.full(columns, array.dtype.kind == "b")
 
 
 def date_columns(table: Any, columns: int) -> Mask:
@@ -183,6 +292,18 @@ def date_columns(table: Any, columns: int) -> Mask:
         return np.array([dtype.is_temporal() for dtype in table.dtypes])
     dtype = getattr(table, "dtype", None)
     return np.full(columns, dtype is not None and dtype.kind in "mM")
+
+
+def whole_columns(table: Any, values: Array) -> Mask:
+    """Which columns are filled with whole numbers: of integers, and of dates that all are days."""
+    days = ((values == np.rint(values)) | np.isnan(values)).all(axis=0)
+    if kind(table) == "pandas":
+        integers = [_series(table, j).dtype.kind in "iu" for j in range(values.shape[1])]
+    elif kind(table) == "polars":
+        integers = [dtype.is_integer() for dtype in table.dtypes]
+    else:
+        integers = [False] * values.shape[1]
+    return np.array(integers) | (days & date_columns(table, values.shape[1]))
 
 
 def _warn_of_sentinels(values: Array, labels: list[Any] | None) -> None:
@@ -212,14 +333,24 @@ def kind(table: Any) -> str:
     return "sparse" if sparse.issparse(table) else "array"
 
 
-def as_numbers(table: Any) -> Any:
-    """Values of a frame or an array as floats, NaN where missing; refuses what is no number."""
+def as_numbers(
+    table: Any,
+    marks: frozenset[str] = frozenset(),
+    categories: Mapping[int, list[str]] = MappingProxyType({}),
+) -> Any:
+    """Values of a frame or an array as floats, categories as codes, NaN where missing or a mark of
+    it; refuses what is no number."""
     if kind(table) == "array":
-        return _array_numbers(table)
+        return _array_numbers(table, marks, categories)
     read_column = _pandas_numbers if kind(table) == "pandas" else _polars_numbers
     columns = []
     for j, name in enumerate(table.columns):
         series = _series(table, j)
+        if j in categories:
+            columns.append(_codes(series.to_list(), categories[j], marks, name))
+            continue
+        if marks and read_column is _pandas_numbers and _is_object(series.dtype):
+            series = series.mask(series.isin(marks), np.nan)
         try:
             columns.append(np.asarray(read_column(series), np.float64))
         except (ValueError, TypeError) as error:
@@ -234,6 +365,31 @@ def as_numbers(table: Any) -> Any:
                 hint="leave the column out, or turn it into numbers first",
             ) from error
     return np.stack(columns, axis=1) if columns else np.empty((len(table), 0))
+
+
+def _codes(entries: list[Any], categories: list[str], marks: frozenset[str], name: Any) -> Array:
+    """Categories as codes, NaN where missing; others as one more code."""
+    place = {category: float(k) for k, category in enumerate(categories)}
+    place |= dict.fromkeys(marks, np.nan)
+    for row, entry in enumerate(entries):
+        if not (isinstance(entry, str) or _is_nothing(entry)):
+            raise InputError(
+                f"the column {name!r} held categories when it was fitted",
+                expected=f"text such as {categories[0]!r}",
+                got=f"{entry!r} in row {row}",
+            )
+    others = float(len(categories))
+    return np.array([np.nan if _is_nothing(x) else place.get(x, others) for x in entries])
+
+
+def _warn_of_new(
+    values: Array, categories: Mapping[int, list[str]], labels: list[Any] | None
+) -> None:
+    for j, known in categories.items():
+        if (values[:, j] == len(known)).any():
+            name = j if labels is None else labels[j]
+            what = f"column {name!r} holds categories that were not fitted"
+            warn(f"{what}; they are kept, and count as missing for other columns", UserWarning)
 
 
 def _type(series: Any) -> str:
@@ -292,11 +448,21 @@ def _stamps(days: Array, code: str, like: Array) -> NDArray[Any]:
     return np.where(np.isnan(days), np.array("NaT", stamps.dtype), stamps)
 
 
-def _array_numbers(table: Any) -> Any:
+def _array_numbers(table: Any, marks: frozenset[str], categories: Mapping[int, list[str]]) -> Any:
     array = np.asarray(table)
     if array.dtype.kind in "mM":
         return _days(array)
     if array.ndim == 2 and array.dtype.kind == "O":
+        if marks or categories:
+            array = array.copy()
+            for j in range(array.shape[1]):
+                entries = array[:, j].tolist()
+                array[:, j] = (
+                    _codes(entries, categories[j], marks, j)
+                    if j in categories
+                    else [np.nan if isinstance(x, str) and x in marks else x for x in entries]
+                )
+            table = array
         for (i, j), entry in np.ndenumerate(array):
             if isinstance(entry, NO_NUMBER) and not _is_number(entry):
                 raise InputError(
@@ -387,19 +553,25 @@ def write(
     names: NDArray[Any],  # of the columns that are kept, and of those that are appended
     appended: Array | None = None,  # (n, k), further columns
     library: str = "default",
+    categories: Mapping[int, list[str]] = MappingProxyType({}),  # of which some columns hold codes
 ) -> Any:
     """A copy of the table in which gaps are filled in, in its own library or the one asked for.
 
-    Whole numbers, truth values and categories get the nearest that there is, within the range of
-    their type.
+    Whole numbers, truth values and categories of numbers get the nearest that there is, within the
+    range of their type.
     """
     given, places = kind(table), np.flatnonzero(kept)
     if given not in ("pandas", "polars"):
-        array = _array_filled(table, filled, missing)[:, kept]
+        array = _array_filled(table, filled, missing, categories)[:, kept]
         return _frame(array if appended is None else np.hstack([array, appended]), names, library)
     result = table.copy() if given == "pandas" else table.clone()
     for j in np.flatnonzero(missing.any(axis=0)):
-        _replace(result, j, _column(_series(table, j), filled[:, j], missing[:, j]))
+        series, gaps = _series(table, j), missing[:, j]
+        if j in categories:
+            new = _category_column(series, filled[:, j], categories[int(j)], gaps)
+        else:
+            new = _column(series, filled[:, j], gaps)
+        _replace(result, j, new)
     result = result.iloc[:, places] if given == "pandas" else result[:, places.tolist()]
     if appended is not None:
         extra = _frame(appended, names[len(places) :], given, getattr(table, "index", None))
@@ -469,9 +641,19 @@ def _replace(frame: Any, j: int | np.intp, series: Any) -> None:
         frame.replace_column(int(j), series.alias(frame.columns[j]))
 
 
-def _array_filled(table: Any, filled: Array, missing: Mask) -> NDArray[Any]:
-    """Floating-point numbers and dates keep their type; anything else comes as double precision."""
+def _array_filled(
+    table: Any, filled: Array, missing: Mask, categories: Mapping[int, list[str]]
+) -> NDArray[Any]:
+    """Floating-point numbers, dates and objects that are categories keep their type; anything else
+    comes as double precision."""
     array = table if sparse.issparse(table) else np.asarray(table)
+    if categories:
+        array = array.copy()
+        array[missing] = filled[missing]
+        for j, names in categories.items():
+            gaps = missing[:, j]
+            array[gaps, j] = [names[int(code)] for code in filled[gaps, j]]
+        return array
     dtype = array.dtype if array.dtype.kind in "fmM" else np.dtype(np.float64)
     if dtype.kind in "mM":
         return np.where(missing, _stamps(filled, dtype.kind, filled[~missing]).astype(dtype), array)
@@ -489,7 +671,16 @@ def _column(series: Any, values: Array, gaps: Mask) -> Any:
         new = new.astype(object)
     if new.dtype == series.dtype:
         return series.where(~gaps, new)
-    return new.where(gaps, series.astype(new.dtype))  # numbers that were text
+    known = series.where(~gaps).astype(new.dtype)  # numbers that were text, and marks
+    return new.where(gaps, known)
+
+
+def _category_column(series: Any, codes: Array, categories: list[str], gaps: Mask) -> Any:
+    """A column of text with its gaps filled in."""
+    names = [categories[int(code)] if gap else None for code, gap in zip(codes, gaps, strict=True)]
+    if kind(series.to_frame()) == "pandas":
+        return series.where(~gaps, type(series)(names, index=series.index, dtype=series.dtype))
+    return series.zip_with(type(series)(~gaps), type(series)(names, dtype=series.dtype))
 
 
 def _pandas_column(series: Any, values: Array, gaps: Mask) -> Any:

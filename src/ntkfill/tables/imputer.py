@@ -23,6 +23,7 @@ from ..result import Filled
 from ..selection import Choice
 from ..uncertainty import Uncertainty
 from ..uncertainty.intervals import check_level
+from .categories import Indicators
 from .chained import Chained
 from .explain import explanation
 from .features import of_new_rows, read_features
@@ -34,6 +35,7 @@ from .frames import (
     read,
     read_bounds,
     row_labels,
+    whole_columns,
     write,
     write_amounts,
 )
@@ -83,9 +85,9 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
     Parameters
     ----------
-    missing_values : number or list of numbers
-        What stands for a missing entry, besides NaN; not in columns of dates or truth values. In a
-        sparse matrix, what is not stored is missing.
+    missing_values : number, text or date, or list of them
+        What stands for a missing entry, besides NaN: numbers not in columns of dates or truth
+        values. In a sparse matrix, what is not stored is missing.
     row_features : array of shape (n_rows, k) or data frame, optional
         A pandas frame is matched by its index with that of the table, and may hold rows that only
         `transform` will ask for.
@@ -131,7 +133,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     model_ : TableModel
         What was fitted, factors included.
     statistics_ : array of shape (n_columns,)
-        The mean of the known entries; NaN where there are none.
+        The mean of the known entries; NaN where there are none, and of text.
 
     See Also
     --------
@@ -300,11 +302,13 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         model = self.model_ if some else None
         if draws and not (model is None or isinstance(model, Chained)):
             raise InputError("draws are of tables without features of rows or columns")
-        table = values[:, used]
+        indicators = self._indicators
+        table = indicators.of(values[:, used])
 
         def completed(holed: Array) -> tuple[Array, Array, Mask]:
             model = self.model_ if holed is table else self._fit_model(holed)[0]
             sure = model.sure if isinstance(model, Chained) else ~np.isnan(holed)
+            sure = sure | indicators.text  # shares of categories have no normal errors
             return model.filled, standard_deviations(model, holed, uncertainty), sure
 
         def in_form(numbers: Array, empty: float, *, spans: bool = False) -> Any:
@@ -317,10 +321,12 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         std, bounds = uncertainties(completed, table, uncertainty, interval, whole_rows=whole_rows)
         check_finite("the standard deviation", std)
         # A column without any entry, filled with zeros: as far off as entries of the table are.
-        far = float(np.sqrt(np.nanmean(np.square(table)))) if some else np.inf
+        plain = table[:, ~indicators.text]
+        far = float(np.sqrt(np.nanmean(np.square(plain)))) if plain.size else np.inf
         if bounds is not None:
             wide = max(far, float(np.max(bounds.upper - bounds.lower, initial=0.0)) / 2)
-            lower, upper = in_form(bounds.lower, -wide), in_form(bounds.upper, wide)
+            lower = in_form(indicators.plain(bounds.lower), -wide)
+            upper = in_form(indicators.plain(bounds.upper), wide)
             bounds = replace(bounds, lower=lower, upper=upper)
         drawn = [filled] * draws
         if draws and isinstance(model, Chained):
@@ -329,7 +335,11 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             for k in range(draws):
                 rng = default_rng([uncertainty.random_state, k])
                 drawn[k] = self._write(X, values, model.draw(ratio.max(axis=0), rng))
-        return Filled(filled, info, in_form(std, far, spans=True), bounds, tuple(drawn) or None)
+        spread = indicators.plain(std)
+        if model is not None and self._categories:
+            doubt = np.where(np.isnan(values[:, used]), indicators.doubt(model.filled), 0.0)
+            spread = np.where(np.isnan(spread), doubt, spread)
+        return Filled(filled, info, in_form(spread, far, spans=True), bounds, tuple(drawn) or None)
 
     def transform(self, X: Any, row_features: Any = None) -> Any:  # noqa: N803
         """Fill in a table: that of `fit` or new rows.
@@ -351,7 +361,8 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         if not self._used.any():
             return self._write(X, values, None)
         features = self._features_of(X, values, row_features)
-        filled, message = self.model_.transform(values[:, self._used], features)
+        numbers = self._indicators.of(values[:, self._used])
+        filled, message = self.model_.transform(numbers, features)
         if message:
             warn(message, ConvergenceWarning)
         seen = self._seen(values, features)
@@ -392,20 +403,24 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         labels = self._labels if X is None else row_labels(X)
         i = position(row, labels, values.shape[0], "row")
         j = position(column, self._names, values.shape[1], "column")
-        entry, used = None, np.flatnonzero(self._used)
-        if np.isnan(values[i, j]):
-            if not self._used[j]:
-                raise InputError(f"nothing is known of the column {column!r}")
-            place = int(np.searchsorted(used, j))
-            features = None if X is None else self._features_of(X, values, row_features)
-            if X is None:
-                entry = self.model_.entry(i, place)
-            elif (seen := self._seen(values, features)[i]) >= 0:
-                entry, values = self.model_.entry(seen, place), self._values
-            else:
-                entry = self.model_.entry(i, place, values[:, used], features)
-                values = values if isinstance(self.model_, Columns) else self._values
-        return explanation(entry, values, used, i, j)
+        if not np.isnan(values[i, j]):
+            value = 1.0 if j in self._categories else float(values[i, j])
+            itself = np.array([[i, j]])
+            return Explanation((i, j), itself, np.array([value]), np.ones(1), value)
+        if not self._used[j]:
+            raise InputError(f"nothing is known of the column {column!r}")
+        fitted = self._indicators.of(self._values[:, self._used])
+        given = self._indicators.of(values[:, self._used])
+        features = None if X is None else self._features_of(X, values, row_features)
+        at = i if X is None else int(self._seen(values, features)[i])
+        new = at < 0
+        filled = self.model_.transform(given, features)[0][i] if new else self.model_.filled[at]
+        columns = np.flatnonzero(self._used)[self._indicators.columns]
+        places = np.flatnonzero(columns == j)
+        place = int(places[np.argmax(filled[places])])
+        entry = self.model_.entry(*((i, place, given, features) if new else (at, place)))
+        within = given if new and isinstance(self.model_, Columns) else fitted
+        return explanation(entry, within, columns, i, j)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """The names of the columns that `transform` gives back."""
@@ -467,7 +482,18 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         dates = date_columns(table, len(self._used))
         self._empty = np.where(dates, np.nan, 0.0)
         self._kept = self._used | self.keep_empty_features
-        self._bounds = read_bounds(self.bounds, values, self._names)
+        self._bounds = read_bounds(self.bounds, values, self._names, self._categories)
+        whole = whole_columns(table, values)
+        self._bounds[:, whole] = np.ceil(self._bounds[0, whole]), np.floor(self._bounds[1, whole])
+        for j in self._categories if self.column_features is not None else ():
+            raise InputError(
+                f"the column {j if self._names is None else self._names[j]!r} holds text, which "
+                "features of columns do not predict",
+                hint="leave it out, or column_features=None",
+            )
+        levels = np.array([len(self._categories.get(j, ())) for j in range(values.shape[1])])
+        self.statistics_[levels > 0] = np.nan
+        self._indicators = Indicators(levels[self._used])
         empty = np.flatnonzero(~self._used)
         if len(empty):
             names = ", ".join(str(j if self._names is None else self._names[j]) for j in empty[:5])
@@ -487,7 +513,8 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         self.n_iter_, self.converged_ = 1, True
         self.choice_: Choice | None = None
         if self._used.any():
-            self.model_, self.choice_ = self._fit_model(values[:, self._used])
+            numbers = self._indicators.of(values[:, self._used])
+            self.model_, self.choice_ = self._fit_model(numbers)
             message = self.model_.message
             self.n_iter_, self.converged_ = self.model_.n_iter, not message
             if message:
@@ -499,16 +526,19 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         options, (rows, columns) = self._options, self._sides
         if isinstance(options.network, Sequential):
             network, scale = options.network, options.feature_scale
-            return fit_table(values, rows, columns, network, scale, options), None
+            model = fit_table(values, rows, columns, network, scale, options, self._indicators)
+            return model, None
 
         def fill(holed: Array, network: Sequential, scale: float) -> Array:
-            return fit_table(holed, rows, columns, network, scale, options).filled
+            model = fit_table(holed, rows, columns, network, scale, options, self._indicators)
+            return model.filled
 
         choice = select_network(values, rows, columns, options, fill)
         assert isinstance(choice.network, Sequential)
         assert choice.feature_scale is not None
         network, scale = choice.network, choice.feature_scale
-        return fit_table(values, rows, columns, network, scale, options), choice
+        model = fit_table(values, rows, columns, network, scale, options, self._indicators)
+        return model, choice
 
     def _features_of(self, table: Any, values: Array, given: Any) -> Array | None:
         """Those of the rows of a table to transform, where rows have features."""
@@ -533,11 +563,14 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         filled, missing = np.tile(self._empty, (len(values), 1)), np.isnan(values)
         if found is not None:
             check_finite("the fill", found)
-            filled[:, self._used] = np.clip(found, *self._bounds[:, self._used])
+            codes = self._indicators.codes(found)
+            filled[:, self._used] = np.clip(codes, *self._bounds[:, self._used])
         filled = np.where(missing, filled, values)
         more = self.indicator_.transform(values).astype(float) if self.add_indicator else None
         names = self.get_feature_names_out()
-        return write(table, filled, missing, self._kept, names, more, self._library)
+        return write(
+            table, filled, missing, self._kept, names, more, self._library, self._categories
+        )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -24,6 +24,7 @@ from ..solvers.base import Factor, absolute_ridge
 from ..solvers.cg import CGFactor
 from ..solvers.cholesky import CholeskyFactor
 from ..solvers.spectral import mean_diagonal
+from .categories import Indicators
 from .chained import Chained
 from .explain import Entry
 from .features import Features
@@ -90,6 +91,7 @@ def fit_table(
     network: Sequential,
     feature_scale: float,
     options: TableOptions,
+    indicators: Indicators,
 ) -> TableModel:
     """The model for the sides that have features."""
     left = None if rows is None else Features.of(rows, network, feature_scale)
@@ -100,7 +102,7 @@ def fit_table(
         return Rows.fit(values, left, options)
     if right is not None:
         return Columns.fit(values, right, options)
-    return Chained.fit(values, network, options)
+    return Chained.fit(values, network, options, indicators)
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,9 +46,9 @@ class Relation:
         return weights + (1.0 - weights.sum()) / len(self.rows)
 
 
-def find(values: Array) -> tuple[Relation, ...]:
-    """The relations among standardised columns (n, m), NaN where missing: those that hold for
-    values left out, and in rows that lack something else."""
+def find(values: Array, groups: NDArray[np.intp]) -> tuple[Relation, ...]:
+    """The relations among standardised columns (n, m), NaN where missing, of different groups (m,):
+    those that hold for values left out, and in rows that lack something else."""
     known, count = ~np.isnan(values), values.shape[1]
     rows = np.flatnonzero(known.all(axis=1))
     if len(rows) < ENOUGH * (count + 1):
@@ -60,15 +60,15 @@ def find(values: Array) -> tuple[Relation, ...]:
     found = []
     for column in np.flatnonzero(np.abs(bound).max(axis=0, initial=0.0) > EXACT).tolist():
         y = table[:, column]
-        features = _features(np.delete(table, column, axis=1), y)
-        features += features >= column
+        others = np.flatnonzero(groups != groups[column])
+        features = others[_features(table[:, others], y)]
         x = table[:, features]
         inverse = np.linalg.pinv(x, rcond=ROUNDING)
         slopes, error = inverse @ y, _left_out_error(x, inverse, y)
         level, centre = values[rows, column].mean(), values[np.ix_(rows, features)].mean(axis=0)
         relation = Relation(column, features, rows, centre, inverse, float(level), slopes, error)
-        others = known[:, [column, *features]].all(axis=1)
-        off = relation(values[np.ix_(others, features)]) - values[others, column]
+        whole = known[:, [column, *features]].all(axis=1)
+        off = relation(values[np.ix_(whole, features)]) - values[whole, column]
         error = max(error, float(np.sqrt(np.mean(np.square(off)))), ROUNDING)
         if error <= EXACT:
             found.append(replace(relation, error=error))
