@@ -10,6 +10,7 @@ import pytest
 
 from ntkfill import InputError
 from ntkfill.screens import (
+    Additive,
     Screen,
     complete,
     from_anndata,
@@ -17,7 +18,7 @@ from ntkfill.screens import (
     simulate,
     to_anndata,
 )
-from ntkfill.screens.io import writing
+from ntkfill.screens.io import reading, writing
 
 MADE = simulate(cells=3, drugs=5, genes=4, random_state=1)
 PLAIN = MADE.screen
@@ -440,3 +441,104 @@ def test_gct_with_trailing_tabs_and_blank_lines(end, last, screen, tmp_path):
     first, *lines = path.read_text().rstrip("\n").split("\n")
     path.write_text("\n".join([first, *(line + end for line in lines)]) + "\n" + last)
     assert same(screen, read(path))
+
+
+# A screen comes back in the container that it came in.
+
+
+def annotated(path):
+    """A file with more than labels and values: of A, x twice; B, y was not measured."""
+    profiles = np.array([[1.0, 2.0, 3.5], [2.0, 1.0, 0.5], [3.0, 5.0, 1.5], [3.0, 3.0, 3.0]])
+    labels = [["A", "x"], ["A", "y"], ["B", "x"], ["A", "x"]]
+    screen = Screen(profiles[:3], labels[:3], ["g1", "g2", "g3"])
+    if path.suffix == ".gct":
+        rows = [["#1.3"], ["3", "4", "2", "3"], ["id", "symbol", "chip", "s1", "s2", "s3", "s4"]]
+        rows += [["cell_id", "na", "na", *(each[0] for each in labels)]]
+        rows += [["plate", "na", "na", "p1", "p2", "p3", "p4"]]
+        rows += [["pert_iname", "na", "na", *(each[1] for each in labels)]]
+        for k, column in enumerate(profiles.T):
+            rows.append([f"g{k + 1}", f"GENE{k}", "yes", *map(str, column)])
+        path.write_text("\n".join("\t".join(row) for row in rows) + "\n")
+    elif path.suffix == ".gctx":
+        h5py = pytest.importorskip("h5py")
+        columns = {"id": ["s1", "s2", "s3", "s4"], "plate": ["p1", "p2", "p3", "p4"]}
+        columns |= {"cell_id": [x[0] for x in labels], "pert_iname": [x[1] for x in labels]}
+        genes = {"id": ["g1", "g2", "g3"], "symbol": ["GENE0", "GENE1", "GENE2"]}
+        with h5py.File(path, "w") as file:
+            file["0/DATA/0/matrix"] = profiles
+            for part, texts in (("COL", columns), ("ROW", genes | {"chip": ["yes"] * 3})):
+                for name, column in texts.items():
+                    file[f"0/META/{part}/{name}"] = np.array(column, "S")
+    elif path.suffix == ".csv":
+        lines = ["cell,plate,drug,g1,g2,g3"]
+        for k, (cell, drug) in enumerate(labels):
+            lines.append(f"{cell},p{k + 1},{drug}," + ",".join(map(str, profiles[k])))
+        path.write_text("\n".join(lines) + "\n")
+    return screen
+
+
+def run(*words):
+    from ntkfill.cli import main
+
+    return main(["screen", "complete", *map(str, words), "--method", "additive"])
+
+
+@pytest.mark.parametrize("target", [".gct", ".gctx", ".h5ad", ".csv"])
+@pytest.mark.parametrize("source", [".gct", ".gctx", ".csv"])
+def test_what_is_said_of_conditions_and_genes_is_kept(source, target, tmp_path, capsys):
+    given, written = tmp_path / f"in{source}", tmp_path / f"out{target}"
+    screen = annotated(given)
+    more = ["--ignore", "plate"] if source == ".csv" else []
+    assert run(given, "-o", written, "--replicates", "mean", *more) == 0
+    said = capsys.readouterr().err
+    found = read(
+        written, ignore=["plate", *["id"] * (source != ".csv")] if target == ".csv" else ()
+    )
+    assert found.measured.tolist() == [True, True, True, False]
+    assert found.labels.tolist() == [*screen.labels.tolist(), ["B", "y"]]
+    np.testing.assert_array_equal(found.profiles[0], [2.0, 2.5, 3.25])
+    of_genes = source != ".csv"
+    assert ("does not hold" in said) == (of_genes and target == ".csv")
+    kept = reading.annotations_of(written, {}, ["plate"])
+    plates = [str(each) for each in kept.conditions["plate"]]
+    unknown = {".csv": "", ".h5ad": ""}.get(target, "-666")
+    assert plates == ["p1", "p2", "p3", unknown]
+    if of_genes and target != ".csv":
+        assert kept.genes["symbol"] == ["GENE0", "GENE1", "GENE2"]
+        assert kept.genes["chip"] == ["yes"] * 3
+        if target != ".h5ad":
+            assert kept.conditions["id"][:3] == ["s1", "s2", "s3"]
+            assert kept.columns == {"cell": "cell_id", "drug": "pert_iname"}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_an_h5ad_comes_back_with_what_it_held(tmp_path, capsys):
+    anndata = pytest.importorskip("anndata")
+    data = as_anndata(PLAIN)
+    data.obs["plate"] = [f"p{k}" for k in range(len(data))]
+    data.obs["count"] = np.arange(len(data))
+    data.var["chip"], data.uns["study"] = "yes", "a study"
+    data.obsm["position"] = np.arange(2.0 * len(data)).reshape(-1, 2)
+    data.layers["raw"], data.X = data.X.copy(), 2 * data.X
+    data.write_h5ad(tmp_path / "in.h5ad")
+    words = ["--layer", "raw", "--interval", "0.8", "--std", tmp_path / "std.csv"]
+    assert run(tmp_path / "in.h5ad", "-o", tmp_path / "out.h5ad", *words) == 0
+    assert "does not hold" not in capsys.readouterr().err
+    back, known = anndata.read_h5ad(tmp_path / "out.h5ad"), len(data)
+    done = complete(PLAIN, Additive(), return_std=True, interval=0.8)
+    np.testing.assert_array_equal(back.X, done.values.profiles)
+    np.testing.assert_array_equal(back.layers["raw"][:known], data.layers["raw"])
+    assert np.isnan(back.layers["raw"][known:]).all()
+    np.testing.assert_array_equal(back.layers["std"], done.std)
+    np.testing.assert_array_equal(back.layers["upper"], done.interval.upper)
+    np.testing.assert_array_equal(back.obsm["position"][:known], data.obsm["position"])
+    assert back.uns["study"] == "a study"
+    assert back.var["chip"].tolist() == ["yes"] * len(PLAIN.genes)
+    assert back.obs["plate"].tolist()[:known] == data.obs["plate"].tolist()
+    assert back.obs["plate"].isna().sum() == back.obs["count"].isna().sum() == len(back) - known
+    assert back.obs["source"].eq("predicted").tolist() == (~done.info.measured).tolist()
+    assert run(tmp_path / "in.h5ad", "-o", tmp_path / "out.npz") == 0
+    said = capsys.readouterr().err
+    assert "does not hold plate, count, chip, layers['raw'], obsm['position'], uns['study']" in said
+    with pytest.raises(InputError, match="a layer is of an"):
+        read(annotated(tmp_path / "in.csv") and tmp_path / "in.csv", layer="raw")

@@ -73,9 +73,10 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
 def _add_complete(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=complete)
     _add_data(command)
-    add_output(command, "a .csv, .tsv, .parquet or .npz")
+    add_output(command, "a .csv, .tsv, .parquet, .xlsx, .npz, .gct, .gctx or .h5ad")
     add_excel_safe(command)
-    add_uncertainty(command, "as -o, columns of std; with --interval also columns of bounds")
+    text = "a table or .npz of std; with --interval also of bounds; an .h5ad has them as layers"
+    add_uncertainty(command, text)
     _add_method(command)
     add_messages(command)
 
@@ -109,6 +110,7 @@ def _add_data(command: argparse.ArgumentParser) -> None:
     add("--ignore", nargs="+", default=(), metavar="NAME", help=text)
     text = "of a .gct or .gctx: a table of labels by sig_id, such as sig_info.txt"
     add("--labels", type=Path, metavar="TABLE", help=text)
+    add("--layer", metavar="NAME", help="of an .h5ad: where the profiles are, if not in X")
     text = "whether a condition that occurs more than once is an error or averaged"
     add("--replicates", choices=("refuse", "mean"), default="refuse", help=text)
 
@@ -166,13 +168,14 @@ def evaluate(options: argparse.Namespace) -> int:
 def complete(options: argparse.Namespace) -> int:
     """Predict every pair that was not measured."""
     from .. import screens
-    from ..screens.io import writing
+    from ..screens.io import reading, writing
 
     check_uncertainty(options)
     written = [("-o OUT", options.output), ("--std FILE", options.std)]
     check_outputs([options.data, options.labels], written)
-    for path in (path for _, path in written if path is not None):
-        check_target(path, writing.SUFFIXES)
+    check_target(options.output, writing.SUFFIXES)
+    if options.std is not None:
+        check_target(options.std, writing.STD_SUFFIXES)
     screen = read_screen(options)
     done = screens.complete(
         screen,
@@ -180,7 +183,10 @@ def complete(options: argparse.Namespace) -> int:
         return_std=options.std is not None,
         interval=options.interval,
     )
-    writing.write(options.output, done, excel_safe=options.excel_safe)
+    like = reading.annotations_of(
+        options.data, dict(options.columns or ()), options.ignore, options.labels
+    )
+    writing.write(options.output, done, like, excel_safe=options.excel_safe)
     if options.std is not None:
         writing.write_std(options.std, done, excel_safe=options.excel_safe)
         print_message(options, f"{options.std}: standard deviations, 0 where measured")
@@ -321,6 +327,7 @@ def read_screen(options: argparse.Namespace) -> screens.Screen:
         options.replicates,
         options.ignore,
         options.labels,
+        options.layer,
     )
     print_message(options, f"{options.data}: {screen!r}")
     return screen

@@ -18,12 +18,14 @@ UNKNOWN = "-666"
 
 
 class Matrix(NamedTuple):
-    """Ids and labels of conditions, profiles of shape (conditions, genes), names of genes."""
+    """Ids and labels of conditions, profiles of shape (conditions, genes), names of genes and what
+    else is said of them."""
 
     ids: list[str]
     meta: dict[str, list[str]]
     values: Array
     genes: list[str]
+    about: dict[str, list[str]]
 
 
 def read(path: Path) -> Matrix:
@@ -64,7 +66,36 @@ def _gct(path: Path) -> Matrix:
     meta = {row[0]: row[1 + about_genes :] for row in grid[1:first]}
     rows = [row[1 + about_genes :] for row in grid[first:]]
     body = Table(names, rows, range(first + 3, height + 3))
-    return Matrix(names, meta, body.numbers().T, [row[0] for row in grid[first:]])
+    about = {
+        name: [row[k] for row in grid[first:]]
+        for k, name in enumerate(grid[0][1 : 1 + about_genes], start=1)
+    }
+    return Matrix(names, meta, body.numbers().T, [row[0] for row in grid[first:]], about)
+
+
+def write(path: Path, matrix: Matrix) -> None:
+    """Write .gct (1.3) or .gctx."""
+    about = dict(matrix.about)
+    ids = about.pop("id", matrix.genes)
+    if path.suffix.lower() == ".gctx":
+        texts = {f"ROW/{name}": column for name, column in {"id": ids, **about}.items()}
+        meta = {"id": matrix.ids, **matrix.meta}
+        texts |= {f"COL/{name}": column for name, column in meta.items()}
+        # `replacing` holds the lock.
+        with _h5py().File(path, "w", locking=False) as file:
+            file.attrs["version"] = "GCTX1.0"
+            file["0/DATA/0/matrix"] = matrix.values
+            for name, column in texts.items():
+                file[f"0/META/{name}"] = np.array([text.encode() for text in column], dtype="S")
+        return
+    rows = [["id", *about, *matrix.ids]]
+    rows += [[name, *["na"] * len(about), *column] for name, column in matrix.meta.items()]
+    for k, gene in enumerate(ids):
+        values = map(repr, matrix.values[:, k].tolist())
+        rows.append([gene, *(column[k] for column in about.values()), *values])
+    sizes = len(ids), len(matrix.ids), len(about), len(matrix.meta)
+    lines = ["#1.3", "\t".join(map(str, sizes)), *("\t".join(row) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def labels_of_names(names: list[str]) -> dict[str, list[str]]:
@@ -82,12 +113,7 @@ def labels_of_names(names: list[str]) -> dict[str, list[str]]:
 
 
 def _gctx(path: Path) -> Matrix:
-    try:
-        import h5py
-    except ImportError:
-        raise InputError(
-            "GCTX needs the package h5py", hint="pip install 'ntkfill[screens]'"
-        ) from None
+    h5py = _h5py()
     check_hdf5(path)
     with h5py.File(path, "r") as file:
         meta, about = _texts(file["0/META/COL"]), _texts(file["0/META/ROW"])
@@ -104,7 +130,18 @@ def _gctx(path: Path) -> Matrix:
             )
         if matrix.size and not matrix.id.get_storage_size():
             raise InputError("the matrix of the GCTX file was never written")
-        return Matrix(meta.get("id", []), meta, np.asarray(matrix, dtype=np.float64), genes)
+        ids, values = meta.pop("id", []), np.asarray(matrix, dtype=np.float64)
+        return Matrix(ids, meta, values, genes, about)
+
+
+def _h5py() -> Any:
+    try:
+        import h5py
+    except ImportError:
+        raise InputError(
+            "GCTX needs the package h5py", hint="pip install 'ntkfill[screens]'"
+        ) from None
+    return h5py
 
 
 def _texts(group: Any) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,15 @@ from ...io.text_tables import Table
 from ...kernels.table import Array
 from ...runtime import resources
 from ..features import encode
-from ..screen import FIELDS, REPLICATES, Screen, averaged, condition_name, one_spelling
+from ..screen import (
+    FIELDS,
+    REPLICATES,
+    Conditions,
+    Screen,
+    averaged,
+    condition_name,
+    one_spelling,
+)
 from . import gct
 
 # The column of a completed screen that marks predictions, which are not read as measurements.
@@ -53,6 +62,7 @@ def read(
     replicates: Replicates = "refuse",
     ignore: Sequence[str] = (),
     labels: Path | str | None = None,
+    layer: str | None = None,
 ) -> Screen:
     """Read a screen; the format follows from the suffix.
 
@@ -76,6 +86,8 @@ def read(
         A table of the labels of the conditions of a GCT or GCTX file by their ids, such as the
         sig_info files of the Connectivity Map: a column `sig_id` (or `inst_id`, `distil_id`, `id`),
         and columns of labels.
+    layer : str, optional
+        Of an .h5ad: take the profiles from this layer instead of `X`.
 
     Raises
     ------
@@ -100,6 +112,8 @@ def read(
         raise InputError("unknown columns", expected=", ".join(ALIASES), got=", ".join(unknown))
     if labels is not None and suffix not in (".gct", ".gctx"):
         raise InputError("a file of labels is for .gct and .gctx", got=path.name)
+    if layer is not None and suffix != ".h5ad":
+        raise InputError("a layer is of an .h5ad", got=path.name)
     if suffix in text_tables.SUFFIXES:
         table = text_tables.read(path)
         with naming(path):
@@ -108,11 +122,9 @@ def read(
         if suffix == ".npz":
             return _from_npz(path, names, replicates)
         if suffix in (".gct", ".gctx"):
-            ids, meta, values, genes = gct.read(path)
-            if labels is not None:
-                meta = _labels_of_ids(Path(labels), ids, names)
-            return from_columns(meta or gct.labels_of_names(ids), values, genes, names, replicates)
-        return from_anndata(_read_h5ad(path), names, replicates)
+            matrix, meta = _read_gct(path, labels, names)
+            return from_columns(meta, matrix.values, matrix.genes, names, replicates)
+        return from_anndata(_read_h5ad(path), names, replicates, layer)
 
 
 def from_table(
@@ -139,10 +151,9 @@ def from_table(
     genes = [name for name in source.names if name not in {SOURCE, *found.values(), *ignore}]
     if not genes:
         raise InputError("no column of genes", expected="labels, then one column per gene")
-    profiles = source.numbers(genes)
     if SOURCE in source.names:
-        profiles[np.array(source.column(SOURCE)) == PREDICTED] = np.nan
-    return from_columns(meta, profiles, genes, found, replicates)
+        meta[SOURCE] = source.column(SOURCE)
+    return from_columns(meta, source.numbers(genes), genes, found, replicates)
 
 
 def from_columns(
@@ -152,8 +163,12 @@ def from_columns(
     columns: Mapping[str, str] | None = None,
     replicates: Replicates = "refuse",
 ) -> Screen:
-    """A screen from labels by name and profiles of shape (conditions, genes)."""
+    """A screen from labels by name and profiles of shape (conditions, genes); those that `source`
+    calls predicted were not measured."""
     found = match_columns(list(meta), columns or {})
+    if SOURCE in meta and len(meta[SOURCE]) == len(values):
+        predicted = np.array([str(mark) == PREDICTED for mark in meta[SOURCE]])
+        values = np.where(predicted[:, None], np.nan, values)
     fields = [name for name in FIELDS if name in found]
     texts = [["" if x is None else str(x) for x in meta[found[name]]] for name in fields]
     labels = np.array(texts, dtype=str).T
@@ -188,6 +203,78 @@ def from_anndata(
         values = np.where(np.asarray(data.layers[KNOWN]).astype(bool), values, np.nan)
     meta = {str(name): list(data.obs[name]) for name in data.obs.columns}
     return from_columns(meta, values, [str(name) for name in data.var_names], columns, replicates)
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """What a file says of its conditions and genes besides their labels and values.
+
+    Parameters
+    ----------
+    columns : dict of str to str
+        The file's names of the labels.
+    labels : str array of shape (conditions, fields)
+    conditions, genes : dict of str to list
+        By name, one for every condition or gene.
+    data : AnnData, optional
+        Where the file holds one.
+    """
+
+    columns: dict[str, str]
+    labels: Conditions
+    conditions: dict[str, list[Any]]
+    genes: dict[str, list[str]]
+    data: Any = None
+
+    @property
+    def more(self) -> list[str]:
+        """The names of what only an AnnData holds."""
+        if self.data is None:
+            return []
+        parts = ("layers", "obsm", "varm", "uns")
+        return [f"{part}[{name!r}]" for part in parts for name in getattr(self.data, part)]
+
+
+def annotations_of(
+    path: Path,
+    columns: Mapping[str, str],
+    ignore: Sequence[str] = (),
+    labels: Path | str | None = None,
+) -> Annotations | None:
+    """The annotations of a file that `read` has read with the same arguments; None where the format
+    has none."""
+    suffix, genes, data = path.suffix.lower(), {}, None
+    with naming(path):
+        if suffix in (".gct", ".gctx"):
+            matrix, meta = _read_gct(path, labels, columns)
+            genes, taken = matrix.about, {"id": matrix.ids, **matrix.meta}
+        elif suffix == ".h5ad":
+            data = _read_h5ad(path)
+            meta = taken = {str(name): list(data.obs[name]) for name in data.obs}
+            genes = {str(name): list(map(str, data.var[name])) for name in data.var}
+        elif suffix in text_tables.SUFFIXES and ignore:
+            table = text_tables.read(path)
+            meta = {name: table.column(name) for name in table.names}
+            taken = {name: meta[name] for name in ignore}
+        else:
+            return None
+        found = match_columns(list(meta), columns)
+        fields = [name for name in FIELDS if name in found]
+        texts = np.array([list(map(str, meta[found[name]])) for name in fields], dtype=str).T
+        others = {k: v for k, v in taken.items() if k not in {*found.values(), SOURCE} and len(v)}
+    return Annotations(found, one_spelling(texts, fields), others, genes, data)
+
+
+def _read_gct(
+    path: Path, labels: Path | str | None, columns: Mapping[str, str]
+) -> tuple[gct.Matrix, dict[str, list[str]]]:
+    """A matrix, and the labels of its conditions from wherever they are."""
+    matrix = gct.read(path)
+    if labels is not None:
+        meta = _labels_of_ids(Path(labels), matrix.ids, columns)
+    else:
+        meta = matrix.meta or gct.labels_of_names(matrix.ids)
+    return matrix, meta
 
 
 def _labels_of_ids(
@@ -296,8 +383,6 @@ def _from_npz(path: Path, columns: Mapping[str, str], replicates: Replicates) ->
         )
     meta = {k: v for k, v in arrays.items() if v.ndim == 1 and v is not genes}
     profiles = _float_array(arrays["profiles"])
-    if len(meta.get(SOURCE, ())) == len(profiles):
-        profiles[meta[SOURCE] == PREDICTED] = np.nan
     return from_columns(meta, profiles, genes.tolist(), columns, replicates)
 
 

@@ -7,17 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...errors import InputError
+from ...errors import InputError, warn
 from ...io import text_tables
 from ...io.files import check_target, replacing
 from ...kernels.table import Array
 from ...result import Filled
 from ..completion import Info
-from ..screen import label_columns, one_spelling
-from .reading import KNOWN, MEASURED, PREDICTED, SOURCE, match_columns
+from ..screen import Screen, label_columns, one_spelling
+from . import gct
+from .reading import KNOWN, MEASURED, PREDICTED, SOURCE, Annotations, match_columns
 
-SUFFIXES = (*text_tables.SUFFIXES, ".npz")
+STD_SUFFIXES = (*text_tables.SUFFIXES, ".npz")
+# The layers that are not those of a file.
+OWN = {KNOWN, "std", "lower", "upper"}
+SUFFIXES = (*STD_SUFFIXES, ".gct", ".gctx", ".h5ad")
 
 
 def to_anndata(filled: Filled[Info], like: Any = None) -> Any:
@@ -28,8 +33,9 @@ def to_anndata(filled: Filled[Info], like: Any = None) -> Any:
     filled : Filled
         From `complete`.
     like : AnnData, optional
-        What the screen was read from: the other columns of its `obs` are kept for its conditions
-        (of replicates, those of the first), and its `var`.
+        What the screen was read from: its `var`, `varm` and `uns` are kept, and for its conditions
+        (of replicates, the first) the other columns of `obs`, `obsm` and `layers`, which are NaN
+        for conditions that it did not have.
 
     Returns
     -------
@@ -58,15 +64,22 @@ def to_anndata(filled: Filled[Info], like: Any = None) -> Any:
     source = np.where(info.partly, "partly measured", np.where(info.measured, MEASURED, PREDICTED))
     obs[SOURCE], obs["novelty"] = source, info.novelty
     var = pandas.DataFrame(index=screen.genes)
+    data = anndata.AnnData(screen.profiles.copy(), obs=obs, var=var)
     if like is not None:
+        like = like[:, screen.genes]
         found = match_columns(list(like.obs.columns), {})
         columns = [like.obs[found[name]].astype(str) for name in screen.fields]
         labels = one_spelling(np.array(columns, dtype=str).T, screen.fields)
-        kept = like.obs.set_axis([" | ".join(row) for row in labels.tolist()], axis=0)
-        others = [name for name in kept.columns if name not in {*found.values(), *obs.columns}]
-        obs = obs.join(kept.loc[~kept.index.duplicated(), others])
-        var = like.var.reindex(screen.genes)
-    data = anndata.AnnData(screen.profiles.copy(), obs=obs, var=var)
+        rows = _places(screen, labels)
+        of_file = like.obs.drop(columns=[*found.values(), SOURCE, "novelty"], errors="ignore")
+        for name in of_file:
+            kept = of_file[name].reset_index(drop=True).reindex(np.where(rows < 0, len(like), rows))
+            data.obs[name] = kept.set_axis(names)
+        data.var, data.uns = like.var.copy(), dict(like.uns)
+        data.varm.update(like.varm)
+        for part, parts in ((like.layers, data.layers), (like.obsm, data.obsm)):
+            for name in set(part) - OWN:
+                parts[name] = _of_rows(part[name], rows)
     data.layers[KNOWN] = info.known
     if filled.std is not None:
         data.layers["std"] = filled.std
@@ -75,22 +88,62 @@ def to_anndata(filled: Filled[Info], like: Any = None) -> Any:
     return data
 
 
-def write(path: Path, filled: Filled[Info], *, excel_safe: bool = False) -> None:
-    """Write a wide table or .npz of the profiles, with a column that marks predicted ones."""
-    _write(path, filled, {"profiles": filled.values.profiles}, [""], excel_safe)
+def write(
+    path: Path,
+    filled: Filled[Info],
+    like: Annotations | None = None,
+    *,
+    excel_safe: bool = False,
+) -> None:
+    """Write the profiles, with a column that marks predicted ones, and what is said of conditions
+    and genes in the file that they are from; a warning names what the format does not hold."""
+    check_target(path, SUFFIXES)
+    screen, suffix = filled.values, path.suffix.lower()
+    lost = [] if like is None or suffix == ".h5ad" else like.more
+    if like is not None and suffix in STD_SUFFIXES:
+        lost = [*like.genes, *lost]
+    others: dict[str, list[str]] = {}
+    if like is not None:
+        rows = _places(screen, like.labels)
+        others = {
+            name: ["" if row < 0 else str(column[row]) for row in rows]
+            for name, column in like.conditions.items()
+        }
+    if suffix == ".npz":
+        lost = [*others, *lost]
+    if lost:
+        what = ", ".join(lost[:8]) + (", ..." if len(lost) > 8 else "")
+        warn(f"{path} does not hold {what}", UserWarning)
+    if suffix == ".h5ad":
+        _write_h5ad(path, filled, like, others)
+    elif suffix in STD_SUFFIXES:
+        _write(path, filled, {"profiles": screen.profiles}, [""], others, excel_safe)
+    else:
+        names = {} if like is None else like.columns
+        meta = {names.get(k, k): v for k, v in label_columns(screen.labels, screen.fields).items()}
+        ids = others.pop("id", [""] * len(screen))
+        ids = [own or ":".join(labels) for own, labels in zip(ids, screen.labels, strict=True)]
+        texts = {name: list(map(str, column)) for name, column in meta.items()}
+        texts |= {name: [x or gct.UNKNOWN for x in column] for name, column in others.items()}
+        texts[SOURCE] = _source(filled.info)
+        about = {} if like is None else like.genes
+        matrix = gct.Matrix(ids, texts, screen.profiles, screen.genes.tolist(), about)
+        with replacing(path) as file:
+            gct.write(file, matrix)
 
 
 def write_std(path: Path, filled: Filled[Info], *, excel_safe: bool = False) -> None:
-    """Write standard deviations, and bounds where there are any, in the form of `write`.
+    """Write standard deviations, and bounds where there are any, as tables or .npz.
 
     In a table the columns of genes hold standard deviations, those of "gene lower" and
     "gene upper" the bounds.
     """
+    check_target(path, STD_SUFFIXES)
     arrays, suffixes = {"std": filled.std}, [""]
     if filled.interval is not None:
         arrays |= {"lower": filled.interval.lower, "upper": filled.interval.upper}
         suffixes += [" lower", " upper"]
-    _write(path, filled, arrays, suffixes, excel_safe)
+    _write(path, filled, arrays, suffixes, {}, excel_safe)
 
 
 def _write(
@@ -98,11 +151,10 @@ def _write(
     filled: Filled[Info],
     arrays: Mapping[str, Array],
     suffixes: list[str],
+    others: Mapping[str, list[str]],
     excel_safe: bool,
 ) -> None:
-    check_target(path, SUFFIXES)
-    screen = filled.values
-    source = np.where(filled.info.measured, MEASURED, PREDICTED)
+    screen, source = filled.values, _source(filled.info)
     if path.suffix.lower() == ".npz":
         stored: dict[str, Any] = {**arrays, **label_columns(screen.labels, screen.fields)}
         with replacing(path) as file:
@@ -110,9 +162,47 @@ def _write(
         return
     genes = [f"{gene}{suffix}" for suffix in suffixes for gene in screen.genes]
     values = np.hstack(list(arrays.values())).tolist()
+    more = zip(*others.values(), strict=True) if others else [()] * len(screen)
     rows = [
-        [*labels, mark, *row]
-        for labels, mark, row in zip(screen.labels.tolist(), source.tolist(), values, strict=True)
+        [*labels, *extra, mark, *row]
+        for labels, extra, mark, row in zip(
+            screen.labels.tolist(), more, source, values, strict=True
+        )
     ]
-    table = text_tables.Table([*screen.fields, SOURCE, *genes], rows)
+    table = text_tables.Table([*screen.fields, *others, SOURCE, *genes], rows)
     text_tables.write(path, table.excel_safe() if excel_safe else table)
+
+
+def _write_h5ad(
+    path: Path, filled: Filled[Info], like: Annotations | None, others: Mapping[str, list[str]]
+) -> None:
+    data = to_anndata(filled, None if like is None else like.data)
+    if like is not None and like.data is None:
+        for name, column in others.items():
+            data.obs[name] = column
+        for name, column in like.genes.items():
+            data.var[name] = column
+    import anndata
+    import h5py
+
+    data.strings_to_categoricals()
+    with replacing(path) as draft, h5py.File(draft, "w", locking=False) as file:  # it has the lock
+        anndata.io.write_elem(file, "/", data)
+
+
+def _source(info: Info) -> list[str]:
+    return [MEASURED if each else PREDICTED for each in info.measured]
+
+
+def _places(screen: Screen, labels: NDArray[np.str_]) -> NDArray[np.intp]:
+    """Where each condition of a screen is first among these labels, -1 where it is not."""
+    first: dict[tuple[str, ...], int] = {}
+    for row, condition in enumerate(map(tuple, labels.tolist())):
+        first.setdefault(condition, row)
+    return np.array([first.get(tuple(condition), -1) for condition in screen.labels.tolist()])
+
+
+def _of_rows(array: Any, rows: NDArray[np.intp]) -> Array:
+    """These rows of an array, NaN for -1."""
+    dense = np.asarray(array.toarray() if hasattr(array, "toarray") else array, np.float64)
+    return np.where((rows < 0)[:, None], np.nan, dense[rows])
