@@ -102,7 +102,8 @@ def _sums(shared: tuple[Imputer, list[Vectors]], part: Any) -> list[Sums]:
     imputer, landmarks = shared
     values = read(imputer, part, imputer.missing_values, reset=False)
     assert isinstance(imputer.model_, Chained)
-    return imputer.model_.sums(values[:, imputer._used], landmarks)
+    numbers = imputer._indicators.of(values[:, imputer._used])
+    return imputer.model_.sums(numbers, landmarks)
 
 
 def _added(left: list[Sums], right: list[Sums]) -> list[Sums]:
