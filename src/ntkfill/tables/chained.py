@@ -395,7 +395,7 @@ class Chained:
     def _selected(self, target: Target) -> Target:
         """A target without gaps, from a table that does not know it."""
         standard = np.where(self.known, self.fill.mean, np.nan)
-        twins = Twins.of(standard, self.relations, [target])
+        twins = Twins.of(standard, self.indicators.columns, self.relations, self.prior, [target])
         fill = twins.start
         for _ in range(SECOND - 1):
             fill = self._predicted(fill, twins.sure)
