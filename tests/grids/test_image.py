@@ -387,3 +387,39 @@ def test_infinity_under_the_mask_is_not_read():
     np.testing.assert_array_equal(
         inpaint(np.where(HOLES, np.inf, smooth()), HOLES), inpaint(smooth(), HOLES)
     )
+
+
+def classes(kind):
+    """A map of 48 x 48 with classes, or what looks a little like one."""
+    rows, columns = np.indices((48, 48))
+    if kind == "land cover":
+        return np.array([[1, 4, 7], [5, 2, 6], [3, 7, 1]], np.uint8)[rows // 16, columns // 16]
+    if kind == "segments":
+        corners = np.random.default_rng(0).integers(0, 48, (9, 2))
+        apart = np.hypot(rows[..., None] - corners[:, 0], columns[..., None] - corners[:, 1])
+        return apart.argmin(axis=-1).astype(np.int64)
+    if kind == "three organs":
+        return np.select([columns < 16, columns < 32], [3, 0], 1).astype(np.int16)
+    if kind == "counts":
+        return np.random.default_rng(0).poisson(3, (48, 48))
+    if kind == "steps":
+        return ((rows + columns) // 8).astype(np.uint8)
+    return (rows // 16 * 100).astype(np.uint8)  # grey levels
+
+
+@pytest.mark.parametrize("kind", ["land cover", "segments", "three organs"])
+def test_labels_are_refused_with_a_hint(kind):
+    labels, hole = classes(kind), np.zeros((48, 48), bool)
+    hole[20:26, 20:26] = True
+    with pytest.raises(InputError, match=r"looks like labels.*argmax"):
+        inpaint(labels, hole)
+    every = np.eye(labels.max() + 1)[labels]
+    found = inpaint(every, hole, channel_axis=-1, network=hourglass(3)).argmax(axis=-1)
+    assert (found == labels).mean() > 0.98
+
+
+@pytest.mark.parametrize("kind", ["counts", "steps", "grey levels"])
+def test_quantities_are_no_labels(kind):
+    hole = np.zeros((48, 48), bool)
+    hole[20:26, 20:26] = True
+    inpaint(classes(kind), hole, network=hourglass(3))

@@ -61,6 +61,8 @@ def test_uneven_coordinates_are_said_and_other_masks_refused():
         inpaint(field(lon), field().values > 1.6)
     with pytest.raises(InputError, match="coordinates of the image"):
         inpaint(field(), field(lon) > 1.6)
+    with pytest.raises(InputError, match=r"holds labels.*a channel for each class"):
+        inpaint(field().assign_attrs(flag_values=[1, 2], flag_meanings="sea land"))
     with pytest.raises(InputError, match="one DataArray"):
         inpaint(field().to_dataset())
 

@@ -107,6 +107,41 @@ def test_an_inverted_mask_that_touches_the_border_warns(mask):
     inpaint(np.where(mask, np.nan, IMAGE), network=NET)  # NaN is never inverted
 
 
+def painted(kind):
+    """A mask of 64 x 64 in which less than a tenth is painted; True there."""
+    paint, along = np.zeros((64, 64), bool), np.arange(60)
+    if kind == "a scratch":
+        paint[along, along // 2] = paint[along + 1, along // 2] = paint[along, along // 2 + 1] = (
+            True
+        )
+    elif kind == "specks":
+        for row, column in ((5, 9), (20, 50), (44, 30), (58, 12)):
+            paint[row : row + 4, column : column + 4] = True
+    else:
+        paint[10:13, 8:56] = paint[30:33, 8:40] = True
+    return paint
+
+
+@pytest.mark.parametrize("kind", ["a scratch", "specks", "text"])
+def test_inverted_strokes_warn(kind):
+    image = np.add.outer(np.arange(64.0), np.arange(64.0))
+    with pytest.warns(InvertedMaskWarning, match="marks (all but|the whole border)"):
+        inpaint(image, ~painted(kind), network=NET)
+
+
+@pytest.mark.parametrize("kind", ["scattered", "lines of a scan", "every eighth"])
+def test_what_was_measured_on_less_than_a_tenth_is_no_alarm(kind):
+    image = np.add.outer(np.arange(64.0), np.arange(64.0))
+    known = {
+        "scattered": np.random.default_rng(0).random(image.shape) < 0.08,
+        "lines of a scan": np.indices(image.shape)[0] % 16 == 3,
+        "every eighth": (np.indices(image.shape) % 8 == 0).all(axis=0),
+    }[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        inpaint(image, ~known, network=NET)
+
+
 STACK = np.stack([IMAGE, 1 - IMAGE, IMAGE**2, IMAGE])
 
 

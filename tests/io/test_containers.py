@@ -73,6 +73,14 @@ def test_scaled_integers_of_nifti_become_floats_and_it_is_said(capsys):
     assert "scaled int16" in capsys.readouterr().err
 
 
+def test_nifti_of_labels_is_refused(capsys):
+    image = nibabel.Nifti1Image(RAMP.astype(np.int16), np.eye(4))
+    image.header.set_intent("label")
+    nibabel.save(image, "in.nii")
+    fill("in.nii", "out.nii", "--mask", "mask.png", code=FAILED)
+    assert "the file holds labels" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["float", "blank", "unsigned", "extension"])
 def test_fits_keeps_header_and_other_units(kind, capsys):
     header = astropy.io.fits.Header({"CRVAL1": 12.5, "OBJECT": "M31"})

@@ -103,6 +103,8 @@ def _add_method(command: argparse.ArgumentParser) -> None:
     add("--exact", action="store_true", help=text)
     text = "pad or wrap (periodic), or one for each axis: pad,wrap"
     add("--boundary", type=_boundary, default="pad", metavar="SIDES", help=text)
+    text = "the distance between pixels along each axis, e.g. 3,1,1 for slices that are far apart"
+    add("--spacing", type=_spacing, metavar="D,D,...", help=text)
     text = "relative to the kernel's diagonal (default: 1e-3, or what auto chooses)"
     add("--ridge", type=float, metavar="R", help=text)
     text = (
@@ -567,6 +569,7 @@ def make_inpainter(options: argparse.Namespace) -> Inpainter:
         max_gap=options.max_gap,
         period=options.period,
         boundary=options.boundary,
+        spacing=options.spacing,
         ridge=options.ridge,
         refine=options.refine,
         rtol=options.rtol,
@@ -581,6 +584,15 @@ def _boundary(text: str) -> str | tuple[str, ...]:
     if not set(sides) <= {"pad", "wrap"}:
         raise argparse.ArgumentTypeError(f"expected pad, wrap, or one for each axis; got {text!r}")
     return text if len(sides) == 1 else sides
+
+
+def _spacing(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a number for each axis such as 3,1,1; got {text!r}"
+        ) from None
 
 
 def _pixel(text: str) -> tuple[int, int]:

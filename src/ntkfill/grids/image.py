@@ -23,6 +23,9 @@ SENTINELS = np.array(
     + [-3.4028235e38]
 )  # fmt: skip
 
+# Images of fewer values are not looked at for labels; labels are not larger.
+MIN_LABELS, MAX_LABEL = 1024, 32
+
 # An opacity that is 0 or 1 but for this share of the known pixels has edges, not gradients.
 SHARP = 0.1
 
@@ -59,6 +62,7 @@ class ImageArray:
                 )
         known = np.broadcast_to(~self._each(missing), self.values.shape)
         _check_known(channels_last(self.original, axis), known)
+        _check_no_labels(channels_last(self.original, axis), known)
         return missing
 
     def known_values(self, missing: Mask) -> Array:
@@ -377,6 +381,8 @@ def check_mask(missing: Mask, *, inverted: bool = True) -> None:
         )
     ):
         looks = "all but one place"
+    elif share > 0.9 and any(border.any() for border in borders) and _are_strokes(~missing):
+        looks = "all but some strokes"
     else:
         return
     warn(
@@ -384,3 +390,44 @@ def check_mask(missing: Mask, *, inverted: bool = True) -> None:
         "Try: the inverted mask (--invert-mask).",
         InvertedMaskWarning,
     )
+
+
+def _are_strokes(known: Mask) -> bool:
+    """Whether few known pixels hang together, as what is painted does, and are no whole lines."""
+    beside = np.zeros(known.shape, bool)
+    for axis in range(known.ndim):
+        line = np.moveaxis(known, axis, 0)
+        if line.all(axis=0).any():
+            return False
+        both = line[1:] & line[:-1]
+        first = np.moveaxis(beside, axis, 0)
+        first[1:] |= both
+        first[:-1] |= both
+    return bool(beside.sum() > 0.8 * known.sum())
+
+
+def _check_no_labels(values: NDArray[Any], known: Mask) -> None:
+    """Refuse integers that are names of classes: few, small, and beside each other without what
+    lies between them."""
+    if values.dtype.kind not in "ui" or values.size < MIN_LABELS:
+        return
+    step = max(len(values) // MIN_LABELS, 1)
+    few = values[::step][known[::step]]
+    if few.max(initial=0) > MAX_LABEL or len(np.unique(few)) > MAX_LABEL:
+        return
+    kinds = np.unique(values[known])
+    if not 3 <= len(kinds) <= MAX_LABEL or not 0 <= kinds[-1] <= 2 * len(kinds):
+        return
+    jumps = skips = 0
+    for axis in range(values.ndim - 1):
+        line, seen = (np.moveaxis(each, axis, 0) for each in (values.astype(np.int64), known))
+        apart = np.abs(np.diff(line, axis=0))[seen[1:] & seen[:-1]]
+        jumps += int(np.count_nonzero(apart))
+        skips += int(np.count_nonzero(apart > 1))
+    if jumps < 0.2 * values.size and skips > 0.2 * jumps:
+        raise InputError(
+            "the image looks like labels, between which there are no values",
+            got=f"{len(kinds)} different integers, {kinds[0]} to {kinds[-1]}",
+            hint="a channel for each class, inpaint(np.eye(n)[labels], mask, channel_axis=-1)"
+            ".argmax(-1), or image.astype(float), if they are quantities",
+        )

@@ -209,6 +209,10 @@ class Inpainter:
     boundary : {"pad", "wrap"}, or one for each axis of the grid
         Pad the image with unknown pixels, or treat it as periodic: ("pad", "wrap") for a map whose
         longitude is.
+    spacing : tuple of float, optional
+        The distance between pixels along each axis of the grid, in any unit: (3, 1, 1) for slices
+        that are three times as far from each other as their pixels are. The network's pixels are
+        the finest.
     ridge : float, optional
         Added to the kernel's diagonal, relative to its mean. The default is 0.001, or what "auto"
         selects, or what a mixture says.
@@ -270,6 +274,7 @@ class Inpainter:
         prior: Prior | None = None,
         shift_average: bool = True,
         boundary: Boundary = "pad",
+        spacing: tuple[float, ...] | None = None,
         ridge: float | None = None,
         centre: bool | None = None,
         refine: Refine = None,
@@ -288,6 +293,7 @@ class Inpainter:
         self.prior = prior
         self.shift_average = shift_average
         self.boundary = boundary
+        self.spacing = spacing
         self.ridge = ridge
         self.centre = centre
         self.refine = refine
@@ -532,7 +538,9 @@ class Inpainter:
             refinement=done.refinement,
             reports=done.reports,
             missing=int(filled_anywhere.sum()),
-            outside_receptive_field=outside_receptive_field(missing, radius, len(source.grid)),
+            outside_receptive_field=outside_receptive_field(
+                missing, radius, axes, model.components[0].plan.steps
+            ),
             channel_covariance=None if together is None else together.covariance,
             distance=distance,
             relative_error=relative_error,

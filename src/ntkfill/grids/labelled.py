@@ -55,6 +55,12 @@ def read_labels(image: Any, mask: ArrayLike | None, options: GridOptions) -> Lab
 def _of_xarray(image: Any, mask: Any, options: GridOptions) -> Labelled:
     if not hasattr(image, "dims") or not hasattr(image, "values") or hasattr(image, "data_vars"):
         raise InputError("image must be one DataArray", got=type(image).__name__, hint="ds[name]")
+    if "flag_values" in image.attrs or "flag_meanings" in image.attrs:
+        raise InputError(
+            "the image holds labels, between which there are no values",
+            got=f"flag_meanings={image.attrs.get('flag_meanings')!r}",
+            hint="a channel for each class: (image == value).astype(float)",
+        )
     if hasattr(mask, "dims"):
         if set(mask.dims) - set(image.dims):
             raise InputError("mask must have dimensions of the image", got=str(mask.dims))

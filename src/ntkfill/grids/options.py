@@ -46,6 +46,7 @@ class GridOptions:
     prior: Prior | None = None
     shift_average: bool = True
     boundary: Boundary = "pad"
+    spacing: tuple[float, ...] | None = None
     ridge: float | None = None
     centre: bool | None = None
     refine: Refine = None
@@ -57,6 +58,8 @@ class GridOptions:
     def __post_init__(self) -> None:
         if isinstance(self.boundary, list):  # as JSON holds it
             object.__setattr__(self, "boundary", tuple(self.boundary))
+        if isinstance(self.spacing, list | np.ndarray):
+            object.__setattr__(self, "spacing", tuple(self.spacing))
         network, boundary, refine, cache = self.network, self.boundary, self.refine, self.cache
         if self.period is not None and (self.alpha or self.bounds is not None):
             raise InputError("period= takes neither alpha= nor bounds=", hint="period alone")
@@ -76,6 +79,15 @@ class GridOptions:
                     for side in ([boundary] if isinstance(boundary, str) else boundary)
                 ),
                 "'pad' or 'wrap', or one of them for each axis",
+            ),
+            "spacing": (
+                self.spacing is None
+                or (
+                    isinstance(self.spacing, tuple)
+                    and bool(self.spacing)
+                    and all(isinstance(x, Real) and 0 < x < math.inf for x in self.spacing)
+                ),
+                "a number > 0 for each axis, or None",
             ),
             "refine": (
                 refine is None or (isinstance(refine, str) and refine in ("patches", "auto")),
@@ -121,6 +133,14 @@ class GridOptions:
             if not valid:
                 got = repr(getattr(self, name))
                 raise InputError(f"{name} must be {expected}", got=got, hint=HINTS.get(name, ""))
+        if self.spacing is not None and not (self.shift_average and refine is None):
+            raise InputError(
+                "spacing needs the shift-averaged kernel, without refinement",
+                got=f"shift_average={self.shift_average}, refine={refine!r}",
+                hint="shift_average=True, refine=None",
+            )
+        if self.spacing is not None and not (prior is None or prior.stationary):
+            raise InputError("spacing needs a stationary prior", got=repr(prior), hint="IID()")
         if not (prior is None or prior.stationary) and (boundary != "wrap" or self.shift_average):
             raise InputError(
                 "prior must be stationary, as IID() is, unless the image is treated as periodic",

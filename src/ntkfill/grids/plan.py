@@ -13,6 +13,7 @@ from scipy import fft, ndimage
 from ..errors import InputError, MemoryLimitError
 from ..io.cache import Cache, MemoryCache
 from ..kernels import Kernel, of_table
+from ..kernels.stationary import stretched
 from ..kernels.table import Array, Axis
 from ..nn import Mixture, Sequential, hourglass
 from ..nn.evaluate import Kind
@@ -52,6 +53,8 @@ class Plan:
         Of the network in its mixture.
     channels : int
         Right-hand sides that the memory is estimated for.
+    steps : tuple of float or None
+        From pixel to pixel along each axis, in those of the network: 1 along the finest.
     """
 
     network: Sequential
@@ -62,6 +65,7 @@ class Plan:
     solver: CG | Cholesky
     weight: float = 1.0
     channels: int = field(default=1, compare=False)
+    steps: tuple[float, ...] | None = None
 
     @property
     def memory(self) -> int:
@@ -80,7 +84,7 @@ class Plan:
         """Whether the kernel depends on offsets alone, and nothing beyond the image is known: gaps
         can be predicted from any part of it."""
         padded = all(whole > side for whole, side in zip(self.torus, self.grid, strict=True))
-        return padded and self.shift_average and self.prior.stationary
+        return padded and self.shift_average and self.prior.stationary and self.steps is None
 
     @property
     def seconds(self) -> float:
@@ -157,6 +161,8 @@ class Plan:
 
         key = f"{self.network!r} | {self.prior!r} | {kind}, {average}, {where}"
         table, axes = cache.get(key, compute) if cache is not None else compute()
+        if self.steps is not None:
+            table, axes = stretched(table, axes, self.torus, self.steps)
         return of_table(table, axes, self.torus)
 
     def crop(self, sides: tuple[int, ...], rtol: float) -> Plan:
@@ -188,7 +194,10 @@ def make_plans(
     else:
         if not isinstance(network, Sequential):
             network = default_architecture(
-                grid, depth(missing, len(grid)), options.boundary, options.shift_average
+                grid,
+                depth(missing, len(grid), steps_of(options, grid)),
+                options.boundary,
+                options.shift_average,
             )
         plans = [make_plan(options, grid, network, channels=channels)]
     return tuple(plan.check_memory(options.memory_limit) for plan in plans)
@@ -216,16 +225,36 @@ def make_plan(
             side if kind == "wrap" else whole
             for side, whole, kind in zip(grid, torus, each, strict=True)
         )
-    return Plan(network, prior, options.shift_average, grid, torus, solver, weight, channels)
+    steps = steps_of(options, grid)
+    return Plan(network, prior, options.shift_average, grid, torus, solver, weight, channels, steps)
 
 
-def depth(missing: Mask, axes: int | None = None) -> int:
-    """The largest Chebyshev distance of a missing pixel to a known one, over all channels where the
-    mask has one axis more than the grid (`axes`)."""
+def steps_of(options: GridOptions, grid: tuple[int, ...]) -> tuple[float, ...] | None:
+    """From pixel to pixel along each axis, in those of the network: the spacing over the smallest.
+
+    >>> steps_of(GridOptions(spacing=(3.0, 0.5, 0.5)), (10, 40, 40))
+    (6.0, 1.0, 1.0)
+    """
+    if options.spacing is None:
+        return None
+    if len(options.spacing) != len(grid):
+        raise InputError(
+            f"spacing must be one number for each of {len(grid)} axes", got=repr(options.spacing)
+        )
+    steps = tuple(float(each) / min(options.spacing) for each in options.spacing)
+    return steps if max(steps) > 1 else None
+
+
+def depth(missing: Mask, axes: int | None = None, steps: tuple[float, ...] | None = None) -> int:
+    """The largest Chebyshev distance of a missing pixel to a known one (Euclidean where pixels are
+    `steps` apart), over all channels where the mask has one axis more than the grid (`axes`)."""
     if axes is not None and missing.ndim > axes:
-        return max(depth(missing[..., channel]) for channel in range(missing.shape[-1]))
+        channels = range(missing.shape[-1])
+        return max(depth(missing[..., channel], axes, steps) for channel in channels)
     if not missing.any():
         return 1
+    if steps is not None:
+        return math.ceil(ndimage.distance_transform_edt(missing, sampling=steps).max())
     return int(ndimage.distance_transform_cdt(missing, "chessboard").max())
 
 
@@ -281,12 +310,16 @@ def padded(shape: tuple[int, ...], network: Sequential, shift_average: bool) -> 
     )
 
 
-def outside_receptive_field(missing: Mask, radius: int, axes: int) -> Mask:
+def outside_receptive_field(
+    missing: Mask, radius: int, axes: int, steps: tuple[float, ...] | None = None
+) -> Mask:
     """Pixels (*grid) at least `radius` from all known ones in some channel."""
     if missing.ndim > axes:
         channels = range(missing.shape[-1])
-        each = [outside_receptive_field(missing[..., k], radius, axes) for k in channels]
+        each = [outside_receptive_field(missing[..., k], radius, axes, steps) for k in channels]
         return np.any(each, axis=0)
     if not missing.any():
         return missing
+    if steps is not None:
+        return np.asarray(ndimage.distance_transform_edt(missing, sampling=steps) >= radius)
     return np.asarray(ndimage.distance_transform_cdt(missing, "chessboard") >= radius)

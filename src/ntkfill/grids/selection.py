@@ -31,6 +31,7 @@ from .plan import (
     levels_architecture,
     make_plan,
     make_plans,
+    steps_of,
 )
 from .windows import LARGE, MAX_MISSING
 
@@ -75,7 +76,8 @@ def select(
     gaps = missing if channel is None else missing[..., channel]
     if not gaps.any() or gaps.all():
         return None
-    members = family(missing.shape[:axes], depth(gaps, axes), options.boundary, options.ridge)
+    deepest = depth(gaps, axes, steps_of(options, missing.shape[:axes]))
+    members = family(missing.shape[:axes], deepest, options.boundary, options.ridge)
     plans: list[Plan] = []
     for member in members:
         plan = make_plan(

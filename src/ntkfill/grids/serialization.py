@@ -32,6 +32,7 @@ OPTIONS = (
     "period",
     "shift_average",
     "boundary",
+    "spacing",
     "ridge",
     "centre",
     "refine",

@@ -30,6 +30,7 @@ LIBRARIES = {
     **dict.fromkeys(video.SUFFIXES, ("av", "video")),
 }
 SUFFIXES = tuple(LIBRARIES)
+LABELS = 1002  # the intent of a NIfTI
 
 
 def alike(suffix: str) -> tuple[str, ...]:
@@ -98,6 +99,11 @@ def write(path: Path, suffix: str, array: NDArray[Any], template: Any) -> None:
 def _read_nifti(path: Path) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
     image = library(".nii").load(path)
     resources.require("reading it", 2 * 8 * int(np.prod(image.shape)))
+    if int(image.header.get("intent_code", 0)) == LABELS:
+        raise InputError(
+            "the file holds labels, between which there are no values",
+            hint="one file for each class, of zeros and ones",
+        )
     array = np.asanyarray(image.dataobj)
     stored = image.get_data_dtype()
     scaled = array.dtype != stored and stored.kind in "ui"

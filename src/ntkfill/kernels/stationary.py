@@ -68,6 +68,32 @@ class Stationary:
         return np.maximum(spectrum, 0.0)
 
 
+def stretched(
+    table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...], steps: tuple[float, ...]
+) -> tuple[Array, tuple[Axis, ...]]:
+    """A table of offsets whose coordinates are so many steps (>= 1) apart along each axis.
+
+    Between offsets it is interpolated linearly, which keeps it positive semi-definite: that is a
+    convolution with triangles, whose Fourier transform is not negative.
+
+    >>> table, axes = np.array([4.0, 2.0, 0.0]), (Axis(radius=2),)
+    >>> stretched(table, axes, (6,), (1.5,))[0]
+    array([4., 1., 0., 0., 0., 1.])
+    """
+    result = []
+    for k, (axis, side, step) in enumerate(zip(axes, shape, steps, strict=True)):
+        if step != 1:
+            offsets = np.minimum(np.arange(side), side - np.arange(side)) * step
+            before = np.floor(offsets).astype(np.intp)
+            share = (offsets - before).reshape([-1] + [1] * (table.ndim - 1 - k))
+            near, far = (
+                np.take(table, axis.positions(each), axis=k) for each in (before, before + 1)
+            )
+            table, axis = (near * (1 - share) + far * share).astype(table.dtype), Axis(1, side)
+        result.append(axis)
+    return table, tuple(result)
+
+
 def squared_distances(shape: tuple[int, ...]) -> Array:
     """Squared distances from the first coordinate of a torus of this shape."""
     sides = (np.minimum(np.arange(side), side - np.arange(side)) for side in shape)
