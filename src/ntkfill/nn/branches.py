@@ -69,10 +69,9 @@ class Branches:
             or (join == "add" and shares)
             or (join == "concatenate" and abs(math.fsum(parts) - 1) > 1e-9)
         ):
-            raise InputError(
-                "shares must be one number for each concatenated branch, and sum to 1",
-                got=f"{shares} for {len(layers)} branches, join={join!r}",
-            )
+            got = f"{shares} for {len(layers)} branches, join={join!r}"
+            what = "shares must be one number for each concatenated branch, and sum to 1"
+            raise InputError(what, got=got)
         object.__setattr__(self, "branches", tuple(map(tuple, layers)))
         object.__setattr__(self, "join", join)
         object.__setattr__(self, "shares", parts)
