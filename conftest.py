@@ -2,6 +2,5 @@
 
 from importlib.util import find_spec
 
-collect_ignore = (
-    [] if find_spec("torch") else ["src/ntkfill/nn/pytorch.py", "src/ntkfill/nn/training.py"]
-)
+NEED_TORCH = ("pytorch", "pytorch_items", "training")
+collect_ignore = [] if find_spec("torch") else [f"src/ntkfill/nn/{name}.py" for name in NEED_TORCH]

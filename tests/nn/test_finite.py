@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch", reason="needs the extra `torch`")
 from ntkfill import InputError  # noqa: E402
 from ntkfill.nn import (  # noqa: E402
     GELU,
+    Attention,
     AveragePool,
     Bias,
     Branches,
@@ -18,8 +19,11 @@ from ntkfill.nn import (  # noqa: E402
     Erf,
     Flatten,
     GlobalAveragePool,
+    Graph,
+    GraphConvolution,
     LayerNorm,
     LeakyReLU,
+    Recurrent,
     ReLU,
     Residual,
     Scale,
@@ -102,6 +106,64 @@ def test_pictures(end):
     found = [tangent_kernel(finite(network, (2, 4, 4), 512, seed=s), pictures) for s in range(4)]
     expected = network.between(pictures)
     assert np.linalg.norm(np.mean(found, axis=0) - expected) < 0.1 * np.linalg.norm(expected)
+
+
+ITEMS = {
+    "softmax": [Attention(scale=1.5), ReLU(), Dense()],
+    "linear": [Attention("linear"), ReLU(), Dense()],
+    "blocks": [Dense(), Residual(ReLU(), Attention()), Residual(ReLU(), Dense())],
+    "graph": [GraphConvolution(), ReLU(), GraphConvolution()],
+    "recurrent": [Recurrent(PHI, recurrent=0.7, inputs=1.3), PHI, Dense()],
+}
+EDGES = np.diag(np.ones(3), 1) + np.diag(np.ones(3), -1) + 2 * np.eye(4)[::-1]
+
+
+def items_deviation(name, width, right=None):
+    """The error of the mean kernel between two objects, and its typical error for one seed."""
+    layers = ITEMS[name] + ([] if name == "recurrent" else [GlobalAveragePool(), Dense()])
+    objects = list(np.random.default_rng(0).normal(size=(2, 4, 3)) / 1.5)
+    built = Sequential(*layers)
+    found = [
+        tangent_kernel(
+            finite(built, (3, 4), width, seed=seed, weights=EDGES),
+            np.stack([x.T for x in objects]),
+        )
+        for seed in range(8)
+    ]
+    graphs = [Graph(x, EDGES) for x in objects] if name == "graph" else objects
+    expected = (built if right is None else right).between(graphs)
+    size = np.linalg.norm(expected)
+    single = np.mean([np.linalg.norm(k - expected) for k in found]) / size
+    return np.linalg.norm(np.mean(found, axis=0) - expected) / size, single
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_networks_of_items_approach_the_limit(name):
+    _, narrow = items_deviation(name, 16)
+    mean, wide = items_deviation(name, 256)
+    assert mean < 0.1
+    assert wide < 0.7 * narrow
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("softmax", Attention(scale=8.0)),
+        ("linear", Attention()),
+        ("graph", Dense()),
+        ("recurrent", Recurrent(PHI, recurrent=0.3)),
+    ],
+)
+def test_wrong_layers_of_items_are_caught(name, wrong):
+    layers = [wrong, *ITEMS[name][1:]] + [GlobalAveragePool(), Dense()] * (name != "recurrent")
+    right, _ = items_deviation(name, 256)
+    other, _ = items_deviation(name, 256, Sequential(*layers))
+    assert other > max(0.1, 2 * right)
+
+
+def test_a_graph_is_needed():
+    with pytest.raises(InputError, match="needs the weights of a graph"):
+        finite(Sequential(GraphConvolution()), (3, 4), 8)
 
 
 def regression(kernel, start, values, known):

@@ -10,9 +10,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from ..errors import InputError, check_integer
+from ..kernels.table import Array
 from .activations import GELU, Erf, Sin, TwoSlope
 from .branches import Branches
+from .items import GraphConvolution, Recurrent
 from .layers import Bias, Dropout, Scale
 from .networks import Sequential
 from .normalization import BatchNorm, LayerNorm
@@ -24,7 +29,7 @@ from .resampling import (
     GlobalAveragePool,
     Upsample,
 )
-from .structure import COARSER, FINER, OF_ITEMS, TO_VECTOR, WEIGHTS, Layer, contains
+from .structure import COARSER, FINER, OF_ITEMS, TO_VECTOR, WEIGHTS, Layer
 
 try:
     import torch as torch  # also for training.py
@@ -33,6 +38,8 @@ except ImportError as error:
     raise ImportError(
         "networks of finite width need PyTorch. Try: pip install 'ntkfill[torch]'."
     ) from error
+from .pytorch_items import OfItems
+
 Shape = tuple[int, ...]
 
 
@@ -50,7 +57,13 @@ class FiniteNetwork(torch.nn.Module):
 
 
 def finite(
-    network: Sequential, shape: Sequence[int], width: int, *, outputs: int = 1, seed: int = 0
+    network: Sequential,
+    shape: Sequence[int],
+    width: int,
+    *,
+    outputs: int = 1,
+    seed: int = 0,
+    weights: ArrayLike | None = None,
 ) -> FiniteNetwork:
     """A PyTorch module of finite width, which becomes this network as its width grows.
 
@@ -59,13 +72,15 @@ def finite(
     network : Sequential
         Ends in a layer with weights, after which only resampling, `Scale` and `Bias` may follow.
     shape : sequence of int
-        Of one input: (features,) or (channels, *grid).
+        Of one input: (features,), (channels, *grid) or, of sequences and graphs, (features, items).
     width : int
         Channels of every layer but the last.
     outputs : int
         Channels of the last layer.
     seed : int
         Of the weights.
+    weights : array of shape (items, items), optional
+        Of the edges, where there are graph convolutions.
 
     Returns
     -------
@@ -89,17 +104,17 @@ def finite(
     width = check_integer("width", width, 1, 10**6)
     outputs = check_integer("outputs", outputs, 1, 10**6)
     shape = tuple(check_integer("a side of the input", side, 1, 10**6) for side in shape)
-    if contains(network.layers, OF_ITEMS):
-        raise InputError("a finite network must be of vectors or pictures", got=repr(network))
-    last = max((k for k, x in enumerate(network.layers) if isinstance(x, WEIGHTS)), default=-1)
+    ends = (*WEIGHTS, GraphConvolution)
+    last = max((k for k, x in enumerate(network.layers) if isinstance(x, ends)), default=-1)
     may_follow = FINER + COARSER + TO_VECTOR + (Scale, Bias)
     if last < 0 or not all(isinstance(x, may_follow) for x in network.layers[last + 1 :]):
         raise InputError(
             "a finite network must end in a layer with weights", got=repr(network), hint="Dense()"
         )
     draw = torch.Generator().manual_seed(seed)
-    before, inner = _build(network.layers[:last], shape, width, draw)
-    end, _ = _build(network.layers[last:], inner, outputs, draw)
+    edges = None if weights is None else np.asarray(weights, dtype=np.float64)
+    before, inner = _build(network.layers[:last], shape, width, draw, edges)
+    end, _ = _build(network.layers[last:], inner, outputs, draw, edges)
     return FiniteNetwork([*before, *end], shape[0]).double()
 
 
@@ -175,7 +190,7 @@ class _Joined(torch.nn.Module):
 
 
 def _build(
-    layers: Sequence[Layer], shape: Shape, width: int, draw: torch.Generator
+    layers: Sequence[Layer], shape: Shape, width: int, draw: torch.Generator, edges: Array | None
 ) -> tuple[list[torch.nn.Module], Shape]:
     """The modules of these layers, and the shape of their outputs."""
     modules: list[torch.nn.Module] = []
@@ -188,8 +203,12 @@ def _build(
             modules.append(torch.nn.Dropout(layer.rate))
         elif isinstance(layer, Bias):
             modules.append(_Biased(layer.variance, shape[0], axes, draw))
+        elif isinstance(layer, OF_ITEMS):
+            phi = _function(layer.activation, 0) if isinstance(layer, Recurrent) else None
+            modules.append(OfItems(layer, shape[0], width, draw, phi, edges))
+            shape = (width,) if isinstance(layer, Recurrent) else (width, *shape[1:])
         elif isinstance(layer, Branches):
-            module, channels = _branches(layer, shape, width, draw)
+            module, channels = _branches(layer, shape, width, draw, edges)
             modules.append(module)
             shape = (channels, *shape[1:])
         else:
@@ -203,11 +222,11 @@ def _build(
 
 
 def _branches(
-    layer: Branches, shape: Shape, width: int, draw: torch.Generator
+    layer: Branches, shape: Shape, width: int, draw: torch.Generator, edges: Array | None
 ) -> tuple[torch.nn.Module, int]:
     concatenate = layer.join == "concatenate"
     widths = [max(1, round(s * width)) if concatenate else width for s in layer.shares]
-    built = [_build(b, shape, w, draw) for b, w in zip(layer.branches, widths, strict=True)]
+    built = [_build(b, shape, w, draw, edges) for b, w in zip(layer.branches, widths, strict=True)]
     channels = [after[0] for _, after in built]
     total = sum(channels) if concatenate else channels[0]
     scales = [math.sqrt(s * total / c) for s, c in zip(layer.shares, channels, strict=True)]
