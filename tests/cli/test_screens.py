@@ -170,3 +170,13 @@ def test_nothing_is_half_written(data, tmp_path, monkeypatch, capsys):
     assert main(["screen", "complete", str(data), "-o", str(tmp_path / "done.csv")]) == 1
     assert "No space left" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_completion_into_an_array_on_disk(data, capsys):
+    out = data.with_name("out.npy")
+    arguments = ["screen", "complete", str(data), "-o", str(out)]
+    assert main(arguments) == 1
+    assert "is written by --method low-rank" in capsys.readouterr().err
+    assert main([*arguments, "--method", "low-rank", "--resume"]) == 0
+    names = json.loads(out.with_suffix(".json").read_text())
+    assert np.load(out).shape == tuple(len(of) for of in names.values()) == (6, 4, 8)

@@ -27,7 +27,9 @@ from .common import (
 if TYPE_CHECKING:
     from .. import screens
 
-METHODS = "ntk, ntk-means, cell-mean, additive, dnpp, falrtc, ntk-on-dnpp, ntk-on-falrtc, paper"
+METHODS = (
+    "ntk, low-rank, ntk-means, cell-mean, additive, dnpp, falrtc, ntk-on-dnpp, ntk-on-falrtc, paper"
+)
 DEFAULT = "ntk,dnpp,additive,cell-mean"
 
 
@@ -73,7 +75,10 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
 def _add_complete(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=complete)
     _add_data(command)
-    add_output(command, "a .csv, .tsv, .parquet, .xlsx, .npz, .gct, .gctx or .h5ad")
+    text = "a .csv, .tsv, .parquet, .xlsx, .npz, .gct, .gctx or .h5ad; of --method low-rank a .zarr"
+    add_output(command, text + " or .npy, of any size")
+    text = "of a .zarr or .npy: go on where an interrupted run stopped"
+    command.add_argument("--resume", action="store_true", help=text)
     add_excel_safe(command)
     text = "a table or .npz of std; with --interval also of bounds; an .h5ad has them as layers"
     add_uncertainty(command, text)
@@ -168,11 +173,14 @@ def evaluate(options: argparse.Namespace) -> int:
 def complete(options: argparse.Namespace) -> int:
     """Predict every pair that was not measured."""
     from .. import screens
+    from ..io import parts
     from ..screens.io import reading, writing
 
     check_uncertainty(options)
     written = [("-o OUT", options.output), ("--std FILE", options.std)]
     check_outputs([options.data, options.labels], written)
+    if options.output.suffix in parts.SUFFIXES:
+        return complete_in_parts(options)
     check_target(options.output, writing.SUFFIXES)
     if options.std is not None:
         check_target(options.std, writing.STD_SUFFIXES)
@@ -201,6 +209,24 @@ def complete(options: argparse.Namespace) -> int:
                 "method": options.method,
             }
         )
+    return DONE
+
+
+def complete_in_parts(options: argparse.Namespace) -> int:
+    """Predict every pair into a file that may be larger than memory."""
+    from .. import screens
+    from ..runtime.progress import reporter
+
+    if options.method != "low-rank" or options.std is not None or options.interval is not None:
+        raise InputError(
+            f"{options.output.suffix} is written by --method low-rank, without --std and --interval"
+        )
+    screen, share = read_screen(options), reporter(shows_progress(options), "drugs")
+    screens.complete_to_file(screen, options.output, resume=options.resume, progress=share)
+    pairs = len(set(screen.contexts.tolist())) * len(set(screen.drugs.tolist()))
+    print_message(options, f"{options.output}: {pairs:,} profiles of float32")
+    if options.json:
+        print_json({"output": str(options.output), "conditions": pairs, "method": options.method})
     return DONE
 
 
@@ -342,6 +368,7 @@ def make_method(name: str, options: argparse.Namespace, fields: tuple[str, ...])
             raise InputError("the paper's prior needs a cell line", hint="--reference MCF7")
         return screens.paper_mixture(options.reference, screens.FaLRTC(), options.threshold)
     plain = {
+        "low-rank": screens.LowRank,
         "cell-mean": screens.CellMean,
         "additive": screens.Additive,
         "dnpp": screens.DNPP,

@@ -134,7 +134,8 @@ def complete(
             expected=", ".join(screen.fields),
             got=str(labels.shape),
         )
-    require("all profiles", 6 * 8 * len(labels) * len(screen.genes), hint="fewer conditions")
+    needed = 6 * 8 * len(labels) * len(screen.genes)
+    require("all profiles", needed, hint="fewer conditions, or complete_to_file")
     _, rows, _ = encode(map(tuple, screen.labels.tolist()), map(tuple, labels.tolist()))
     profiles = np.where((rows >= 0)[:, None], screen.profiles[rows], np.nan)
     known_values = np.asarray(~np.isnan(profiles))

@@ -150,7 +150,7 @@ class NTK:
         self, train: Screen, residuals: Array, labels: Conditions
     ) -> tuple[Callable[[slice, slice], Array], Ridge]:
         """The kernel between slices of the conditions, and the default ridge."""
-        require("the dense solve", 3 * 8 * len(train) ** 2, hint="fewer conditions")
+        require("the dense solve", 3 * 8 * len(train) ** 2, hint="screens.LowRank()")
         if isinstance(self.prior, MatrixNormal):
             covariance = self.prior.fit(residuals, labels)
             variance = float(covariance.variance(slice(0, len(train))).mean())
