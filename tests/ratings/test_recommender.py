@@ -282,3 +282,12 @@ def test_memory_is_estimated_before(monkeypatch):
     monkeypatch.setattr("ntkfill.runtime.resources.available", lambda: 10_000)
     with pytest.raises(MemoryLimitError, match="learning from the ratings needs"):
         Recommender().fit(*RATED)
+
+
+def test_frames_of_dask():
+    dd = pytest.importorskip("dask.dataframe")
+    made = simulate(users=30, items=20, count=300, rank=2)
+    frame = pd.DataFrame({"user": made.users, "item": made.items, "rating": made.ratings})
+    expected = Recommender().fit(frame).predict([0, 1], [2, 3])
+    model = Recommender().fit(dd.from_pandas(frame, npartitions=3))
+    np.testing.assert_array_equal(model.predict([0, 1], [2, 3]), expected)

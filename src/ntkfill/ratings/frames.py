@@ -63,6 +63,8 @@ def read(
             table = users.tocoo()
             users, items, ratings = table.row, table.col, table.data
         elif hasattr(users, "columns"):
+            if hasattr(users, "dask"):  # three columns of what fits into memory
+                users = users.compute()
             users, items, ratings, times = _columns(users, times)
     if items is None or ratings is None:
         raise InputError(

@@ -164,8 +164,9 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         ----------
         users : n hashable ids, data frame or sparse matrix
             A data frame has columns user, item, rating and, optionally, timestamp (other usual
-            names are found too), or these three in this order. In a sparse matrix of users by items
-            what is stored is a rating, also a zero; ids are numbers from 0.
+            names are found too), or these three in this order; of dask it is read into memory. In a
+            sparse matrix of users by items what is stored is a rating, also a zero; ids are numbers
+            from 0.
         items : n hashable ids
         ratings : float array of shape (n,)
         times : array of shape (n,), optional
