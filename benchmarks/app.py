@@ -255,7 +255,7 @@ def main() -> None:
             opened, filled = np.median(np.array(runs), axis=0)
             figures |= {"opened_seconds": opened, "filled_seconds": filled,
                         "all_seconds": [sum(run) for run in runs]}  # fmt: skip
-            figures["refining"], done = frames(page, use_while_refining, 5 if quick else 90)
+            figures["refining"], done = frames(page, use_while_refining, 5 if quick else 40)
             figures["refining"]["finished"] = done
             cancel(page)
             page.goto(f"{address}#/")
