@@ -156,6 +156,27 @@ def test_volumes(app, tmp_path):
     assert found["value"][0] == pytest.approx(15, abs=0.5)
 
 
+def test_scans(app, tmp_path):
+    """A suffix of two parts is kept, in what is saved and in the recipe."""
+    nibabel = pytest.importorskip("nibabel")
+    scan = np.add.outer(np.arange(6.0), np.add.outer(np.arange(20.0), np.arange(24.0)))
+    affine = np.diag([2.0, 2.0, 3.0, 1.0])
+    nibabel.save(nibabel.Nifti1Image(scan.astype(np.float32), affine), tmp_path / "scan.nii.gz")
+    state = app.open(tmp_path / "scan.nii.gz")
+    assert (state["error"], state["info"]["suffix"]) == ("", ".nii.gz")
+    path = f"documents/{state['id']}"
+    mask = np.zeros((state["info"]["height"], state["info"]["width"]), bool)
+    mask[5:8, 6:9] = True
+    app.call("PUT", f"{path}/mask/2", bits(mask))
+    app.call("POST", f"{path}/fill", {"refine": None})
+    done = app.wait(state["id"])
+    assert "-o scan-filled.nii.gz" in done["recipe"]["command"]
+    (tmp_path / "filled.nii.gz").write_bytes(app.call("GET", f"{path}/files/filled"))
+    filled = nibabel.load(tmp_path / "filled.nii.gz")
+    np.testing.assert_array_equal(filled.affine, affine)
+    np.testing.assert_allclose(filled.get_fdata(), scan, atol=0.5)
+
+
 # --- whom it answers ---
 
 

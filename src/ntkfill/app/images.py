@@ -21,6 +21,7 @@ from scipy import ndimage
 
 from ..errors import InputError
 from ..io import images as files
+from ..io.files import suffix_of
 from ..observed import Mask
 from .jobs import Figures
 
@@ -112,7 +113,7 @@ def open_image(folder: Path, source: Path, report: Report) -> Figures:
         "dtype": str(array.dtype),
         "window": window(array, missing, layout),
         "missing": int(missing.sum()),
-        "suffix": source.suffix.lower(),
+        "suffix": suffix_of(source),
     }
 
 
@@ -459,7 +460,8 @@ def grow(mask: Mask, pixels: int) -> Mask:
 
 def recipe(name: str, info: Figures, options: Figures) -> dict[str, str]:
     """The command line and the Python that do the same."""
-    stem, suffix = Path(name).stem, info["suffix"]
+    suffix = info["suffix"]
+    stem = name[: -len(suffix)]
     mask = f"{stem}-mask{'.png' if info['pages'] == 1 else '.tif'}"
     words = ["ntkfill", "inpaint", name, "--mask", mask, "-o", f"{stem}-filled{suffix}"]
     arguments = ["mask"]

@@ -38,7 +38,7 @@ from .. import __version__
 from ..errors import InputError, format_bytes
 from ..io import images as image_files
 from ..io import text_tables
-from ..io.files import check_source
+from ..io.files import check_source, suffix_of
 from ..runtime import resources
 from . import images, screens, tables
 from .interface import Endpoint, Value, describe, failure
@@ -181,7 +181,7 @@ async def _open(
 
 def kind_of(name: str, kind: str = "auto") -> Kind:
     """What a file is, by the end of its name."""
-    suffix = Path(name).suffix.lower()
+    suffix = suffix_of(Path(name))
     if not name.isprintable():
         raise InputError("the name of a file must be printable", got=repr(name))
     for possible, suffixes in FORMATS.items():
@@ -306,7 +306,7 @@ async def import_mask(
 ) -> dict[str, Any]:
     """Read a mask from the file that is the body, and replace the document's by it."""
     check_ready(document)
-    suffix = Path(name).suffix.lower()
+    suffix = suffix_of(Path(name))
     if suffix not in image_files.SUFFIXES:
         expected = " ".join(image_files.SUFFIXES)
         raise InputError(f"{Path(name).name} is not a mask", expected=expected)
@@ -388,7 +388,8 @@ async def download(
     """Download "filled", "std", "mask", "completed" or "ranked" as a file; a header says what its
     format cannot keep."""
     check_ready(document)
-    stem, folder = Path(document.name).stem, document.folder
+    folder, own = document.folder, document.info["suffix"]
+    stem = document.name[: -len(own)]
     if document.kind == "screen":
         if what not in ("completed", "ranked") or not (folder / f"{what}.csv").exists():
             raise InputError("there is no such file yet", got=what)
@@ -399,7 +400,6 @@ async def download(
         raise InputError("nothing is filled yet")
     if what == "std" and document.result.get("level") is None:
         raise InputError("there are no error bars yet")
-    own = document.info["suffix"]
     usual = {"filled": own, "std": own if document.kind == "table" else ".npy",
              "mask": ".png" if document.info.get("pages") == 1 else ".tif"}[what]  # fmt: skip
     suffix = suffix or usual

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import InputError
+from ..io.files import suffix_of
 from .jobs import Figures, JobError, Workers
 
 Kind = Literal["image", "table", "screen"]
@@ -89,7 +90,7 @@ class Session:
         key = secrets.token_hex(8)
         folder = self.folder / key
         folder.mkdir()
-        place = folder / f"source{Path(name).suffix.lower()}" if source is None else source
+        place = folder / f"source{suffix_of(Path(name))}" if source is None else source
         document = Document(key, kind, name, place, folder, stage="opening")
         self.documents[key] = document
         return document
