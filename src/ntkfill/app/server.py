@@ -55,7 +55,8 @@ FILL = {
     "bounds": Value("array", None, maximum=2, nullable=True),
 }
 FORMATS: dict[Kind, tuple[str, ...]] = {
-    "image": image_files.SUFFIXES,
+    # Without folders, which browsers do not upload.
+    "image": tuple(one for one in image_files.SUFFIXES if one != ".zarr"),
     "table": text_tables.SUFFIXES,
     "screen": (*text_tables.SUFFIXES, ".npz", ".gct", ".gctx", ".h5ad"),
 }
