@@ -1,7 +1,9 @@
 """Networks and priors from text, which is never executed."""
 
+import numpy as np
 import pytest
 
+import ntkfill
 from ntkfill import InputError
 from ntkfill.nn import (
     Conv,
@@ -97,3 +99,18 @@ def test_the_repr_of_a_prior_is_read_back(prior):
 def test_text_that_describes_no_prior(text):
     with pytest.raises(InputError, match="prior must be the repr"):
         parse_prior(text)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda text: ntkfill.inpaint(np.eye(4), np.eye(4) > 0, network=text),
+        lambda text: ntkfill.NTKImputer(network=text).fit(np.eye(4)),
+        lambda text: ntkfill.screens.NTK(network=text),
+        lambda text: ntkfill.nn.as_kernel(text),
+    ],
+)
+def test_text_in_place_of_a_network_is_answered_with_parse(use):
+    """Python takes networks, the command line their text: one way each."""
+    with pytest.raises(InputError, match=r"network must be .*got 'hourglass\(2\)'.*nn\.parse"):
+        use("hourglass(2)")

@@ -118,7 +118,7 @@ def test_convolutional_kernel_of_digits_takes_rows():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: as_kernel("network"), "must be a Sequential"),
+        (lambda: as_kernel("network"), r"must be a Sequential.*nn\.parse"),
         (lambda: as_kernel(fully_connected(1), kind="cntk"), "'ntk' or 'nngp'; got 'cntk'"),
         (lambda: as_kernel(fully_connected(1), bias=-1), "bias must be"),
         (lambda: as_kernel(Sequential(Conv(3)))(np.eye(3)), "need a grid"),
