@@ -38,7 +38,7 @@ BINS = 5
 STRONGEST, SLACK = 0.05, 0.2
 OUTER_SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.025, 0.01)
 # Parts of the misses by which the level is raised until other folds are covered.
-STEPS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
+STEPS = np.linspace(0.0, 0.9, 19)
 # Contexts with at most this many training drugs are sparse.
 SPARSE = 5
 # Fewer hidden drugs, cell lines or contexts than this say little about the next one.
@@ -207,7 +207,7 @@ class ErrorModel:
 
         share = next((s for s in OUTER_SHARES if held(level, s)[1] >= level - SLACK), 0.0)
         share = max(share, OUTER_SHARES[-1])
-        levels = level + np.array(STEPS) * (1 - level)
+        levels = (level + STEPS * (1 - level)).tolist()
         nominal = next((of for of in levels if held(of, share)[0] >= level), levels[-1])
         own, _ = self.scales(self.features[taken], self.hidden.labels[taken], taken)
         return Bounds.calibrate(self.predicted[taken], truth[taken], own, nominal, share)
