@@ -73,6 +73,7 @@ def test_interrupted_and_resumed_it_is_the_same(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, np.load(tmp_path / "again.npy"))
 
 
+@pytest.mark.slow
 def test_dask_arrays_are_filled_chunk_by_chunk() -> None:
     da = pytest.importorskip("dask.array")
     image, missing = picture()

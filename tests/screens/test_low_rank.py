@@ -74,6 +74,7 @@ def test_errors_are_near_those_of_the_exact_solve() -> None:
     assert low < 0.7 * additive
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("telling", [True, False])
 def test_new_drugs_by_their_features(telling: bool) -> None:
     rng = np.random.default_rng(0)
@@ -138,3 +139,20 @@ def test_parameters_are_checked() -> None:
         LowRank(rank=0)
     with pytest.raises(InputError, match="features must be by 'drug'"):
         LowRank(features=SideFeatures({"a": [1.0]}, "cell"))
+
+
+@pytest.mark.slow
+def test_standard_deviations_and_folds_as_of_other_methods() -> None:
+    made = screens.simulate(cells=5, drugs=20, genes=10)
+    done = screens.complete(made.screen, LowRank(rank=4), return_std=True, interval=0.9)
+    missing = ~done.info.measured
+    assert (done.std[missing] > 0).all()
+    place = {tuple(row): k for k, row in enumerate(made.truth.labels.tolist())}
+    truth = made.truth.profiles[[place[tuple(row)] for row in done.values.labels.tolist()]]
+    assert done.interval is not None
+    held = (done.interval.lower <= truth) & (truth <= done.interval.upper)
+    assert held[missing].mean() > 0.85
+    scores = screens.evaluate(
+        made.screen, {"low rank": LowRank(rank=4), "mean": screens.CellMean()}, screens.KFold(4, 1)
+    )
+    assert scores.mean("low rank")["r"] > scores.mean("mean")["r"]
