@@ -80,6 +80,10 @@ def test_what_needs_all_rows_is_refused_by_name(short: None) -> None:
     parts = da.from_array(values, chunks=(100, 4))
     with pytest.raises(InputError, match="row_features cannot be used with a table in partitions"):
         NTKImputer(row_features=np.ones((400, 1))).fit(parts)
+    with pytest.raises(InputError, match="uncertainty is estimated of tables in memory"):
+        NTKImputer().impute(parts, return_std=True)
+    with pytest.raises(InputError, match="set_output cannot be used with a dask array"):
+        NTKImputer().set_output(transform="pandas").fit_transform(parts)
     row, column = np.argwhere(np.isnan(values))[0]
     with pytest.raises(InputError, match="in partitions cannot be explained"):
         NTKImputer().fit(parts).explain(0, column, values[[row]])

@@ -285,6 +285,12 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         >>> bool(abs(means.mean() - table[:, 0].mean()) < 2 * error)
         True
         """
+        if is_partitioned(X):
+            raise InputError(
+                "uncertainty is estimated of tables in memory",
+                got=type(X).__name__,
+                hint="impute some of the rows, or fit and transform all",
+            )
         check_integer("draws", draws, 0, 10**6)
         if interval is not None:
             check_level(interval)

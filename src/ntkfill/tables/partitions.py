@@ -75,6 +75,8 @@ def transform_partitions(imputer: Imputer, table: Any, row_features: Any) -> Any
     if hasattr(table, "columns"):
         like = imputer.transform(table.head(1, npartitions=-1)).iloc[:0]
         return table.map_partitions(_filled, shared, meta=like)
+    if imputer._library not in ("", "None", "default"):
+        raise InputError("set_output cannot be used with a dask array", hint="a dask data frame")
     whole = table.rechunk({1: -1})
     chunks = whole.chunks[0], (len(imputer.get_feature_names_out()),)
     return whole.map_blocks(_filled, shared, dtype=whole.dtype, chunks=chunks)
