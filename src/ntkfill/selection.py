@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from .nn import Mixture, Sequential
+from .nn import Mixture, Sequential, Spline
 from .observed import Mask
 
 # At most so many networks are stacked: more are not worth their time.
@@ -28,7 +28,7 @@ class Candidate:
 
     Parameters
     ----------
-    network : Sequential
+    network : Sequential or Spline
     error : float
         Root mean square error on held-out entries: for grids in units of the values, for tables in
         standard deviations of the column.
@@ -38,7 +38,7 @@ class Candidate:
         Of tables.
     """
 
-    network: Sequential
+    network: Sequential | Spline
     error: float
     ridge: float | None = None
     feature_scale: float | None = None

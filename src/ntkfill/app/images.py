@@ -182,17 +182,23 @@ def fill(folder: Path, info: Figures, options: Figures, stage: str, report: Repo
 
 def describe(network: Sequential | Mixture | None, choice: Choice | None) -> str:
     """The network of a fill and why it was taken, on one short line."""
-    from ..nn import Downsample
+    from ..nn import Downsample, Spline
 
     if network is None:
         return "nothing is missing"
     members = getattr(network, "members", None)
     weights = [1.0] if members is None else [member.weight for member in members]
     networks: list[Any] = [network] if members is None else [member.network for member in members]
-    levels = [sum(isinstance(layer, Downsample) for layer in one.layers) for one in networks]
+    names = [
+        "a spline"
+        if isinstance(one, Spline)
+        else f"{sum(isinstance(layer, Downsample) for layer in one.layers)} levels"
+        for one in networks
+    ]
     parts = [
-        f"{n} levels" + (f" ({weight:.0%})" if len(weights) > 1 else "")
-        for n, weight in zip(levels, weights, strict=True)
+        name + (f" ({weight:.0%})" if len(weights) > 1 else "")
+        for name, weight in zip(names, weights, strict=True)
+        if weight
     ]
     line = f"{' + '.join(parts)}, sees {network.receptive_radius} pixels far"
     if choice is None:

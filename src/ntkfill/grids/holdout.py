@@ -18,6 +18,8 @@ Crop = tuple[slice, ...]
 
 # Entries missing at random form a hole this deep anywhere in the mask with this probability.
 HOLE_PROBABILITY = 1e-3
+# Runs of missing entries that chance does not make count as holes if they are as long as this.
+MIN_RUN = 8
 # Holes that are copied, places tried for each, and how often one that does not fit is halved.
 MAX_HOLES, MAX_PLACES, MAX_HALVINGS = 16, 64, 4
 # A copy may overlap the missing holes by this share of its size; all copies together hold out at
@@ -95,7 +97,7 @@ def hold_out_like(
             np.stack([one.in_holes for one in each], axis=-1),
         )
     rng = np.random.default_rng(random_state)
-    in_holes = holes(missing)
+    in_holes = holes(missing) | lines(missing)
     copied = _copied_holes(in_holes, rng) & ~missing
     single = np.zeros_like(missing)
     n_scattered = int(missing.sum() - in_holes.sum())
@@ -136,6 +138,38 @@ def holes(missing: Mask, min_depth: int = 2) -> Mask:
     deep = max(min_depth, math.ceil((box ** (1 / missing.ndim) + 1) / 2))
     middle = ndimage.distance_transform_cdt(missing, "chessboard") >= deep
     return missing & ndimage.maximum_filter(middle, size=2 * deep - 1, mode="constant")
+
+
+def lines(missing: Mask) -> Mask:
+    """The missing entries in runs along an axis that are longer than among entries missing at
+    random: scratches, lost rows and slices, however thin.
+
+    >>> missing = np.zeros((20, 20), bool)
+    >>> missing[7] = missing[2, 3] = True
+    >>> lines(missing).sum(axis=1).nonzero()[0].tolist()
+    [7]
+    """
+    share = float(missing.mean()) if missing.size else 0.0
+    if share in (0.0, 1.0):
+        return missing.copy()
+    length = max(math.ceil(math.log(missing.size / HOLE_PROBABILITY) / -math.log(share)), MIN_RUN)
+    found = np.zeros_like(missing)
+    for axis, side in enumerate(missing.shape):
+        if length <= side:
+            shape = [1] * missing.ndim
+            shape[axis] = length
+            found |= ndimage.binary_opening(missing, np.ones(shape, bool))
+    return found
+
+
+def mean_run(missing: Mask, axis: int) -> float:
+    """The mean length of runs of missing entries along an axis.
+
+    >>> mean_run(np.array([0, 1, 1, 1, 0, 1], bool), 0)
+    2.0
+    """
+    starts = np.diff(missing, axis=axis, prepend=False) & missing
+    return float(missing.sum() / max(starts.sum(), 1))
 
 
 def pattern_period(missing: Mask, axes: int) -> int:
@@ -202,38 +236,60 @@ def crops(missing: Mask, weight: NDArray[np.float64], axes: int | None = None) -
 
 def _copied_holes(in_holes: Mask, rng: np.random.Generator) -> Mask:
     """Copies of the largest holes at random places that overlap little with the holes; of those at
-    the border of the grid, beside themselves, so that they too have no known entries beyond."""
+    the border of the grid, beside themselves, so that they too have no known entries beyond; of
+    those all over the grid, somewhere else as a whole."""
     labels, _ = ndimage.label(in_holes, structure=np.ones((3,) * in_holes.ndim))
     boxes = ndimage.find_objects(labels)
     found = [(box, labels[box] == k) for k, box in enumerate(boxes, start=1)]
     found = sorted(found, key=lambda one: -int(one[1].sum()))[:MAX_HOLES]
     copied = np.zeros_like(in_holes)
-    left = MAX_COPIED * (in_holes.size - in_holes.sum())
+    n_known = in_holes.size - in_holes.sum()
+    left = MAX_COPIED * n_known
     for origin, shape in found:
-        if (beside := _beside(origin, shape, in_holes, copied)) is not None:
+        if _everywhere(origin, shape, in_holes):
+            hole = np.zeros_like(in_holes)
+            hole[origin] = shape
+            away = tuple(int(rng.integers(side // 4, side - side // 4)) for side in hole.shape)
+            copied |= np.roll(hole, away, range(hole.ndim)) & ~in_holes
+            left = MAX_COPIED * n_known - copied.sum()
+        elif (beside := _beside(origin, shape, in_holes, copied)) is not None:
             copied |= beside
             left -= int(beside.sum())
-            continue
-        for _ in range(MAX_HALVINGS):
-            box = None
-            if shape.sum() <= left:
-                box = _place(shape, in_holes | copied, rng)
-            if box is not None:
-                copied[box] |= shape
-                left -= int(shape.sum())
-                break
-            shape = shape[(slice(None, None, 2),) * shape.ndim]
+        else:
+            # As far as a hole is deep, there is as much missing around a copy as around itself.
+            apart = int(ndimage.distance_transform_cdt(np.pad(shape, 1), "chessboard").max())
+            around = np.count_nonzero(in_holes[_wider(origin, apart)]) - int(shape.sum())
+            for _ in range(MAX_HALVINGS):
+                box = None
+                if shape.sum() <= left:
+                    box = _place(shape, around, apart, in_holes | copied, rng)
+                if box is not None:
+                    copied[box] |= shape
+                    left -= int(shape.sum())
+                    break
+                shape = shape[(slice(None, None, 2),) * shape.ndim]
     return copied & ~in_holes
+
+
+def _everywhere(box: Crop, shape: Mask, in_holes: Mask) -> bool:
+    """Whether a hole, such as clouds that touch, is all over the grid, but not all around it."""
+    sides = zip(box, in_holes.shape, strict=True)
+    if shape.mean() > 0.5 or any(2 * (at.stop - at.start) <= whole for at, whole in sides):
+        return False
+    hole = np.zeros_like(in_holes)
+    hole[box] = shape
+    faces = [hole.take(end, axis) for axis in range(hole.ndim) for end in (0, -1)]
+    return bool(np.concatenate([face.ravel() for face in faces]).mean() < 0.5)
 
 
 def _beside(box: Crop, shape: Mask, in_holes: Mask, copied: Mask) -> Mask | None:
     """The known entries around a hole at the border of the grid, as far as the hole is deep; none
-    where too few would be left, and None for a hole inside."""
-    ends = itertools.product(enumerate(zip(box, in_holes.shape, strict=True)), (0, -1))
-    if not any(
-        (along.stop == whole if end else along.start == 0) and shape.take(end, axis).any()
-        for (axis, (along, whole)), end in ends
-    ):
+    where too few would be left, and None for a hole inside, or from one border to the other."""
+    ends = [
+        (along.start == 0, along.stop == whole)
+        for along, whole in zip(box, in_holes.shape, strict=True)
+    ]
+    if not (all(map(all, ends)) or any(first != last for first, last in ends)):
         return None
     hole = np.zeros_like(in_holes)
     hole[box] = shape
@@ -247,8 +303,11 @@ def _beside(box: Crop, shape: Mask, in_holes: Mask, copied: Mask) -> Mask | None
         width = 0 if copied.any() else width // 2
 
 
-def _place(shape: Mask, taken: Mask, rng: np.random.Generator) -> Crop | None:
-    """The box of some random ones in which the shape overlaps least with what is taken."""
+def _place(
+    shape: Mask, around: int, apart: int, taken: Mask, rng: np.random.Generator
+) -> Crop | None:
+    """The box of some random ones in which the shape overlaps little with what is taken, and that
+    has about as much of it `around`, within so many entries."""
     room = [whole - side for whole, side in zip(taken.shape, shape.shape, strict=True)]
     if min(room) < 0:
         return None
@@ -259,6 +318,11 @@ def _place(shape: Mask, taken: Mask, rng: np.random.Generator) -> Crop | None:
         )
         for _ in range(MAX_PLACES)
     ]
-    overlap = [np.count_nonzero(taken[box] & shape) for box in boxes]
-    best = int(np.argmin(overlap))
-    return boxes[best] if overlap[best] <= MAX_OVERLAP * shape.sum() else None
+    overlaps = np.array([np.count_nonzero(taken[box] & shape) for box in boxes])
+    excess = [max(np.count_nonzero(taken[_wider(box, apart)]) - around, 0) for box in boxes]
+    best = int(np.argmin(np.where(overlaps <= MAX_OVERLAP * shape.sum(), excess, np.inf)))
+    return boxes[best] if overlaps[best] <= MAX_OVERLAP * shape.sum() else None
+
+
+def _wider(box: Crop, by: int) -> Crop:
+    return tuple(slice(max(along.start - by, 0), along.stop + by) for along in box)

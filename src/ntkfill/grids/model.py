@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from ..completion import adjoint, fit, weights
-from ..errors import ConvergenceWarning, warn
+from ..errors import ConvergenceWarning, InputError, warn
 from ..kernels import Kernel, Stationary
 from ..kernels.table import Array, Index
 from ..nn import Mixture, Sequential
@@ -20,6 +21,7 @@ from .level import Level
 from .options import Refine
 from .patches import Refined, Refinement, refine_if_better
 from .plan import Plan
+from .spline import SplineFit
 from .windows import Windows, relative
 
 # Factors are kept for so many groups of channels; more are made each time they are needed.
@@ -120,14 +122,14 @@ class CompletedImage:
 
 @dataclass(frozen=True, eq=False)
 class GridModel:
-    """A mixture of networks fitted to a mask.
+    """A mixture of networks, and of splines, fitted to a mask.
 
     Parameters
     ----------
     network : Sequential or Mixture
         What `Inpainter` takes as `network` to do the same again.
     components : tuple of Component
-        The largest weight comes first.
+        Of the networks; the largest weight comes first.
     missing : bool array of shape (*grid) or (*grid, channels)
     centre : bool
         Whether the mean of the known pixels is subtracted before each solve.
@@ -172,10 +174,14 @@ class GridModel:
         kept = groups if len(groups) <= MAX_KEPT else []
         reach = max(component.plan.network.receptive_radius for component in components)
         local = together is None and all(component.plan.is_local for component in components)
+        local = local and not (isinstance(network, Mixture) and network.splines)
         windows = tuple(Windows.of(~group.known, reach) if local else None for group in kept)
         whole = [(group, near is None) for group, near in zip(kept, windows, strict=True)]
         factors = tuple(
-            tuple(group.factor(component) if needed else None for group, needed in whole)
+            tuple(
+                group.factor(component) if needed and component.plan.weight else None
+                for group, needed in whole
+            )
             for component in components
         )
         levels = tuple(
@@ -197,6 +203,22 @@ class GridModel:
         """The factor of a component on the known pixels of a group."""
         kept = self.factors[component][group] if self.factors[component] else None
         return kept or self.groups[group].factor(self.components[component])
+
+    @cached_property
+    def splines(self) -> tuple[tuple[tuple[float, SplineFit], ...], ...]:
+        """For each group: splines and their weights."""
+        members = self.network.splines if isinstance(self.network, Mixture) else ()
+        if members and self.groups[0].together is not None:
+            raise InputError(
+                "channels that are filled together take no splines",
+                got=repr(self.network),
+                hint="channels one by one",
+            )
+        wrapped = self.components[0].plan.wrapped
+        return tuple(
+            tuple((weight, SplineFit.of(each, ~group.known, wrapped)) for each, weight in members)
+            for group in self.groups
+        )
 
     def level(self, group: int) -> Level | None:
         """The level around the deep holes of a group."""
@@ -242,7 +264,13 @@ class GridModel:
             rows, gaps = group.rows(known), group.rows(~known)
             y, total, unit = (y - mean[rows]) / scale[rows], total + mean[gaps], scale[gaps]
         reports = []
+        for weight, spline in self.splines[number]:
+            found, report = spline(y)
+            reports.append(report)
+            total = total + pixels.dtype.type(weight) * found
         for c, component in enumerate(self.components):
+            if not component.plan.weight:
+                continue
             share = progress and stage(progress, c, len(self.components))
             centre = self.centre and unit is None
             done = fit(self.factor(c, number), y, centre=centre, progress=share)
@@ -324,14 +352,19 @@ class GridModel:
             gradient[(*at, channel)] = 1.0
             return self.adjoint(gradient)
         total = np.zeros(self.grid)
+        plan, known, here = self.components[0].plan, self.groups[0].known, np.zeros(self.grid)
+        here[np.unravel_index(plan.index(at), plan.torus)] = 1.0
+        for weight, spline in self.splines[0]:
+            total += weight * np.where(known, here, 0.0)
+            total[known] += weight * spline.adjoint(here[~known][:, None])[:, 0]
         for c, component in enumerate(self.components):
             plan = component.plan
+            if not plan.weight:
+                continue
             found = weights(self.factor(c, 0), plan.index(at), centred=self.centre)
             total += plan.weight * plan.window(found.reshape(plan.torus))
         if (level := self.level(0)) is not None:
-            plan, inside = self.components[0].plan, -total
-            inside[np.unravel_index(plan.index(at), plan.torus)] += 1.0
-            total += level.adjoint(inside[..., None])[..., 0]
+            total += level.adjoint((here - total)[..., None])[..., 0]
         return total
 
     def adjoint(self, gradient: Array) -> Array:
@@ -347,7 +380,11 @@ class GridModel:
                 continue
             unit = np.ones(1) if together is None else together.scale
             total = np.zeros(wanted.shape)
+            for weight, spline in self.splines[g]:
+                total[group.known] += weight * spline.adjoint(wanted[~group.known])
             for c, component in enumerate(self.components):
+                if not component.plan.weight:
+                    continue
                 plan, factor = component.plan, self.factor(c, g)
                 whole = plan.embed(wanted * unit)
                 if together is None:

@@ -80,11 +80,17 @@ class Plan:
         return fixed + self.solver.column_bytes(self.torus) * self.channels
 
     @property
+    def wrapped(self) -> tuple[int, ...]:
+        """The axes that are periodic."""
+        sides = enumerate(zip(self.torus, self.grid, strict=True))
+        return tuple(axis for axis, (whole, side) in sides if whole == side)
+
+    @property
     def is_local(self) -> bool:
         """Whether the kernel depends on offsets alone, and nothing beyond the image is known: gaps
         can be predicted from any part of it."""
-        padded = all(whole > side for whole, side in zip(self.torus, self.grid, strict=True))
-        return padded and self.shift_average and self.prior.stationary and self.steps is None
+        local = self.shift_average and self.prior.stationary and self.steps is None
+        return local and not self.wrapped
 
     @property
     def seconds(self) -> float:
@@ -188,8 +194,8 @@ def make_plans(
     network = options.network
     if isinstance(network, Mixture):
         plans = [
-            make_plan(options, grid, x.network, x.ridge, x.weight, channels=channels)
-            for x in network.members
+            make_plan(options, grid, each, member.ridge, member.weight, channels=channels)
+            for each, member in network.networks
         ]
     else:
         if not isinstance(network, Sequential):

@@ -9,19 +9,20 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
+from scipy import ndimage
 
 from ..errors import MemoryLimitError
 from ..io.cache import MemoryCache
 from ..kernels.table import Array
 from ..nn.activations import Abs
 from ..nn.architectures import hourglass
-from ..nn.mixture import RIDGE, Member, Mixture
+from ..nn.mixture import RIDGE, Member, Mixture, Spline
 from ..observed import Mask
 from ..runtime.progress import Progress
-from ..runtime.resources import parallel_for
+from ..runtime.resources import available, parallel_for
 from ..selection import MAX_STACKED, Candidate, Choice, stacked
 from .channels import Channels, learn
-from .holdout import crops, hold_out_like, hold_out_shifted
+from .holdout import crops, hold_out_like, hold_out_shifted, mean_run
 from .model import Component, GridModel
 from .options import Boundary, GridOptions, wrapped_sides
 from .plan import (
@@ -33,6 +34,7 @@ from .plan import (
     make_plans,
     steps_of,
 )
+from .spline import SplineFit, memory
 from .windows import LARGE, MAX_MISSING
 
 # Kernels of up to 4**12 pairs are computed in milliseconds: on n axes, 12 / n levels.
@@ -41,6 +43,11 @@ MAX_LOG4_PAIRS = 12
 RTOL = 1e-2
 # With more values than this a second solve is felt: one network is selected.
 MAX_MIXED_SIZE = 1 << 20
+# Splines along one axis are offered where gaps along another are so many times longer.
+MIN_ANISOTROPY = 2.0
+# Holes are held out in further rounds until there are so many copies, so many held-out pixels or
+# so many rounds.
+MIN_COPIES, MAX_REPEATED, MAX_ROUNDS = 16, 1 << 12, 4
 # The share of the known pixels that is held out where gaps are scattered, and the fewest pixels to
 # select by.
 HELD_OUT_SHARE, MIN_HELD_OUT = 0.2, 50
@@ -89,9 +96,20 @@ def select(
     holdout = (
         hold_out_shifted(gaps, axes) if few else hold_out_like(gaps, axes, share=HELD_OUT_SHARE)
     )
-    windows = crops(gaps, holdout.weight, axes)
+    # One hole says little of another: where few are copied, they are again, at other places.
+    holdouts, n_copies = [holdout], ndimage.label(holdout.in_holes)[1]
+    while (
+        0 < n_copies * len(holdouts) < MIN_COPIES
+        and len(holdout) * len(holdouts) < MAX_REPEATED
+        and len(holdouts) < MAX_ROUNDS
+    ):
+        again = hold_out_like(gaps, axes, share=HELD_OUT_SHARE, random_state=len(holdouts))
+        if np.array_equal(again.mask, holdout.mask):
+            break
+        holdouts.append(again)
+    trials = [(each, window) for each in holdouts for window in crops(gaps, each.weight, axes)]
     parts = []
-    for window in windows:
+    for _, window in trials:
         part = pixels[window]
         if together is not None:
             parts.append(part / together.scale)
@@ -99,14 +117,17 @@ def select(
             parts.append(part.mean(axis=-1, dtype=np.float64)[..., None])
         else:
             parts.append(part[..., channel, None].astype(np.float64))
-    known = [~gaps[window] if gaps.ndim > axes else ~gaps[window][..., None] for window in windows]
+    known = [
+        ~gaps[window] if gaps.ndim > axes else ~gaps[window][..., None] for _, window in trials
+    ]
     with np.errstate(over="ignore", invalid="ignore"):
         level = _means(parts, known)
         scale = max(
             float(np.max(np.abs(part - level), where=where, initial=0.0))
             for part, where in zip(parts, known, strict=True)
         )
-    if len(plans) < 2 or len(holdout) < MIN_HELD_OUT or not 0 < scale < math.inf:
+    splines = () if together is not None or few else offered_splines(gaps, options)
+    if len(plans) + len(splines) < 2 or len(holdout) < MIN_HELD_OUT or not 0 < scale < math.inf:
         return None
     values = [
         (np.where(where, part - level, 0.0) / scale).astype(np.float32)
@@ -114,35 +135,37 @@ def select(
     ]
 
     # The errors of every network on the held-out pixels of every crop: (networks, pixels).
-    sides = gaps[windows[0]].shape[:axes]
-    counts = [int(holdout.mask[window].sum()) for window in windows]
-    errors = np.empty((len(plans), sum(counts)))
-    components = []
-    for plan in plans:
-        cropped = plan.crop(sides, RTOL).check_memory(options.memory_limit)
-        components.append(Component(replace(cropped, weight=1.0), cropped.kernel(cache)))
+    counts = [int(each.mask[window].sum()) for each, window in trials]
+    errors = np.empty((len(plans) + len(splines), sum(counts)))
+    components: dict[tuple[int, ...], list[Component]] = {}
+    for sides in {gaps[window].shape[:axes] for _, window in trials}:
+        cropped = [plan.crop(sides, RTOL).check_memory(options.memory_limit) for plan in plans]
+        components[sides] = [Component(replace(x, weight=1.0), x.kernel(cache)) for x in cropped]
 
     standard = together and replace(together, scale=np.ones_like(together.scale))
 
     def predict(job: tuple[int, int]) -> None:
         network, part = job
-        window = windows[part]
-        held_out = holdout.mask[window]
-        component = components[network]
-        error = _errors(component, values[part], gaps[window], held_out, standard)
+        each, window = trials[part]
+        held_out = each.mask[window]
+        if network < len(plans):
+            component = components[held_out.shape[:axes]][network]
+            error = _errors(component, values[part], gaps[window], held_out, standard)
+        else:
+            both = gaps[window] | held_out
+            fit = SplineFit.of(splines[network - len(plans)], both)
+            found, _ = fit(values[part][~both], trial=True)
+            error = found[held_out[both], 0] - values[part][held_out][:, 0]
         first = sum(counts[:part])
         errors[network, first : first + counts[part]] = error
 
-    parallel_for(predict, itertools.product(range(len(plans)), range(len(windows))), progress)
+    parallel_for(predict, itertools.product(range(len(errors)), range(len(trials))), progress)
 
-    weights, independent = [], 0.0
+    weight = np.concatenate([each.weight[window][each.mask[window]] for each, window in trials])
+    independent = sum(each.independent(gaps, window, axes) for each, window in trials)
     used = np.zeros_like(gaps)
-    for window in windows:
-        held_out = holdout.mask[window]
-        used[window] |= held_out
-        weights.append(holdout.weight[window][held_out])
-        independent += holdout.independent(gaps, window, axes)
-    weight = np.concatenate(weights)
+    for each, window in trials:
+        used[window] |= each.mask[window]
     gram = (errors * weight) @ errors.T / weight.sum()
     # Where gaps are scattered, two ridges of one network extrapolate to a smaller one without its
     # slow solve; across a hole extrapolation invents values that are nowhere around it, and gaps of
@@ -154,21 +177,28 @@ def select(
         nonnegative=together is not None or bool(holdout.in_holes.any()),
     )
     order = np.argsort(-np.abs(shares), kind="stable")[: np.count_nonzero(shares)]
+    # Standard deviations are those of a network, even where splines alone fill.
+    networks = [k for k in order if k < len(plans)] or [0]
     selected = tuple(
-        replace(plans[k], weight=float(shares[k])).check_memory(options.memory_limit) for k in order
+        replace(plans[k], weight=float(shares[k])).check_memory(options.memory_limit)
+        for k in networks
     )
     members = tuple(Member(plan.network, plan.solver.ridge, plan.weight) for plan in selected)
+    members += tuple(
+        Member(splines[k - len(plans)], weight=float(shares[k])) for k in order if k >= len(plans)
+    )
     if together is not None:
         largest = together.scale.max()
         scale *= largest * math.sqrt(np.mean((together.scale / largest) ** 2))
     if channel is not None:
         used = used[..., None] & (np.arange(missing.shape[-1]) == channel)
+    tried = [(plan.network, plan.solver.ridge) for plan in plans] + [(s, None) for s in splines]
     choice = Choice(
         Mixture(members),
         scale * math.sqrt(max(float(shares @ gram @ shares), 0.0)),
         tuple(
-            Candidate(plan.network, scale * math.sqrt(square), ridge=plan.solver.ridge)
-            for plan, square in zip(plans, np.diag(gram), strict=True)
+            Candidate(network, scale * math.sqrt(square), ridge=ridge)
+            for (network, ridge), square in zip(tried, np.diag(gram), strict=True)
         ),
         used,
     )
@@ -231,6 +261,18 @@ def _means(parts: list[Array], known: list[Mask]) -> Array:
             for k in every
         ]
     )
+
+
+def offered_splines(gaps: Mask, options: GridOptions) -> tuple[Spline, ...]:
+    """Splines to choose from: the thin plate, and linear and cubic ones along axes along which
+    gaps are far shorter than along others, such as time, or the axis of lost slices."""
+    every = [Spline(order) for order in (1, 2, 3)[gaps.ndim > 1 :]]
+    lengths = [mean_run(gaps, axis) for axis in range(gaps.ndim)]
+    for axis, length in enumerate(lengths):
+        if MIN_ANISOTROPY * length <= max(lengths):
+            every += [Spline(order, axis) for order in (1, 2, 3)]
+    limit = available() if options.memory_limit is None else options.memory_limit
+    return tuple(each for each in every if memory(each, gaps) <= limit)
 
 
 @lru_cache(maxsize=16)

@@ -9,7 +9,7 @@ from .branches import Branches, Residual
 from .embedding import kernel_features
 from .items import Attention, Graph, GraphConvolution, Recurrent
 from .layers import Bias, Conv, Dense, Dropout, Scale
-from .mixture import Member, Mixture
+from .mixture import Member, Mixture, Spline
 from .molecules import molecule
 from .networks import Sequential
 from .normalization import BatchNorm, LayerNorm
@@ -59,6 +59,7 @@ __all__ = [
     "Scale",
     "Sequential",
     "Sin",
+    "Spline",
     "TwoSlope",
     "Upsample",
     "as_kernel",

@@ -15,30 +15,69 @@ MAX_MEMBERS = 100
 
 
 @dataclass(frozen=True)
+class Spline:
+    """The smoothest interpolation, a member of mixtures that fill grids.
+
+    In one dimension, of order 2, the cubic spline that infinitely wide ReLU networks of the
+    coordinate tend to (Jin and Montufar 2023, arXiv:2006.07356); on more axes the thin plate.
+
+    Parameters
+    ----------
+    order : {1, 2, 3}
+        Of the differences whose squares are minimised: 1 is linear interpolation along an axis.
+    axis : int, optional
+        Interpolate along this axis alone, as far as pixels along it are known: time, or slices.
+
+    Raises
+    ------
+    InputError
+        If the order is none of these, or the axis not a whole number.
+
+    Examples
+    --------
+    >>> import ntkfill
+    >>> from ntkfill.nn import Member, Mixture, hourglass
+    >>> spline = Mixture((Member(hourglass(5), weight=0.0), Member(Spline())))
+    >>> gap = np.arange(12) % 6 > 3
+    >>> ntkfill.inpaint(np.arange(12.0) ** 2, gap, network=spline).round(1)[gap]
+    array([ 16.,  25., 100., 121.])
+    """
+
+    order: int = 2
+    axis: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.order not in (1, 2, 3):
+            raise InputError("order of a spline must be 1, 2 or 3", got=repr(self.order))
+        if self.axis is not None and not isinstance(self.axis, int):
+            raise InputError("axis of a spline must be an integer or None", got=repr(self.axis))
+
+
+@dataclass(frozen=True)
 class Member:
     """One network of a mixture.
 
     Parameters
     ----------
-    network : Sequential
+    network : Sequential or Spline
     ridge : float
-        Added to its kernel's diagonal, relative to the mean; at least 0.
+        Added to its kernel's diagonal, relative to the mean; at least 0. Splines have none.
     weight : float
         Of its predictions.
 
     Raises
     ------
     InputError
-        If the network is not a Sequential, or the ridge negative.
+        If the network is neither a Sequential nor a Spline, or the ridge negative.
     """
 
-    network: Sequential
+    network: Sequential | Spline
     ridge: float = RIDGE
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.network, Sequential):
-            raise InputError("network must be a Sequential", got=repr(self.network))
+        if not isinstance(self.network, Sequential | Spline):
+            raise InputError("network must be a Sequential or a Spline", got=repr(self.network))
         # Plain floats, so that the repr can be read back.
         object.__setattr__(self, "ridge", check_number("ridge", self.ridge, minimum=0))
         object.__setattr__(self, "weight", check_number("weight", self.weight))
@@ -53,12 +92,13 @@ class Mixture:
     Parameters
     ----------
     members : tuple of Member
-        The one of the largest weight comes first.
+        The one of the largest weight comes first. At least one is a network: kernels and standard
+        deviations are those of networks, even where all the weight is with splines.
 
     Raises
     ------
     InputError
-        If there are no members, or their weights do not sum to one.
+        If no member is a network, or the weights do not sum to one.
 
     Examples
     --------
@@ -82,11 +122,24 @@ class Mixture:
             raise InputError(
                 f"a mixture has at most {MAX_MEMBERS} members", got=str(len(self.members))
             )
+        if not self.networks:
+            hint = "Member(hourglass(5), weight=0.0) besides"
+            raise InputError("a mixture needs a network", got=repr(self.members)[:200], hint=hint)
         total = math.fsum(member.weight for member in self.members)
         if not abs(total - 1) < 1e-6:
             raise InputError("the weights of a mixture must sum to one", got=f"{total:g}")
 
     @cached_property
+    def networks(self) -> tuple[tuple[Sequential, Member], ...]:
+        """Networks, with the member that each is."""
+        return tuple((x.network, x) for x in self.members if isinstance(x.network, Sequential))
+
+    @cached_property
+    def splines(self) -> tuple[tuple[Spline, float], ...]:
+        """Splines, with the weight of each."""
+        return tuple((x.network, x.weight) for x in self.members if isinstance(x.network, Spline))
+
+    @cached_property
     def receptive_radius(self) -> int:
         """The largest of its networks."""
-        return max(member.network.receptive_radius for member in self.members)
+        return max(network.receptive_radius for network, _ in self.networks)

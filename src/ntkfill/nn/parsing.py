@@ -14,7 +14,7 @@ from . import activations
 from .architectures import hourglass
 from .branches import Residual
 from .layers import Conv
-from .mixture import Member, Mixture
+from .mixture import Member, Mixture, Spline
 from .networks import Sequential
 from .resampling import Downsample, Upsample
 from .structure import LAYERS
@@ -24,7 +24,7 @@ Names = Mapping[str, Callable[..., Any]]
 MAKERS: tuple[Any, ...] = (
     *LAYERS,
     *(activations.ReLU, activations.LeakyReLU, activations.Abs, activations.Identity),
-    *(Residual, Sequential, hourglass, Member, Mixture),
+    *(Residual, Sequential, hourglass, Member, Mixture, Spline),
 )
 NETWORKS: Names = {maker.__name__: maker for maker in MAKERS}
 PRIORS: Names = {maker.__name__: maker for maker in (IID, Identity, MeshGrid)}

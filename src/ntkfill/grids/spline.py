@@ -1,0 +1,175 @@
+"""Splines over the known pixels: members of a mixture beside networks, for what is smooth.
+
+A spline makes the sum of squared differences between neighbouring pixels as small as the known ones
+allow. What is missing then solves a sparse system, exactly and from what is near.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import ndimage, sparse
+from scipy.sparse import linalg
+
+from ..kernels.table import Array
+from ..nn import Spline
+from ..observed import Mask
+from ..runtime.resources import require
+from ..solvers.base import Report
+
+# Squared differences across a spline's axis count this much, where no pixel along it is known, and
+# first differences of splines of order 2 this, so that a single known pixel determines all.
+ACROSS, FIRST = 1e-6, 1e-8
+# The tolerance of the solve: a smooth field is predicted to many digits.
+RTOL, MAX_STEPS = 1e-7, 2000
+TRIAL = (1e-5, 500)
+# Systems of up to so many unknowns, by number of axes, are factored where gaps are deeper than
+# this: there conjugate gradients take as many steps as the square of the depth.
+MAX_FACTORED, DEEP = {1: 1 << 22, 2: 1 << 17}, 8
+# Bytes for each coefficient of a difference, at the peak.
+BYTES = 30
+
+
+@dataclass(frozen=True, eq=False)
+class SplineFit:
+    """A spline on a mask.
+
+    Parameters
+    ----------
+    missing : bool array of shape (*grid)
+    at_missing, at_known : sparse arrays of shape (differences, n_missing) and (.., n_known)
+        The differences that a missing pixel takes part in.
+    alone : sparse array of shape (n_missing, n_missing) or None
+        Of a spline along one axis, the system without differences across it.
+    """
+
+    missing: Mask
+    at_missing: sparse.csr_array
+    at_known: sparse.csr_array
+    alone: sparse.csc_array | None
+
+    @classmethod
+    def of(cls, spline: Spline, missing: Mask, wrapped: tuple[int, ...] = ()) -> SplineFit:
+        """Of these missing pixels (*grid); along wrapped axes the last pixel is beside the first.
+        Raises MemoryLimitError."""
+        require("the spline", memory(spline, missing), hint="network=ntkfill.nn.hourglass(5)")
+        gaps, along, across = missing.ravel(), [], []
+        for steps, weight in _terms(spline, missing.ndim):
+            part = _differences(missing, steps, math.sqrt(weight), wrapped)
+            (along if weight >= 1 else across).append(part)
+        every = sparse.vstack(along + across, format="csc")
+        first = sparse.vstack(along, format="csc")[:, gaps].tocsr()
+        alone = None if spline.axis is None else (first.T @ first).tocsc()
+        return cls(missing, every[:, gaps].tocsr(), every[:, ~gaps].tocsr(), alone)
+
+    def __call__(self, y: Array, trial: bool = False) -> tuple[Array, Report]:
+        """What is missing, (n_missing, m), from known pixels (n_known, m); in a trial to fewer
+        digits."""
+        level = y.mean(axis=0, dtype=np.float64)
+        unit = float(np.abs(y - level).max(initial=0.0)) or 1.0
+        right = -(self.at_missing.T @ (self.at_known @ ((y - level) / unit)))
+        found, report = self._solve(right, *(TRIAL if trial else (RTOL, MAX_STEPS)))
+        return (found * unit + level).astype(y.dtype), report
+
+    def adjoint(self, gradient: Array) -> Array:
+        """Weights of the known pixels, (n_known, m), in sum(gradient * what is missing)."""
+        return np.asarray(-(self.at_known.T @ (self.at_missing @ self._solve(gradient)[0])))
+
+    @cached_property
+    def _system(self) -> sparse.csr_array:
+        return (self.at_missing.T @ self.at_missing).tocsr()
+
+    @cached_property
+    def _factor(self) -> linalg.SuperLU | None:
+        """The factor of the system, where that takes less time than conjugate gradients."""
+        n = self.missing.ndim
+        deep = ndimage.distance_transform_cdt(np.pad(self.missing, 1), "chessboard").max() > DEEP
+        if not deep or self._system.shape[0] > MAX_FACTORED.get(n, 0):
+            return None
+        return _factored(self._system.tocsc())
+
+    @cached_property
+    def _guess(self) -> Callable[[Array], Array]:
+        """The preconditioner: the inverse along the axis of the spline, or of the diagonal."""
+        diagonal = self._system.diagonal()
+        if self.alone is None:
+            return lambda column: column / diagonal
+        rest = sparse.diags_array(diagonal - self.alone.diagonal())
+        return _factored((self.alone + rest).tocsc()).solve
+
+    def _solve(
+        self, right: Array, rtol: float = RTOL, max_steps: int = MAX_STEPS
+    ) -> tuple[Array, Report]:
+        """Solve for (n_missing, m)."""
+        if self._factor is not None:
+            return self._factor.solve(right.astype(np.float64)), Report(0.0, 0, True)
+        size = self._system.shape[0]
+        guess = linalg.LinearOperator((size, size), matvec=self._guess, dtype=np.float64)
+        found, reports = np.zeros(right.shape), []
+        for k, column in enumerate(right.T):
+            steps: list[None] = []
+            found[:, k], _ = linalg.cg(
+                self._system,
+                column,
+                rtol=rtol,
+                maxiter=max_steps,
+                M=guess,
+                callback=lambda _, steps=steps: steps.append(None),
+            )
+            rest = float(np.linalg.norm(column - self._system @ found[:, k]))
+            rest /= float(np.linalg.norm(column)) or 1.0
+            reports.append(Report(rest, len(steps), rest <= 10 * rtol))
+        return found, Report.worst(reports)
+
+
+def _factored(system: sparse.csc_array) -> linalg.SuperLU:
+    """The factor of a positive definite system."""
+    options = {"SymmetricMode": True}
+    return linalg.splu(system, "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+
+
+def memory(spline: Spline, missing: Mask) -> int:
+    """Bytes to fit a spline on a mask, about."""
+    near = ndimage.maximum_filter(missing, 2 * spline.order - 1).sum()
+    coefficients = sum(2 ** len(steps) for steps, _ in _terms(spline, missing.ndim))
+    return int(BYTES * coefficients * near)
+
+
+def _terms(spline: Spline, n: int) -> Iterator[tuple[tuple[int, ...], float]]:
+    """The axes along which differences are taken, one after the other, and the weight of their
+    squares."""
+    for steps in itertools.combinations_with_replacement(range(n), spline.order):
+        counts = [math.factorial(steps.count(axis)) for axis in set(steps)]
+        along = spline.axis is None or set(steps) == {spline.axis % n}
+        weight = math.factorial(spline.order) / math.prod(counts)
+        yield steps, weight if along else ACROSS * weight
+    if spline.order > 1:
+        yield from (((axis,), FIRST) for axis in range(n))
+
+
+def _differences(
+    missing: Mask, steps: tuple[int, ...], factor: float, wrapped: tuple[int, ...]
+) -> sparse.csr_array:
+    """Differences along these axes of neighbours of which one is missing: (differences, size)."""
+    dtype = np.int32 if missing.size < 2**31 else np.int64
+    parts = [(np.arange(missing.size, dtype=dtype).reshape(missing.shape), factor)]
+    for axis in steps:
+        shifted = []
+        for places, sign in parts:
+            if axis in wrapped:
+                after, before = np.roll(places, -1, axis), places
+            else:
+                after, before = np.delete(places, 0, axis), np.delete(places, -1, axis)
+            shifted += [(after, sign), (before, -sign)]
+        parts = shifted
+    places = np.stack([part.ravel() for part, _ in parts], axis=-1)
+    places = places[missing.ravel()[places].any(axis=-1)]
+    count, terms = places.shape
+    signs = np.tile([sign for _, sign in parts], count)
+    starts = np.arange(0, count * terms + 1, terms)
+    return sparse.csr_array((signs, places.ravel(), starts), shape=(count, missing.size))
