@@ -1,4 +1,4 @@
-"""Where smooth tools are hard to beat: the default against the standard tool of five kinds of gap."""
+"""Where smooth tools are hard to beat: the default against the standard tool, five kinds of gap."""
 
 from __future__ import annotations
 

@@ -236,11 +236,7 @@ def test_a_hole_beside_an_edge_is_filled_from_its_surroundings(side):
     assert filled[missing].min() > 180
     assert filled[missing].max() < 200 + 18
     best = min(
-        np.sqrt(
-            np.mean(
-                (inpaint(image, missing, network=alone(x)) - image)[missing] ** 2
-            )
-        )
+        np.sqrt(np.mean((inpaint(image, missing, network=alone(x)) - image)[missing] ** 2))
         for x in info.choice.candidates
     )
     assert np.sqrt(np.mean((filled - image)[missing] ** 2)) < 2 * best

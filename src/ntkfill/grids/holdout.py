@@ -258,7 +258,7 @@ def _copied_holes(in_holes: Mask, rng: np.random.Generator) -> Mask:
         else:
             # As far as a hole is deep, there is as much missing around a copy as around itself.
             apart = int(ndimage.distance_transform_cdt(np.pad(shape, 1), "chessboard").max())
-            around = np.count_nonzero(in_holes[_wider(origin, apart)]) - int(shape.sum())
+            around = int(in_holes[_wider(origin, apart)].sum() - shape.sum())
             for _ in range(MAX_HALVINGS):
                 box = None
                 if shape.sum() <= left:
@@ -319,7 +319,8 @@ def _place(
         for _ in range(MAX_PLACES)
     ]
     overlaps = np.array([np.count_nonzero(taken[box] & shape) for box in boxes])
-    excess = [max(np.count_nonzero(taken[_wider(box, apart)]) - around, 0) for box in boxes]
+    near = np.array([np.count_nonzero(taken[_wider(box, apart)]) for box in boxes])
+    excess = np.maximum(near - around, 0)
     best = int(np.argmin(np.where(overlaps <= MAX_OVERLAP * shape.sum(), excess, np.inf)))
     return boxes[best] if overlaps[best] <= MAX_OVERLAP * shape.sum() else None
 

@@ -14,6 +14,7 @@ from scipy import ndimage
 from ..errors import MemoryLimitError
 from ..io.cache import MemoryCache
 from ..kernels.table import Array
+from ..nn import Sequential
 from ..nn.activations import Abs
 from ..nn.architectures import hourglass
 from ..nn.mixture import RIDGE, Member, Mixture, Spline
@@ -87,6 +88,7 @@ def select(
     members = family(missing.shape[:axes], deepest, options.boundary, options.ridge)
     plans: list[Plan] = []
     for member in members:
+        assert isinstance(member.network, Sequential)
         plan = make_plan(
             options, missing.shape[:axes], member.network, member.ridge, channels=pixels.shape[-1]
         )
@@ -304,6 +306,7 @@ def family(
     found: dict[Member, None] = {}
     for member in members:
         network = member.network
+        assert isinstance(network, Sequential)
         made = member if ridge is None else Member(network, ridge)
         fits = all(
             side % network.stride == 0 and side >= 2 * network.receptive_radius

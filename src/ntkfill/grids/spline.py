@@ -58,7 +58,9 @@ class SplineFit:
         """Of these missing pixels (*grid); along wrapped axes the last pixel is beside the first.
         Raises MemoryLimitError."""
         require("the spline", memory(spline, missing), hint="network=ntkfill.nn.hourglass(5)")
-        gaps, along, across = missing.ravel(), [], []
+        gaps = missing.ravel()
+        along: list[sparse.csr_array] = []
+        across: list[sparse.csr_array] = []
         for steps, weight in _terms(spline, missing.ndim):
             part = _differences(missing, steps, math.sqrt(weight), wrapped)
             (along if weight >= 1 else across).append(part)

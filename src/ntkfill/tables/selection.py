@@ -97,7 +97,8 @@ def _best(
         for (network, scale), square in zip(tried, squares, strict=True)
     )
     chosen = candidates[best]
-    return Choice(chosen.network, chosen.error, candidates, held_out, chosen.feature_scale)
+    network, scale = tried[best]
+    return Choice(network, chosen.error, candidates, held_out, scale)
 
 
 def select_ridges(
