@@ -18,18 +18,25 @@ from ntkfill.grids.model import Group
 from ntkfill.nn import hourglass
 
 
-def test_inpaint_is_the_function(scene):
+def test_inpaint_is_the_function(scene, capsys):
     image, missing = scene
     assert main(["inpaint", "in.png", "--mask", "mask.png", "-o", "out.png"]) == DONE
     written = np.asarray(Image.open("out.png"))
-    np.testing.assert_array_equal(written, inpaint(image, missing))
+    np.testing.assert_array_equal(written, inpaint(image, missing, refine="auto"))
     np.testing.assert_array_equal(written[~missing], image[~missing])
+    assert "refined: RMSE of" in (printed := capsys.readouterr().err)
+    assert "; --fast fills without trying" in printed
+    command = ["inpaint", "in.png", "--mask", "mask.png", "-o", "fast.png", "--fast"]
+    assert main(command) == DONE
+    np.testing.assert_array_equal(np.asarray(Image.open("fast.png")), inpaint(image, missing))
+    assert "refined" not in capsys.readouterr().err
 
 
 def test_inverted_mask(scene):
     image, missing = scene
     Image.fromarray(np.uint8(255 * ~missing)).save("known.png")
-    assert main(["inpaint", "in.png", "--mask", "known.png", "--invert-mask", "-o", "a.png"]) == 0
+    command = ["inpaint", "in.png", "--mask", "known.png", "--invert-mask", "-o", "a.png", "--fast"]
+    assert main(command) == 0
     np.testing.assert_array_equal(np.asarray(Image.open("a.png")), inpaint(image, missing))
 
 
@@ -51,7 +58,7 @@ def test_many_images_share_one_factor(scene, monkeypatch, capsys):
     monkeypatch.setattr(
         Group, "factor", lambda self, component: factored.append(1) or original(self, component)
     )
-    command = ["inpaint", "frames", "--mask", "mask.png", "-o", "filled", "--json"]
+    command = ["inpaint", "frames", "--mask", "mask.png", "-o", "filled", "--json", "--fast"]
     assert main([*command, "--network", "hourglass(4)"]) == DONE
     assert len(factored) == 1
     figures = json.loads(capsys.readouterr().out)["files"]

@@ -48,6 +48,8 @@ BLUE_RED = ((20, 60, 150), (110, 160, 215), (250, 250, 250), (225, 120, 95), (15
 def add_inpaint(command: argparse.ArgumentParser) -> None:
     """The options of `ntkfill inpaint`."""
     command.set_defaults(run=inpaint)
+    text = "one exact solve, without refinement"
+    command.add_argument("--fast", action="store_true", help=text)
     text = ".png .jpg .tif .bmp .webp .npy .nii(.gz) .fits .nc .zarr .mp4 .mkv, or a folder of them"
     command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=text)
     add_output(command, "a file; a folder where there are several inputs", required=False)
@@ -68,7 +70,7 @@ def add_inpaint(command: argparse.ArgumentParser) -> None:
 
 def add_heatmap(command: argparse.ArgumentParser) -> None:
     """The options of `ntkfill heatmap`."""
-    command.set_defaults(run=heatmap)
+    command.set_defaults(run=heatmap, fast=True)
     text = ".png .jpg .tif .npy with two axes, besides channels"
     command.add_argument("input", type=Path, metavar="INPUT", help=text)
     command.add_argument("--at", type=_pixel, required=True, metavar="ROW,COL", help="the pixel")
@@ -108,8 +110,8 @@ def _add_method(command: argparse.ArgumentParser) -> None:
     text = "relative to the kernel's diagonal (default: 1e-3, or what auto chooses)"
     add("--ridge", type=float, metavar="R", help=text)
     text = (
-        "complete patches of the fill again from similar patches: better, much slower; auto does "
-        "so where it predicts hidden known pixels better"
+        "complete patches of the fill again from similar patches: better, slower; auto (the default "
+        "of inpaint, but for --exact) does so where it predicts hidden known pixels better"
     )
     add("--refine", choices=("patches", "auto"), help=text)
     text = "accuracy of the solve (default: 1e-3)"
@@ -303,7 +305,8 @@ def fill_figures(
     if info.refinement is not None:
         refinement = asdict(info.refinement) | {"hidden": info.refinement.n_held_out}
         del refinement["held_out"]
-        print_message(options, info.refinement.report())
+        hint = "" if options.refine else "; --fast fills without trying"
+        print_message(options, info.refinement.report() + hint)
     if not info.missing:
         print_message(options, "warning: nothing is missing in this mask; white must mean missing")
     if info.n_outside_receptive_field:
@@ -571,7 +574,7 @@ def make_inpainter(options: argparse.Namespace) -> Inpainter:
         boundary=options.boundary,
         spacing=options.spacing,
         ridge=options.ridge,
-        refine=options.refine,
+        refine=options.refine or (None if options.fast or options.exact else "auto"),
         rtol=options.rtol,
         memory_limit=options.memory,
         progress=shows_progress(options),

@@ -99,7 +99,7 @@ def select(
         hold_out_shifted(gaps, axes) if few else hold_out_like(gaps, axes, share=HELD_OUT_SHARE)
     )
     # One hole says little of another: where few are copied, they are again, at other places.
-    holdouts, n_copies = [holdout], ndimage.label(holdout.in_holes)[1]
+    holdouts, n_copies = [holdout], 0 if few else ndimage.label(holdout.in_holes)[1]
     while (
         0 < n_copies * len(holdouts) < MIN_COPIES
         and len(holdout) * len(holdouts) < MAX_REPEATED

@@ -58,7 +58,7 @@ def parse(text: str) -> Sequential | Mixture:
     return _parsed(text, NETWORKS, (Sequential, Mixture), f"network must be {example}")
 
 
-def shorten(network: Sequential | Mixture) -> str:
+def shorten(network: Sequential | Spline | Mixture) -> str:
     """The name of a network for people: ``hourglass(...)`` where it is one, else its repr.
 
     Of a mixture, the names of its networks with their weights. `parse` reads the name of a network
@@ -71,10 +71,13 @@ def shorten(network: Sequential | Mixture) -> str:
     >>> shorten(Mixture((Member(hourglass(3), weight=0.75), Member(hourglass(5), weight=0.25))))
     '0.75 * hourglass(3) + 0.25 * hourglass(5)'
     """
+    if isinstance(network, Spline):
+        return repr(network)
     if isinstance(network, Mixture):
-        if len(network.members) == 1:
-            return shorten(network.members[0].network)
-        return " + ".join(f"{one.weight:.2g} * {shorten(one.network)}" for one in network.members)
+        counted = [one for one in network.members if one.weight]
+        if len(counted) == 1:
+            return shorten(counted[0].network)
+        return " + ".join(f"{one.weight:.2g} * {shorten(one.network)}" for one in counted)
     layers = network.layers
     kinds = [type(layer) for layer in layers]
     if not {Downsample, Upsample} <= {*kinds} or not isinstance(layers[0], Conv):

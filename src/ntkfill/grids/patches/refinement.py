@@ -199,7 +199,7 @@ def _scaled(
     deep = options.ring_passes > 0
     depth = hole_depths(known, options.width) if deep else np.zeros((1,) * n, np.intp)
     needed = working_memory(known.shape, options, int(depth.max(initial=0)), keep_passes)
-    require("the refinement", needed, hint="refine=None")
+    require("the refinement", needed, hint="refine=None (--fast)")
     level = filled.mean(axis=tuple(range(n)), dtype=np.float64)
     peak = float(np.abs(filled - level).max())
     if known.all() or not 0 < peak < math.inf:

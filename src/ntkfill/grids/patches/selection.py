@@ -13,7 +13,7 @@ from ...kernels.table import Array
 from ...observed import Mask
 from ...runtime.progress import Progress, stage
 from ..holdout import Crop, Holdout, crops, hold_out_like, pattern_period
-from .options import PatchOptions, candidates
+from .options import MAX_CHANNELS, PatchOptions, candidates
 from .passes import hole_depths
 from .refinement import Refined, known_entries, refine
 
@@ -117,9 +117,11 @@ def refine_if_better(
     -------
     Refined
     Refinement or None
-        None where too little is known to compare.
+        None where too little is known to compare, or patches have too many channels.
     """
     axes = values.ndim - 1
+    if not force and values.shape[-1] > MAX_CHANNELS:
+        return Refined(filled), None
     period = 0 if force else pattern_period(missing, axes)
     if period:
         return Refined(filled), Refinement(None, 0.0, None, period=period)
