@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from ntkfill import Inpainter, Uncertainty
-from ntkfill.grids.holdout import crops, hold_out_like, holes, pattern_period
+from ntkfill.grids.holdout import crops, hold_out_like, holes, lines, pattern_period
 
 
 def scattered(shape, share, seed=0):
@@ -180,3 +180,49 @@ def test_intervals_at_the_border_hold_what_they_say(columns):
         width.append((upper - lower)[missing].mean())
     assert 0.85 < np.mean(inside) < 0.97
     assert np.mean(width) < 4
+
+
+TURNS = {
+    "upside down": lambda x: x[::-1],
+    "left to right": lambda x: x[:, ::-1],
+    "transposed": lambda x: x.T,
+    "by a quarter": np.rot90,
+}
+
+
+@pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
+@pytest.mark.parametrize("shape", [(60, 60), (400, 300)])
+def test_what_is_held_out_does_not_depend_on_how_an_image_lies(turn, shape):
+    missing = with_hole(scattered(shape, 0.3), 20, 10)
+    holdout, turned = hold_out_like(missing), hold_out_like(turn(missing))
+    assert np.array_equal(turned.mask, turn(holdout.mask))
+    assert np.array_equal(turned.weight, turn(holdout.weight))
+    boxes, others = np.zeros((2, *shape))
+    for found, lies, weight in ((boxes, lambda x: x, holdout.weight), (others, turn, None)):
+        part = lies(found)
+        gaps = lies(missing)
+        for crop in crops(gaps, turned.weight if weight is None else weight):
+            part[crop] += 1
+    assert np.array_equal(boxes, others)
+
+
+def test_lost_slices_are_held_out_as_slices():
+    missing = np.zeros((30, 12, 12), bool)
+    missing[14:16] = True
+    holdout = hold_out_like(missing)
+    each = holdout.mask.reshape(30, -1)
+    assert lines(missing).sum() == missing.sum()
+    assert (each.all(axis=1) == each.any(axis=1)).all()
+    assert np.flatnonzero(each.all(axis=1)).size == 2
+    assert np.diff(np.flatnonzero(each.all(axis=1))) == 1
+
+
+def test_clouds_that_touch_are_held_out_somewhere_else():
+    """One component all over the grid, which neither fits anywhere else nor has known pixels
+    around it only."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(24, 40, 40)), (1, 4, 4))
+    missing = noise > np.quantile(noise, 0.75)
+    holdout = hold_out_like(missing)
+    gaps, held_out = (ndimage.distance_transform_edt(x).max() for x in (missing, holdout.mask))
+    assert 0.5 * gaps < held_out < 1.5 * gaps
+    assert holdout.in_holes.mean() > 0.1

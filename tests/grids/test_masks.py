@@ -1,11 +1,13 @@
 """Masks in all their forms, those that do not fit, and those that look inverted."""
 
+import contextlib
 import warnings
 
 import numpy as np
 import pytest
 
 from ntkfill import InputError, InvertedMaskWarning, inpaint
+from ntkfill.grids.image import check_mask
 from ntkfill.nn import hourglass
 
 IMAGE = np.add.outer(np.sin(np.linspace(0, 3, 16)), np.linspace(0, 1, 12))
@@ -140,6 +142,24 @@ def test_what_was_measured_on_less_than_a_tenth_is_no_alarm(kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         inpaint(image, ~known, network=NET)
+
+
+@pytest.mark.parametrize(("missing", "warns"), [(51, True), (50, False)])
+def test_from_which_share_a_missing_border_looks_inverted(missing, warns):
+    mask = np.pad(np.zeros((8, 8), bool), 1, constant_values=True)  # 36 of 100
+    mask[1 : 1 + (missing - 36) // 8, 1:9] = True
+    mask[1 + (missing - 36) // 8, 1 : 1 + (missing - 36) % 8] = True
+    assert mask.sum() == missing
+    with pytest.warns(InvertedMaskWarning) if warns else contextlib.nullcontext():
+        check_mask(mask)
+
+
+@pytest.mark.parametrize(("rows", "warns"), [(3, True), (4, False)])
+def test_from_which_share_one_known_place_looks_inverted(rows, warns):
+    mask = np.ones((36, 36), bool)
+    mask[:rows] = False
+    with pytest.warns(InvertedMaskWarning) if warns else contextlib.nullcontext():
+        check_mask(mask)
 
 
 STACK = np.stack([IMAGE, 1 - IMAGE, IMAGE**2, IMAGE])

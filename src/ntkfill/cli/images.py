@@ -110,8 +110,8 @@ def _add_method(command: argparse.ArgumentParser) -> None:
     text = "relative to the kernel's diagonal (default: 1e-3, or what auto chooses)"
     add("--ridge", type=float, metavar="R", help=text)
     text = (
-        "complete patches of the fill again from similar patches: better, slower; auto (the default "
-        "of inpaint, but for --exact) does so where it predicts hidden known pixels better"
+        "complete patches of the fill again from similar patches: better, slower; auto (default of "
+        "inpaint, but for --exact) does so where it predicts hidden known pixels better"
     )
     add("--refine", choices=("patches", "auto"), help=text)
     text = "accuracy of the solve (default: 1e-3)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +97,8 @@ def hold_out_like(
             np.stack([one.weight for one in each], axis=-1),
             np.stack([one.in_holes for one in each], axis=-1),
         )
+    turn = Turn.of(missing)
+    missing = turn(missing)
     rng = np.random.default_rng(random_state)
     in_holes = holes(missing) | lines(missing)
     copied = _copied_holes(in_holes, rng) & ~missing
@@ -110,7 +113,43 @@ def hold_out_like(
     mask = copied | single
     if mask.any():
         weight /= weight[mask].mean()
-    return Holdout(mask, weight, copied)
+    return Holdout(turn.back(mask), turn.back(weight), turn.back(copied))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A transpose and flips, the same for every orientation of a mask: what is held out, and which
+    crops are looked at, then does not depend on how an image lies."""
+
+    order: tuple[int, ...]  # of the axes
+    flipped: tuple[int, ...]  # axes, before they are ordered
+
+    @classmethod
+    def of(cls, missing: Mask) -> Turn:
+        """By how many entries are missing in each line across an axis: more of them at the end."""
+        every = range(missing.ndim)
+        counts = [
+            missing.sum(axis=tuple(other for other in every if other != axis)).tolist()
+            for axis in every
+        ]
+        flipped = tuple(axis for axis in every if counts[axis] > counts[axis][::-1])
+        keys = [min(count, count[::-1]) for count in counts]
+        return cls(tuple(sorted(every, key=lambda axis: (len(keys[axis]), keys[axis]))), flipped)
+
+    def __call__(self, array: NDArray[Any]) -> NDArray[Any]:
+        return np.flip(array, self.flipped).transpose(self.order)
+
+    def back(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The inverse."""
+        return np.flip(array.transpose(np.argsort(self.order)), self.flipped)
+
+    def crop_back(self, crop: Crop, shape: tuple[int, ...]) -> Crop:
+        """The part of an array of this shape that a crop of the turned one is."""
+        along = [crop[place] for place in np.argsort(self.order)]
+        return tuple(
+            slice(side - each.stop, side - each.start) if axis in self.flipped else each
+            for axis, (each, side) in enumerate(zip(along, shape, strict=True))
+        )
 
 
 def hold_out_shifted(missing: Mask, axes: int) -> Holdout:
@@ -207,6 +246,8 @@ def crops(missing: Mask, weight: NDArray[np.float64], axes: int | None = None) -
     n, size = missing.ndim, CROPPED_SIZE.get(missing.ndim, CROPPED_SIZE[3])
     if missing.size <= 1.5 * size:
         return [(slice(None),) * n]
+    turn = Turn.of(missing)
+    shape, missing, weight = missing.shape, turn(missing), turn(weight)
     deepest = depth(missing | (weight > 0))
     side = max(math.ceil((size / 4) ** (1 / n)), CROP_SIDE * deepest)
     sides = tuple(min(side, whole) for whole in missing.shape)
@@ -229,7 +270,7 @@ def crops(missing: Mask, weight: NDArray[np.float64], axes: int | None = None) -
         crop = tuple(slice(c, c + length) for c, length in zip(corner, sides, strict=True))
         if not left[crop].any():
             break
-        found.append(crop)
+        found.append(turn.crop_back(crop, shape))
         left[crop] = 0
     return found
 

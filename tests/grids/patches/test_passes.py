@@ -7,6 +7,7 @@ import pytest
 
 from ntkfill.grids.patches import PatchOptions
 from ntkfill.grids.patches.passes import Pass, all_passes, hole_depths
+from ntkfill.grids.patches.tiling import tiles
 
 QUICK = PatchOptions(width=6, step=3, search_radius=6, n_neighbours=30, passes=2)
 
@@ -104,3 +105,19 @@ def test_only_ringwise_a_patch_unlike_its_neighbours_has_a_larger_ridge():
     for targets, ridge in ((~known, wanted), (None, np.full((2, 3), 0.01))):
         one = Pass(QUICK, known, 0, 0.01, 1.0, targets)
         np.testing.assert_allclose(one._ridge(groups, values, known), ridge)
+
+
+def test_patches_of_every_pass_lie_elsewhere(monkeypatch):
+    """Over as many passes as the step is long, patches begin at every pixel along every axis."""
+    offsets = []
+
+    def look(grid, width, step, offset, *rest):
+        offsets.append(tuple(map(int, offset)))
+        return tiles(grid, width, step, offset, *rest)
+
+    monkeypatch.setattr("ntkfill.grids.patches.passes.tiles", look)
+    known, values = ~scattered((20, 20, 1)), stripes(20, 20).astype(np.float32)
+    for number in range(4):
+        Pass(replace(QUICK, step=4), known, number, ridge=0.1, mse=0.5).apply(values)
+    assert [sorted(along) for along in zip(*offsets, strict=True)] == [[0, 1, 2, 3]] * 2
+    assert any(down != right for down, right in offsets)
