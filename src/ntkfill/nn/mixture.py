@@ -35,12 +35,13 @@ class Spline:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import ntkfill
-    >>> from ntkfill.nn import Member, Mixture, hourglass
-    >>> spline = Mixture((Member(hourglass(5), weight=0.0), Member(Spline())))
-    >>> gap = np.arange(12) % 6 > 3
+    >>> from ntkfill.nn import Member, Mixture, Spline, hourglass
+    >>> spline = Mixture((Member(hourglass(5), weight=0.0), Member(Spline(3))))
+    >>> gap = np.arange(12) % 6 == 4
     >>> ntkfill.inpaint(np.arange(12.0) ** 2, gap, network=spline).round(1)[gap]
-    array([ 16.,  25., 100., 121.])
+    array([ 16., 100.])
     """
 
     order: int = 2
