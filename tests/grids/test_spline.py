@@ -65,6 +65,16 @@ def test_along_an_axis_gaps_are_filled_from_their_own_series():
     assert np.abs(filled - (values[:, 2] + values[:, 4]) / 2).max() < 0.5
 
 
+def test_slices_that_are_far_apart_say_less():
+    """With a spacing across the slices, a gap is filled from within its slice."""
+    values = RNG.normal(size=(9, 9))
+    missing = np.zeros(values.shape, bool)
+    missing[4, 4] = True
+    y = values[~missing][:, None]
+    far = SplineFit.of(Spline(1), missing, steps=(1e3, 1.0))(y)[0]
+    assert far == pytest.approx((values[4, 3] + values[4, 5]) / 2, abs=1e-4)
+
+
 def test_deep_gaps_are_factored_and_give_the_same():
     values = np.add.outer(np.linspace(0, 2, 40) ** 2, np.linspace(0, 1, 40))
     missing = np.zeros(values.shape, bool)

@@ -57,8 +57,11 @@ def demo(options: argparse.Namespace) -> int:
     hole[HOLE] = True
     missing = scattered | hole
     damaged = np.where(missing[..., None], np.uint8(255), image)
-    refine = None if options.fast else "auto"
-    inpainter = Inpainter(channel_axis=-1, refine=refine, progress=shows_progress(options))
+    inpainter = Inpainter(
+        channel_axis=-1,
+        refine=None if options.fast else "auto",
+        progress=shows_progress(options),
+    )
     started = time.perf_counter()
     filled = inpainter.fill(damaged, missing)
     seconds = time.perf_counter() - started

@@ -111,7 +111,7 @@ def _add_method(command: argparse.ArgumentParser) -> None:
     add("--ridge", type=float, metavar="R", help=text)
     text = (
         "complete patches of the fill again from similar patches: better, slower; auto (default of "
-        "inpaint, but for --exact) does so where it predicts hidden known pixels better"
+        "inpaint, but for --exact and --spacing) only where it predicts hidden known pixels better"
     )
     add("--refine", choices=("patches", "auto"), help=text)
     text = "accuracy of the solve (default: 1e-3)"
@@ -565,6 +565,7 @@ def make_inpainter(options: argparse.Namespace) -> Inpainter:
     from ..grids.inpainter import Inpainter
     from ..nn.parsing import parse
 
+    alone = options.fast or options.exact or options.spacing is not None
     return Inpainter(
         "auto" if options.network == "auto" else parse(options.network),
         bounds=options.bounds,
@@ -574,7 +575,7 @@ def make_inpainter(options: argparse.Namespace) -> Inpainter:
         boundary=options.boundary,
         spacing=options.spacing,
         ridge=options.ridge,
-        refine=options.refine or (None if options.fast or options.exact else "auto"),
+        refine=options.refine or (None if alone else "auto"),
         rtol=options.rtol,
         memory_limit=options.memory,
         progress=shows_progress(options),

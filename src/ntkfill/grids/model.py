@@ -214,9 +214,12 @@ class GridModel:
                 got=repr(self.network),
                 hint="channels one by one",
             )
-        wrapped = self.components[0].plan.wrapped
+        plan = self.components[0].plan
         return tuple(
-            tuple((weight, SplineFit.of(each, ~group.known, wrapped)) for each, weight in members)
+            tuple(
+                (weight, SplineFit.of(each, ~group.known, plan.wrapped, plan.steps))
+                for each, weight in members
+            )
             for group in self.groups
         )
 

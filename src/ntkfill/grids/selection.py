@@ -155,7 +155,8 @@ def select(
             error = _errors(component, values[part], gaps[window], held_out, standard)
         else:
             both = gaps[window] | held_out
-            fit = SplineFit.of(splines[network - len(plans)], both)
+            spline = splines[network - len(plans)]
+            fit = SplineFit.of(spline, both, steps=plans[0].steps)
             found, _ = fit(values[part][~both], trial=True)
             error = found[held_out[both], 0] - values[part][held_out][:, 0]
         first = sum(counts[:part])

@@ -54,15 +54,22 @@ class SplineFit:
     alone: sparse.csc_array | None
 
     @classmethod
-    def of(cls, spline: Spline, missing: Mask, wrapped: tuple[int, ...] = ()) -> SplineFit:
-        """Of these missing pixels (*grid); along wrapped axes the last pixel is beside the first.
-        Raises MemoryLimitError."""
+    def of(
+        cls,
+        spline: Spline,
+        missing: Mask,
+        wrapped: tuple[int, ...] = (),
+        steps: tuple[float, ...] | None = None,
+    ) -> SplineFit:
+        """Of these missing pixels (*grid), which are `steps` apart along each axis; along wrapped
+        axes the last pixel is beside the first. Raises MemoryLimitError."""
         require("the spline", memory(spline, missing), hint="network=ntkfill.nn.hourglass(5)")
         gaps = missing.ravel()
         along: list[sparse.csr_array] = []
         across: list[sparse.csr_array] = []
-        for steps, weight in _terms(spline, missing.ndim):
-            part = _differences(missing, steps, math.sqrt(weight), wrapped)
+        for term, weight in _terms(spline, missing.ndim):
+            apart = math.prod(steps[axis] for axis in term) if steps else 1.0
+            part = _differences(missing, term, math.sqrt(weight) / apart, wrapped)
             (along if weight >= 1 else across).append(part)
         every = sparse.vstack(along + across, format="csc")
         first = sparse.vstack(along, format="csc")[:, gaps].tocsr()
