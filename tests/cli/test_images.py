@@ -18,18 +18,32 @@ from ntkfill.grids.model import Group
 from ntkfill.nn import hourglass
 
 
-def test_inpaint_is_the_function(scene, capsys):
+def test_inpaint_is_the_function(scene):
     image, missing = scene
     assert main(["inpaint", "in.png", "--mask", "mask.png", "-o", "out.png"]) == DONE
     written = np.asarray(Image.open("out.png"))
     np.testing.assert_array_equal(written, inpaint(image, missing, refine="auto"))
     np.testing.assert_array_equal(written[~missing], image[~missing])
-    assert "refined: RMSE of" in (printed := capsys.readouterr().err)
+
+
+def test_fills_are_refined_unless_fast_is_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    image = np.uint8(120 + 100 * np.sin(1.9 * np.add.outer(np.arange(40), np.arange(40))))
+    missing = np.random.default_rng(0).random(image.shape) < 0.5
+    Image.fromarray(image).save("in.png")
+    Image.fromarray(np.uint8(255 * missing)).save("mask.png")
+    command = ["inpaint", "in.png", "--mask", "mask.png", "-o"]
+    assert main([*command, "out.png"]) == DONE
+    printed = capsys.readouterr().err
+    assert "out.png: 779 pixels" in printed
+    assert "refined: RMSE of" in printed
     assert "; --fast fills without trying" in printed
-    command = ["inpaint", "in.png", "--mask", "mask.png", "-o", "fast.png", "--fast"]
-    assert main(command) == DONE
-    np.testing.assert_array_equal(np.asarray(Image.open("fast.png")), inpaint(image, missing))
+    assert main([*command, "fast.png", "--fast"]) == DONE
     assert "refined" not in capsys.readouterr().err
+    fast = np.asarray(Image.open("fast.png"))
+    np.testing.assert_array_equal(fast, inpaint(image, missing))
+    refined = np.asarray(Image.open("out.png"))
+    assert np.abs(refined - 1.0 * image).mean() < 0.5 * np.abs(fast - 1.0 * image).mean()
 
 
 def test_inverted_mask(scene):
