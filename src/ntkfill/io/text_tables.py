@@ -7,6 +7,7 @@ import csv
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
@@ -139,17 +140,15 @@ def read(path: Path) -> Table:
 
 
 def write(path: Path, table: Table, like: Path | None = None) -> None:
-    """Write a table, whole or not at all; the format follows from the suffix. A workbook `like`
-    another is a copy of it in which the cells that differ are written."""
+    """Write a table, whole or not at all; the format follows from the suffix. A workbook or parquet
+    file `like` another is a copy of it in which the cells that differ are written."""
     suffix = path.suffix.lower()
+    copied = like if like is not None and like.suffix.lower() == suffix else None
     with replacing(path) as draft:
         if suffix == ".parquet":
-            columns = map(_one_type, zip(*table.rows, strict=True))
-            frame = _pandas().DataFrame(dict(zip(table.header, columns, strict=True)))
-            frame.to_parquet(draft, index=False)
+            _write_parquet(draft, table, copied)
         elif suffix == ".xlsx":
-            copied = like is not None and like.suffix.lower() == ".xlsx"
-            _write_workbook(draft, table, like if copied else None)
+            _write_workbook(draft, table, copied)
         else:
             with draft.open("w", newline="", encoding="utf-8") as file:
                 print_table(file, table, DELIMITERS[suffix])
@@ -327,6 +326,54 @@ def _read_parquet(path: Path) -> Table:
     values = frame.astype(object).to_numpy(copy=True)
     values[frame.isna().to_numpy()] = None
     return Table([str(name) for name in frame.columns], values.tolist())
+
+
+def _write_parquet(draft: Path, table: Table, like: Path | None) -> None:
+    if like is None:
+        columns = map(_one_type, zip(*table.rows, strict=True))
+        frame = _pandas().DataFrame(dict(zip(table.header, columns, strict=True)))
+        frame.to_parquet(draft, index=False)
+        return
+    import pyarrow
+    from pyarrow import compute, parquet
+
+    given, old = parquet.read_table(like), _read_parquet(like)
+    for k, name in enumerate(table.header):
+        place = given.schema.get_field_index(name)
+        kind, field = given.schema.field(place).type, given.schema.field(place)
+        pairs = [(new[k], was[k]) for new, was in zip(table.rows, old.rows, strict=True)]
+        differs = [isinstance(new, float | str) and new != was for new, was in pairs]
+        if not any(differs):
+            continue
+        plain = kind.value_type if pyarrow.types.is_dictionary(kind) else kind
+        cells = [
+            _of_arrow_type(new, plain) if differ else None
+            for (new, _), differ in zip(pairs, differs, strict=True)
+        ]
+        column, new = given.column(place).cast(plain), pyarrow.array(cells, plain)
+        column = compute.if_else(pyarrow.array(differs), new, column)
+        if plain is not kind:
+            column = column.dictionary_encode()
+        given = given.set_column(place, field, column.cast(kind))
+    groups = parquet.read_metadata(like)
+    compression = groups.row_group(0).column(0).compression if groups.num_row_groups else "snappy"
+    parquet.write_table(given, draft, compression=compression)
+
+
+def _of_arrow_type(cell: Any, kind: Any) -> Any:
+    """A cell as the nearest that an arrow type holds."""
+    from pyarrow import types
+
+    if cell is None or not isinstance(cell, float):
+        return cell
+    if types.is_integer(kind):
+        span = np.iinfo(str(kind))
+        return min(max(round(cell), span.min), span.max)
+    if types.is_decimal(kind):
+        return Decimal(f"{cell:.{kind.scale}f}")
+    if types.is_string(kind) or types.is_large_string(kind):
+        return f"{cell:.9g}"
+    return cell
 
 
 def _read_workbook(path: Path) -> Table:

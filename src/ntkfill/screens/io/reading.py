@@ -48,8 +48,17 @@ IDS = ("sig_id", "inst_id", "distil_id", "id")
 # Common names of the labels of conditions, in lower case; the first that is found is taken.
 ALIASES: dict[str, tuple[str, ...]] = {
     "cell": ("cell", "cell_line", "cell_type", "cell_iname", "cell_id", "cells"),
-    "drug": ("drug", "pert_iname", "cmap_name", "compound", "treatment", "pert_id", "drugs"),
-    "dose": ("dose", "pert_idose", "pert_dose", "dose_level", "concentration"),
+    "drug": (
+        "drug",
+        "pert_iname",
+        "cmap_name",
+        "compound",
+        "treatment",
+        "perturbation",
+        "pert_id",
+        "drugs",
+    ),
+    "dose": ("dose", "pert_idose", "pert_dose", "dose_level", "dose_value", "concentration"),
     "time": ("time", "pert_itime", "pert_time", "hours"),
     "gene": ("gene", "gene_symbol", "pr_gene_symbol", "genes", "feature"),
     "value": ("value", "expression", "logfc", "log2fc", "z"),
@@ -216,6 +225,10 @@ class Annotations:
     labels : str array of shape (conditions, fields)
     conditions, genes : dict of str to list
         By name, one for every condition or gene.
+    more : list of str
+        What no other format holds: parts of an AnnData, columns of a long table.
+    long : bool
+        Whether it is a table of one row per condition and gene.
     data : AnnData, optional
         Where the file holds one.
     """
@@ -224,15 +237,9 @@ class Annotations:
     labels: Conditions
     conditions: dict[str, list[Any]]
     genes: dict[str, list[str]]
+    more: list[str]
+    long: bool = False
     data: Any = None
-
-    @property
-    def more(self) -> list[str]:
-        """The names of what only an AnnData holds."""
-        if self.data is None:
-            return []
-        parts = ("layers", "obsm", "varm", "uns")
-        return [f"{part}[{name!r}]" for part in parts for name in getattr(self.data, part)]
 
 
 def annotations_of(
@@ -243,7 +250,7 @@ def annotations_of(
 ) -> Annotations | None:
     """The annotations of a file that `read` has read with the same arguments; None where the format
     has none."""
-    suffix, genes, data = path.suffix.lower(), {}, None
+    suffix, genes, more, data = path.suffix.lower(), {}, [], None
     with naming(path):
         if suffix in (".gct", ".gctx"):
             matrix, meta = _read_gct(path, labels, columns)
@@ -252,17 +259,23 @@ def annotations_of(
             data = _read_h5ad(path)
             meta = taken = {str(name): list(data.obs[name]) for name in data.obs}
             genes = {str(name): list(map(str, data.var[name])) for name in data.var}
-        elif suffix in text_tables.SUFFIXES and ignore:
+            parts = ("layers", "obsm", "varm", "obsp", "varp", "uns")
+            more = [f"{part}[{name!r}]" for part in parts for name in getattr(data, part)]
+        elif suffix in text_tables.SUFFIXES:
             table = text_tables.read(path)
-            meta = {name: table.column(name) for name in table.names}
-            taken = {name: meta[name] for name in ignore}
+            names = match_columns(table.names, columns)
+            meta = {name: table.column(name) for name in (*names.values(), *ignore)}
+            if "value" in names:
+                more = [name for name in table.names if name not in {*names.values(), SOURCE}]
+            taken = {} if "value" in names else {name: meta[name] for name in ignore}
         else:
             return None
         found = match_columns(list(meta), columns)
         fields = [name for name in FIELDS if name in found]
         texts = np.array([list(map(str, meta[found[name]])) for name in fields], dtype=str).T
         others = {k: v for k, v in taken.items() if k not in {*found.values(), SOURCE} and len(v)}
-    return Annotations(found, one_spelling(texts, fields), others, genes, data)
+    long = {"gene", "value"} <= found.keys()
+    return Annotations(found, one_spelling(texts, fields), others, genes, more, long, data)
 
 
 def _read_gct(
@@ -344,6 +357,8 @@ def _from_long_table(
     labels = np.array([meta[found[name]] for name in fields], dtype=str).T
     conditions = [tuple(row) for row in one_spelling(labels, fields).tolist()]
     names, values = meta[found["gene"]], source.numbers([found["value"]])[:, 0]
+    if SOURCE in source.names:
+        values[np.array(source.column(SOURCE)) == PREDICTED] = np.nan
     row, _, rows = encode(conditions, ())
     gene, _, genes = encode(names, ())
     flat = row * genes + gene

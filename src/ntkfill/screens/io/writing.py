@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ...errors import InputError, warn
 from ...io import text_tables
 from ...io.files import check_target, replacing
 from ...kernels.table import Array
+from ...observed import Mask
 from ...result import Filled
 from ..completion import Info
 from ..screen import Screen, label_columns, one_spelling
@@ -25,7 +26,9 @@ OWN = {KNOWN, "std", "lower", "upper"}
 SUFFIXES = (*STD_SUFFIXES, ".gct", ".gctx", ".h5ad")
 
 
-def to_anndata(filled: Filled[Info], like: Any = None) -> Any:
+def to_anndata(
+    filled: Filled[Info], like: Any = None, columns: Mapping[str, str] | None = None
+) -> Any:
     """A completed screen as an AnnData.
 
     Parameters
@@ -33,9 +36,11 @@ def to_anndata(filled: Filled[Info], like: Any = None) -> Any:
     filled : Filled
         From `complete`.
     like : AnnData, optional
-        What the screen was read from: its `var`, `varm` and `uns` are kept, and for its conditions
-        (of replicates, the first) the other columns of `obs`, `obsm` and `layers`, which are NaN
-        for conditions that it did not have.
+        What the screen was read from: its `var`, `varm`, `varp` and `uns` are kept, and for its
+        conditions (of replicates, the first) their names, the other columns of `obs`, `obsm` and
+        `layers`, which are NaN for conditions that it did not have.
+    columns : mapping, optional
+        Names of columns of its `obs`, as for `from_anndata`; the result has the same.
 
     Returns
     -------
@@ -60,23 +65,32 @@ def to_anndata(filled: Filled[Info], like: Any = None) -> Any:
         ) from None
     screen, info = filled.values, filled.info
     names = [" | ".join(labels) for labels in screen.labels.tolist()]
-    obs = pandas.DataFrame(label_columns(screen.labels, screen.fields), index=names)
+    found = dict(columns or {})
+    if like is not None:
+        like = like[:, screen.genes]
+        found = match_columns(list(like.obs.columns), found)
+    labels = label_columns(screen.labels, screen.fields)
+    obs = pandas.DataFrame({found.get(k, k): v for k, v in labels.items()}, index=names)
     source = np.where(info.partly, "partly measured", np.where(info.measured, MEASURED, PREDICTED))
     obs[SOURCE], obs["novelty"] = source, info.novelty
     var = pandas.DataFrame(index=screen.genes)
     data = anndata.AnnData(screen.profiles.copy(), obs=obs, var=var)
     if like is not None:
-        like = like[:, screen.genes]
-        found = match_columns(list(like.obs.columns), {})
-        columns = [like.obs[found[name]].astype(str) for name in screen.fields]
-        labels = one_spelling(np.array(columns, dtype=str).T, screen.fields)
-        rows = _places(screen, labels)
+        texts = [like.obs[found[name]].astype(str) for name in screen.fields]
+        rows = _places(screen, one_spelling(np.array(texts, dtype=str).T, screen.fields))
         of_file = like.obs.drop(columns=[*found.values(), SOURCE, "novelty"], errors="ignore")
         for name in of_file:
             kept = of_file[name].reset_index(drop=True).reindex(np.where(rows < 0, len(like), rows))
             data.obs[name] = kept.set_axis(names)
+        if like.obs_names.is_unique:
+            pairs = zip(names, rows, strict=True)
+            data.obs_names = [name if row < 0 else like.obs_names[row] for name, row in pairs]
         data.var, data.uns = like.var.copy(), dict(like.uns)
         data.varm.update(like.varm)
+        data.varp.update(like.varp)
+        lost = [f"obsp[{name!r}]" for name in like.obsp] + ["raw"] * (like.raw is not None)
+        if lost:
+            warn(f"an AnnData of other conditions does not hold {', '.join(lost)}", UserWarning)
         for part, parts in ((like.layers, data.layers), (like.obsm, data.obsm)):
             for name in set(part) - OWN:
                 parts[name] = _of_rows(part[name], rows)
@@ -99,7 +113,7 @@ def write(
     and genes in the file that they are from; a warning names what the format does not hold."""
     check_target(path, SUFFIXES)
     screen, suffix = filled.values, path.suffix.lower()
-    lost = [] if like is None or suffix == ".h5ad" else like.more
+    lost = [] if like is None or (suffix == ".h5ad" and like.data is not None) else like.more
     if like is not None and suffix in STD_SUFFIXES:
         lost = [*like.genes, *lost]
     others: dict[str, list[str]] = {}
@@ -114,18 +128,23 @@ def write(
     if lost:
         what = ", ".join(lost[:8]) + (", ..." if len(lost) > 8 else "")
         warn(f"{path} does not hold {what}", UserWarning)
+    names = [name if like is None else like.columns[name] for name in screen.fields]
     if suffix == ".h5ad":
         _write_h5ad(path, filled, like, others)
+    elif suffix == ".npz":
+        _write_npz(path, filled, {"profiles": screen.profiles})
     elif suffix in STD_SUFFIXES:
-        _write(path, filled, {"profiles": screen.profiles}, [""], others, excel_safe)
+        if like is not None and like.long:
+            table = _long(filled, like.columns)
+        else:
+            table = _wide(filled, [screen.profiles], [""], names, others)
+        text_tables.write(path, table.excel_safe() if excel_safe else table)
     else:
-        names = {} if like is None else like.columns
-        meta = {names.get(k, k): v for k, v in label_columns(screen.labels, screen.fields).items()}
         ids = others.pop("id", [""] * len(screen))
         ids = [own or ":".join(labels) for own, labels in zip(ids, screen.labels, strict=True)]
-        texts = {name: list(map(str, column)) for name, column in meta.items()}
+        texts = dict(zip(names, screen.labels.T.tolist(), strict=True))
         texts |= {name: [x or gct.UNKNOWN for x in column] for name, column in others.items()}
-        texts[SOURCE] = _source(filled.info)
+        texts[SOURCE] = _source(filled.info.measured)
         about = {} if like is None else like.genes
         matrix = gct.Matrix(ids, texts, screen.profiles, screen.genes.tolist(), about)
         with replacing(path) as file:
@@ -139,44 +158,57 @@ def write_std(path: Path, filled: Filled[Info], *, excel_safe: bool = False) -> 
     "gene upper" the bounds.
     """
     check_target(path, STD_SUFFIXES)
-    arrays, suffixes = {"std": filled.std}, [""]
+    arrays: dict[str, Any] = {"std": filled.std}
     if filled.interval is not None:
         arrays |= {"lower": filled.interval.lower, "upper": filled.interval.upper}
-        suffixes += [" lower", " upper"]
-    _write(path, filled, arrays, suffixes, {}, excel_safe)
-
-
-def _write(
-    path: Path,
-    filled: Filled[Info],
-    arrays: Mapping[str, Array],
-    suffixes: list[str],
-    others: Mapping[str, list[str]],
-    excel_safe: bool,
-) -> None:
-    screen, source = filled.values, _source(filled.info)
     if path.suffix.lower() == ".npz":
-        stored: dict[str, Any] = {**arrays, **label_columns(screen.labels, screen.fields)}
-        with replacing(path) as file:
-            np.savez_compressed(file, genes=screen.genes, source=source, **stored)
+        _write_npz(path, filled, arrays)
         return
-    genes = [f"{gene}{suffix}" for suffix in suffixes for gene in screen.genes]
-    values = np.hstack(list(arrays.values())).tolist()
-    more = zip(*others.values(), strict=True) if others else [()] * len(screen)
-    rows = [
-        [*labels, *extra, mark, *row]
-        for labels, extra, mark, row in zip(
-            screen.labels.tolist(), more, source, values, strict=True
-        )
-    ]
-    table = text_tables.Table([*screen.fields, *others, SOURCE, *genes], rows)
+    suffixes = ["", " lower", " upper"][: len(arrays)]
+    table = _wide(filled, list(arrays.values()), suffixes, list(filled.values.fields), {})
     text_tables.write(path, table.excel_safe() if excel_safe else table)
+
+
+def _write_npz(path: Path, filled: Filled[Info], arrays: Mapping[str, Array]) -> None:
+    screen = filled.values
+    stored: dict[str, Any] = {**arrays, **label_columns(screen.labels, screen.fields)}
+    with replacing(path) as file:
+        source = _source(filled.info.measured)
+        np.savez_compressed(file, genes=screen.genes, source=source, **stored)
+
+
+def _wide(
+    filled: Filled[Info],
+    arrays: Sequence[Array],  # (conditions, genes)
+    suffixes: Sequence[str],  # of the genes
+    names: Sequence[str],  # of the labels
+    others: Mapping[str, list[str]],  # of the conditions
+) -> text_tables.Table:
+    screen, marks = filled.values, _source(filled.info.measured)
+    genes = [f"{gene}{suffix}" for suffix in suffixes for gene in screen.genes]
+    more = zip(*others.values(), strict=True) if others else [()] * len(screen)
+    parts = zip(screen.labels.tolist(), more, marks, np.hstack(arrays).tolist(), strict=True)
+    rows = [[*labels, *extra, mark, *row] for labels, extra, mark, row in parts]
+    return text_tables.Table([*names, *others, SOURCE, *genes], rows)
+
+
+def _long(filled: Filled[Info], columns: Mapping[str, str]) -> text_tables.Table:
+    """One row per condition and gene."""
+    screen, rows = filled.values, []
+    for labels, known, profile in zip(
+        screen.labels.tolist(), filled.info.known, screen.profiles.tolist(), strict=True
+    ):
+        parts = zip(screen.genes.tolist(), profile, _source(known), strict=True)
+        rows += [[*labels, *part] for part in parts]
+    names = [columns[name] for name in (*screen.fields, "gene", "value")]
+    return text_tables.Table([*names, SOURCE], rows)
 
 
 def _write_h5ad(
     path: Path, filled: Filled[Info], like: Annotations | None, others: Mapping[str, list[str]]
 ) -> None:
-    data = to_anndata(filled, None if like is None else like.data)
+    about = (None, None) if like is None else (like.data, like.columns)
+    data = to_anndata(filled, *about)
     if like is not None and like.data is None:
         for name, column in others.items():
             data.obs[name] = column
@@ -190,8 +222,8 @@ def _write_h5ad(
         anndata.io.write_elem(file, "/", data)
 
 
-def _source(info: Info) -> list[str]:
-    return [MEASURED if each else PREDICTED for each in info.measured]
+def _source(measured: Mask) -> list[str]:
+    return [MEASURED if each else PREDICTED for each in measured]
 
 
 def _places(screen: Screen, labels: NDArray[np.str_]) -> NDArray[np.intp]:
