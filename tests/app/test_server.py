@@ -144,22 +144,24 @@ def test_cancel_ends_the_process(app, scene):
 
 @pytest.mark.slow
 def test_volumes(app, tmp_path):
-    volume = np.add.outer(np.arange(6.0), np.add.outer(np.arange(20.0), np.arange(24.0)))
+    volume = np.add.outer(np.arange(4.0), np.add.outer(np.arange(16.0), np.arange(16.0)))
     volume[2, 5:8, 6:9] = np.nan
     np.save(tmp_path / "volume.npy", volume)
     state = app.open(tmp_path / "volume.npy")
-    assert (state["info"]["pages"], state["info"]["missing"]) == (6, 9)
+    assert (state["info"]["pages"], state["info"]["missing"]) == (4, 9)
     app.call("POST", f"documents/{state['id']}/fill", {"refine": None})
-    app.wait(state["id"])
+    app.wait(state["id"], lambda state: state["result"])
     found = app.call("GET", f"documents/{state['id']}/pixel", page=2, row=6, column=7)
     assert found["filled"]
     assert found["value"][0] == pytest.approx(15, abs=0.5)
+    app.call("DELETE", f"documents/{state['id']}")  # its error bars are not waited for
 
 
+@pytest.mark.slow
 def test_scans(app, tmp_path):
     """A suffix of two parts is kept, in what is saved and in the recipe."""
     nibabel = pytest.importorskip("nibabel")
-    scan = np.add.outer(np.arange(6.0), np.add.outer(np.arange(20.0), np.arange(24.0)))
+    scan = np.add.outer(np.arange(6.0), np.add.outer(np.arange(16.0), np.arange(16.0)))
     affine = np.diag([2.0, 2.0, 3.0, 1.0])
     nibabel.save(nibabel.Nifti1Image(scan.astype(np.float32), affine), tmp_path / "scan.nii.gz")
     state = app.open(tmp_path / "scan.nii.gz")
@@ -169,12 +171,13 @@ def test_scans(app, tmp_path):
     mask[5:8, 6:9] = True
     app.call("PUT", f"{path}/mask/2", bits(mask))
     app.call("POST", f"{path}/fill", {"refine": None})
-    done = app.wait(state["id"])
+    done = app.wait(state["id"], lambda state: state["result"])
     assert "-o scan-filled.nii.gz" in done["recipe"]["command"]
     (tmp_path / "filled.nii.gz").write_bytes(app.call("GET", f"{path}/files/filled"))
     filled = nibabel.load(tmp_path / "filled.nii.gz")
     np.testing.assert_array_equal(filled.affine, affine)
     np.testing.assert_allclose(filled.get_fdata(), scan, atol=0.5)
+    app.call("DELETE", path)
 
 
 # --- whom it answers ---
