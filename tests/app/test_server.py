@@ -3,6 +3,7 @@
 import json
 import shlex
 import socket
+import time
 
 import numpy as np
 import pytest
@@ -140,6 +141,27 @@ def test_cancel_ends_the_process(app, scene):
     assert app.wait(document)["result"]["stage"] in ("filled", "uncertain")
     app.call("POST", f"documents/{document}/fill", {"refine": None})
     assert app.wait(document)["result"]["stage"] == "uncertain"
+
+
+@pytest.mark.slow
+def test_close_while_something_is_done(app, scene, filled):
+    """A document that is closed while it is filled, or saved, leaves no trace."""
+    folder, _, mask = scene
+    before = len(list(app.temporary.rglob("*")))
+    for k in range(6):
+        document = app.open(folder / "picture.png")["id"]
+        app.call("PUT", f"documents/{document}/mask/0", bits(mask))
+        app.call("POST", f"documents/{document}/fill", {"refine": None})
+        if k % 2:
+            app.wait(document, lambda state: state["result"])
+            app.call("GET", f"documents/{document}/files/filled")
+        app.call("DELETE", f"documents/{document}")
+    for _ in range(200):
+        if len(list(app.temporary.rglob("*"))) == before:
+            break
+        time.sleep(0.02)
+    assert len(list(app.temporary.rglob("*"))) == before
+    assert "Traceback" not in app.errors.read_text()
 
 
 @pytest.mark.slow

@@ -416,7 +416,7 @@ async def download(
     return FileResponse(
         target, filename=f"{stem}-{what}{suffix}",
         headers={"X-Not-Kept": quote(", ".join(figures["lost"]))},
-        background=BackgroundTask(target.unlink),
+        background=BackgroundTask(target.unlink, missing_ok=True),  # it may be closed by now
     )  # fmt: skip
 
 

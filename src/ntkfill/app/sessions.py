@@ -97,9 +97,17 @@ class Session:
 
     def remove(self, document: Document) -> None:
         """Close a document; what was uploaded or made is deleted."""
+        task = document.task
         self.cancel(document)
         self.documents.pop(document.id, None)
-        shutil.rmtree(document.folder, ignore_errors=True)
+
+        def delete(*_: object) -> None:
+            shutil.rmtree(document.folder, ignore_errors=True)
+
+        if task is None:
+            delete()
+        else:  # its process may be writing until the task has ended
+            task.add_done_callback(delete)
         self.changed(document)
 
     def changed(self, document: Document) -> None:
