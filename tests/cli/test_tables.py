@@ -252,6 +252,38 @@ def test_marks_of_missing_entries(files, capsys, monkeypatch, mark, marks):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "low", "high"),
+    [
+        (["--bounds", "-0.1,0.1"], [-0.1, -0.1], [0.1, 0.1]),
+        (["--bounds", "a=0.2,", "--bounds", ",-0.3"], [0.2, -np.inf], [np.inf, -0.3]),
+        (["--bounds", "data"], None, None),
+    ],
+    ids=str,
+)
+def test_bounds(files, monkeypatch, words, low, high):
+    monkeypatch.chdir(files)
+    command = ["impute", "table.csv", "-o", "filled.csv", "--index", "drug", "--quiet"]
+    assert main([*command, *words]) == 0
+    names = ["a", next(name for name in NAMES if name != "a")]
+    before, after = (
+        text_tables.read(files / f"{x}.csv").numbers(names) for x in ("table", "filled")
+    )
+    if low is None:
+        low, high = np.nanmin(before, axis=0), np.nanmax(before, axis=0)
+    gaps = np.isnan(before)
+    assert gaps.any()
+    assert ((after >= np.array(low) - 1e-8) & (after <= np.array(high) + 1e-8))[gaps].all()
+    np.testing.assert_array_equal(after[~gaps], before[~gaps])
+
+
+def test_bounds_of_no_column(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    command = ["impute", "table.csv", "-o", "filled.csv", "--index", "drug", "--bounds", "z=0,1"]
+    assert main(command) == 1
+    assert "no column 'z' of numbers to bound" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("mark", ["-99", "999", "-9999.0"])
 def test_a_suspicious_mark_draws_one_warning(files, capsys, monkeypatch, mark):
     monkeypatch.chdir(files)

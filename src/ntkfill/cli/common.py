@@ -114,6 +114,19 @@ def _identity(path: Path) -> tuple[int, int] | str:
     return found.st_dev, found.st_ino
 
 
+def bounds(text: str) -> tuple[float | None, float | None] | str:
+    """An option that limits what is filled: a pair, None where there is no bound, or "data"."""
+    if text == "data":
+        return text
+    try:
+        low, high = (float(end) if end.strip() else None for end in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected LOW,HIGH such as 0,1 or 0, or 'data'; got {text!r}"
+        ) from None
+    return low, high
+
+
 def add_uncertainty(command: argparse.ArgumentParser, files: str) -> None:
     """The options for standard deviations and intervals."""
     command.add_argument(

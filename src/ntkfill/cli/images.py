@@ -20,6 +20,7 @@ from .common import (
     add_messages,
     add_output,
     add_uncertainty,
+    bounds,
     check_outputs,
     check_uncertainty,
     print_error,
@@ -89,7 +90,7 @@ def _add_method(command: argparse.ArgumentParser) -> None:
     text = "a value that means missing, or 'nonfinite'; several by several --nodata (GeoTIFF: read)"
     add("--nodata", type=_marker, action="append", default=[], metavar="V", help=text)
     text = "fill within these, e.g. 0,1 or 0, (open above), or 'data': the range of what is known"
-    add("--bounds", type=_bounds, metavar="LOW,HIGH", help=text)
+    add("--bounds", type=bounds, metavar="LOW,HIGH", help=text)
     text = "leave gaps that hold a box of more than N pixels each way"
     add("--max-gap", type=int, metavar="N", help=text)
     text = "the values are angles, with this period: 360 for degrees"
@@ -617,18 +618,6 @@ def _marker(text: str) -> float | str:
         raise argparse.ArgumentTypeError(
             f"expected a number or 'nonfinite'; got {text!r}"
         ) from None
-
-
-def _bounds(text: str) -> tuple[float | None, float | None] | str:
-    if text == "data":
-        return text
-    try:
-        low, high = (float(end) if end.strip() else None for end in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected LOW,HIGH such as 0,1 or 0, or 'data'; got {text!r}"
-        ) from None
-    return low, high
 
 
 def _bytes(text: str) -> int:

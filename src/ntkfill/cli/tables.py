@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from .common import (
     add_messages,
     add_output,
     add_uncertainty,
+    bounds,
     check_outputs,
     check_uncertainty,
     print_json,
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from ..io.text_tables import Table
     from ..kernels.table import Array
 
+
+Bounds = tuple[float | None, float | None] | str
 
 FORMATS = ".csv, .tsv, .parquet or .xlsx"
 
@@ -63,6 +67,10 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     text = "what stands for missing entries, besides empty cells: --missing-values=-99,-9"
     add("--missing-values", type=_marks, default=[], metavar="V[,V]", help=text)
+    text = (
+        "fill within these, e.g. 0, (open above), 'data' (the known range), or by column: age=0,120"
+    )
+    add("--bounds", type=_bounds, action="append", default=[], metavar="[NAME=]LOW,HIGH", help=text)
     text = "a table of features, matched by --index; whole rows may then be missing"
     add("--row-features", type=Path, metavar="FILE", help=text)
     text = "a table of features whose first column holds the names of the columns"
@@ -124,6 +132,7 @@ def impute(options: argparse.Namespace) -> int:
         ridge=options.ridge,
         max_iter=options.max_iter,
         tol=options.tol,
+        bounds=column_bounds(options.bounds, given),
     )
     started = time.perf_counter()
     with warnings.catch_warnings():
@@ -133,9 +142,9 @@ def impute(options: argparse.Namespace) -> int:
             given.values, return_std=options.std is not None, interval=options.interval
         )
     seconds = time.perf_counter() - started
-    bounds = [] if done.interval is None else [done.interval.lower, done.interval.upper]
+    limits = [] if done.interval is None else [done.interval.lower, done.interval.upper]
     if column_features is None:
-        for array in (done.values, done.std, *bounds):
+        for array in (done.values, done.std, *limits):
             if array is not None:
                 array[:, missing.all(axis=0)] = np.nan
     filled = text_tables.fill(given.table, given.columns, given.values, done.values, given.path,
@@ -143,7 +152,7 @@ def impute(options: argparse.Namespace) -> int:
     tables: list[tuple[Path, Table, Path | None]] = [(options.output, filled, given.path)]
     if options.std is not None:
         std = np.asarray(done.std)
-        table = text_tables.uncertainty(given.table, given.columns, std, bounds, options.std)
+        table = text_tables.uncertainty(given.table, given.columns, std, limits, options.std)
         tables.append((options.std, table, None))
     for path, table, like in tables:
         text_tables.write(path, table.excel_safe() if options.excel_safe else table, like)
@@ -169,6 +178,29 @@ def impute(options: argparse.Namespace) -> int:
             }
         )
     return DONE if imputer.converged_ else NOT_CONVERGED
+
+
+def column_bounds(
+    asked: Sequence[tuple[str, Bounds]], given: NumericTable
+) -> list[tuple[float | None, float | None]]:
+    """The bounds of every column: those with its name, or else those without one."""
+    import numpy as np
+
+    named = dict(asked)
+    absent = [name for name in named if name and name not in given.columns]
+    if absent:
+        raise InputError(
+            f"there is no column {absent[0]!r} of numbers to bound",
+            expected=", ".join(given.columns[:8]),
+        )
+    found = []
+    for name, column in zip(given.columns, given.values.T, strict=True):
+        pair = named.get(name, named.get("", (None, None)))
+        if isinstance(pair, str):  # "data"
+            known = column[~np.isnan(column)]
+            pair = (float(known.min()), float(known.max())) if len(known) else (None, None)
+        found.append(pair)
+    return found
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -225,6 +257,11 @@ def matched(features: NumericTable, labels: list[str], what: str) -> Array:
 
 def _marks(text: str) -> list[str]:
     return [mark.strip() for mark in text.split(",")]
+
+
+def _bounds(text: str) -> tuple[str, Bounds]:
+    name, _, pair = text.rpartition("=")
+    return name, bounds(pair)
 
 
 def _ridge(text: str) -> float | str:
