@@ -111,6 +111,7 @@ def test_pictures(end):
 ITEMS = {
     "softmax": [Attention(scale=1.5), ReLU(), Dense()],
     "linear": [Attention("linear"), ReLU(), Dense()],
+    "linear after weights": [Dense(), ReLU(), Attention("linear"), ReLU(), Dense()],
     "blocks": [Dense(), Residual(ReLU(), Attention()), Residual(ReLU(), Dense())],
     "graph": [GraphConvolution(), ReLU(), GraphConvolution()],
     "recurrent": [Recurrent(PHI, recurrent=0.7, inputs=1.3), PHI, Dense()],
