@@ -37,7 +37,7 @@ SECOND = 3
 # by one, or one in so many at a time where there are more.
 FOLDS = 10
 # On so many rows at most, and on fewer the first time and in tables of more than `EACH` columns.
-SAMPLE, FIRST = 500, 200
+SAMPLE, FIRST = 600, 200
 # Metrics are learned for each column of a table with at most so many; wider tables, whose columns
 # are many witnesses of the same, have the kernel of the network alone.
 LEARNED = 100
@@ -106,7 +106,7 @@ class Twins:
     sample: int  # rows of a selection, at most
     place: NDArray[np.int32]  # (n, folds), the twin that hides a fold of a row; -1: none
     start: Vectors  # (t, m)
-    sure: Mask  # (t, m), what is not filled in; what is hidden stays so
+    sure: Mask  # (t, m), what is not filled in
 
     @classmethod
     def of(
@@ -130,9 +130,7 @@ class Twins:
         place[rows, which] = np.arange(len(rows))
         hidden = known[rows] & (_fold(place, rows[:, None], groups) == which[:, None])
         start, sure = _initial(np.where(hidden, np.nan, standard[rows]), relations, prior)
-        start.mean[hidden] = 0.0
-        start.variance[hidden] = np.broadcast_to(prior, hidden.shape)[hidden]
-        return cls(known, groups, sample, place, start, sure | hidden)
+        return cls(known, groups, sample, place, start, sure)
 
     def training(self, target: Target, fill: Vectors, twins: Vectors) -> tuple[Vectors, Array]:
         """From the table (n, m) and the twins (t, m) as they are filled in."""
