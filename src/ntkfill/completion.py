@@ -102,7 +102,9 @@ class Completion:
         array of shape (n,)
             Zero where missing.
         """
-        return weights(self.factors[pattern], at, centred=self.centred)
+        found = weights(self.factors[pattern], at, centred=self.centred)
+        check_finite("the weights", found)
+        return found
 
 
 def complete(

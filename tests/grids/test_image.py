@@ -423,3 +423,14 @@ def test_quantities_are_no_labels(kind):
     hole = np.zeros((48, 48), bool)
     hole[20:26, 20:26] = True
     inpaint(classes(kind), hole, network=hourglass(3))
+
+
+def test_colours_whose_opacity_is_missing_are_refused():
+    colours = np.dstack([smooth()] * 4)
+    colours[3, 4, 3] = np.nan
+    options = {"network": hourglass(1), "channel_axis": -1, "alpha": True, "cache": None}
+    with pytest.raises(InputError, match=r"opacity must be known .* NaN at \(3, 4\)"):
+        inpaint(colours, **options)
+    colours[3, 4] = np.nan
+    colours[5, 5, 0] = np.nan  # a colour whose opacity is known
+    assert np.isfinite(inpaint(colours, **options)).all()

@@ -50,6 +50,12 @@ class ImageArray:
             missing |= exclude
         if self.nan is not None:
             each = missing[..., None] | self.nan
+            if self.options.alpha and (lost := (each[..., -1:] & ~each).any(axis=-1)).any():
+                raise InputError(
+                    "opacity must be known where a colour is",
+                    got=f"NaN at {tuple(map(int, np.argwhere(lost)[0]))}",
+                    hint="NaN in all channels, or alpha=False",
+                )
             missing = np.asarray(each[..., 0] if (each == each[..., :1]).all() else each)
         if missing.ndim > len(self.grid):
             counts = missing.reshape(-1, missing.shape[-1]).all(axis=0)

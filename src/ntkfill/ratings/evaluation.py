@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from ..errors import InputError, check_integer
 from ..kernels.table import Array
-from ..observed import Mask
+from ..observed import Mask, check_finite
 from .frames import Ratings, numbered, read
 
 SplitName = Literal["random", "temporal", "users", "items"]
@@ -99,6 +99,7 @@ def evaluate(
         for test in splits(given, split, folds, random_state)
     ]
     rmse, mae, recall, ndcg = np.array(scores).T
+    check_finite("the error", rmse, mae)  # recall and NDCG are NaN where nothing is relevant
     return Evaluation(rmse, mae, recall, ndcg, at, threshold)
 
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..errors import InputError, check_integer, check_number, warn
 from ..kernels.table import Array
 from ..nn import Sequential, fully_connected
+from ..observed import check_finite
 from ..runtime.progress import Progress, reporter
 from ..runtime.resources import require, single_blas_thread
 from ..solvers.linalg import cholesky, solve
@@ -58,6 +59,9 @@ class RatingExplanation:
     weights: Array
     baseline: float
     value: float
+
+    def __post_init__(self) -> None:
+        check_finite("the explanation", self.weights, np.array([self.baseline, self.value]))
 
     def largest(self, n: int = 10) -> list[tuple[Hashable, float, float]]:
         """The n ratings with the largest absolute weights: item, rating and weight."""
@@ -285,7 +289,12 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
                 UserWarning,
             )
         values = self._clipped(values)
-        return (values, self._model.std_scale * np.sqrt(variances)) if return_std else values
+        check_finite("the prediction", values)
+        if not return_std:
+            return values
+        std = self._model.std_scale * np.sqrt(variances)
+        check_finite("the standard deviation", std)
+        return values, std
 
     def recommend(
         self, user: Hashable, n: int = 10, *, filter_seen: bool = True
@@ -307,6 +316,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         check_integer("n", n, 1, 10**9)
         values = self._values(user, np.arange(len(self.items_)), None)
+        check_finite("the prediction", values)
         if filter_seen:
             values[self._profile(user).items] = -np.inf
         order = np.argsort(-values, kind="stable")[:n]
@@ -331,6 +341,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         code = self._item_code(item)
         values = self.covariance_.values
         found = values[code] / np.sqrt(values[code, code] * values.diagonal())
+        check_finite("the correlation", found)
         order = np.argsort(-found, kind="stable")
         order = order[order != code][:n]
         return [self.items_[k] for k in order], found[order].astype(np.float64)

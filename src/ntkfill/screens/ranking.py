@@ -14,6 +14,7 @@ from ..errors import InputError, check_integer, check_unique
 from ..io import text_tables
 from ..io.files import naming
 from ..kernels.table import Array
+from ..observed import check_finite
 from ..result import Filled
 from ..uncertainty.intervals import check_level
 from .completion import Info
@@ -155,6 +156,7 @@ def rank(
 
     profiles = centred(screen.profiles)
     scores = {kind: score(profiles, change, kind) for kind in get_args(By)}
+    check_finite("the score", *scores.values())
     random = np.random.default_rng(random_state)
     permuted = [score(profiles, random.permutation(change), by) for _ in range(permutations)]
     drawn = []

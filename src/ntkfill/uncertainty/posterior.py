@@ -28,7 +28,7 @@ from ..completion import fit, weight_matrix
 from ..kernels import Kernel
 from ..kernels.table import Array
 from ..nn.evaluate import Kind
-from ..observed import Mask
+from ..observed import Mask, check_finite
 from ..runtime.progress import Progress, stage
 from ..runtime.resources import require, single_blas_thread
 from ..solvers.base import Factor
@@ -44,7 +44,7 @@ MODELS: dict[PosteriorModel, tuple[Kind, Kind]] = {
 
 # Samples per solve, a constant so that the same seed gives the same bytes on any machine, and about
 # the bytes per coordinate that each takes besides its solve.
-BATCH, BYTES = 8, 48
+BATCH, BYTES = 8, 40
 # Exact variances: at most so many coordinates at once, and so many entries of their weights.
 CHUNK, ENTRIES = 32, 1 << 24
 
@@ -118,6 +118,7 @@ class Posterior:
         with single_blas_thread():
             cross = weights.T @ cross
             result = self.prior.block(at, at) + weights.T @ product - cross - cross.T
+        check_finite("the covariance", result)
         return np.asarray(result + self.noise * np.eye(len(at)))
 
     def variances(self, at: NDArray[np.intp]) -> Array:
@@ -130,6 +131,7 @@ class Posterior:
             weights, product, cross = self._weighted(part)
             change = np.sum(weights * (product - 2 * cross), axis=0)
             result[first : first + step] = diagonal[part] + change + self.noise
+        check_finite("the variance", result)
         return np.maximum(result, 0.0)
 
     def expected_squares(self) -> Array:
@@ -190,6 +192,7 @@ class Posterior:
             found = fit(self.factor, y, centre=self.centred, progress=part)
             errors += np.square(found.predict(at) - truth[at], dtype=np.float64).sum(axis=1)
             squares += np.square(found.coefficients * found.scale).sum(axis=1)
+        check_finite("the variance", errors, squares)
         return SampledVariance(errors / samples + self.noise, squares / samples, samples)
 
     @property

@@ -10,7 +10,7 @@ from scipy.linalg import eigh, eigvalsh, qr
 
 from ...errors import InputError
 from ...kernels.table import Array
-from ...observed import Mask
+from ...observed import Mask, check_finite
 from ...runtime.resources import require, single_blas_thread
 from ...solvers.linalg import product
 from ..features import encode
@@ -92,7 +92,9 @@ class FaLRTC:
         tensor[drug[:n], :, cell[:n]] = rotated
         known[drug[:n], :, cell[:n]] = True
         filled = self.complete(tensor, known, shape)
-        return product(filled[drug[n:], :, cell[n:]], basis.T)
+        predicted = product(filled[drug[n:], :, cell[n:]], basis.T)
+        check_finite("the prediction", predicted)
+        return predicted
 
     def complete(self, tensor: Array, known: Mask, shape: tuple[int, ...] | None = None) -> Array:
         """A tensor of three axes with its unknown entries filled; `shape` is that before a

@@ -14,6 +14,7 @@ from scipy.linalg import LinAlgError, cho_solve, lapack
 from ...errors import InputError
 from ...kernels.table import Array
 from ...nn import Sequential, fully_connected
+from ...observed import check_finite
 from ...runtime.resources import parallel_for, require, single_blas_thread
 from ...solvers.linalg import cholesky, inverse, product, solve
 from ...solvers.spectral import Spectrum
@@ -104,6 +105,7 @@ class NTK:
         for first in range(0, len(conditions), BLOCK):
             rows = slice(len(train) + first, min(len(train) + first + BLOCK, len(labels)))
             predicted[first : first + BLOCK] += product(kernel(rows, known), coefficients)
+        check_finite("the prediction", predicted)
         return predicted
 
     def predict_folds(self, screen: Screen, folds: NDArray[np.integer]) -> Array:
@@ -127,7 +129,9 @@ class NTK:
         if not self.fixed:
             raise InputError("the kernel depends on the training profiles", got=repr(self))
         predictor = HeldOutPredictor.fit(self, screen)
-        return np.stack([predictor.predict(column) for column in folds.T])
+        predicted = np.stack([predictor.predict(column) for column in folds.T])
+        check_finite("the prediction", predicted)
+        return predicted
 
     def features(self, train: Screen, conditions: Conditions) -> Array:
         """The prior's features of these conditions, one row each."""
