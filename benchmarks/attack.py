@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
+import types
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,13 +25,17 @@ from pathlib import Path
 
 import anndata
 import h5py
+import nibabel
 import numpy as np
 import pandas as pd
 import tifffile
+import xarray
+from astropy.io import fits
 from PIL import Image
 
 from ntkfill import Inpainter, InputError
 from ntkfill.cli import main
+from ntkfill.io import hdf5
 from ntkfill.nn import hourglass
 from ntkfill.runtime import resources
 from ntkfill.screens import Screen, complete, simulate
@@ -42,24 +47,26 @@ CLAIM = (
     "nothing half-written, nothing else changed."
 )
 SECONDS = 30  # after which a try hangs
+BINARY, CONTAINERS = (".parquet", ".xlsx"), (".nc", ".fits", ".nii", ".nii.gz")
 NET = ["--network", "hourglass(1)"]
 INPAINT = [*NET, "--mask", "mask.png", "-o"]
 PIXEL = [*NET, "--mask", "mask.png", "--at", "3,3", "-o", "out.png"]
 FEATURES = ["impute", "table.csv", "--index", "row", "-o", "out.csv"]
 METHOD = ["--method", "additive"]
+IMAGES = [f"in{s}" for s in (".png", ".jpg", ".tif", ".npy", ".bmp", ".webp", *CONTAINERS)]
 SCREENS = [f"screen{s}" for s in (".csv", ".tsv", ".parquet", ".npz", ".gct", ".gctx", ".h5ad")]
 SCORES = ["--methods", "cell-mean", "--folds", "2", "--rounds", "1"]
 
 # Commands, and the files that each reads in place of INPUT.
 READERS: list[tuple[list[str], list[str]]] = [
-    (["inpaint", "INPUT", *INPAINT, "out.npy"], ["in.png", "in.jpg", "in.tif", "in.npy"]),
+    (["inpaint", "INPUT", *INPAINT, "out.npy"], IMAGES),
     (["inpaint", "INPUT", *NET, "--mask", "mask.png", "--dry-run"], ["in.png", "in.tif"]),
     (
         ["inpaint", "in.png", *NET, "-o", "out.png", "--mask", "INPUT"],
         ["mask.png", "mask.tif", "mask.npy"],
     ),
     (["heatmap", "INPUT", *PIXEL], ["in.png", "in.jpg", "in.tif", "in.npy"]),
-    (["impute", "INPUT", "-o", "out.csv"], ["table.csv", "table.tsv", "table.parquet"]),
+    (["impute", "INPUT", "-o", "out.csv"], [f"table{s}" for s in (".csv", ".tsv", *BINARY)]),
     ([*FEATURES, "--row-features", "INPUT"], ["rows.csv", "rows.parquet"]),
     ([*FEATURES, "--column-features", "INPUT"], ["columns.csv", "columns.parquet"]),
     (["screen", "complete", "INPUT", *METHOD, "-o", "out.csv"], SCREENS),
@@ -111,7 +118,12 @@ def make_samples() -> None:
         Image.fromarray(image).save("large.png" if name else "in.png")
         Image.fromarray(np.uint8(255 * holes)).save(f"{name}mask.png")
         if not name:
-            Image.fromarray(image).save("in.jpg")
+            for suffix in (".jpg", ".bmp", ".webp"):
+                Image.fromarray(image).save(f"in{suffix}")
+            xarray.Dataset({"image": (("y", "x"), image / 7)}).to_netcdf("in.nc")
+            fits.PrimaryHDU(image / 7).writeto("in.fits")
+            for suffix in (".nii", ".nii.gz"):
+                nibabel.save(nibabel.Nifti1Image(image / 7, np.eye(4)), f"in{suffix}")
             tifffile.imwrite("in.tif", image, compression="zlib")
             tifffile.imwrite("mask.tif", np.uint8(255 * holes))
             np.save("in.npy", image / 7)
@@ -129,6 +141,7 @@ def make_samples() -> None:
         frame.to_csv(f"{name}.csv", index=False)
         frame.to_csv(f"{name}.tsv", index=False, sep="\t")
         frame.to_parquet(f"{name}.parquet", index=False)
+        frame.to_excel(f"{name}.xlsx", index=False)
     make_screens(made.screen)
 
 
@@ -238,21 +251,26 @@ def what_is_wrong(command: list[str], outputs: set[str]) -> str:
 def attack_readers(tries: int, seed: int) -> tuple[int, Failures]:
     """Mutations of one small file of each format, by every command that reads it."""
     rng, failures = np.random.default_rng(seed), Failures()
+    with quick_walks():
+        return tries, attack_pairs(tries, rng, failures)
+
+
+def attack_pairs(tries: int, rng: np.random.Generator, failures: Failures) -> Failures:
     pairs = [(command, name) for command, names in READERS for name in names]
     originals = {name: Path(name).read_bytes() for _, name in pairs}
     others, keep = list(originals.values()), os.environ.get("ATTACK_KEEP")
     for k in range(tries):
         command, name = pairs[k % len(pairs)]
-        damaged = Path(f"damaged{Path(name).suffix}")
+        damaged = Path(f"damaged{''.join(Path(name).suffixes)}")
         damaged.write_bytes(mutate(originals[name], rng, others))
         words = [str(damaged) if word == "INPUT" else word for word in command]
-        hdf5 = damaged.suffix in (".gctx", ".h5ad")
-        if said := (what_is_wrong_apart if hdf5 else what_is_wrong)(words, OUTPUTS):
+        apart = damaged.suffix in (".gctx", ".h5ad", ".nc")
+        if said := (what_is_wrong_apart if apart else what_is_wrong)(words, OUTPUTS):
             failures[f"{' '.join(command[:2])} {damaged.suffix}: {said}"] += 1
             if keep:
                 shutil.copy(damaged, Path(keep) / f"{k}{damaged.suffix}")
         damaged.unlink(missing_ok=True)
-    return tries, failures
+    return failures
 
 
 def what_is_wrong_apart(command: list[str], outputs: set[str]) -> str:
@@ -270,6 +288,48 @@ def what_is_wrong_apart(command: list[str], outputs: set[str]) -> str:
         code = forked(lambda: bool(said.write_text(what_is_wrong(command, outputs))), kill_late)
         remove("stderr.txt")
         return said.read_text() if said.exists() else f"hangs in a library, or died: {code}"
+
+
+def forked_walk(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    """For `subprocess.run` of what tries HDF5 files: a copy of this process does, because an
+    interpreter takes longer to start than all the rest of a try."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                os.dup2(out.fileno(), 1)
+                os.dup2(err.fileno(), 2)
+                sys.stdout, sys.stderr = out, err
+                sys.argv = ["-c", *command[4:]]
+                hdf5.walk()
+                code = 0
+            except SystemExit as error:
+                print(error.code, file=err)
+            finally:
+                out.flush()
+                err.flush()
+                os._exit(code)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(command, code, out.read(), err.read())
+
+
+@contextlib.contextmanager
+def quick_walks() -> Iterator[None]:
+    """HDF5 files are tried by copies of this process, for a second each."""
+    run, hdf5.START = hdf5.START, 1
+    real, hdf5.subprocess = (
+        hdf5.subprocess,
+        types.SimpleNamespace(  # type: ignore[assignment]
+            run=forked_walk, DEVNULL=subprocess.DEVNULL
+        ),
+    )
+    try:
+        yield
+    finally:
+        hdf5.START, hdf5.subprocess = run, real
 
 
 def attack_load(tries: int, seed: int) -> tuple[int, Failures]:

@@ -27,7 +27,7 @@ class App:
     def __init__(self, folder, *files):
         self.errors = folder / "stderr.txt"
         self.temporary = folder / "temporary"
-        self.temporary.mkdir()
+        self.temporary.mkdir(exist_ok=True)
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ntkfill", "app", "--no-browser", *map(str, files)],
@@ -88,11 +88,17 @@ class App:
         assert list(self.temporary.iterdir()) == []
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
+@pytest.fixture(scope="session")
+def start():
+    """What starts a server: of a folder for its files, and of files to open."""
     pytest.importorskip("starlette")
     pytest.importorskip("uvicorn")
-    running = App(tmp_path_factory.mktemp("app"))
+    return App
+
+
+@pytest.fixture(scope="module")
+def app(start, tmp_path_factory):
+    running = start(tmp_path_factory.mktemp("app"))
     yield running
     running.close()
 

@@ -415,3 +415,21 @@ def test_a_screen_is_evaluated(app):
     response, body = app.send("GET", f"{path}/report")
     assert b"<svg" in body
     assert "sandbox" in response.headers["Content-Security-Policy"]
+
+
+def test_files_of_a_killed_server_are_deleted_at_the_next_start(start, tmp_path, scene):
+    killed = start(tmp_path)
+    killed.open(scene[0] / "picture.png")
+    (left,) = killed.temporary.glob("ntkfill-app-*")
+    living = start(tmp_path)
+    assert left.is_dir()  # of a server that runs
+    killed.process.kill()
+    killed.process.communicate()
+    assert any(left.iterdir())
+    again = start(tmp_path)
+    assert not left.exists()
+    for server in (again, living):
+        server.send("GET", "/")  # it is up, and ends as it should
+        server.process.terminate()
+        server.process.wait(timeout=60)
+    assert not list(again.temporary.glob("ntkfill-app-*"))

@@ -19,17 +19,17 @@ pytestmark = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tries", [43, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [53, pytest.param(2000, marks=pytest.mark.slow)])
 def test_mutations_of_every_format_by_every_command(attack, tries):
     assert attack.attack_readers(tries, seed=1) == (tries, {})
 
 
-@pytest.mark.parametrize("tries", [60, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [60, pytest.param(500, marks=pytest.mark.slow)])
 def test_mutations_of_saved_inpainters(attack, tries):
     assert attack.attack_load(tries, seed=1) == (tries, {})
 
 
-@pytest.mark.parametrize("tries", [6, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [6, pytest.param(300, marks=pytest.mark.slow)])
 def test_mutations_of_the_cache(attack, tries):
     assert attack.attack_cache(tries, seed=1) == (tries, {})
 

@@ -1,4 +1,4 @@
-"""The same bytes of every public result for 1, 2 and 4 threads.
+"""The same bytes of every public result for one and for four threads.
 
 As a program, it prints the digest of each result: `test_threads.py THREADS SIZE`.
 """
@@ -92,10 +92,14 @@ def tables(size):
     }
     for name, (given, kinds) in sides.items():
         options = {kind: rows if kind == "row_features" else columns for kind in kinds}
-        for network in (None, "auto")[: 1 + (size == LARGE)]:
-            imputer = NTKImputer(network=network, max_iter=2, **options)
-            sure = Uncertainty(samples=8)
-            yield f"{name}, {network}", imputer.impute(given, interval=0.9, uncertainty=sure)
+        # A selection takes seconds: where that is long, in one fit, not in each of a calibration.
+        ridge = 0.1 if (size, name) == (LARGE, "both") else "loo"
+        if size == LARGE:
+            for network in (None, "auto") if ridge == "loo" else (None,):
+                selected = NTKImputer(network=network, max_iter=2, **options)
+                yield f"{name}, {network}", selected.fit_transform(given)
+        imputer, sure = NTKImputer(max_iter=2, ridge=ridge, **options), Uncertainty(samples=8)
+        yield name, imputer.impute(given, interval=0.9, uncertainty=sure)
         new = {"row_features": rows[:9] + 0.1} if "row_features" in kinds else {}
         yield f"{name}, new rows", imputer.transform(given[:9] + 0.1, **new)
         row, column = np.argwhere(np.isnan(given))[0]
@@ -166,13 +170,13 @@ def test_small_results_for_any_number_of_threads(part):
 @pytest.mark.parametrize("part", PARTS)
 def test_large_results_for_any_number_of_threads(part):
     found = []
-    for threads in ("1", "2", "4"):
+    for threads in ("1", "4"):
         many = {f"{name}_NUM_THREADS": threads for name in ("OMP", "OPENBLAS", "MKL")}
         command = [sys.executable, __file__, part.__name__, threads]
         done = subprocess.run(command, env=os.environ | many, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         found.append(json.loads(done.stdout))
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1]
 
 
 def test_a_digest_sees_one_bit():

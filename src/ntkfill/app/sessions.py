@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import InputError
-from ..io.files import suffix_of
+from ..io.files import scratch_folder, suffix_of
 from .jobs import Figures, JobError, Workers
 
 Kind = Literal["image", "table", "screen"]
@@ -78,11 +77,12 @@ class Session:
         self.workers = workers
         self.documents: dict[str, Document] = {}
         self.listeners: set[Listener] = set()
-        self.folder = Path(tempfile.mkdtemp(prefix="ntkfill-app-"))  # for this user alone
+        self.folder, self._lock = scratch_folder("ntkfill-app-")
 
     def close(self) -> None:
         """End what is running and remove all files."""
         self.workers.stop()
+        self._lock.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def add(self, kind: Kind, name: str, source: Path | None = None) -> Document:

@@ -19,6 +19,7 @@ from ..errors import InputError
 from ..runtime import resources
 from . import video
 from .files import replacing, replacing_folder
+from .hdf5 import check_hdf5
 
 # The module that reads each kind, which is an extra of the same name as in pyproject.toml.
 NIFTI, FITS, NETCDF, ZARR = (".nii", ".nii.gz"), (".fits", ".fit"), (".nc",), (".zarr",)
@@ -30,6 +31,8 @@ LIBRARIES = {
     **dict.fromkeys(video.SUFFIXES, ("av", "video")),
 }
 SUFFIXES = tuple(LIBRARIES)
+# What HDF5 files begin with: NetCDF of version 4 is HDF5, older ones are not.
+HDF5 = b"\x89HDF"
 LABELS = 1002  # the intent of a NIfTI
 
 
@@ -138,6 +141,11 @@ def _read_dataset(
     how = {}
     if suffix in ZARR:
         how = {"engine": library(suffix).__name__, "consolidated": False}
+    else:
+        with path.open("rb") as file:
+            inner = file.read(len(HDF5)) == HDF5
+        if inner:
+            check_hdf5(path)
     with library(".nc").open_dataset(path, **how) as dataset:
         named = [name for name, each in dataset.data_vars.items() if each.dtype.kind in "buif"]
         wanted = [name for name in named if dataset[name].ndim]

@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -90,6 +91,32 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise InputError(f"{path} cannot be written", got=_reason(error)) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def scratch_folder(prefix: str) -> tuple[Path, io.FileIO]:
+    """A new folder for this user alone, and a file in it that keeps it for as long as it is open.
+
+    Folders of this prefix whose processes have died are deleted.
+
+    Examples
+    --------
+    >>> folder, lock = scratch_folder("ntkfill-example-")
+    >>> lock.close()
+    >>> after, lock = scratch_folder("ntkfill-example-")
+    >>> folder.exists(), after.exists()
+    (False, True)
+    >>> lock.close()
+    >>> shutil.rmtree(after)
+    """
+    for lock in Path(tempfile.gettempdir()).glob(f"{prefix}*/lock"):
+        folder = lock.parent
+        mine = not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()
+        if mine and not folder.is_symlink() and _delete_unlocked(lock):
+            shutil.rmtree(folder, ignore_errors=True)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
+        with contextlib.suppress(FileNotFoundError):  # deleted by another process before it locked
+            return folder, _create(folder / "lock", 0o600)
 
 
 def suffix_of(path: Path) -> str:
@@ -244,16 +271,23 @@ def _delete_unfinished(folder: Path) -> None:
     """Delete temporary files that no living process has locked."""
     for entry in os.scandir(folder):
         if UNFINISHED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-            with contextlib.suppress(OSError):
-                handle = os.open(entry.path, os.O_RDWR | NO_LINKS)
-                try:
-                    if fcntl is not None:
-                        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                        os.unlink(entry.path)
-                finally:
-                    os.close(handle)
-                if fcntl is None:
-                    os.unlink(entry.path)
+            _delete_unlocked(entry.path)
+
+
+def _delete_unlocked(path: str | Path) -> bool:
+    """Delete a file, unless a living process has locked it; whether it is gone."""
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDWR | NO_LINKS)
+        try:
+            if fcntl is not None:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)
+        finally:
+            os.close(handle)
+        if fcntl is None:
+            os.unlink(path)
+        return True
+    return False
 
 
 def _copy_owner(old: os.stat_result, draft: Path) -> None:
