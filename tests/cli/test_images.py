@@ -182,6 +182,17 @@ def test_dry_run_writes_nothing(scene, capsys):
     assert sorted(Path().iterdir()) == before
 
 
+def test_a_dry_run_counts_what_is_asked_for(scene, capsys):
+    def bytes_of(*more):
+        command = ["inpaint", "in.png", "--mask", "mask.png", "--network", "hourglass(1)"]
+        assert main([*command, "--dry-run", "--json", *more]) == DONE
+        return json.loads(capsys.readouterr().out)["files"][0]["memory_bytes"]
+
+    std = bytes_of("--std", "std.npy")
+    assert bytes_of() < std < bytes_of("--std", "std.npy", "--interval", "0.9")
+    assert bytes_of() < bytes_of("--refine", "patches")
+
+
 def test_quiet_says_nothing(scene, capsys):
     given = ["inpaint", "in.png", "--mask", "mask.png", "-o", "out.png", "--quiet"]
     assert main(given) == DONE

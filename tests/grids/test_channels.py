@@ -7,7 +7,7 @@ from ntkfill import Inpainter, inpaint, nn
 from ntkfill.grids.channels import Channels, by_channel, learn
 from ntkfill.grids.model import Component, GridModel
 from ntkfill.grids.options import GridOptions
-from ntkfill.grids.plan import make_plan
+from ntkfill.grids.plan import Request, make_plan
 
 NET = nn.hourglass(2)
 RIDGE = 1e-3
@@ -16,7 +16,7 @@ RIDGE = 1e-3
 def model_of(missing, together, rtol=1e-9):
     options = GridOptions(rtol=rtol)
     grid = missing.shape[:-1]
-    plan = make_plan(options, grid, NET, RIDGE, channels=missing.shape[-1])
+    plan = make_plan(options, grid, NET, RIDGE, request=Request(missing.shape[-1]))
     return GridModel.fit(missing, NET, (Component(plan, plan.kernel()),), True, together)
 
 

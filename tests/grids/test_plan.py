@@ -2,20 +2,21 @@
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ntkfill import InputError, MemoryLimitError
+from ntkfill import Inpainter, InputError, MemoryLimitError
 from ntkfill.grids.options import GridOptions
-from ntkfill.grids.plan import MIN_LEVELS, make_plans, outside_receptive_field, padded
+from ntkfill.grids.plan import MIN_LEVELS, Request, make_plans, outside_receptive_field, padded
 from ntkfill.nn import Conv, Downsample, Upsample, hourglass
 from ntkfill.priors import MeshGrid
 from ntkfill.solvers import CG, Cholesky
 
 
 def plan(missing, channels=1, **options):
-    (made,) = make_plans(GridOptions(**options), missing, missing.shape, channels)
+    (made,) = make_plans(GridOptions(**options), missing, missing.shape, Request(channels))
     return made
 
 
@@ -137,7 +138,7 @@ def test_embed_and_window(shift_average):
     made = plan(hole((7, 9), 2), shift_average=shift_average)
     image = np.random.default_rng(0).random((7, 9, 3))
     whole = made.embed(image)
-    assert whole.shape == (*made.torus, 3)
+    assert whole.shape == (*made.shape, 3)
     np.testing.assert_array_equal(made.window(whole), image)
     assert whole.sum() == pytest.approx(image.sum())
     assert made.embed(np.ones((7, 9), bool)).dtype == bool
@@ -199,9 +200,11 @@ def test_memory_limit(prior):
     options = {"prior": prior, "boundary": "wrap", "shift_average": False, "channels": 3}
     missing = hole((32, 32), 3)
     needed = plan(missing, **options).memory
-    one = plan(missing, **options | {"channels": 1}).memory
-    assert plan(missing, memory_limit=one, **options).memory == needed
     with pytest.raises(MemoryLimitError, match="smaller image") as refused:
+        plan(missing, memory_limit=0, **options)
+    one = refused.value.needed  # channel at a time
+    assert plan(missing, memory_limit=one, **options).memory == needed >= one
+    with pytest.raises(MemoryLimitError) as refused:
         plan(missing, memory_limit=one - 1, **options)
     assert (refused.value.needed, refused.value.limit) == (one, one - 1)
     if prior is not None:
@@ -210,7 +213,8 @@ def test_memory_limit(prior):
 
 def test_memory_of_double_precision():
     missing = hole((32, 32), 3)
-    assert plan(missing, rtol=1e-8).memory > 1.3 * plan(missing, rtol=1e-3).memory
+    rough, fine = (plan(missing, rtol=rtol, network=hourglass(1)) for rtol in (1e-3, 1e-8))
+    assert fine.memory > 1.3 * rough.memory
 
 
 def test_memory_of_an_exact_volume():
@@ -220,3 +224,48 @@ def test_memory_of_an_exact_volume():
     assert made.memory > 4 * block
     with pytest.raises(MemoryLimitError):
         plan(missing, shift_average=False, memory_limit=4 * block)
+
+
+def test_a_plan_counts_what_is_asked_for():
+    missing = np.random.default_rng(0).random((96, 96)) < 0.3
+
+    def needed(missing=missing, grid=missing.shape, options=None, **asked):
+        made = make_plans(
+            GridOptions(**({"network": hourglass(2)} | (options or {}))),
+            missing,
+            grid,
+            Request(**asked),
+        )[0]
+        return made.near(missing).memory
+
+    whole = needed()
+    assert needed(samples=32) > 5 * whole
+    assert needed(samples=32, interval=True) > needed(samples=32) > needed(samples=2)
+    assert needed(refine=True) > whole
+    assert needed(itemsize=1) < whole
+    deep = hole((400, 400), 240)
+    shallow = hole((400, 400), 20)
+    assert needed(deep, deep.shape) > 1.5 * needed(shallow, shallow.shape)
+    # A kernel of many levels takes more to be made than to be used.
+    assert needed(options={"network": hourglass(7)}) > 20 * whole
+
+
+def test_gaps_of_large_grids_are_counted_as_they_are_filled():
+    """From what is near them, which takes less than a solve on all of it, and may fit alone."""
+    scattered = np.zeros((2048, 2048), bool)
+    scattered[::16, ::16] = True
+    options = {"network": hourglass(3), "cache": None}
+    image = np.zeros(scattered.shape, np.float32)
+    near = Inpainter(**options).plan(image, scattered)
+    assert near.request.near
+    whole = replace(near, request=replace(near.request, near=False))
+    assert near.memory < 0.8 * whole.memory
+    with_std = Inpainter(**options).plan(image, scattered, return_std=True)
+    assert not with_std.request.near
+    assert with_std.memory > 3 * whole.memory
+    tight = Inpainter(**options, memory_limit=(near.memory + whole.memory) // 2)
+    assert tight.plan(image, scattered).request.near
+    with pytest.raises(MemoryLimitError, match="return_std=False"):
+        tight.plan(image, scattered, return_std=True)
+    with pytest.raises(MemoryLimitError, match="return_std=False"):
+        tight.fill(image, scattered, return_std=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ntkfill import Inpainter, inpaint
+from ntkfill import Inpainter, MemoryLimitError, inpaint
 from ntkfill.errors import InputError
 from ntkfill.grids.holdout import hold_out_like
 from ntkfill.grids.options import GridOptions
@@ -185,7 +185,9 @@ def test_a_prior_or_kernel_that_has_no_choice_goes_by_the_mask():
 
 def test_members_that_do_not_fit_into_memory_are_left_out():
     missing = hole((48, 48), (20, 20), 6) | (np.random.default_rng(0).random((48, 48)) < 0.2)
-    limit = int(1.05 * Inpainter().plan(SMOOTH[:48, :48], missing).memory)
+    with pytest.raises(MemoryLimitError) as refused:
+        fill(SMOOTH[:48, :48], missing, memory_limit=0)
+    limit = int(1.05 * refused.value.needed)
     filled, info = fill(SMOOTH[:48, :48], missing, memory_limit=limit)
     assert len(info.choice.candidates) < len(choose(SMOOTH[:48, :48], missing).candidates)
     assert np.isfinite(filled).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 # Colour maps as anchors from the smallest to the largest value.
 MAGMA = ((0, 0, 8), (60, 15, 110), (150, 45, 125), (230, 90, 85), (252, 170, 80), (252, 250, 200))
 BLUE_RED = ((20, 60, 150), (110, 160, 215), (250, 250, 250), (225, 120, 95), (150, 15, 35))
+# Pixels of an enlarged heat map, at most.
+MAX_ENLARGED = 1 << 20
 
 
 def add_inpaint(command: argparse.ArgumentParser) -> None:
@@ -215,8 +218,9 @@ def inpaint_file(
         alpha=read.options.alpha,
         missing_values=read.options.missing_values,
     )
+    asked = {"return_std": options.std is not None, "interval": options.interval}
     if target is None:
-        return plan_figures(options, source, inpainter.plan(stored.array, mask))
+        return plan_figures(options, source, inpainter.plan(stored.array, mask, **asked))
     images.check_target(target, stored.array, stored)
     if options.std is not None:
         images.check_target(options.std, np.zeros((1, *stored.array.shape)))
@@ -229,13 +233,7 @@ def inpaint_file(
     exclude = None
     if options.exclude is not None:
         exclude = images.read_mask(options.exclude, max_pixels=options.max_pixels)
-    filled = inpainter.fill(
-        stored.array,
-        mask,
-        exclude=exclude,
-        return_std=options.std is not None,
-        interval=options.interval,
-    )
+    filled = inpainter.fill(stored.array, mask, exclude=exclude, **asked)
     uncertainty = {} if options.std is None else write_uncertainty(options, filled)
     images.write(target, replace(stored, array=filled.values))
     if lost := images.lost(stored, target):
@@ -411,7 +409,9 @@ def draw_heatmap(inpainter: Inpainter, image: NDArray[Any], at: tuple[int, int])
             _coloured(0.5 + 0.5 * root / bound, BLUE_RED)
         ),
     }
-    scale = max(1, -(-256 // image.shape[1]))  # small images are enlarged
+    # Small images are enlarged, but narrow ones that are long only to so many pixels.
+    longest = math.isqrt(MAX_ENLARGED // math.prod(image.shape[:2]))
+    scale = max(1, min(-(-256 // image.shape[1]), longest))
     height, width = (scale * side for side in image.shape[:2])
     canvas = Image.new("RGB", (3 * (width + 12) + 12, height + 46), "white")
     draw = ImageDraw.Draw(canvas)

@@ -55,9 +55,9 @@ def learn(values: Array, filled: Array, missing: Mask, plan: Plan, space: Kernel
     itself, all (*grid, m).
 
     >>> from .options import GridOptions
-    >>> from .plan import make_plans
+    >>> from .plan import Request, make_plans
     >>> missing = np.random.default_rng(0).random((300, 2)) < 0.5
-    >>> (plan,) = make_plans(GridOptions(), missing, (300,), 2)
+    >>> (plan,) = make_plans(GridOptions(), missing, (300,), Request(2))
     >>> wave = np.sin(np.arange(300) / 4)[:, None] * np.array([1.4, -1.4])
     >>> learn(wave, wave, missing, plan, plan.kernel()).round(1)
     array([[ 1., -1.],

@@ -22,7 +22,7 @@ def explain(
         raise InputError(f"channel must be below {channels}", got=str(channel))
     plan, known = model.components[0].plan, ~model.missing
     separate = known.ndim > len(model.grid)
-    inside = tuple(map(int, np.unravel_index(plan.index(at), plan.torus)))
+    inside = tuple(map(int, np.unravel_index(plan.index(at), plan.shape)))
     done = model.complete_and_refine(pixels, refine)
     refinement = done.refinement
     if (refinement is None or refinement.patches is None) and not separate:

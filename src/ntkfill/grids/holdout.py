@@ -13,7 +13,6 @@ from scipy import ndimage
 
 from ..observed import Mask
 from ..selection import hold_out
-from .plan import depth
 
 Crop = tuple[slice, ...]
 
@@ -163,6 +162,19 @@ def hold_out_shifted(missing: Mask, axes: int) -> Holdout:
     else:
         deep = holes(missing)
     return Holdout(moved, moved.astype(np.float32), moved & np.roll(deep, halves, every))
+
+
+def depth(missing: Mask, axes: int | None = None, steps: tuple[float, ...] | None = None) -> int:
+    """The largest Chebyshev distance of a missing pixel to a known one (Euclidean where pixels are
+    `steps` apart), over all channels where the mask has one axis more than the grid (`axes`)."""
+    if axes is not None and missing.ndim > axes:
+        channels = range(missing.shape[-1])
+        return max(depth(missing[..., channel], axes, steps) for channel in channels)
+    if not missing.any():
+        return 1
+    if steps is not None:
+        return math.ceil(ndimage.distance_transform_edt(missing, sampling=steps).max())
+    return int(ndimage.distance_transform_cdt(missing, "chessboard").max())
 
 
 def holes(missing: Mask, min_depth: int = 2) -> Mask:

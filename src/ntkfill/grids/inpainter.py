@@ -22,7 +22,7 @@ from ..observed import Mask, check_finite
 from ..priors import Prior
 from ..result import Filled
 from ..runtime.progress import reporter, stage
-from ..selection import Choice
+from ..selection import MAX_STACKED, Choice
 from ..solvers.base import Report
 from ..uncertainty import Interval, Uncertainty
 from ..uncertainty.intervals import check_level
@@ -33,8 +33,8 @@ from .labelled import read_labels
 from .model import Component, GridModel
 from .options import Boundary, Bounds, GridOptions, MissingValues, Network, Refine
 from .patches import Refinement
-from .plan import Plan, make_plans, outside_receptive_field
-from .selection import couple, select
+from .plan import ONE, Plan, Request, make_plans, outside_receptive_field
+from .selection import MAX_MIXED_SIZE, couple, select
 from .tiles import fill_lazily, fill_to_file
 from .uncertainty import GridUncertainty, distances
 
@@ -362,7 +362,8 @@ class Inpainter:
                 "nothing is missing in the image that fit got", hint="inpainter.fit(mask=mask)"
             )
         check_mask(missing, inverted=mask is not None)
-        self._fit(source, missing, options, MemoryCache(resolve_cache(options.cache)))
+        request = ONE if source is None else _request(source, options)
+        self._fit(source, missing, options, MemoryCache(resolve_cache(options.cache)), request)
         return self
 
     def transform(self, image: ArrayLike) -> NDArray[Any]:
@@ -487,7 +488,9 @@ class Inpainter:
             return self._fill_angles(source, missing, wanted, return_std or interval is not None)
         check_mask(missing, inverted=mask is not None)
         cache = MemoryCache(resolve_cache(options.cache))
-        model, choice = self._fit(source, missing, options, cache)
+        wished = _check_uncertainty(uncertainty) if return_std else None
+        request = _request(source, options, wished, interval)
+        model, choice = self._fit(source, missing, options, cache, request)
 
         started = time.perf_counter()
         progress = reporter(options.progress, "filling", 0.3, 1.0) if options.progress else None
@@ -505,8 +508,7 @@ class Inpainter:
             for each in (missing, wanted)
         )
         std, bounds, distance, relative_error = None, None, None, 0.0
-        if return_std:
-            wished = _check_uncertainty(uncertainty)
+        if wished is not None:
             unsure = GridUncertainty(model, pixels, wished, cache)
             deviation = unsure.std(
                 done.refined, done.refinement, progress and stage(progress, 1, stages)
@@ -655,12 +657,20 @@ class Inpainter:
             if index is None:
                 check_finite("the standard deviation", std)
                 return source.with_axes(std * source.scale)
-            found = std[np.unravel_index(index, plan.torus)]
+            found = std[np.unravel_index(index, plan.shape)]
         found = found * source.scale
         check_finite("the standard deviation", found)
         return found[:, 0] if options.channel_axis is None else found
 
-    def plan(self, image: ArrayLike, mask: ArrayLike | None = None) -> Plan:
+    def plan(
+        self,
+        image: ArrayLike,
+        mask: ArrayLike | None = None,
+        *,
+        return_std: bool = False,
+        interval: float | None = None,
+        uncertainty: Uncertainty | None = None,
+    ) -> Plan:
         """What `fill` would do and what it would cost, without doing it: the plan of the network
         with the largest weight, before any selection by the image.
 
@@ -668,6 +678,8 @@ class Inpainter:
         ----------
         image : array of shape (*grid), or with channels besides
         mask : array of shape (*grid), optional
+        return_std, interval, uncertainty
+            As for `fill`.
 
         Returns
         -------
@@ -675,7 +687,12 @@ class Inpainter:
         """
         options = GridOptions(**self.get_params())
         source = read_image(image, options)
-        return make_plans(options, source.missing(mask), source.grid, source.values.shape[-1])[0]
+        missing = source.missing(mask)
+        wished = _check_uncertainty(uncertainty) if return_std or interval is not None else None
+        request = _request(source, options, wished, interval)
+        plan = make_plans(options, missing, source.grid, request)[0].near(missing)
+        mixed = options.network == "auto" and source.values.size <= MAX_MIXED_SIZE
+        return plan.mixed(MAX_STACKED) if mixed and options.shift_average else plan
 
     def kernel_row(self, at: tuple[int, ...]) -> Array:
         """The paper's heat map: the kernel between a pixel and all others, of the largest network.
@@ -690,7 +707,9 @@ class Inpainter:
         float array of shape (*grid)
         """
         self._check_fitted()
-        return self.model_.kernel_row(at)
+        row = self.model_.kernel_row(at)
+        check_finite("the kernel row", row)
+        return row
 
     def weights(self, at: tuple[int, ...], channel: int = 0) -> Array:
         """Weights w of the known pixels in a filled one: filled value = sum(w * known values).
@@ -719,7 +738,9 @@ class Inpainter:
                 "the weights of a refined fill depend on the image",
                 hint="inpainter.explain(image, at)",
             )
-        return self.model_.weights(at, channel)
+        weights = self.model_.weights(at, channel)
+        check_finite("the weights", weights)
+        return weights
 
     def explain(self, image: ArrayLike, at: tuple[int, ...], channel: int = 0) -> Explanation:
         """Weights and kernel of the known pixels in a filled one.
@@ -794,22 +815,23 @@ class Inpainter:
         missing: Mask,
         options: GridOptions,
         cache: MemoryCache,
+        request: Request,
     ) -> tuple[GridModel, Choice | None]:
         """The model for a mask, the one of the last fit where nothing has changed; kept as
         attributes."""
-        grid, channels, choice, selected, together = missing.shape, 1, None, None, None
+        grid, choice, selected, together = missing.shape, None, None, None
         if source is not None:
-            grid, channels = source.grid, source.values.shape[-1]
+            grid = source.grid
             together = couple(source.values, missing, options, cache)
         if source is not None and isinstance(options.network, str):
             progress = (
                 reporter(options.progress, "selecting", 0.0, 0.2) if options.progress else None
             )
-            selected = select(source.values, missing, options, cache, progress, together)
+            selected = select(source.values, missing, options, cache, progress, together, request)
         if selected is not None:
             choice, plans = selected
         else:
-            plans = make_plans(options, missing, grid, channels)
+            plans = make_plans(options, missing, grid, request)
         model = getattr(self, "model_", None)
         if (
             model is not None
@@ -865,6 +887,22 @@ class Inpainter:
                 hint="inpainter.fill, which takes NaN for missing",
             )
         return options, source, source.known_values(missing)
+
+
+def _request(
+    source: ImageArray,
+    options: GridOptions,
+    uncertainty: Uncertainty | None = None,
+    interval: float | None = None,
+) -> Request:
+    """What is asked for, as far as its costs depend on that."""
+    return Request(
+        source.values.shape[-1],
+        source.values.itemsize,
+        samples=0 if uncertainty is None else uncertainty.samples,
+        interval=interval is not None,
+        refine=options.refine is not None,
+    )
 
 
 def _check_uncertainty(uncertainty: Uncertainty | None) -> Uncertainty:

@@ -356,7 +356,7 @@ class GridModel:
             return self.adjoint(gradient)
         total = np.zeros(self.grid)
         plan, known, here = self.components[0].plan, self.groups[0].known, np.zeros(self.grid)
-        here[np.unravel_index(plan.index(at), plan.torus)] = 1.0
+        here[np.unravel_index(plan.index(at), plan.shape)] = 1.0
         for weight, spline in self.splines[0]:
             total += weight * np.where(known, here, 0.0)
             total[known] += weight * spline.adjoint(here[~known][:, None])[:, 0]
@@ -365,7 +365,7 @@ class GridModel:
             if not plan.weight:
                 continue
             found = weights(self.factor(c, 0), plan.index(at), centred=self.centre)
-            total += plan.weight * plan.window(found.reshape(plan.torus))
+            total += plan.weight * plan.window(found.reshape(plan.shape))
         if (level := self.level(0)) is not None:
             total += level.adjoint((here - total)[..., None])[..., 0]
         return total
@@ -396,7 +396,7 @@ class GridModel:
                 else:
                     flat = by_channel(whole).reshape(-1, 1)
                     found = adjoint(factor, flat, centred=False)
-                    found = np.moveaxis(found.reshape(-1, *plan.torus), 0, -1)
+                    found = np.moveaxis(found.reshape(-1, *plan.shape), 0, -1)
                 total += plan.weight * plan.window(found) / unit
             if together is not None and self.centre:
                 axes = tuple(range(len(self.grid)))

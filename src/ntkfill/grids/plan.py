@@ -12,11 +12,11 @@ from scipy import fft, ndimage
 
 from ..errors import InputError, MemoryLimitError
 from ..io.cache import Cache, MemoryCache
-from ..kernels import Kernel, of_table
+from ..kernels import DenseKernel, Kernel, of_table
 from ..kernels.stationary import stretched
 from ..kernels.table import Array, Axis
 from ..nn import Mixture, Sequential, hourglass
-from ..nn.evaluate import Kind
+from ..nn.evaluate import Kind, footprint
 from ..nn.mixture import RIDGE
 from ..observed import Mask
 from ..priors import IID, Prior
@@ -24,7 +24,14 @@ from ..runtime.progress import Progress
 from ..runtime.resources import available
 from ..solvers.cg import CG
 from ..solvers.cholesky import Cholesky
+from ..uncertainty.posterior import BATCH, BYTES
+from ..uncertainty.sampling import STEPS as LANCZOS_STEPS
+from .holdout import depth
+from .level import MIN_DEPTH
 from .options import Boundary, GridOptions, wrapped_sides
+from .patches.options import candidates
+from .patches.refinement import working_memory
+from .windows import CORE, Windows, window_memory
 
 DEFAULT_PRIOR = IID()
 # On so many axes, fewer levels do worse even where only single coordinates are missing.
@@ -33,6 +40,50 @@ MIN_LEVELS = {1: 8, 2: 5, 3: 4}
 MAX_LOG4_PAIRS = 14
 # Measured costs: per pair of a table; per unknown cubed; per coordinate, channel and step.
 KERNEL_SECONDS, CHOLESKY_SECONDS, CG_SECONDS, STEPS = 1e-8, 1e-11, 6e-8, 10
+# The exact kernel of a grid with at most so many pixels is solved directly: blocks of one period,
+# which products on the torus need, may have many more (a volume of 520 voxels: 1 GB).
+SMALL = 1024
+# Bytes per pixel of the torus, of the factor while it is made and after; for each pair of pixels,
+# of a direct solve, and of a kernel that is not stationary while it is made.
+FACTOR, FACTOR_KEPT, DIRECT, DENSE = 48, 14, 40, 104
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a fill is asked for, as far as its costs depend on that.
+
+    Parameters
+    ----------
+    channels : int
+    itemsize : int
+        Bytes of a value of the image.
+    networks : int
+        That are fitted, at most.
+    coupled : bool
+        Whether channels miss different pixels, so that they may be filled as one column.
+    depth : int
+        Of the deepest hole.
+    samples : int
+        Of the prior, for standard deviations; 0 without.
+    interval : bool
+        Whether intervals are calibrated, by another fit.
+    refine : bool
+    near : bool
+        Whether gaps are filled from windows near them.
+    """
+
+    channels: int = 1
+    itemsize: int = 8
+    networks: int = 1
+    coupled: bool = False
+    depth: int = 1
+    samples: int = 0
+    interval: bool = False
+    refine: bool = False
+    near: bool = False
+
+
+ONE = Request()
 
 
 @dataclass(frozen=True)
@@ -51,8 +102,8 @@ class Plan:
     solver : CG or Cholesky
     weight : float
         Of the network in its mixture.
-    channels : int
-        Right-hand sides that the memory is estimated for.
+    request : Request
+        What memory and time are estimated for.
     steps : tuple of float or None
         From pixel to pixel along each axis, in those of the network: 1 along the finest.
     """
@@ -64,20 +115,76 @@ class Plan:
     torus: tuple[int, ...]
     solver: CG | Cholesky
     weight: float = 1.0
-    channels: int = field(default=1, compare=False)
+    request: Request = field(default=ONE, compare=False)
     steps: tuple[float, ...] | None = None
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """The grid that is solved on: the torus, or the image alone where that is done directly."""
+        return self.grid if isinstance(self.solver, Cholesky) else self.torus
+
+    @property
     def memory(self) -> int:
-        """Bytes of working memory for one fill, about."""
-        size = math.prod(self.torus)
-        if not isinstance(self.solver, CG):
-            return 5 * 8 * size**2
-        fixed = 6 * 8 * size
+        """Bytes of working memory of one fill, the kernel's own construction included, about."""
+        return max(self._memory(self.request.channels), self._values + self._kernel)
+
+    def _memory(self, columns: int) -> int:
+        """The same with the kernel at hand, where so many right-hand sides are solved at once: the
+        largest of the stages, on top of the image and of what stays (benchmarks/memory.py)."""
+        asked, n, size = self.request, len(self.grid), math.prod(self.shape)
+        if isinstance(self.solver, Cholesky):
+            return self._values + (DIRECT if self.prior.stationary else DENSE) * size**2
+        if asked.near and n in CORE:
+            return 2 * self._values + window_memory(n)
+        size *= asked.channels if asked.coupled else 1
+        column = self.solver.column_bytes((size,))
+        kept = FACTOR_KEPT * size * asked.networks
+        stages = [FACTOR * size + kept, kept + column * (1 if asked.coupled else columns)]
+        if asked.samples:
+            batch = min(BATCH, asked.samples)
+            draws = batch * BYTES * size + column * min(batch, columns if columns > 1 else batch)
+            if not self.shift_average:  # the basis of the Lanczos steps
+                draws = max(draws, 4 * (LANCZOS_STEPS + 8) * batch * size)
+            stages.append(kept * (1 + asked.interval) + draws)
+        if asked.depth >= MIN_DEPTH:  # weights around deep holes, on twice the sides
+            stages.append(kept + 5 * 8 * 2**n * math.prod(self.grid))
+        if asked.refine:
+            shape = (*self.grid, asked.channels)
+            options = candidates(n, asked.channels)[0]
+            stages.append(kept + working_memory(shape, options, asked.depth, keep_passes=False))
+        blocks = 0
         if not self.shift_average:
-            blocks = self.network.period ** (2 * len(self.grid))
-            fixed += 4 * blocks * (3 ** len(self.grid) + 1)
-        return fixed + self.solver.column_bytes(self.torus) * self.channels
+            period = self.network.period
+            blocks = 2 * period ** (2 * n) * (3**n + 1) + 2 * 4 * (period * (period + 1)) ** n
+        return self._values + blocks + max(stages)
+
+    @property
+    def _values(self) -> int:
+        """Bytes of the image, its masks and copies."""
+        each = 2 * (4 if self.request.itemsize <= 2 else 8)
+        return math.prod(self.grid) * (each * self.request.channels + 4)
+
+    @property
+    def _kernel(self) -> int:
+        """Bytes of the construction of the kernel."""
+        if not self.prior.stationary:
+            return 0  # counted by the dense solve
+        _, axes = self.prior.table(self.network.table_grid(self.torus, self.prior), len(self.grid))
+        made = footprint(self.network.layers, axes, self.shift_average, np.float32)
+        # Standard deviations take a second kernel, beside the first.
+        return made * (2 if self.request.samples and not self.shift_average else 1)
+
+    def mixed(self, networks: int) -> Plan:
+        """The same, as one of so many networks of a mixture."""
+        return replace(self, request=replace(self.request, networks=networks))
+
+    def near(self, missing: Mask) -> Plan:
+        """The same, where gaps of a large grid are filled from what is near them."""
+        whole = self.request.samples or self.request.refine or missing.ndim > len(self.grid)
+        if whole or not self.is_local:
+            return self
+        windows = Windows.of(missing, self.network.receptive_radius)
+        return replace(self, request=replace(self.request, near=windows is not None))
 
     @property
     def wrapped(self) -> tuple[int, ...]:
@@ -97,38 +204,46 @@ class Plan:
         """Time of one fill on two cores of 2024, kernel and solve, within a factor of three."""
         entries = 4 ** (len(self.grid) * int(math.log2(max(self.network.receptive_radius, 2))))
         kernel = KERNEL_SECONDS * entries
-        size = math.prod(self.torus)
+        size = math.prod(self.shape)
         if isinstance(self.solver, Cholesky):
             return kernel + CHOLESKY_SECONDS * size**3
         cost = (
             CG_SECONDS if self.shift_average else CG_SECONDS * self.network.period ** len(self.grid)
         )
-        return kernel + cost * STEPS * size * self.channels
+        asked = self.request
+        columns = asked.channels + asked.samples * (1 + asked.interval)
+        return kernel + cost * STEPS * size * columns
 
-    def check_memory(self, memory_limit: float | None) -> Plan:
-        """The same, if one channel fits into memory."""
+    def check_memory(self, memory_limit: float | None, missing: Mask | None = None) -> Plan:
+        """The same, if one right-hand side at a time fits into memory; for a mask, also where gaps
+        are filled from what is near them."""
         limit = available() if memory_limit is None else int(memory_limit)
-        needed = replace(self, channels=1).memory
+        near = replace(self, request=replace(self.request, near=True))
+        plan = self
+        if missing is not None and max(self._memory(1), near._memory(1)) > limit:
+            plan = self.near(missing)  # which takes a while to find out
+        needed = plan._memory(1)
         if needed > limit:
-            raise MemoryLimitError(
-                "this fill",
-                needed=needed,
-                limit=limit,
-                hint="a smaller image, or a crop around the hole",
-            )
-        return self
+            hint = "a smaller image, or a crop around the hole"
+            for asked, name in (
+                (self.request.refine, "refine=None"),
+                (self.request.samples, "return_std=False"),
+            ):
+                hint = name if asked else hint
+            raise MemoryLimitError("this fill", needed=needed, limit=limit, hint=hint)
+        return plan
 
     def embed(self, array: NDArray[Any]) -> NDArray[Any]:
-        """An array over the image, (*grid, ...), as the first corner of the torus; zero around."""
-        around = [(0, whole - side) for whole, side in zip(self.torus, self.grid, strict=True)]
+        """An array over the image, (*grid, ...), as the first corner of `shape`; zero around."""
+        around = [(0, whole - side) for whole, side in zip(self.shape, self.grid, strict=True)]
         return np.pad(array, around + [(0, 0)] * (array.ndim - len(self.grid)))
 
     def window(self, torus: NDArray[Any]) -> NDArray[Any]:
-        """The part of an array over the torus, (*torus, ...), that is the image."""
+        """The part of an array (*shape, ...) that is the image."""
         return torus[tuple(slice(side) for side in self.grid)]
 
     def index(self, at: tuple[int, ...]) -> int:
-        """The flat index, on the torus, of a pixel of the image."""
+        """The flat index, on `shape`, of a pixel of the image."""
         at = tuple(at) if np.iterable(at) else (at,)
         if len(at) != len(self.grid) or not all(
             isinstance(x, int | np.integer) and -side <= x < side
@@ -140,7 +255,7 @@ class Plan:
                 got=str(at),
             )
         inside = tuple(int(x) % side for x, side in zip(at, self.grid, strict=True))
-        return int(np.ravel_multi_index(inside, self.torus))
+        return int(np.ravel_multi_index(inside, self.shape))
 
     def kernel(
         self,
@@ -148,7 +263,7 @@ class Plan:
         progress: Progress | None = None,
         kind: Kind = "ntk",
     ) -> Kernel:
-        """The kernel of the network on the torus, from the cache where it has it."""
+        """The kernel of the network on `shape`, from the cache where it has it."""
         grid = self.network.table_grid(self.torus, self.prior)
         # A dense kernel is solved directly, in double precision; a table only by iteration.
         dtype = np.float32 if self.prior.stationary else np.float64
@@ -169,18 +284,23 @@ class Plan:
         table, axes = cache.get(key, compute) if cache is not None else compute()
         if self.steps is not None:
             table, axes = stretched(table, axes, self.torus, self.steps)
-        return of_table(table, axes, self.torus)
+        kernel = of_table(table, axes, self.torus)
+        if self.shape == self.torus:
+            return kernel
+        inside = np.ravel_multi_index(np.indices(self.grid), self.torus).ravel()
+        return DenseKernel(kernel.block(inside, inside), self.grid)
 
     def crop(self, sides: tuple[int, ...], rtol: float) -> Plan:
         """The same network on a padded crop of the image, solved to another tolerance."""
         assert isinstance(self.solver, CG)
         torus = padded(sides, self.network, self.shift_average)
         solver = CG(self.solver.ridge, rtol, memory_limit=self.solver.memory_limit)
-        return replace(self, grid=sides, torus=torus, solver=solver)
+        request = Request(self.request.channels, coupled=self.request.coupled)
+        return replace(self, grid=sides, torus=torus, solver=solver, request=request)
 
 
 def make_plans(
-    options: GridOptions, missing: Mask, grid: tuple[int, ...], channels: int = 1
+    options: GridOptions, missing: Mask, grid: tuple[int, ...], request: Request = ONE
 ) -> tuple[Plan, ...]:
     """A plan for each network of a mixture, the largest weight first; `network="auto"` is resolved
     by the mask, (*grid) or (*grid, channels), alone. Raises MemoryLimitError.
@@ -192,21 +312,23 @@ def make_plans(
     (64, (128, 128))
     """
     network = options.network
+    # A hole as deep as costs ask for has so many pixels.
+    few = np.count_nonzero(missing) < MIN_DEPTH ** len(grid)
+    deepest = 1
+    if not few or request.refine or isinstance(network, str):
+        deepest = depth(missing, len(grid), steps_of(options, grid))
+    request = replace(request, depth=deepest, coupled=missing.ndim > len(grid))
     if isinstance(network, Mixture):
+        request = replace(request, networks=len(network.members))
         plans = [
-            make_plan(options, grid, each, member.ridge, member.weight, channels=channels)
+            make_plan(options, grid, each, member.ridge, member.weight, request=request)
             for each, member in network.networks
         ]
     else:
         if not isinstance(network, Sequential):
-            network = default_architecture(
-                grid,
-                depth(missing, len(grid), steps_of(options, grid)),
-                options.boundary,
-                options.shift_average,
-            )
-        plans = [make_plan(options, grid, network, channels=channels)]
-    return tuple(plan.check_memory(options.memory_limit) for plan in plans)
+            network = default_architecture(grid, deepest, options.boundary, options.shift_average)
+        plans = [make_plan(options, grid, network, request=request)]
+    return tuple(plan.check_memory(options.memory_limit, missing) for plan in plans)
 
 
 def make_plan(
@@ -215,13 +337,14 @@ def make_plan(
     network: Sequential,
     ridge: float = RIDGE,
     weight: float = 1.0,
-    channels: int = 1,
+    request: Request = ONE,
 ) -> Plan:
     """The plan of one network; the ridge of the options, if any, replaces the one given here."""
     prior = DEFAULT_PRIOR if options.prior is None else options.prior
     ridge = ridge if options.ridge is None else options.ridge
     solver: CG | Cholesky = Cholesky(ridge=ridge)
-    if prior.stationary:
+    direct = not options.shift_average and math.prod(grid) <= SMALL
+    if prior.stationary and not direct:
         limit = None if options.memory_limit is None else int(options.memory_limit)
         solver = CG(ridge=ridge, rtol=options.rtol, memory_limit=limit)
     torus = padded(grid, network, options.shift_average)
@@ -232,7 +355,7 @@ def make_plan(
             for side, whole, kind in zip(grid, torus, each, strict=True)
         )
     steps = steps_of(options, grid)
-    return Plan(network, prior, options.shift_average, grid, torus, solver, weight, channels, steps)
+    return Plan(network, prior, options.shift_average, grid, torus, solver, weight, request, steps)
 
 
 def steps_of(options: GridOptions, grid: tuple[int, ...]) -> tuple[float, ...] | None:
@@ -249,19 +372,6 @@ def steps_of(options: GridOptions, grid: tuple[int, ...]) -> tuple[float, ...] |
         )
     steps = tuple(float(each) / min(options.spacing) for each in options.spacing)
     return steps if max(steps) > 1 else None
-
-
-def depth(missing: Mask, axes: int | None = None, steps: tuple[float, ...] | None = None) -> int:
-    """The largest Chebyshev distance of a missing pixel to a known one (Euclidean where pixels are
-    `steps` apart), over all channels where the mask has one axis more than the grid (`axes`)."""
-    if axes is not None and missing.ndim > axes:
-        channels = range(missing.shape[-1])
-        return max(depth(missing[..., channel], axes, steps) for channel in channels)
-    if not missing.any():
-        return 1
-    if steps is not None:
-        return math.ceil(ndimage.distance_transform_edt(missing, sampling=steps).max())
-    return int(ndimage.distance_transform_cdt(missing, "chessboard").max())
 
 
 def default_architecture(

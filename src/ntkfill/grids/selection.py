@@ -23,13 +23,14 @@ from ..runtime.progress import Progress
 from ..runtime.resources import available, parallel_for
 from ..selection import MAX_STACKED, Candidate, Choice, stacked
 from .channels import Channels, learn
-from .holdout import crops, hold_out_like, hold_out_shifted, mean_run
+from .holdout import crops, depth, hold_out_like, hold_out_shifted, mean_run
 from .model import Component, GridModel
 from .options import Boundary, GridOptions, wrapped_sides
 from .plan import (
+    ONE,
     Plan,
+    Request,
     default_architecture,
-    depth,
     levels_architecture,
     make_plan,
     make_plans,
@@ -61,6 +62,7 @@ def select(
     cache: MemoryCache | None = None,
     progress: Progress | None = None,
     together: Channels | None = None,
+    request: Request = ONE,
 ) -> tuple[Choice, tuple[Plan, ...]] | None:
     """Networks, ridges and weights that predict held-out pixels best.
 
@@ -86,14 +88,20 @@ def select(
         return None
     deepest = depth(gaps, axes, steps_of(options, missing.shape[:axes]))
     members = family(missing.shape[:axes], deepest, options.boundary, options.ridge)
+    request = replace(request, depth=deepest, coupled=missing.ndim > axes)
     plans: list[Plan] = []
     for member in members:
         assert isinstance(member.network, Sequential)
         plan = make_plan(
-            options, missing.shape[:axes], member.network, member.ridge, channels=pixels.shape[-1]
+            options, missing.shape[:axes], member.network, member.ridge, request=request
         )
         with contextlib.suppress(MemoryLimitError):
-            plans.append(plan.check_memory(options.memory_limit) if plans else plan)
+            plans.append(plan.check_memory(options.memory_limit, missing) if plans else plan)
+    most = 1
+    if pixels.size <= MAX_MIXED_SIZE:
+        with contextlib.suppress(MemoryLimitError):
+            plans[0].mixed(MAX_STACKED).check_memory(options.memory_limit)
+            most = MAX_STACKED
     few = gaps.size >= LARGE and gaps.mean() <= MAX_MISSING
     holdout = (
         hold_out_shifted(gaps, axes) if few else hold_out_like(gaps, axes, share=HELD_OUT_SHARE)
@@ -176,14 +184,16 @@ def select(
     shares = stacked(
         gram,
         independent,
-        MAX_STACKED if pixels.size <= MAX_MIXED_SIZE else 1,
+        most,
         nonnegative=together is not None or bool(holdout.in_holes.any()),
     )
     order = np.argsort(-np.abs(shares), kind="stable")[: np.count_nonzero(shares)]
     # Standard deviations are those of a network, even where splines alone fill.
     networks = [k for k in order if k < len(plans)] or [0]
     selected = tuple(
-        replace(plans[k], weight=float(shares[k])).check_memory(options.memory_limit)
+        replace(plans[k], weight=float(shares[k]))
+        .mixed(len(order))
+        .check_memory(options.memory_limit, missing)
         for k in networks
     )
     members = tuple(Member(plan.network, plan.solver.ridge, plan.weight) for plan in selected)
@@ -217,7 +227,7 @@ def couple(
     stationary = options.prior is None or options.prior.stationary
     if missing.ndim == axes or not options.shift_average or not stationary:
         return None
-    plan = make_plans(options, missing, missing.shape[:axes], count)[0]
+    plan = make_plans(options, missing, missing.shape[:axes], Request(count))[0]
     holdout = hold_out_like(missing, axes, share=HELD_OUT_SHARE)
     window = crops(missing, holdout.weight, axes)[0]
     gaps, held_out = missing[window], holdout.mask[window]

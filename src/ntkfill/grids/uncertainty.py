@@ -97,7 +97,7 @@ class GridUncertainty:
             places = (
                 at
                 if group.together is None
-                else np.add.outer(at, math.prod(plan.torus) * np.arange(result.shape[1])).ravel()
+                else np.add.outer(at, math.prod(plan.shape) * np.arange(result.shape[1])).ravel()
             )
             deviation = np.where(rough.known[places], 0.0, np.sqrt(exact.variances(places)))
             deviation = deviation.reshape(len(at), -1)
@@ -173,13 +173,13 @@ class GridUncertainty:
         y = chosen.take(self.pixels, chosen.known)
         if chosen.together is None:
             done = fit(posterior.factor, y, centre=posterior.centred)
-            on_torus = posterior.known.reshape(plan.torus)
+            on_torus = posterior.known.reshape(plan.shape)
             scale = local_scale(done.coefficients, samples.expected_squares, on_torus)
             return plan.window(np.moveaxis(scale, 0, -1)) * done.scale
         (level, unit), rows = chosen.units(y, self.model.centre), chosen.rows(chosen.known)
         done = fit(posterior.factor, (y - level[rows]) / unit[rows], centre=False)
         each = []
-        for channel, known in enumerate(posterior.known.reshape(-1, *plan.torus)):
+        for channel, known in enumerate(posterior.known.reshape(-1, *plan.shape)):
             squares, here = samples.expected_squares[rows == channel], rows == channel
             each.append(local_scale(done.coefficients[here], squares, known)[0] * unit[channel])
         return plan.window(np.stack(each, axis=-1)) * done.scale

@@ -20,7 +20,7 @@ from ..kernels import Stationary
 from ..kernels.table import Array, Index
 from ..observed import Mask
 from ..runtime.progress import Progress
-from ..runtime.resources import parallel_for, single_blas_thread
+from ..runtime.resources import parallel_for, single_blas_thread, workers
 
 # Grids of fewer pixels are solved whole.
 LARGE = 1 << 20
@@ -33,7 +33,7 @@ DEPTHS = 4
 # Grids are solved whole where more than this share is missing, or the crops would be larger.
 MAX_MISSING, MAX_CROPPED = 0.03, 0.5
 # Windows that are looked at at once; missing pixels in windows that are solved at once, over 8.
-CHUNK = 1 << 9
+CHUNK, CHUNK_BYTES = 1 << 9, 40_000_000
 
 Box = tuple[slice, ...]
 
@@ -163,6 +163,12 @@ def relative(box: Box, outer: Box) -> Box:
     return tuple(
         slice(along.start - whole.start, along.stop - whole.start) for along, whole in pairs
     )
+
+
+def window_memory(axes: int) -> int:
+    """Bytes that windows on so many axes take besides the image: the matrix that all share, while
+    it is inverted, and the rows of it that a few windows need at once."""
+    return 3 * 8 * (CORE[axes] + 2 * MARGIN[axes]) ** (2 * axes) + workers() * CHUNK_BYTES
 
 
 def _in_tiles(mask: Mask, side: int) -> Mask:

@@ -111,13 +111,15 @@ def shift_averaged(
 def footprint(layers: Sequence[Layer], axes: Axes, average: bool, dtype: type) -> int:
     """Bytes that the evaluation takes at its peak, about."""
     layers = _split(layers)[0] if average else layers
-    whole = 12 * 8 * _held(layers, axes)
+    held = 8 * _held(layers, axes)
     axes = out_axes(layers, axes)
-    if not average:
-        return whole + workers() * 12 * 8 * SLAB + np.dtype(dtype).itemsize * _entries(axes)
     smallest = _entries(axes) // math.prod(axis.count for axis in axes[:2])
-    slabs = workers() * 12 * 8 * max(SLAB, smallest)
-    return whole + slabs + 4 * 8 * math.prod(axis.count for axis in axes)
+    slabs = min(workers() * max(SLAB, smallest), _entries(axes))
+    # Six tables of one level, or two of the last but one and slabs of the last.
+    most = max(6 * held, 2 * held + 6 * 8 * slabs)
+    if average:
+        return most + 4 * 8 * math.prod(axis.count for axis in axes)
+    return most + np.dtype(dtype).itemsize * _entries(axes)
 
 
 Outputs = Callable[[Offsets], Covariance]

@@ -23,13 +23,13 @@ from ..kernels.table import Array
 from ..nn import Sequential
 from ..nn.uncertain import Vectors
 from ..observed import Mask, Observed
-from ..runtime.resources import parallel_for, require, single_blas_thread
+from ..runtime.resources import parallel_for, single_blas_thread, workers
 from ..solvers.spectral import RIDGES
 from .categories import Indicators
 from .explain import Entry
 from .options import TableOptions
 from .relations import Relation, determined, find
-from .stack import EACH, EXACT, FEWER, LANDMARKS, Fitted, Stack, Sums, centres
+from .stack import EACH, EXACT, FEWER, LANDMARKS, ROWS, Fitted, Stack, Sums, centres
 
 # Predictors are selected in the first round, on means, and in a later one.
 SECOND = 3
@@ -172,8 +172,6 @@ class Chained:
     ) -> Chained:
         """Predict the columns, round after round, until they settle; of a long table those of some
         rows, and then the others from what these settled at."""
-        largest = min(len(values), EXACT)
-        require("the regressions", 8 * (6 * largest**2 + 10 * values.size), hint="fewer rows")
         known = ~np.isnan(values)
         level, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         scale = np.where(spread > 1e-12 * np.abs(level), spread, 1.0)
@@ -412,6 +410,22 @@ class Chained:
             )
             <= KEPT
         )
+
+
+def chained_memory(known: Mask, models: int) -> int:
+    """Bytes of a fit to a table (n, m) whose entries are known there, with so many fitted models
+    alive at once, about: two predictors for each column."""
+    counts = known.sum(axis=0)[~known.all(axis=0)]
+    if not len(counts):
+        return 80 * known.size
+    sizes = np.minimum(counts, EXACT) if counts.max() <= EXACT else np.full(len(counts), LANDMARKS)
+    kept = 2 * 8 * int(np.square(sizes, dtype=np.float64).sum())
+    # Kernels, distances and factors of one column, or the kernels of some rows and all landmarks.
+    one = 4 * 8 * int(sizes.max()) ** 2
+    if counts.max() > EXACT:
+        one = 5 * 8 * ROWS * LANDMARKS // 2
+    busy = min(workers(), max(1, min(BATCH, len(counts) // 8)))
+    return 80 * known.size + busy * one + models * (kept if kept <= KEPT else 0)
 
 
 def _size(rows: int) -> int:

@@ -297,7 +297,8 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         uncertainty = Uncertainty() if uncertainty is None else uncertainty
         if not isinstance(uncertainty, Uncertainty):
             raise InputError("uncertainty must be an Uncertainty", got=repr(uncertainty))
-        values = self._fit(X)
+        # Standard deviations are calibrated by another fit, beside this one.
+        values = self._fit(X, 1 + (return_std or interval is not None or draws > 0))
         used, some = self._used, self._used.any()
         filled = self._write(X, values, self.model_.filled if some else None)
         message, jitter = (self.model_.message, self.model_.jitter) if some else ("", 0.0)
@@ -466,8 +467,9 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         asked = getattr(self, "_sklearn_output_config", {}).get("transform")
         return str(asked or get_config()["transform_output"])
 
-    def _fit(self, table: Any) -> Array:
-        """Read the table, fit the model to it and remember both; returns the values."""
+    def _fit(self, table: Any, models: int = 1) -> Array:
+        """Read the table, fit the model to it, of so many that will be alive at once, and remember
+        both; returns the values."""
         random_state = 0 if self.random_state is None else self.random_state
         self._options = TableOptions(
             self.network, self.depth, self.feature_scale, self.ridge, self.max_iter, self.tol,
@@ -520,19 +522,21 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         self.choice_: Choice | None = None
         if self._used.any():
             numbers = self._indicators.of(values[:, self._used])
-            self.model_, self.choice_ = self._fit_model(numbers)
+            self.model_, self.choice_ = self._fit_model(numbers, models)
             message = self.model_.message
             self.n_iter_, self.converged_ = self.model_.n_iter, not message
             if message:
                 warn(message, ConvergenceWarning)
         return values
 
-    def _fit_model(self, values: Array) -> tuple[TableModel, Choice | None]:
+    def _fit_model(self, values: Array, models: int = 1) -> tuple[TableModel, Choice | None]:
         """Select the network, where asked for, and fit the model."""
         options, (rows, columns) = self._options, self._sides
         if isinstance(options.network, Sequential):
             network, scale = options.network, options.feature_scale
-            model = fit_table(values, rows, columns, network, scale, options, self._indicators)
+            model = fit_table(
+                values, rows, columns, network, scale, options, self._indicators, models
+            )
             return model, None
 
         def fill(holed: Array, network: Sequential, scale: float) -> Array:
@@ -543,7 +547,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         assert isinstance(choice.network, Sequential)
         assert choice.feature_scale is not None
         network, scale = choice.network, choice.feature_scale
-        model = fit_table(values, rows, columns, network, scale, options, self._indicators)
+        model = fit_table(values, rows, columns, network, scale, options, self._indicators, models)
         return model, choice
 
     def _features_of(self, table: Any, values: Array, given: Any) -> Array | None:

@@ -18,14 +18,15 @@ from ..kernels import DenseKernel, Kronecker, two_sided
 from ..kernels.table import Array
 from ..nn import Sequential
 from ..observed import Mask, Observed
-from ..runtime.resources import parallel_for, require, single_blas_thread
+from ..runtime.resources import parallel_for, require, single_blas_thread, workers
 from ..solvers import CG, Cholesky, linalg
 from ..solvers.base import Factor, absolute_ridge
 from ..solvers.cg import CGFactor
 from ..solvers.cholesky import CholeskyFactor
 from ..solvers.spectral import mean_diagonal
+from ..uncertainty.posterior import BATCH, BYTES
 from .categories import Indicators
-from .chained import Chained
+from .chained import Chained, chained_memory
 from .explain import Entry
 from .features import Features
 from .options import TableOptions
@@ -92,8 +93,13 @@ def fit_table(
     feature_scale: float,
     options: TableOptions,
     indicators: Indicators,
+    models: int = 1,
 ) -> TableModel:
-    """The model for the sides that have features."""
+    """The model for the sides that have features; refused where so many that are alive at once do
+    not fit into memory."""
+    known = ~np.isnan(values)
+    needed = working_memory(known, rows is not None, columns is not None, models)
+    require("the fit of this table", needed, hint="fewer rows or columns")
     left = None if rows is None else Features.of(rows, network, feature_scale)
     right = None if columns is None else Features.of(columns, network, feature_scale)
     if left is not None and right is not None:
@@ -103,6 +109,25 @@ def fit_table(
     if right is not None:
         return Columns.fit(values, right, options)
     return Chained.fit(values, network, options, indicators)
+
+
+def working_memory(known: Mask, rows: bool, columns: bool, models: int) -> int:
+    """Bytes of a fit to a table (n, m) whose entries are known there, with so many fitted models
+    alive at once, about (benchmarks/memory.py); standard deviations take two."""
+    if rows and columns:
+        draws = BATCH * (BYTES + 12 * 4) * known.size if models > 1 else 0
+        return 8 * (12 * known.size + 8 * sum(k * k for k in known.shape)) + draws
+    if not rows and not columns:
+        return chained_memory(known, models)
+    if columns:
+        known = known[known.any(axis=1)].T
+    squares = np.square(np.unique(known, axis=1).sum(axis=0), dtype=np.float64)  # of each pattern
+    kept = int(8 * squares.sum())
+    kept = kept if kept <= KEPT else 0
+    # Eigenvectors, to select the ridge; or kernels and factors, on top of those that are kept.
+    busy = min(workers(), len(squares)) * int(squares.max(initial=0))
+    working = max(40 * busy, kept + 24 * busy)
+    return 8 * len(known) ** 2 + working + (models - 1) * (8 * len(known) ** 2 + kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +147,6 @@ class Regression:
     ) -> Regression:
         """Fit columns (n, m), NaN where missing; `curve` of an earlier fit selects as that did."""
         known = ~np.isnan(values)
-        require("the regressions", 4 * 8 * len(values) ** 2, hint="fewer rows")
         patterns: list[Pattern] = list(Observed(values, known).patterns())
         if curve is not None:  # new columns, each by itself
             patterns = [(np.array([j]), rows) for j, rows in enumerate(known.T)]
@@ -277,7 +301,6 @@ class TwoSided:
         known = ~np.isnan(values)
         if not known.any():
             raise InputError("nothing is known, so there is nothing to fill in from")
-        require("the product kernel", 8 * (6 * known.size + 4 * sum(k * k for k in known.shape)))
         sides = [side.kernel() for side in (rows, columns)]
         scales = [mean_diagonal(side.values) for side in sides]
         left, right = (

@@ -22,9 +22,10 @@ from ..kernels.periodic import fourier
 from ..kernels.table import Array
 from ..runtime.resources import require, single_blas_thread
 
-# Blocks of a periodic kernel with more rows than this have no eigenvectors in reasonable time (a
-# volume under 16 x 16 x 16 coordinates: minutes, and 7 GB); Lanczos steps do instead.
-MAX_BLOCK, STEPS = 1024, 24
+# The eigenvectors of the blocks of a periodic kernel cost their size squared for each coordinate.
+# Where that is more than this (a picture of 256 x 256 under blocks of 32 x 32: minutes, and 2.7 GB,
+# in one call that answers no signal), Lanczos steps do instead.
+MAX_PRODUCTS, STEPS = 1 << 28, 24
 
 SquareRoot = Callable[[Array], Array]
 
@@ -42,9 +43,9 @@ def square_root(kernel: Kernel) -> SquareRoot:
         channels = _root(*np.linalg.eigh(kernel.covariance))
         space = square_root(kernel.space)
         return lambda x: across(channels, space(x), len(kernel.space.shape))
-    if isinstance(kernel, Periodic) and math.prod(kernel.period) > MAX_BLOCK:
-        return lambda x: krylov_root(kernel, x)
     if isinstance(kernel, Periodic):
+        if math.prod(kernel.shape) * math.prod(kernel.period) ** 2 > MAX_PRODUCTS:
+            return lambda x: krylov_root(kernel, x)
         return fourier(kernel.table, kernel.axes, kernel.shape, root=True)
     if isinstance(kernel, DenseKernel):
         return DenseKernel(_root(*kernel.eigen), kernel.shape).matvec
