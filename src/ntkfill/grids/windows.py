@@ -33,7 +33,7 @@ DEPTHS = 4
 # Grids are solved whole where more than this share is missing, or the crops would be larger.
 MAX_MISSING, MAX_CROPPED = 0.03, 0.5
 # Windows that are looked at at once; missing pixels in windows that are solved at once, over 8.
-CHUNK, CHUNK_BYTES = 1 << 9, 40_000_000
+CHUNK, CHUNK_BYTES = 1 << 9, 20_000_000
 
 Box = tuple[slice, ...]
 
