@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ntkfill import Inpainter
+from ntkfill import Inpainter, Uncertainty
 from ntkfill.grids import windows
+from ntkfill.grids.model import GridModel
 from ntkfill.grids.windows import Windows
 from ntkfill.nn import hourglass
 from ntkfill.nn.activations import Abs
@@ -127,3 +128,45 @@ def test_weights_give_the_value_and_channels_may_miss_other_pixels(everywhere):
     each = inpainter.fill(holes).values
     assert not np.isnan(each).any()
     assert np.abs(each[..., 0] - filled[..., 0]).max() < 0.1 * np.ptp(image)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("posterior", ["ensemble", "ntk"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_standard_deviations_are_those_of_the_whole(name, posterior, monkeypatch):
+    image, missing = texture((90, 80))[..., 1], specks((90, 80), count=12, size=5)
+    options = {"network": NETWORKS[name], "cache": None}
+    places = np.argwhere(missing)[::5]
+    at = [tuple(map(int, place)) for place in places]
+    unsure = Uncertainty(posterior, samples=200)
+    exact = Inpainter(rtol=1e-4, **options).fit(image, missing).std(image, at, unsure)
+    monkeypatch.setattr(windows, "LARGE", 1)
+    monkeypatch.setattr(windows, "MAX_MISSING", 0.1)
+    inpainter = Inpainter(**options)
+    done = inpainter.fill(image, missing, return_std=True, uncertainty=unsure)
+    assert inpainter.model_.windows[0] is not None
+    ratio = done.std[tuple(places.T)] / exact
+    # The scale is an average over the window, instead of over the image.
+    assert 0.8 < np.median(ratio) < 1.15
+    assert np.quantile(np.abs(np.log(ratio)), 0.9) < 0.3
+    assert (done.std[~missing] == 0).all()
+
+
+@pytest.mark.slow
+def test_intervals_are_calibrated_near_the_gaps(everywhere, monkeypatch):
+    monkeypatch.setattr("ntkfill.grids.uncertainty.LARGE", 1)
+    rng = np.random.default_rng(3)
+    image = texture((420, 400))[..., 1] + rng.normal(0, 2, (420, 400))
+    missing = specks((420, 400), count=150, size=5)
+    missing[60:72, 50:62] = True
+    solved = []
+    monkeypatch.setattr(
+        "ntkfill.grids.model.GridModel._complete_whole",
+        lambda self, *args, whole=GridModel._complete_whole: (
+            solved.append(self.grid) or whole(self, *args)
+        ),
+    )
+    done = Inpainter(NETWORKS["nearest"], cache=None).fill(image, missing, interval=0.9)
+    assert (420, 400) not in solved
+    inside = (done.interval.lower <= image) & (image <= done.interval.upper)
+    assert 0.8 < inside[missing].mean() < 0.97

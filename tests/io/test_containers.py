@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 import pytest
 import xarray
+import zarr
 from PIL import Image
 
 from ntkfill.cli import main
@@ -150,6 +151,18 @@ def test_zarr_is_a_folder_that_is_never_overwritten(version, capsys):
     with xarray.open_zarr("filled/a.zarr", chunks=None, consolidated=False) as back:
         check(back.h.values)
     assert not list(Path().glob("**/.writing-*"))
+
+
+def test_a_single_array_of_zarr_keeps_chunks_and_attributes():
+    how = {"shape": RAMP.shape, "chunks": (12, 5), "dtype": "f4", "fill_value": -1.0}
+    array = zarr.create_array("in.zarr", attributes={"units": "m"}, **how)
+    array[...] = DAMAGED
+    fill("in.zarr", "out.zarr")
+    back = zarr.open_array("out.zarr", mode="r")
+    assert (back.chunks, back.dtype, back.fill_value) == ((12, 5), np.float32, -1)
+    assert dict(back.attrs) == {"units": "m"}
+    assert back.compressors == array.compressors
+    check(back[...])
 
 
 def film(path, codec, pixels, layout="rgb24", sound=False, times=None):

@@ -151,17 +151,17 @@ class Turn:
         )
 
 
-def hold_out_shifted(missing: Mask, axes: int) -> Holdout:
+def hold_out_shifted(missing: Mask, axes: int, share: float = 0.5) -> Holdout:
     """Hold out known entries in the very pattern of the missing ones, where these are few: moved by
-    half of the grid."""
-    halves, every = tuple(side // 2 for side in missing.shape[:axes]), tuple(range(axes))
-    moved = np.roll(missing, halves, every) & ~missing
+    a share of the grid."""
+    by, every = tuple(int(share * side) for side in missing.shape[:axes]), tuple(range(axes))
+    moved = np.roll(missing, by, every) & ~missing
     if missing.ndim > axes:
         each = [holes(missing[..., channel]) for channel in range(missing.shape[-1])]
         deep = np.stack(each, axis=-1)
     else:
         deep = holes(missing)
-    return Holdout(moved, moved.astype(np.float32), moved & np.roll(deep, halves, every))
+    return Holdout(moved, moved.astype(np.float32), moved & np.roll(deep, by, every))
 
 
 def depth(missing: Mask, axes: int | None = None, steps: tuple[float, ...] | None = None) -> int:

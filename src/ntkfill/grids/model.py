@@ -22,7 +22,7 @@ from .options import Refine
 from .patches import Refined, Refinement, refine_if_better
 from .plan import Plan
 from .spline import SplineFit
-from .windows import Windows, relative
+from .windows import Box, Windows, relative
 
 # Factors are kept for so many groups of channels; more are made each time they are needed.
 MAX_KEPT = 4
@@ -288,12 +288,7 @@ class GridModel:
     ) -> tuple[Array, Report]:
         """What is missing of pixels (*grid, m), as (n_missing, m), from what is near it; the worst
         of the solves for deep holes."""
-        missing = windows.missing
-        mean: Array = np.zeros(pixels.shape[-1])
-        if self.centre:
-            every = pixels.reshape(-1, len(mean)).sum(axis=0, dtype=np.float64)
-            gaps = pixels[missing].sum(axis=0, dtype=np.float64)
-            mean = (every - gaps) / np.count_nonzero(~missing)
+        mean, missing = self.mean(windows, pixels), windows.missing
         total: Array = np.zeros((np.count_nonzero(missing), len(mean)), pixels.dtype)
         for c, component in enumerate(self.components):
             plan, kernel = component.plan, component.kernel
@@ -303,23 +298,35 @@ class GridModel:
             total += pixels.dtype.type(plan.weight) * found
         total += mean.astype(pixels.dtype)
         worst = Report(0.0, 0, True)
-        reach = max(component.plan.network.receptive_radius for component in self.components)
-        for outer, near, inner in windows.crops:
-            level = Level.fit(~missing[outer], reach) if self.centre else None
-            around = (
-                np.broadcast_to(mean, pixels[outer].shape)
-                if level is None
-                else level(pixels[outer])
-            )
-            box = outer if level is None else near
-            base = around[relative(box, outer)]
-            cropped = tuple(component.cropped(base.shape[:-1]) for component in self.components)
-            crop = GridModel.fit(missing[box], self.network, cropped, centre=False)
-            found, reports = crop.complete((pixels[box] - base).astype(pixels.dtype))
+        for crop in windows.crops:
+            box, base, model = self.around_hole(windows, crop, pixels)
+            found, reports = model.complete((pixels[box] - base).astype(pixels.dtype))
+            inner = crop[-1]
             filled = (found + base)[relative(inner, box)][missing[inner]]
             total[windows.order_within(inner)] = filled
             worst = Report.worst((worst, *reports))
         return total, worst
+
+    def mean(self, windows: Windows, pixels: Array) -> Array:
+        """The mean of the known pixels (*grid, m), if it is subtracted: (m,)."""
+        if not self.centre:
+            return np.zeros(pixels.shape[-1])
+        every = pixels.reshape(-1, pixels.shape[-1]).sum(axis=0, dtype=np.float64)
+        gaps = pixels[windows.missing].sum(axis=0, dtype=np.float64)
+        return np.asarray((every - gaps) / np.count_nonzero(~windows.missing))
+
+    def around_hole(
+        self, windows: Windows, crop: tuple[Box, Box, Box], pixels: Array
+    ) -> tuple[Box, Array, GridModel]:
+        """The box that is solved for a deep hole, the level to subtract there, and the model."""
+        outer, near, _ = crop
+        reach = max(component.plan.network.receptive_radius for component in self.components)
+        level = Level.fit(~windows.missing[outer], reach) if self.centre else None
+        mean = np.broadcast_to(self.mean(windows, pixels), pixels[outer].shape)
+        box = outer if level is None else near
+        base = (mean if level is None else level(pixels[outer]))[relative(box, outer)]
+        cropped = tuple(component.cropped(base.shape[:-1]) for component in self.components)
+        return box, base, GridModel.fit(windows.missing[box], self.network, cropped, centre=False)
 
     def complete_and_refine(
         self, pixels: Array, refine: Refine, progress: Progress | None = None

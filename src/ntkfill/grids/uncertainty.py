@@ -11,6 +11,7 @@ from scipy import ndimage
 from ..completion import fit
 from ..errors import InputError, PatternWarning, warn
 from ..io.cache import MemoryCache
+from ..kernels import Stationary
 from ..kernels.table import Array, Index
 from ..observed import Mask
 from ..runtime.progress import Progress, stage
@@ -26,9 +27,10 @@ from ..uncertainty import (
     local_scale,
 )
 from ..uncertainty.posterior import MODELS
-from .holdout import hold_out_like, pattern_period
+from .holdout import hold_out_like, hold_out_shifted, pattern_period
 from .model import Component, GridModel
 from .patches import Refined, Refinement
+from .windows import LARGE, MAX_MISSING, Windows, relative
 
 # With fewer held-out pixels than this, intervals are calibrated on all of them, also on those by
 # which network and patches were selected.
@@ -59,16 +61,23 @@ class GridUncertainty:
     ) -> Array:
         """Standard deviations (*grid, channels) of a fill, 0 where known."""
         if refinement is None or refined.std is None:
-            return self.network_std(progress)
+            return self.network_std(refined.values, progress)
         std = refinement.scale * refined.std
         without = np.isnan(std)
-        return np.where(without, self.network_std(progress), std) if without.any() else std
+        if not without.any():
+            return std
+        return np.where(without, self.network_std(refined.values, progress), std)
 
-    def network_std(self, progress: Progress | None = None) -> Array:
-        """Those of what the networks fill in, from samples of the prior."""
+    def network_std(self, filled: Array, progress: Progress | None = None) -> Array:
+        """Those of what the networks fill in, from samples of the prior; of thin gaps in a large
+        grid from what is near them."""
         result = np.zeros(self.pixels.shape)
         plan, groups = self.model.components[0].plan, self.model.groups
         for g, group in enumerate(groups):
+            if self.model.windows and (near := self.model.windows[g]) is not None:
+                nearby = self._near(near, filled[..., group.channels], progress)
+                group.put(result, ~group.known, nearby)
+                continue
             posterior = self._posterior(g)
             share = stage(progress, g, len(groups))
             found = posterior.sample(
@@ -81,6 +90,28 @@ class GridUncertainty:
             group.put(unscaled, ~group.known, np.sqrt(found.variance)[:, None])
             scale = self._local_scale(g, posterior, found)
             result[..., group.channels] = unscaled[..., group.channels] * scale
+        return result
+
+    def _near(self, windows: Windows, filled: Array, progress: Progress | None) -> Array:
+        """Those of the gaps of filled pixels (*grid, m) in windows and crops: (n_missing, m)."""
+        component = self.model.components[0]
+        prior_kind, fitted_kind = MODELS[self.options.posterior or "ensemble"]
+        prior, fitted = (
+            component.kernel if kind == "ntk" else component.plan.kernel(self.cache, kind=kind)
+            for kind in (prior_kind, fitted_kind)
+        )
+        assert isinstance(prior, Stationary)
+        assert isinstance(fitted, Stationary)
+        ridge, mean = component.plan.solver.ridge, self.model.mean(windows, filled)
+        noise = absolute_ridge(ridge, prior) if prior_kind == fitted_kind else 0.0
+        result = windows.std(filled, mean, fitted, prior, ridge, noise, progress)
+        for crop in windows.crops:
+            box, base, model = self.model.around_hole(windows, crop, filled)
+            rest = np.where(windows.missing[box][..., None], 0.0, filled[box] - base)
+            # With the mean of the crop: the kernel's constant is in the prior again.
+            inside = replace(self, model=replace(model, centre=True), pixels=rest)
+            std, inner = inside.network_std(rest), crop[-1]
+            result[windows.order_within(inner)] = std[relative(inner, box)][windows.missing[inner]]
         return result
 
     def exact_std(self, at: Index) -> Array:
@@ -194,7 +225,10 @@ def calibration_mask(
 ) -> Mask:
     """The known pixels that intervals are calibrated on, none by which anything was selected."""
     seed = options.random_state + 1
-    held_out = hold_out_like(missing, axes, share=options.holdout, random_state=seed).mask
+    if missing.size >= LARGE and missing.mean() <= MAX_MISSING / 2:
+        held_out = hold_out_shifted(missing, axes, share=1 / 3).mask
+    else:
+        held_out = hold_out_like(missing, axes, share=options.holdout, random_state=seed).mask
     rest = held_out.copy()
     for selection in (choice, refinement):
         if selection is not None and selection.held_out is not None:

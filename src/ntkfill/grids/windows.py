@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -21,6 +22,7 @@ from ..kernels.table import Array, Index
 from ..observed import Mask
 from ..runtime.progress import Progress
 from ..runtime.resources import parallel_for, single_blas_thread, workers
+from ..uncertainty.scale import WIDTH
 
 # Grids of fewer pixels are solved whole.
 LARGE = 1 << 20
@@ -101,25 +103,85 @@ class Windows:
         """What a kernel predicts at the thin gaps of pixels (*grid, channels), less their mean
         (channels,): (n_missing, channels), zero in deep holes. What stands at missing pixels is not
         read."""
-        n, grid = self.missing.ndim, np.array(self.missing.shape)
-        core, side = CORE[n], CORE[n] + 2 * MARGIN[n]
-        # The inverse of K + ridge on one window, anywhere on the torus of the kernel. Far from each
-        # other the covariance of two pixels is a constant, by which the mean of the whole grid is
-        # estimated. It is known already, and that of a window would be another.
-        places = tuple(np.indices((side,) * n).reshape(n, -1))
-        every = np.atleast_1d(np.ravel_multi_index(places, kernel.shape))
-        matrix = kernel.block(every, every).astype(np.float64) - float(kernel.values.flat[-1])
-        matrix.flat[:: len(matrix) + 1] += ridge * float(kernel.values.flat[0])
+        n, (side, corners, jobs) = self.missing.ndim, self._jobs()
         with single_blas_thread():
-            inverse = linalg.inv(matrix, overwrite_a=True, check_finite=False)
+            inverse = linalg.inv(window(kernel, side, ridge), overwrite_a=True, check_finite=False)
         rows = inverse.astype(pixels.dtype)
         shown = sliding_window_view(pixels, (side,) * n, tuple(range(n)))
         hidden = sliding_window_view(self.missing, (side,) * n)
-        corners = np.clip(self.cores - MARGIN[n], 0, grid - side)
         result = np.zeros((np.count_nonzero(self.missing), len(mean)), pixels.dtype)
-        order = np.flatnonzero(self.missing)
 
-        # Windows that miss as many pixels are solved at once.
+        def fill_some(of: Index) -> None:
+            at = tuple(corners[of].T)
+            gaps = hidden[at].reshape(len(of), -1)  # (windows, side^n)
+            m = np.nonzero(gaps)[1].reshape(len(of), -1)  # (windows, count)
+            y = shown[at].reshape(len(of), len(mean), -1) - mean[:, None].astype(pixels.dtype)
+            y[np.broadcast_to(gaps[:, None], y.shape)] = 0.0  # (windows, channels, side^n)
+            right = rows[m] @ np.swapaxes(y, 1, 2)  # (windows, count, channels)
+            found = np.linalg.solve(inverse[m[:, :, None], m[:, None, :]], -right)
+            mine, order = self._mine(of, m, side, corners)
+            result[order] = found[mine]
+
+        with single_blas_thread():
+            parallel_for(fill_some, jobs, progress)
+        return result
+
+    def std(
+        self,
+        filled: Array,
+        mean: Array,
+        fitted: Stationary,
+        prior: Stationary,
+        ridge: float,
+        noise: float,
+        progress: Progress | None = None,
+    ) -> Array:
+        """Standard deviations of what `fill` found, exact but for the scale of the kernel, which is
+        that of the pixels around: (n_missing, channels), zero in deep holes.
+
+        `uncertainty.Posterior` says what the two kernels are. The error of a gap is v^T f for the
+        row v of P[m, m]^-1 P[m, :].
+        """
+        n, (side, corners, jobs) = self.missing.ndim, self._jobs()
+        covariance = window(prior, side, noise / float(prior.values.flat[0])).astype(np.float32)
+        with single_blas_thread():
+            inverse = linalg.inv(window(fitted, side, ridge), overwrite_a=True, check_finite=False)
+            expected = np.sum((inverse @ covariance) * inverse, axis=1)  # (side^n,)
+        places = np.indices((side,) * n).reshape(n, -1)
+        squares = sum(np.square(np.subtract.outer(each, each)) for each in places)
+        near = ((1.0 + squares / WIDTH**2) ** -(n + 0.5)).astype(np.float32)  # (side^n, side^n)
+        rows = inverse.astype(np.float32)
+        shown = sliding_window_view(filled, (side,) * n, tuple(range(n)))
+        hidden = sliding_window_view(self.missing, (side,) * n)
+        result = np.zeros((np.count_nonzero(self.missing), len(mean)))
+
+        def measure_some(of: Index) -> None:
+            at = tuple(corners[of].T)
+            gaps = hidden[at].reshape(len(of), -1)
+            m = np.nonzero(gaps)[1].reshape(len(of), -1)
+            mine, order = self._mine(of, m, side, corners)
+            which, row = np.nonzero(mine)
+            v = np.linalg.solve(inverse[m[:, :, None], m[:, None, :]], inverse[m])[which, row]
+            variance = np.sum((v.astype(np.float32) @ covariance) * v, axis=1)  # (mine,)
+            y = shown[at].reshape(-1, side**n) - np.tile(mean, len(of))[:, None]
+            coefficients = (y.astype(np.float32) @ rows).reshape(len(of), len(mean), -1)
+            coefficients[np.broadcast_to(gaps[:, None], coefficients.shape)] = 0.0
+            around = near[m[which, row]]  # (mine, side^n)
+            found = np.einsum("ik,ick->ic", around, np.square(coefficients)[which])
+            usual = np.sum(around * np.where(gaps, 0.0, expected)[which], axis=1)
+            result[order] = np.sqrt(found / usual[:, None] * np.maximum(variance, 0.0)[:, None])
+
+        with single_blas_thread():
+            parallel_for(measure_some, jobs, progress)
+        return result
+
+    def _jobs(self) -> tuple[int, Index, list[Index]]:
+        """The side of a window, the first pixels of all, and those to solve at once, which miss as
+        many pixels."""
+        n, grid = self.missing.ndim, np.array(self.missing.shape)
+        side = CORE[n] + 2 * MARGIN[n]
+        corners = np.clip(self.cores - MARGIN[n], 0, grid - side)
+        hidden = sliding_window_view(self.missing, (side,) * n)
         counts = np.zeros(len(corners), np.intp)
         for first in range(0, len(corners), CHUNK):
             part = tuple(corners[first : first + CHUNK].T)
@@ -127,34 +189,44 @@ class Windows:
         jobs: list[Index] = []
         for count in np.unique(counts):
             of = np.flatnonzero(counts == count)
-            parts = min(math.ceil(len(of) * count / (8 * CHUNK)), len(of))
-            jobs += np.array_split(of, parts)
+            jobs += np.array_split(of, min(math.ceil(len(of) * count / (8 * CHUNK)), len(of)))
+        return side, corners, jobs
 
-        def fill_some(of: Index) -> None:
-            at, count = tuple(corners[of].T), counts[of[0]]
-            gaps = hidden[at].reshape(len(of), -1)  # (windows, side^n)
-            m = np.nonzero(gaps)[1].reshape(-1, count)  # (windows, count)
-            y = shown[at].reshape(len(of), len(mean), -1) - mean[:, None].astype(pixels.dtype)
-            y[np.broadcast_to(gaps[:, None], y.shape)] = 0.0  # (windows, channels, side^n)
-            right = rows[m] @ np.swapaxes(y, 1, 2)  # (windows, count, channels)
-            found = np.linalg.solve(inverse[m[:, :, None], m[:, None, :]], -right)
-            places = np.stack(np.unravel_index(m, (side,) * n), -1) + corners[of, None]
-            mine = ((places >= self.cores[of, None]) & (places < self.cores[of, None] + core)).all(
-                -1
-            )
-            flat = np.atleast_1d(np.ravel_multi_index(tuple(places[mine].T), self.missing.shape))
-            result[np.searchsorted(order, flat)] = found[mine]
+    def _mine(self, of: Index, m: Index, side: int, corners: Index) -> tuple[Mask, Index]:
+        """Which of the missing pixels (windows, count) lie in the cores of their windows, and their
+        places in the order of all that are missing."""
+        n = self.missing.ndim
+        places = np.stack(np.unravel_index(m, (side,) * n), -1) + corners[of, None]
+        first = self.cores[of, None]
+        mine = np.asarray(((places >= first) & (places < first + CORE[n])).all(axis=-1))
+        flat = np.atleast_1d(np.ravel_multi_index(tuple(places[mine].T), self.missing.shape))
+        return mine, np.searchsorted(self.order, flat)
 
-        with single_blas_thread():
-            parallel_for(fill_some, jobs, progress)
-        return result
+    @cached_property
+    def order(self) -> Index:
+        """The missing pixels, by their flat coordinates."""
+        return np.flatnonzero(self.missing)
 
     def order_within(self, box: Box) -> Index:
         """Which of the missing pixels, in their order, lie in a box."""
         first = [along.start for along in box]
         places = tuple((np.argwhere(self.missing[box]) + first).T)
         flat = np.atleast_1d(np.ravel_multi_index(places, self.missing.shape))
-        return np.searchsorted(np.flatnonzero(self.missing), flat)
+        return np.searchsorted(self.order, flat)
+
+
+def window(kernel: Stationary, side: int, ridge: float) -> Array:
+    """K + ridge (relative to the diagonal) on a window, anywhere on the torus of the kernel.
+
+    Far from each other the covariance of two pixels is a constant, by which the mean of the whole
+    grid is estimated. It is known already, and that of a window would be another.
+    """
+    n = len(kernel.shape)
+    places = tuple(np.indices((side,) * n).reshape(n, -1))
+    every = np.atleast_1d(np.ravel_multi_index(places, kernel.shape))
+    matrix = kernel.block(every, every).astype(np.float64) - float(kernel.values.flat[-1])
+    matrix.flat[:: len(matrix) + 1] += ridge * float(kernel.values.flat[0])
+    return matrix
 
 
 def relative(box: Box, outer: Box) -> Box:

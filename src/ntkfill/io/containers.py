@@ -70,6 +70,12 @@ def write(path: Path, suffix: str, array: NDArray[Any], template: Any) -> None:
         with replacing(path) as draft:
             video.write(library(suffix), draft, array, template)
         return
+    if suffix in ZARR and hasattr(template, "chunks"):  # one array
+        with replacing_folder(path) as draft:
+            like = {"fill_value": template.fill_value, "attributes": dict(template.attrs)}
+            found = library(suffix).from_array(draft, data=template, write_data=False, **like)
+            found[...] = array
+        return
     if suffix in (*NETCDF, *ZARR):
         dataset, name = template
         filled = dataset.assign({name: dataset[name].copy(data=array)})
@@ -140,6 +146,10 @@ def _read_dataset(
 ) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
     how = {}
     if suffix in ZARR:
+        found = library(suffix).open(path, mode="r")
+        if hasattr(found, "chunks"):  # one array, without a group around it
+            resources.require("reading it", 2 * found.nbytes)
+            return found[...], found, (), ()
         how = {"engine": library(suffix).__name__, "consolidated": False}
     else:
         with path.open("rb") as file:
