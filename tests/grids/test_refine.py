@@ -54,6 +54,29 @@ def test_unrefined_is_the_default():
     assert filled.tobytes() == inpaint(TEXTURE, MISSING, refine=None).tobytes()
 
 
+ROWS = np.indices((48, 48))[0] % 2 == 1
+
+
+@pytest.mark.parametrize("gaps", [ROWS, ROWS | ROWS.T])
+def test_gaps_that_repeat_are_judged_by_the_known_pixels_alone(gaps):
+    slow = 100 + 100 * np.sin(0.5 * sum(np.indices((48, 48)))) * np.cos(np.arange(48) / 9)
+    plain, chosen = fill(slow, gaps)
+    filled, info = fill(slow, gaps, refine="auto")
+    assert chosen.choice.n_held_out == 0  # no known pixel is like a missing one
+    assert info.refinement.patches is not None
+    assert rmse(filled, slow, gaps) < rmse(plain, slow, gaps)
+    assert "which repeat every 2 pixels" in info.refinement.report()
+    noise = np.random.default_rng(1).standard_normal((48, 48))
+    assert fill(noise, gaps, ridge=1e3, refine="auto")[1].refinement.patches is None
+
+
+def test_a_checkerboard_is_left_alone():
+    board = sum(np.indices((48, 48))) % 2 == 1
+    refinement = fill(TEXTURE, board, refine="auto")[1].refinement
+    assert (refinement.patches, refinement.period) == (None, 2)
+    assert "gaps repeat every 2 pixels, so that" in refinement.report()
+
+
 def test_too_little_to_hide():
     few, gap = np.sin(np.arange(12.0)), np.arange(12) == 5
     filled, info = fill(few, gap, refine="auto")

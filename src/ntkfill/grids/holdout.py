@@ -250,6 +250,31 @@ def pattern_period(missing: Mask, axes: int) -> int:
     return 0
 
 
+def octave_coarser(missing: Mask) -> tuple[tuple[Any, ...], Mask] | None:
+    """Where the known entries are a lattice, such as every second row or a grid to be enlarged:
+    their index, and among them the same pattern of missing ones; None elsewhere.
+
+    >>> rows, pattern = octave_coarser(np.indices((9, 3))[0] % 2 == 1)
+    >>> rows[0].ravel().tolist(), pattern[:, 0].tolist()
+    ([0, 2, 4, 6, 8], [False, True, False, True, False])
+    """
+    every = range(missing.ndim)
+    kept = [
+        np.flatnonzero(~missing.all(axis=tuple(other for other in every if other != axis)))
+        for axis in every
+    ]
+    lattice = np.ix_(*kept)
+    steps = [np.unique(np.diff(places)) for places in kept]
+    if any(len(step) != 1 for step in steps) or missing[lattice].any():
+        return None
+    sides = tuple(map(len, kept))
+    pattern = np.zeros(sides, bool)
+    for axis, step in enumerate(steps):
+        along = np.arange(sides[axis]) % step[0] > 0
+        pattern |= along.reshape([-1 if axis == other else 1 for other in every])
+    return (lattice, pattern) if pattern.any() else None
+
+
 def crops(missing: Mask, weight: NDArray[np.float64], axes: int | None = None) -> list[Crop]:
     """Crops of one size that represent a large grid: those with the most held-out weight. A mask
     may have one axis more than the grid (`axes`), for channels."""

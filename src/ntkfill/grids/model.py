@@ -37,6 +37,13 @@ class Component:
     plan: Plan
     kernel: Kernel
 
+    def resized(self, sides: tuple[int, ...]) -> Component:
+        """The same network on another grid."""
+        assert isinstance(self.kernel, Stationary)
+        assert isinstance(self.plan.solver, CG)
+        plan = self.plan.crop(sides, self.plan.solver.rtol)
+        return Component(plan, replace(self.kernel, shape=plan.torus))
+
     def cropped(self, sides: tuple[int, ...]) -> Component:
         """The same network on a crop of the grid, whose mean is known: without the constant by
         which it would be estimated."""
@@ -348,11 +355,22 @@ class GridModel:
             pixels,
             values,
             self.missing,
-            lambda missing: self.refit(missing).complete(pixels)[0],
+            self._fill,
             refine == "patches",
             rest,
         )
         return CompletedImage(values, reports, better, refinement)
+
+    def _fill(self, values: Array, missing: Mask) -> Array | None:
+        """Values (*grid, channels), of this or of a coarser grid, with the missing ones filled in;
+        None where the kernels are those of this grid alone."""
+        sides = values.shape[:-1]
+        if sides == self.grid:
+            return self.refit(missing).complete(values)[0]
+        if not all(component.plan.is_local for component in self.components):
+            return None
+        smaller = tuple(component.resized(sides) for component in self.components)
+        return GridModel.fit(missing, self.network, smaller, self.centre).complete(values)[0]
 
     def weights(self, at: tuple[int, ...], channel: int = 0) -> Array:
         """Weights of the known pixels in the value filled in at a pixel: (*grid), or (*grid,

@@ -23,7 +23,15 @@ from ..runtime.progress import Progress
 from ..runtime.resources import available, parallel_for
 from ..selection import MAX_STACKED, Candidate, Choice, stacked
 from .channels import Channels, learn
-from .holdout import crops, depth, hold_out_like, hold_out_shifted, mean_run
+from .holdout import (
+    Holdout,
+    crops,
+    depth,
+    hold_out_like,
+    hold_out_shifted,
+    mean_run,
+    octave_coarser,
+)
 from .model import Component, GridModel
 from .options import Boundary, GridOptions, wrapped_sides
 from .plan import (
@@ -102,10 +110,20 @@ def select(
         with contextlib.suppress(MemoryLimitError):
             plans[0].mixed(MAX_STACKED).check_memory(options.memory_limit)
             most = MAX_STACKED
+    splines: tuple[Spline, ...] = ()
     few = gaps.size >= LARGE and gaps.mean() <= MAX_MISSING
-    holdout = (
-        hold_out_shifted(gaps, axes) if few else hold_out_like(gaps, axes, share=HELD_OUT_SHARE)
-    )
+    if together is None and not few:
+        splines = offered_splines(gaps, options)
+    coarser = octave_coarser(gaps) if gaps.ndim == axes else None
+    if coarser is not None:
+        # Held-out pixels of a lattice are like no missing ones; the lattice itself is a picture
+        # with the same gaps.
+        pixels, pattern, gaps = pixels[coarser[0]], coarser[1], np.zeros_like(coarser[1])
+        holdout = Holdout(pattern, pattern.astype(np.float64), np.zeros_like(pattern))
+    elif few:
+        holdout = hold_out_shifted(gaps, axes)
+    else:
+        holdout = hold_out_like(gaps, axes, share=HELD_OUT_SHARE)
     # One hole says little of another: where few are copied, they are again, at other places.
     holdouts, n_copies = [holdout], 0 if few else ndimage.label(holdout.in_holes)[1]
     while (
@@ -136,7 +154,6 @@ def select(
             float(np.max(np.abs(part - level), where=where, initial=0.0))
             for part, where in zip(parts, known, strict=True)
         )
-    splines = () if together is not None or few else offered_splines(gaps, options)
     if len(plans) + len(splines) < 2 or len(holdout) < MIN_HELD_OUT or not 0 < scale < math.inf:
         return None
     values = [
@@ -174,8 +191,8 @@ def select(
 
     weight = np.concatenate([each.weight[window][each.mask[window]] for each, window in trials])
     independent = sum(each.independent(gaps, window, axes) for each, window in trials)
-    used = np.zeros_like(gaps)
-    for each, window in trials:
+    used = np.zeros_like(missing if channel is None else missing[..., channel])
+    for each, window in trials if coarser is None else []:
         used[window] |= each.mask[window]
     gram = (errors * weight) @ errors.T / weight.sum()
     # Where gaps are scattered, two ridges of one network extrapolate to a smaller one without its

@@ -25,18 +25,26 @@ def test_texture_is_refined_and_noise_is_not():
     noise = np.random.default_rng(0).standard_normal((64, 64, 1))
     missing = scattered((64, 64))
     for truth, refined in ((stripes(64, 64), True), (noise, False)):
-        found = select(truth, missing, lambda gaps, truth=truth: zeroed(truth, gaps))
+        found = select(truth, missing, lambda _, gaps, truth=truth: zeroed(truth, gaps))
         assert (found.patches is not None) is refined
         assert (found.after < found.before) is refined
+
+    def without(_, gaps):
+        return zeroed(noise, gaps)
+
     # Missing entries are never read.
     again = select(
-        zeroed(noise, missing) + 9 * missing[..., None], missing, lambda gaps: zeroed(noise, gaps)
+        zeroed(noise, missing) + 9 * missing[..., None],
+        missing,
+        lambda _, gaps: zeroed(noise, gaps),
     )
     assert again == found
     assert np.array_equal(again.held_out, found.held_out)
     assert not (found.held_out & missing).any()
     assert found.n_held_out == found.held_out.sum() >= 50
-    assert select(noise, missing, lambda gaps: zeroed(noise, gaps), force=True).patches is not None
+    assert (
+        select(noise, missing, lambda _, gaps: zeroed(noise, gaps), force=True).patches is not None
+    )
 
 
 @pytest.mark.slow
@@ -49,7 +57,7 @@ def test_ring_passes_are_selected_where_deep_holes_repeat():
         (rng.standard_normal((96, 96, 1)), missing, False),
         (stripes(96, 96), scattered((96, 96)), False),
     ):
-        found = select(truth, gaps, lambda gaps, truth=truth: zeroed(truth, gaps))
+        found = select(truth, gaps, lambda _, gaps, truth=truth: zeroed(truth, gaps))
         assert bool(found.patches and found.patches.ring_passes) is deeper
 
 
@@ -77,7 +85,7 @@ def test_the_error_of_refused_ring_passes_is_not_reported(monkeypatch):
     both = []
     for clearly in (True, False):
         monkeypatch.setattr(_Trial, "clearly_better", lambda *_, clearly=clearly: clearly)
-        both.append(select(truth, missing, lambda gaps: zeroed(truth, gaps)))
+        both.append(select(truth, missing, lambda _, gaps: zeroed(truth, gaps)))
     assert both[0].after < 0.5 * both[1].after
     assert both[0].patches.ring_passes > both[1].patches.ring_passes == 0
 
@@ -87,6 +95,6 @@ def test_only_pixels_of_the_crops_are_held_out(monkeypatch):
     truth, missing = stripes(64, 64), scattered((64, 64))
     whole = hold_out_like(missing).mask
     monkeypatch.setitem(CROPPED_SIZE, 2, 1 << 10)
-    found = select(truth, missing, lambda gaps: zeroed(truth, gaps))
+    found = select(truth, missing, lambda _, gaps: zeroed(truth, gaps))
     assert not (found.held_out & ~whole).any()
     assert 0 < found.n_held_out < 0.5 * whole.sum()

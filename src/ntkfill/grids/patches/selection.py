@@ -12,7 +12,7 @@ import numpy as np
 from ...kernels.table import Array
 from ...observed import Mask
 from ...runtime.progress import Progress, stage
-from ..holdout import Crop, Holdout, crops, hold_out_like, pattern_period
+from ..holdout import Crop, Holdout, crops, hold_out_like, octave_coarser, pattern_period
 from .options import MAX_CHANNELS, PatchOptions, candidates
 from .passes import hole_depths
 from .refinement import Refined, known_entries, refine
@@ -80,6 +80,11 @@ class Refinement:
         'not refined: RMSE of 100 held-out known pixels: 0.5 with patches, 0.25 without'
         """
         done = "refined" if self.patches else "not refined"
+        if self.period and self.after is not None:
+            return (
+                f"{done}: RMSE of the known pixels alone with the same gaps, which repeat every "
+                f"{self.period} pixels: {self.after:.3g} with patches, {self.before:.3g} without"
+            )
         if self.period:
             repeat = f"gaps repeat every {self.period} pixels"
             return f"{done}: {repeat}, so that no held-out pixel is like the missing ones"
@@ -95,7 +100,7 @@ def refine_if_better(
     values: Array,
     filled: Array,
     missing: Mask,
-    fill: Callable[[Mask], Array],
+    fill: Callable[[Array, Mask], Array | None],
     force: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Refined, Refinement | None]:
@@ -108,7 +113,8 @@ def refine_if_better(
     filled : float array of shape (*grid, channels)
     missing : bool array of shape (*grid) or (*grid, channels)
     fill : callable
-        From a mask with more missing entries, of the same shape, to an image without gaps.
+        From values and a mask, with more missing entries or of another grid, to an image without
+        gaps; None where that grid cannot be filled.
     force : bool
         Refine in any case.
     progress : callable, optional
@@ -123,9 +129,17 @@ def refine_if_better(
     if not force and values.shape[-1] > MAX_CHANNELS:
         return Refined(filled), None
     period = 0 if force else pattern_period(missing, axes)
-    if period:
+    octave = octave_coarser(missing) if period and missing.ndim == axes else None
+    if octave is not None:
+        # No held-out entry of a lattice is like a missing one; the lattice has the same gaps.
+        lattice, pattern = octave
+        none, weight = np.zeros_like(pattern), pattern.astype(np.float64)
+        found = compare(values[lattice], none, Holdout(pattern, weight, none), fill)
+        found = found and replace(found, held_out=None, period=period)
+    elif period:
         return Refined(filled), Refinement(None, 0.0, None, period=period)
-    found = select(values, missing, fill, force, stage(progress, 0, 2))
+    else:
+        found = select(values, missing, fill, force, stage(progress, 0, 2))
     if found is None:
         if not force:
             return Refined(filled), None
@@ -139,7 +153,7 @@ def refine_if_better(
 def select(
     values: Array,
     missing: Mask,
-    fill: Callable[[Mask], Array],
+    fill: Callable[[Array, Mask], Array | None],
     force: bool = False,
     progress: Progress | None = None,
 ) -> Refinement | None:
@@ -148,16 +162,28 @@ def select(
 
     >>> stripes = np.sin(np.arange(64) * 1.7)[:, None, None] + np.zeros((64, 64, 1))
     >>> missing = np.random.default_rng(0).random((64, 64)) < 0.5
-    >>> found = select(stripes, missing, lambda gaps: np.where(gaps[..., None], 0.0, stripes))
+    >>> found = select(stripes, missing, lambda _, gaps: np.where(gaps[..., None], 0.0, stripes))
     >>> found.after < found.before / 4
     True
     """
+    return compare(values, missing, hold_out_like(missing, values.ndim - 1), fill, force, progress)
+
+
+def compare(
+    values: Array,
+    missing: Mask,
+    holdout: Holdout,
+    fill: Callable[[Array, Mask], Array | None],
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Refinement | None:
+    """The options that predict held-out entries best; None where these are too few."""
     axes = values.ndim - 1
-    holdout = hold_out_like(missing, axes)
-    if len(holdout) < MIN_HELD_OUT:
-        return None
     gaps = missing | holdout.mask
-    trial = _Trial(values, gaps, holdout, fill(gaps), crops(missing, holdout.weight, axes))
+    first = fill(values, gaps) if len(holdout) >= MIN_HELD_OUT else None
+    if first is None:
+        return None
+    trial = _Trial(values, gaps, holdout, first, crops(missing, holdout.weight, axes))
     held_out = np.zeros_like(holdout.mask)
     for crop in trial.crops:
         held_out[crop] = holdout.mask[crop]
