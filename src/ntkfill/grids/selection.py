@@ -55,6 +55,8 @@ RTOL = 1e-2
 MAX_MIXED_SIZE = 1 << 20
 # Splines along one axis are offered where gaps along another are so many times longer.
 MIN_ANISOTROPY = 2.0
+# Another candidate than the thin plate must gain this share of the mean square where gaps repeat.
+OCTAVE_GAIN = 0.2
 # Holes are held out in further rounds until there are so many copies, so many held-out pixels or
 # so many rounds.
 MIN_COPIES, MAX_REPEATED, MAX_ROUNDS = 16, 1 << 12, 4
@@ -204,6 +206,11 @@ def select(
         most,
         nonnegative=together is not None or bool(holdout.in_holes.any()),
     )
+    if coarser is not None and Spline() in splines:
+        # A picture is rougher one octave coarser: the thin plate, unless another is far better.
+        plate, best = len(plans) + splines.index(Spline()), int(np.argmin(np.diag(gram)))
+        far = gram[best, best] < (1 - OCTAVE_GAIN) * gram[plate, plate]
+        shares = np.eye(len(gram))[best if far else plate]
     order = np.argsort(-np.abs(shares), kind="stable")[: np.count_nonzero(shares)]
     # Standard deviations are those of a network, even where splines alone fill.
     networks = [k for k in order if k < len(plans)] or [0]
