@@ -43,9 +43,10 @@ KERNEL_SECONDS, CHOLESKY_SECONDS, CG_SECONDS, STEPS = 1e-8, 1e-11, 6e-8, 10
 # The exact kernel of a grid with at most so many pixels is solved directly: blocks of one period,
 # which products on the torus need, may have many more (a volume of 520 voxels: 1 GB).
 SMALL = 1024
-# Bytes per pixel of the torus, of the factor while it is made and after; for each pair of pixels,
-# of a direct solve, and of a kernel that is not stationary while it is made.
-FACTOR, FACTOR_KEPT, DIRECT, DENSE = 48, 14, 40, 104
+# Bytes per pixel of the torus, of the factor while it is made and after, and more of it where
+# channels are coupled; for each pair of pixels, of a direct solve, and of a kernel that is not
+# stationary while it is made.
+FACTOR, FACTOR_KEPT, FACTOR_COUPLED, DIRECT, DENSE = 48, 14, 40, 40, 104
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Plan:
             return 2 * self._values + window_memory(n)
         size *= asked.channels if asked.coupled else 1
         column = self.solver.column_bytes((size,))
-        kept = FACTOR_KEPT * size * asked.networks
+        kept = (FACTOR_KEPT + FACTOR_COUPLED * asked.coupled) * size * asked.networks
         stages = [FACTOR * size + kept, kept + column * (1 if asked.coupled else columns)]
         if asked.samples:
             batch = min(BATCH, asked.samples)
