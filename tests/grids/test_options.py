@@ -207,7 +207,7 @@ def test_info(channels):
 def test_info_counts_pixels_and_solves():
     image = COLOUR.copy()
     image[3, 3, 0] = image[3, 3, 1] = image[5, 5, 2] = np.nan
-    info = fill(image, channel_axis=-1)[1]
+    info = fill(image, channel_axis=-1, network=NET)[1]
     assert info.missing == 2
     # One solve for each pattern, or one for all channels together.
     assert len(info.reports) == (2 if info.channel_covariance is None else 1)
