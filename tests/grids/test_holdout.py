@@ -226,3 +226,15 @@ def test_clouds_that_touch_are_held_out_somewhere_else():
     gaps, held_out = (ndimage.distance_transform_edt(x).max() for x in (missing, holdout.mask))
     assert 0.5 * gaps < held_out < 1.5 * gaps
     assert holdout.in_holes.mean() > 0.1
+
+
+def test_spread_crops_are_where_gaps_are_and_not_only_where_they_are_dense():
+    held_out = np.zeros((600, 800), bool)
+    held_out[:100, :100] = np.random.default_rng(0).random((100, 100)) < 0.3
+    held_out[::40, ::40] = True
+    missing = np.zeros_like(held_out)
+    dense, spread = (crops(missing, held_out.astype(float), spread=each) for each in (False, True))
+    assert dense[0][0].start < 100
+    assert len(spread) > len(dense)
+    assert all(held_out[crop].any() for crop in spread)
+    assert max(crop[1].start for crop in spread) > 400

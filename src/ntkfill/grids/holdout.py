@@ -275,8 +275,11 @@ def octave_coarser(missing: Mask) -> tuple[tuple[Any, ...], Mask] | None:
     return (lattice, pattern) if pattern.any() else None
 
 
-def crops(missing: Mask, weight: NDArray[np.float64], axes: int | None = None) -> list[Crop]:
-    """Crops of one size that represent a large grid: those with the most held-out weight. A mask
+def crops(
+    missing: Mask, weight: NDArray[np.float64], axes: int | None = None, *, spread: bool = False
+) -> list[Crop]:
+    """Crops of one size that represent a large grid: those with the most held-out weight, or, where
+    this is `spread` over the grid, more and smaller ones at random places that have some. A mask
     may have one axis more than the grid (`axes`), for channels."""
     if axes is not None and missing.ndim > axes:
         missing, weight = np.asarray(missing.any(axis=-1)), weight.sum(axis=-1)
@@ -286,7 +289,8 @@ def crops(missing: Mask, weight: NDArray[np.float64], axes: int | None = None) -
     turn = Turn.of(missing)
     shape, missing, weight = missing.shape, turn(missing), turn(weight)
     deepest = depth(missing | (weight > 0))
-    side = max(math.ceil((size / 4) ** (1 / n)), CROP_SIDE * deepest)
+    side = max(math.ceil((size / (16 if spread else 4)) ** (1 / n)), CROP_SIDE * deepest)
+    rng = np.random.default_rng(0)
     sides = tuple(min(side, whole) for whole in missing.shape)
     left, found = weight.copy(), []
     for _ in range(max(1, size // math.prod(sides))):
@@ -302,7 +306,11 @@ def crops(missing: Mask, weight: NDArray[np.float64], axes: int | None = None) -
                 np.searchsorted(edges, places) for places in (starts[axis], starts[axis] + length)
             )
             sums = np.take(sums, end, axis=axis) - np.take(sums, first, axis=axis)
-        best = np.unravel_index(int(np.argmax(np.round(sums, 6))), sums.shape)
+        sums = np.maximum(np.round(sums, 6), 0.0)
+        place = int(np.argmax(sums))
+        if spread and sums.any():
+            place = int(rng.choice(sums.size, p=sums.ravel() / sums.sum()))
+        best = np.unravel_index(place, sums.shape)
         corner = [int(along[k]) for along, k in zip(starts, best, strict=True)]
         crop = tuple(slice(c, c + length) for c, length in zip(corner, sides, strict=True))
         if not left[crop].any():

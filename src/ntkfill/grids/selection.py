@@ -137,7 +137,9 @@ def select(
         if np.array_equal(again.mask, holdout.mask):
             break
         holdouts.append(again)
-    trials = [(each, window) for each in holdouts for window in crops(gaps, each.weight, axes)]
+    trials = [
+        (each, window) for each in holdouts for window in crops(gaps, each.weight, axes, spread=few)
+    ]
     parts = []
     for _, window in trials:
         part = pixels[window]
