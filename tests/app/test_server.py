@@ -431,5 +431,5 @@ def test_files_of_a_killed_server_are_deleted_at_the_next_start(start, tmp_path,
     for server in (again, living):
         server.send("GET", "/")  # it is up, and ends as it should
         server.process.terminate()
-        server.process.wait(timeout=60)
+        server.process.communicate(timeout=60)
     assert not list(again.temporary.glob("ntkfill-app-*"))
