@@ -184,7 +184,7 @@ def test_dry_run_writes_nothing(scene, capsys):
 
 def test_a_dry_run_counts_what_is_asked_for(scene, capsys):
     def bytes_of(*more):
-        command = ["inpaint", "in.png", "--mask", "mask.png", "--network", "hourglass(1)"]
+        command = ["inpaint", "in.png", "--mask", "mask.png", "--network", "hourglass(1)", "--fast"]
         assert main([*command, "--dry-run", "--json", *more]) == DONE
         return json.loads(capsys.readouterr().out)["files"][0]["memory_bytes"]
 
