@@ -21,12 +21,12 @@ from ..nn.mixture import RIDGE
 from ..observed import Mask
 from ..priors import IID, Prior
 from ..runtime.progress import Progress
-from ..runtime.resources import available
+from ..runtime.resources import available, workers
 from ..solvers.cg import CG
 from ..solvers.cholesky import Cholesky
 from ..uncertainty.posterior import BATCH, BYTES
 from ..uncertainty.sampling import STEPS as LANCZOS_STEPS
-from .holdout import depth
+from .holdout import CROPPED_SIZE, depth
 from .level import MIN_DEPTH
 from .options import Boundary, GridOptions, wrapped_sides
 from .patches.options import candidates
@@ -141,11 +141,14 @@ class Plan:
         column = self.solver.column_bytes((size,))
         kept = (FACTOR_KEPT + FACTOR_COUPLED * asked.coupled) * size * asked.networks
         stages = [FACTOR * size + kept, kept + column * (1 if asked.coupled else columns)]
+        if asked.networks > 1:  # candidates are tried on crops, one on each core
+            crop = min(size, 2 * CROPPED_SIZE[min(n, 3)])
+            stages.append(workers() * (FACTOR + FACTOR_KEPT) * crop)
         if asked.samples:
             batch = min(BATCH, asked.samples)
             draws = batch * BYTES * size + column * min(batch, columns if columns > 1 else batch)
             if not self.shift_average:  # the basis of the Lanczos steps
-                draws = max(draws, 4 * (LANCZOS_STEPS + 8) * batch * size)
+                draws = max(draws, 4 * (LANCZOS_STEPS + 22) * batch * size)
             stages.append(kept * (1 + asked.interval) + draws)
         if asked.depth >= MIN_DEPTH:  # weights around deep holes, on twice the sides
             stages.append(kept + 5 * 8 * 2**n * math.prod(self.grid))
