@@ -585,6 +585,23 @@ def test_a_row_does_not_depend_on_its_batch(sides, columns):
         np.testing.assert_allclose(alone[0], whole[i], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
+def test_a_row_of_a_long_table_does_not_depend_on_its_batch(monkeypatch):
+    monkeypatch.setattr("ntkfill.tables.stack.EXACT", 100)
+    monkeypatch.setattr("ntkfill.tables.stack.LANDMARKS", 60)
+    rng = np.random.default_rng(0)
+    table = np.tanh(rng.normal(size=(220, 2)) @ rng.normal(size=(2, 4)))
+    table += 0.1 * rng.normal(size=table.shape)
+    missing = rng.random(table.shape) < 0.3
+    missing[np.arange(220), np.arange(220) % 4] = False
+    given = np.where(missing, np.nan, table)
+    imputer = NTKImputer().fit(given[:200])
+    whole = imputer.transform(given[200:])
+    for i in range(20):
+        alone = imputer.transform(given[[200 + i]])
+        np.testing.assert_allclose(alone[0], whole[i], rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_table_that_was_fitted_is_filled_as_it_was(seed):
     rng = np.random.default_rng(seed)

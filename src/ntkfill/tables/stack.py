@@ -211,9 +211,12 @@ class Fitted:
                 weights += duals[k]
                 kernel += predictor.weight * cross[0] / self.scales[k]
         if self.centres is not self.vectors:
+            # In the precision of the sums, whose rounding small ridges amplify.
+            single = self.stack.precision
+            vectors, points = self.vectors.astype(single), self.centres.astype(single)
             for rows in _row_blocks(len(weights)):
-                for k, (_, cross) in enumerate(self.stack.blocks(self.vectors[rows], self.centres)):
-                    weights[rows] += cross @ duals[k]
+                for k, (_, cross) in enumerate(self.stack.blocks(vectors[rows], points)):
+                    weights[rows] += cross.astype(np.float64, copy=False) @ duals[k]
             for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.vectors)):
                 kernel += predictor.weight * cross[0] / self.scales[k]
         return weights, kernel
@@ -231,13 +234,14 @@ class Sums:
     @classmethod
     def of(cls, stack: Stack, centres: Vectors, vectors: Vectors, y: Array) -> Sums:
         """Over vectors (n, k) and values (n, g), in blocks. Kernels are in single precision where
-        the ridges allow it, sums never are."""
+        the ridges allow it; neither sums are nor, because no row may depend on its batch, what
+        predicts from them."""
         m = len(centres)
-        vectors, centres = vectors.astype(stack.precision), centres.astype(stack.precision)
+        vectors, points = vectors.astype(stack.precision), centres.astype(stack.precision)
         grams = tuple(np.zeros((m, m)) for _ in stack.predictors)
         rights = tuple(np.zeros((m, y.shape[1])) for _ in stack.predictors)
         for rows in _row_blocks(len(y)):
-            for k, (_, cross) in enumerate(stack.blocks(vectors[rows], centres)):
+            for k, (_, cross) in enumerate(stack.blocks(vectors[rows], points)):
                 cross = cross.astype(np.float64, copy=False)
                 linalg.add_gram(grams[k], cross)
                 rights[k][:] += cross.T @ y[rows]
@@ -256,7 +260,7 @@ class Sums:
             gram = np.triu(self.grams[k]) + np.triu(self.grams[k], 1).T
             ridge = predictor.ridge * scales[-1]
             found = Landmarks.solve(block, gram, self.rights[k], ridge)
-            directions: Array = found.directions.astype(self.stack.precision)
+            directions: Array = found.directions.astype(self.centres.mean.dtype)
             regressions.append(replace(found, directions=directions))
         return Fitted(self.stack, vectors, self.centres, tuple(regressions), tuple(scales))
 
