@@ -53,6 +53,8 @@ MAX_LOG4_PAIRS = 12
 RTOL = 1e-2
 # With more values than this a second solve is felt: one network is selected.
 MAX_MIXED_SIZE = 1 << 20
+# Splines that take more bytes than this are not offered: networks take far less on such grids.
+MAX_SPLINE = 1 << 26
 # Splines along one axis are offered where gaps along another are so many times longer.
 MIN_ANISOTROPY = 2.0
 # Another candidate than the thin plate must gain this share of the mean square where gaps repeat.
@@ -311,7 +313,7 @@ def offered_splines(gaps: Mask, options: GridOptions) -> tuple[Spline, ...]:
         if MIN_ANISOTROPY * length <= max(lengths):
             every += [Spline(order, axis) for order in (1, 2, 3)]
     limit = available() if options.memory_limit is None else options.memory_limit
-    return tuple(each for each in every if memory(each, gaps) <= limit)
+    return tuple(each for each in every if memory(each, gaps) <= min(limit, MAX_SPLINE))
 
 
 @lru_cache(maxsize=16)
