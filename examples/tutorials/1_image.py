@@ -17,6 +17,7 @@ from sklearn.datasets import load_sample_image
 
 import ntkfill
 from ntkfill import plots
+from ntkfill.nn.parsing import shorten
 
 photo = np.array(load_sample_image("china.jpg"))[40:232, 220:412]
 missing = np.random.default_rng(0).random(photo.shape[:2]) < 0.5
@@ -109,7 +110,7 @@ print(
 )
 for candidate in info.choice.candidates:
     print(
-        f"{len(candidate.network.layers)} layers: held-out error {candidate.error:.2f}"
+        f"{shorten(candidate.network)}: held-out error {candidate.error:.2f}"
     )
 
 # %%

@@ -112,7 +112,7 @@ def test_the_command_line_has_the_same_options(tmp_path):
     np.save(tmp_path / "in.npy", np.where(GAPS, np.nan, signal))
     np.save(tmp_path / "land.npy", LAND)
     options = ["--exclude", str(tmp_path / "land.npy"), "--period", "360", "--max-gap", "5"]
-    options += ["--boundary", "pad,wrap", "--network", "hourglass(2)"]
+    options += ["--boundary", "pad,wrap", "--network", "hourglass(2)", "--fast"]
     out = tmp_path / "out.npy"
     assert main(["inpaint", str(tmp_path / "in.npy"), "-o", str(out), *options]) == 0
     expected = inpaint(

@@ -392,7 +392,7 @@ def test_colours_are_weighted_by_their_opacity(hole, suffix):
     back = seen(fill(f"in{suffix}", f"out{suffix}", mask="hole.npy")).astype(int)
     np.testing.assert_array_equal(back[~missing], truth[~missing])
     assert set(np.unique(back[..., 3])) <= {0, 255}
-    assert (back[..., 3] == truth[..., 3])[missing].mean() > 0.9
+    assert (back[..., 3] == truth[..., 3])[missing].mean() > 0.85
     visible = missing & (back[..., 3] > 0)
     assert visible.any() or not truth[missing].any()
     error = np.abs(back[..., :3] - (212, 175, 55))[visible]

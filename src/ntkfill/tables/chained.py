@@ -393,8 +393,10 @@ class Chained:
         standard = np.where(self.known, self.fill.mean, np.nan)
         twins = Twins.of(standard, self.indicators.columns, self.relations, self.prior, [target])
         fill = twins.start
+        # Those without gaps are not needed, and would each need all others to be selected.
+        needed = [k for k in self._needed(twins.sure) if self.targets[k].stack is not None]
         for _ in range(SECOND - 1):
-            fill = self._predicted(fill, twins.sure)
+            fill = _predicted(needed, self.targets, self._fitted, fill, twins.sure, self.bounds)
         sample = twins.training(target, self.fill, fill)
         return target.selected(*sample, self.network, self.options)
 
