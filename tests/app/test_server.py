@@ -417,16 +417,17 @@ def test_a_screen_is_evaluated(app):
     assert "sandbox" in response.headers["Content-Security-Policy"]
 
 
-def test_files_of_a_killed_server_are_deleted_at_the_next_start(start, tmp_path, scene):
-    killed = start(tmp_path)
+def test_files_of_a_killed_server_are_deleted_at_the_next_start(start, tmp_path_factory, scene):
+    folder = tmp_path_factory.mktemp("app")  # sockets have short paths
+    killed = start(folder)
     killed.open(scene[0] / "picture.png")
     (left,) = killed.temporary.glob("ntkfill-app-*")
-    living = start(tmp_path)
+    living = start(folder)
     assert left.is_dir()  # of a server that runs
     killed.process.kill()
     killed.process.communicate()
     assert any(left.iterdir())
-    again = start(tmp_path)
+    again = start(folder)
     assert not left.exists()
     for server in (again, living):
         server.send("GET", "/")  # it is up, and ends as it should
