@@ -434,3 +434,13 @@ def test_files_of_a_killed_server_are_deleted_at_the_next_start(start, tmp_path_
         server.process.terminate()
         server.process.communicate(timeout=60)
     assert not list(again.temporary.glob("ntkfill-app-*"))
+
+
+def test_a_long_path_for_temporary_files_is_refused(start, tmp_path):
+    folder = tmp_path / ("long" * 20)
+    folder.mkdir()
+    refused = start(folder)
+    assert refused.process.wait(timeout=60) == 1
+    assert "TMPDIR=/tmp ntkfill app" in refused.errors.read_text()
+    assert "Traceback" not in refused.errors.read_text()
+    refused.process.communicate()

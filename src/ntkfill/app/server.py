@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import socket
+import tempfile
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
@@ -47,6 +48,8 @@ from .sessions import Document, Kind, Listener, Session
 
 STATIC = Path(__file__).parent / "static"
 UPLOAD_SHARE = 4  # an upload may have one part in so many of the memory that is free
+# Of the path of the folder for temporary files; a socket in a folder in it takes at most 107.
+MAX_FOLDER = 74
 PIXEL = {name: Value("integer") for name in ("page", "row", "column")}
 FILL = {
     "refine": Value("string", None, choices=("auto", "patches"), nullable=True),
@@ -760,6 +763,14 @@ def run(files: Sequence[Path], port: int = 0, *, browser: bool = True) -> None:
     """Serve the page until it is interrupted; prints its address."""
     for path in files:
         check_source(path, FORMATS[kind_of(path.name)])
+    scratch = tempfile.gettempdir()
+    if os.name == "posix" and len(os.fsencode(scratch)) > MAX_FOLDER:
+        raise InputError(
+            "the folder for temporary files has too long a path for the sockets of the workers",
+            expected=f"at most {MAX_FOLDER} bytes",
+            got=scratch,
+            hint="TMPDIR=/tmp ntkfill app",
+        )
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     with listening:
         if os.name == "posix":
