@@ -3,7 +3,7 @@
 import { download, request } from "./api.js";
 import { Mask, unpack } from "./mask.js";
 import { Drawing, TOOLS } from "./tools.js";
-import { listenToRecipe, number, parts, showWork, speakError, tableRow, toast } from "./ui.js";
+import { listenToRecipe, number, showTemplate, showWork, speakError, tableRow, toast } from "./ui.js";
 import { View } from "./view.js";
 
 const STAGES = { filling: "Filling", "error bars": "Error bars", refining: "Refining" };
@@ -35,8 +35,7 @@ export class ImageEditor {
   };
 
   constructor(main, state) {
-    main.append(document.getElementById("image").content.cloneNode(true));
-    this.parts = parts(main);
+    this.parts = showTemplate(main, "image");
     this.id = state.id;
     this.state = state;
     this.path = `documents/${state.id}`;

@@ -4,7 +4,7 @@ import { Failure, listen, request } from "./api.js";
 import { ImageEditor } from "./images.js";
 import { ScreenView } from "./screens.js";
 import { TableView } from "./tables.js";
-import { parts, speakError, toast } from "./ui.js";
+import { parts, showTemplate, speakError, toast } from "./ui.js";
 
 const page = parts(document.body);
 const states = new Map(); // id -> the state of a document
@@ -61,8 +61,7 @@ function tabs() {
 
 class Welcome {
   constructor(main) {
-    main.append(document.getElementById("welcome").content.cloneNode(true));
-    const here = parts(main);
+    const here = showTemplate(main, "welcome");
     this.error = here.error;
     const formats = Object.values(session.formats).flat();
     here.formats.textContent = [...new Set(formats)].join(" ");
@@ -77,8 +76,7 @@ class Welcome {
 
 class Waiting {
   constructor(main) {
-    main.append(document.getElementById("waiting").content.cloneNode(true));
-    this.parts = parts(main);
+    this.parts = showTemplate(main, "waiting");
     this.parts.close.addEventListener("click", () => closeDocument(current()));
   }
 

@@ -1,7 +1,7 @@
 // The view of a drug screen: what was measured, evaluation, ranking.
 
 import { download, request } from "./api.js";
-import { listenToRecipe, number, parts, showWork, speakError, tableRow } from "./ui.js";
+import { listenToRecipe, number, showTemplate, showWork, speakError, tableRow } from "./ui.js";
 
 const STAGES = { evaluating: "Evaluating", completing: "Completing", ranking: "Ranking" };
 const SIDE = 8; // pixels of the canvas for one pair, at most
@@ -10,8 +10,7 @@ export class ScreenView {
   keys = { Esc: "Cancel", "?": "This list" };
 
   constructor(main, state) {
-    main.append(document.getElementById("screen").content.cloneNode(true));
-    const p = this.parts = parts(main);
+    const p = this.parts = showTemplate(main, "screen");
     const { info } = state;
     this.path = `documents/${state.id}`;
     p.title.textContent = state.name;

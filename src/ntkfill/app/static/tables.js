@@ -1,7 +1,7 @@
 // The view of a table: its cells page by page, and the panel beside them.
 
 import { download, request } from "./api.js";
-import { listenToRecipe, number, parts, showWork, speakError, tableRow } from "./ui.js";
+import { listenToRecipe, number, showTemplate, showWork, speakError, tableRow } from "./ui.js";
 
 const COUNT = 100;
 const STAGES = { filling: "Filling", "error bars": "Error bars", scoring: "Scoring", opening: "Reading" };
@@ -12,8 +12,7 @@ export class TableView {
   keys = { F: "Fill", Esc: "Cancel", Tab: "From one filled cell to the next", "?": "This list" };
 
   constructor(main, state) {
-    main.append(document.getElementById("table").content.cloneNode(true));
-    const p = this.parts = parts(main);
+    const p = this.parts = showTemplate(main, "table");
     this.state = state;
     this.path = `documents/${state.id}`;
     this.start = 0;

@@ -84,6 +84,17 @@ export function showWork(p, { stage, progress, error, recipe }, names) {
   p.python.textContent = recipe.python ?? "";
 }
 
+/** Show a template, with those that it holds places for; its parts by name. */
+export function showTemplate(main, name) {
+  const content = (id) => document.getElementById(id).content.cloneNode(true);
+  const view = content(name);
+  for (const place of view.querySelectorAll("slot")) {
+    place.replaceWith(content(place.dataset.template));
+  }
+  main.append(view);
+  return parts(main);
+}
+
 /** Buttons that copy the recipe. */
 export function listenToRecipe(p) {
   for (const button of p.recipe.querySelectorAll("[data-copy]")) {
