@@ -24,7 +24,7 @@ from ..observed import Mask
 from ..runtime.progress import Progress
 from .image import read_image
 from .options import GridOptions
-from .windows import DEPTHS
+from .windows import DEPTHS, relative, widened
 
 # An `Inpainter`, whose module imports this one.
 Inpainter = Any
@@ -58,6 +58,16 @@ class Source:
         at = self.axis % len(self.image.shape)
         return (*box[:at], slice(None), *box[at:])
 
+    def tiles(self, side: int | None) -> tuple[int, list[Box]]:
+        """The side of the tiles, the usual one for None, and the box of each."""
+        side = side or TILE.get(len(self.grid), TILE[3])
+        starts = itertools.product(*(range(0, n, side) for n in self.grid))
+        boxes = [
+            tuple(slice(a, min(a + side, n)) for a, n in zip(at, self.grid, strict=True))
+            for at in starts
+        ]
+        return side, boxes
+
     def read(self, box: Box) -> tuple[NDArray[Any], Mask | None, Mask]:
         """The pixels of a box, its mask, and where a channel is missing (*grid)."""
         pixels = np.asarray(self.image[self.whole(box)])
@@ -79,14 +89,9 @@ class Source:
             return pixels
         margin = reach
         while True:
-            box = tuple(
-                slice(max(s.start - margin, 0), min(s.stop + margin, n))
-                for s, n in zip(core, self.grid, strict=True)
-            )
+            box = widened(core, margin, self.grid)
             pixels, mask, missing = self.read(box)
-            within = tuple(
-                slice(s.start - b.start, s.stop - b.start) for s, b in zip(core, box, strict=True)
-            )
+            within = relative(core, box)
             if box == tuple(slice(0, n) for n in self.grid):
                 break
             depth = math.inf
@@ -113,13 +118,8 @@ def fill_to_file(
     """Fill tile by tile into a file; see `Inpainter.fill_to_file`."""
     check_integer("workers", workers, 1, 1024)
     source, reach = _prepared(inpainter, image, mask, tile)
-    grid = source.grid
-    side = tile or TILE.get(len(grid), TILE[3])
-    cores = [
-        tuple(slice(first, min(first + side, n)) for first, n in zip(at, grid, strict=True))
-        for at in itertools.product(*(range(0, n, side) for n in grid))
-    ]
-    box = source.whole((slice(0, side),) * len(grid))
+    side, cores = source.tiles(tile)
+    box = source.whole((slice(0, side),) * len(source.grid))
     chunks = tuple(min(s.stop or n, n) for s, n in zip(box, image.shape, strict=True))
     job = {"tile": side, "options": repr(source.inpainter)}
     with in_parts(path, tuple(image.shape), image.dtype, chunks, job, {}, resume=resume) as parts:
@@ -188,15 +188,13 @@ def _prepared(inpainter: Inpainter, image: Any, mask: Any, tile: int | None) -> 
         raise InputError(
             "mask must have the shape of the grid", expected=str(grid), got=str(mask.shape)
         )
-    side = tile or TILE.get(len(grid), TILE[3])
-    starts = list(itertools.product(*(range(0, n, side) for n in grid)))
-    spread = np.linspace(0, len(starts) - 1, min(len(starts), LOOKED_AT)).astype(int)
+    _, boxes = source.tiles(tile)
+    spread = np.linspace(0, len(boxes) - 1, min(len(boxes), LOOKED_AT)).astype(int)
     shares: list[tuple[float, Box]] = []
-    for k in np.unique(spread).tolist():
-        box = tuple(slice(a, min(a + side, n)) for a, n in zip(starts[k], grid, strict=True))
-        missing = source.read(box)[2]
+    for k in spread.tolist():
+        missing = source.read(boxes[k])[2]
         if missing.any() and not missing.all():
-            shares.append((float(missing.mean()), box))
+            shares.append((float(missing.mean()), boxes[k]))
     if not shares:
         raise InputError("there is nothing to fill", hint="mask=, True where missing")
     typical = sorted(shares, key=lambda pair: pair[0])[len(shares) // 2][1]

@@ -78,13 +78,7 @@ class Windows:
             inner = tuple(slice(core * along.start, core * along.stop) for along in box)
             depth = int(ndimage.distance_transform_cdt(missing[inner], "chessboard").max())
             margin = max(reach, DEPTHS * depth)
-            outer, near = (
-                tuple(
-                    slice(max(along.start - around, 0), min(along.stop + around, whole))
-                    for along, whole in zip(inner, grid, strict=True)
-                )
-                for around in (margin, depth)
-            )
+            outer, near = (widened(inner, by, grid) for by in (margin, depth))
             crops.append((outer, near, inner))
             cropped += math.prod(along.stop - along.start + reach for along in outer)
         if cropped > MAX_CROPPED * missing.size:
@@ -227,6 +221,14 @@ def window(kernel: Stationary, side: int, ridge: float) -> Array:
     matrix = kernel.block(every, every).astype(np.float64) - float(kernel.values.flat[-1])
     matrix.flat[:: len(matrix) + 1] += ridge * float(kernel.values.flat[0])
     return matrix
+
+
+def widened(box: Box, by: int, grid: tuple[int, ...]) -> Box:
+    """A box with so many more pixels on every side, within the grid."""
+    pairs = zip(box, grid, strict=True)
+    return tuple(
+        slice(max(along.start - by, 0), min(along.stop + by, whole)) for along, whole in pairs
+    )
 
 
 def relative(box: Box, outer: Box) -> Box:
