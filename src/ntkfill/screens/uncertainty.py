@@ -38,7 +38,7 @@ BINS = 5
 STRONGEST, SLACK = 0.05, 0.2
 OUTER_SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.025, 0.01)
 # Parts of the misses by which the level is raised until other folds are covered.
-STEPS = np.linspace(0.0, 0.9, 19)
+STEPS = np.linspace(0.05, 0.9, 18).tolist()
 # Contexts with at most this many training drugs are sparse.
 SPARSE = 5
 # Fewer hidden drugs, cell lines or contexts than this say little about the next one.
@@ -190,8 +190,6 @@ class ErrorModel:
         truth = self.hidden.profiles
         largest = np.abs(truth) >= np.quantile(np.abs(truth[taken]), 1 - STRONGEST)
         folds = [taken & (self.folds == fold) for fold in np.unique(self.folds[taken])]
-        if len(folds) < 2:
-            folds = [taken]
         tests = []
         for at in folds:
             on = taken & ~at if len(folds) > 1 else taken
@@ -205,10 +203,16 @@ class ErrorModel:
                 inside[at] = found.hold(self.predicted[at], other, truth[at])
             return float(inside[taken].mean()), float(inside[largest & taken[:, None]].mean())
 
-        share = next((s for s in OUTER_SHARES if held(level, s)[1] >= level - SLACK), 0.0)
-        share = max(share, OUTER_SHARES[-1])
-        levels = (level + STEPS * (1 - level)).tolist()
-        nominal = next((of for of in levels if held(of, share)[0] >= level), levels[-1])
+        for share in OUTER_SHARES:  # the last where none is small enough
+            of_all, of_largest = held(level, share)
+            if of_largest >= level - SLACK:
+                break
+        nominal = level
+        for step in STEPS:
+            if of_all >= level:
+                break
+            nominal = level + step * (1 - level)
+            of_all, _ = held(nominal, share)
         own, _ = self.scales(self.features[taken], self.hidden.labels[taken], taken)
         return Bounds.calibrate(self.predicted[taken], truth[taken], own, nominal, share)
 
