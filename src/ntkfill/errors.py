@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import numbers
 import sys
 import warnings
 from collections.abc import Hashable, Iterable
 from types import FrameType
+from typing import Any
 
 
 class InputError(ValueError):
@@ -134,6 +136,19 @@ def printable(text: str, longest: int = 2000) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
+
+
+def import_package(name: str, what: str, hint: str) -> Any:
+    """A module that need not be installed; the error where it is not says `what` needs it.
+
+    >>> import_package("unheard_of", "this needs unheard_of", "pip install it")
+    Traceback (most recent call last):
+    ntkfill.errors.InputError: this needs unheard_of. Try: pip install it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise InputError(what, hint=hint) from None
 
 
 def format_bytes(size: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import InputError
+from .errors import InputError, import_package
 from .explanation import Explanation
 from .nn.architectures import hourglass
 from .nn.evaluate import Kind
@@ -217,10 +217,5 @@ def kernel_rows(
 
 
 def _pyplot() -> Any:
-    try:
-        import matplotlib.pyplot
-    except ImportError:
-        raise InputError(
-            "plots need the package matplotlib", hint="pip install 'ntkfill[plots]'"
-        ) from None
-    return matplotlib.pyplot
+    hint = "pip install 'ntkfill[plots]'"
+    return import_package("matplotlib.pyplot", "plots need the package matplotlib", hint)

@@ -6,7 +6,6 @@ Each is read to an array and the object of the library, whose pixels are replace
 from __future__ import annotations
 
 import gzip
-import importlib
 import io
 import tempfile
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, import_package
 from ..runtime import resources
 from . import video
 from .files import replacing, replacing_folder
@@ -44,13 +43,8 @@ def alike(suffix: str) -> tuple[str, ...]:
 def library(suffix: str) -> Any:
     """The module for files of this suffix; the error without it names the extra."""
     name, extra = LIBRARIES[suffix]
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise InputError(
-            f"{suffix} files need {name.partition('.')[0]}",
-            hint=f"pip install 'ntkfill[{extra}]'",
-        ) from error
+    what, hint = f"{suffix} files need {name.partition('.')[0]}", f"pip install 'ntkfill[{extra}]'"
+    return import_package(name, what, hint)
 
 
 def read(path: Path, suffix: str) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, import_package
 from .files import check_target, replacing
 
 SUFFIXES = (".npy", ".zarr")
@@ -140,12 +140,8 @@ def _zarr_array(
 
 
 def _zarr() -> Any:
-    try:
-        import zarr
-    except ImportError:
-        hint = "pip install 'ntkfill[zarr]'"
-        raise InputError("zarr needs the package zarr", hint=hint) from None
-    return zarr
+    hint = "pip install 'ntkfill[zarr]'"
+    return import_package("zarr", "zarr needs the package zarr", hint)
 
 
 def _remove(path: Path) -> None:

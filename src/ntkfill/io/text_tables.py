@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from ..errors import InputError, check_unique, warn
+from ..errors import InputError, check_unique, import_package, warn
 from ..kernels.table import Array
 from ..runtime import resources
 from .files import check_source, naming, replacing
@@ -427,20 +427,10 @@ def _load_workbook(path: Path, *, data_only: bool = False) -> Any:
 
 
 def _openpyxl() -> Any:
-    try:
-        import openpyxl
-    except ImportError:
-        raise InputError(
-            ".xlsx needs the package openpyxl", hint="pip install 'ntkfill[tables]', or a .csv"
-        ) from None
-    return openpyxl
+    hint = "pip install 'ntkfill[tables]', or a .csv"
+    return import_package("openpyxl", ".xlsx needs the package openpyxl", hint)
 
 
 def _pandas() -> Any:
-    try:
-        import pandas
-    except ImportError:
-        raise InputError(
-            "parquet needs the package pandas", hint="pip install 'ntkfill[tables]', or a .csv"
-        ) from None
-    return pandas
+    hint = "pip install 'ntkfill[tables]', or a .csv"
+    return import_package("pandas", "parquet needs the package pandas", hint)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, import_package
 from ...io.hdf5 import check_hdf5
 from ...io.text_tables import Table
 from ...kernels.table import Array
@@ -135,13 +135,8 @@ def _gctx(path: Path) -> Matrix:
 
 
 def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError:
-        raise InputError(
-            "GCTX needs the package h5py", hint="pip install 'ntkfill[screens]'"
-        ) from None
-    return h5py
+    hint = "pip install 'ntkfill[screens]'"
+    return import_package("h5py", "GCTX needs the package h5py", hint)
 
 
 def _texts(group: Any) -> dict[str, list[str]]:

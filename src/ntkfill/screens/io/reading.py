@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
+from ...errors import InputError, import_package
 from ...io import text_tables
 from ...io.arrays import open_npz
 from ...io.files import check_source, naming
@@ -408,12 +408,8 @@ def _float_array(values: NDArray[Any]) -> Array:
 
 
 def _read_h5ad(path: Path) -> Any:
-    try:
-        import anndata
-    except ImportError:
-        raise InputError(
-            "AnnData needs the package anndata", hint="pip install 'ntkfill[screens]'"
-        ) from None
+    hint = "pip install 'ntkfill[screens]'"
+    anndata = import_package("anndata", "AnnData needs the package anndata", hint)
     check_hdf5(path)
     return anndata.read_h5ad(path)
 
