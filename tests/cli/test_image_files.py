@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from quick import QUICK
 
 from ntkfill.cli import main
 from ntkfill.cli.common import DONE, FAILED
@@ -29,7 +30,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def fill(source, target, *more):
-    return main(["inpaint", source, "--mask", "mask.png", "-o", target, *more])
+    return main(["inpaint", source, "--mask", "mask.png", "-o", target, *QUICK, *more])
 
 
 @pytest.mark.parametrize(

@@ -199,8 +199,11 @@ def test_nobody_reads_stderr(files, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["converged"]
 
 
-@pytest.mark.parametrize("header", ["", "Unnamed: 0", " "])
-@pytest.mark.parametrize("labels", [LABELS, list(range(20)), [2019] * 20], ids=str)
+@pytest.mark.parametrize(
+    ("header", "labels"),
+    [("", LABELS), ("Unnamed: 0", list(range(20))), (" ", [2019] * 20), ("", [2019] * 20)],
+    ids=str,
+)
 def test_a_first_column_without_a_name_is_labels(files, capsys, monkeypatch, header, labels):
     monkeypatch.chdir(files)
     rows = read(files / "table.csv")
@@ -297,8 +300,17 @@ def test_a_suspicious_mark_draws_one_warning(files, capsys, monkeypatch, mark):
     assert f"--missing-values={float(mark):g}." in err
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".xlsx"])
-@pytest.mark.parametrize("back", [".csv", ".parquet", ".xlsx"])
+@pytest.mark.parametrize(
+    ("suffix", "back"),
+    [
+        (".parquet", ".xlsx"),
+        (".xlsx", ".csv"),
+        *(
+            pytest.param(*both, marks=pytest.mark.slow)
+            for both in [(".parquet", ".csv"), (".parquet", ".parquet"), (".xlsx", ".parquet")]
+        ),
+    ],
+)
 def test_other_files_hold_the_same_numbers(files, capsys, monkeypatch, suffix, back):
     for name in ("pandas", "pyarrow", "openpyxl"):
         pytest.importorskip(name)

@@ -112,7 +112,7 @@ def test_large_offsets(dtype, offset, tolerance):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("low", [-1.0, 0.0, 1.0])
+@pytest.mark.parametrize("low", [pytest.param(-1.0, marks=pytest.mark.slow), 0.0, 1.0])
 def test_the_largest_floats(dtype, low):
     """A step up to the top of the type is filled with finite numbers of its range."""
     top = np.finfo(dtype).max
@@ -323,8 +323,9 @@ def test_nan_and_mask_together():
     holes[2, 3] = [True, False]
     more = np.zeros((18, 15), bool)
     more[7:9] = True
-    filled = inpaint(np.where(holes, np.nan, image), more, channel_axis=-1)
-    expected = inpaint(np.where(holes | more[..., None], np.nan, image), channel_axis=-1)
+    options = {"channel_axis": -1, "network": hourglass(2)}
+    filled = inpaint(np.where(holes, np.nan, image), more, **options)
+    expected = inpaint(np.where(holes | more[..., None], np.nan, image), **options)
     np.testing.assert_array_equal(filled, expected)
 
 

@@ -13,6 +13,7 @@ import pytest
 import xarray
 import zarr
 from PIL import Image
+from quick import QUICK
 
 from ntkfill.cli import main
 from ntkfill.cli.common import DONE, FAILED
@@ -30,7 +31,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def fill(source, target, *more, code=DONE):
-    assert main(["inpaint", source, "-o", target, *more]) == code
+    assert main(["inpaint", source, "-o", target, *QUICK, *more]) == code
 
 
 def check(filled, known=~HOLES, truth=RAMP):
@@ -228,7 +229,7 @@ def test_videos_keep_codec_rate_and_sound(name, codec, pixels, layout, tolerance
     mask[7:17, 9:21] = 255
     Image.fromarray(mask).save("hole.png")
     out = "out" + name
-    fill(name, out, "--mask", "hole.png", "--network", "hourglass(3)")
+    fill(name, out, "--mask", "hole.png")
     (before, said), (after, again) = watch(name, layout), watch(out, layout)
     assert {**again, "times": None} == {**said, "times": None}
     np.testing.assert_allclose(again["times"], said["times"], atol=1e-3)

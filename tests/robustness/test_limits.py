@@ -161,7 +161,9 @@ def test_standard_deviations_of_an_exact_kernel_answer_signals(shape):
     assert time.process_time() - seconds < 6
 
 
-@pytest.mark.parametrize("shape", [(20_000, 2), (2, 20_000), (30_000, 1)])
+@pytest.mark.parametrize(
+    "shape", [(20_000, 2), (2, 20_000), pytest.param((30_000, 1), marks=pytest.mark.slow)]
+)
 def test_heat_maps_of_long_and_narrow_pictures(shape, tmp_path, monkeypatch):
     """Small pictures are enlarged, but not to gigabytes."""
     monkeypatch.chdir(tmp_path)

@@ -567,7 +567,10 @@ def test_bounds_that_cannot_be_used(bounds):
 # A row by itself.
 
 
-@pytest.mark.parametrize(("sides", "columns"), [("", 6), ("", 20), ("r", 6), ("c", 6), ("rc", 6)])
+@pytest.mark.parametrize(
+    ("sides", "columns"),
+    [("", 6), pytest.param("", 20, marks=pytest.mark.slow), ("r", 6), ("c", 6), ("rc", 6)],
+)
 def test_a_row_does_not_depend_on_its_batch(sides, columns):
     rng = np.random.default_rng(3)
     left, right = rng.normal(size=(60, 3)), rng.normal(size=(3, columns))

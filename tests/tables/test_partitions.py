@@ -50,6 +50,7 @@ def test_frames_keep_labels_types_and_empty_partitions() -> None:
     assert list(filled.dtypes) == list(expected.dtypes)
 
 
+@pytest.mark.slow
 def test_regressions_are_fitted_to_all_partitions(short: None) -> None:
     whole, values = table(2000)
     missing = np.isnan(values)
