@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from typing import Any
 
+import numpy as np
 import pytest
 
 folder = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
@@ -22,3 +24,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[folder].cleanup()
     del os.environ["NTKFILL_CACHE"]
+
+
+Generators = list[tuple[np.random.Generator, Any]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def generators(request: pytest.FixtureRequest) -> Generators:
+    """The random generators of a module, with the state that each has once it is imported."""
+    names = vars(getattr(request, "module", None) or object)
+    found = [each for each in names.values() if isinstance(each, np.random.Generator)]
+    return [(each, each.bit_generator.state) for each in found]
+
+
+@pytest.fixture(autouse=True)
+def every_test_draws_the_same(generators: Generators) -> None:
+    """What a test draws does not depend on which tests ran before it, or in which process."""
+    for generator, state in generators:
+        generator.bit_generator.state = state

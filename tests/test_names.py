@@ -59,6 +59,7 @@ def test_old_names_warn(name):
     assert name not in ntkfill.__all__
 
 
+@pytest.mark.slow
 def test_the_old_module_can_be_imported():
     code = """
 import warnings

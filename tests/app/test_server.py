@@ -417,6 +417,7 @@ def test_a_screen_is_evaluated(app):
     assert "sandbox" in response.headers["Content-Security-Policy"]
 
 
+@pytest.mark.slow
 def test_files_of_a_killed_server_are_deleted_at_the_next_start(start, tmp_path_factory, scene):
     folder = tmp_path_factory.mktemp("app")  # sockets have short paths
     killed = start(folder)
@@ -436,6 +437,7 @@ def test_files_of_a_killed_server_are_deleted_at_the_next_start(start, tmp_path_
     assert not list(again.temporary.glob("ntkfill-app-*"))
 
 
+@pytest.mark.slow
 def test_a_long_path_for_temporary_files_is_refused(start, tmp_path):
     folder = tmp_path / ("long" * 20)
     folder.mkdir()

@@ -26,6 +26,7 @@ def test_inpaint_is_the_function(scene):
     np.testing.assert_array_equal(written[~missing], image[~missing])
 
 
+@pytest.mark.slow
 def test_fills_are_refined_unless_fast_is_asked_for(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     image = np.uint8(120 + 100 * np.sin(1.9 * np.add.outer(np.arange(40), np.arange(40))))

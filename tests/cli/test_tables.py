@@ -300,6 +300,7 @@ def test_a_suspicious_mark_draws_one_warning(files, capsys, monkeypatch, mark):
     assert f"--missing-values={float(mark):g}." in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "back"),
     [

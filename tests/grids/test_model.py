@@ -178,6 +178,7 @@ def test_video_and_channel_axes(channel_axis):
     assert abs(last - colour).max() < 0.15
 
 
+@pytest.mark.slow
 def test_volumes_by_default():
     image, missing = smooth(7, 8, 9), scattered(7, 8, 9)
     assert abs(inpaint(image, missing) - image).max() < 0.1

@@ -22,7 +22,10 @@ TEXTURE = 100 + 100 * np.sin(1.9 * sum(np.indices((48, 48)))) * np.cos(np.arange
 MISSING = np.random.default_rng(0).random((48, 48)) < 0.5
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "dtype",
+    [np.uint8, *(pytest.param(x, marks=pytest.mark.slow) for x in (np.float32, np.float64))],
+)
 def test_a_texture_is_refined(dtype):
     image = TEXTURE.astype(dtype)
     plain = inpaint(image, MISSING)
@@ -36,6 +39,7 @@ def test_a_texture_is_refined(dtype):
     assert 0.5 < info.refinement.before / rmse(plain, TEXTURE, MISSING) < 2
 
 
+@pytest.mark.slow
 def test_noise_is_left_alone_unless_asked():
     noise = np.random.default_rng(1).standard_normal((48, 48))
     # With a ridge this large the fill is the mean, and there is nothing better.
@@ -123,6 +127,7 @@ def test_progress_rises_to_one():
     assert shares[-1] == 1
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path, capsys):
     image = TEXTURE.astype(np.uint8)
     source, mask, target = (str(tmp_path / name) for name in ("in.png", "mask.png", "out.png"))
@@ -140,6 +145,7 @@ def test_command_line(tmp_path, capsys):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-250, 1e250])
 def test_any_range_of_values(scale):
     filled, info = fill(scale * TEXTURE, MISSING, refine="patches")

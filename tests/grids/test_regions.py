@@ -44,6 +44,7 @@ def test_longer_gaps_of_a_signal_are_left(max_gap, filled):
     assert not np.isnan(inpaint(signal, max_gap=5)).any()
 
 
+@pytest.mark.slow
 def test_wide_gaps_of_an_image_are_left_channel_by_channel():
     image = np.stack([SEA, SEA], axis=-1)
     image[5:9, 5:9, 0] = np.nan  # wide

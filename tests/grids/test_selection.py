@@ -83,6 +83,7 @@ def test_the_unit_of_the_values_does_not_matter():
     assert there.error == pytest.approx(1000 * here.error, rel=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("image", [SMOOTH, ROUGH, SMOOTH + ROUGH], ids=["smooth", "rough", "both"])
 def test_the_choice_is_no_worse_than_the_default(image):
     chosen, info = fill(image, GAPS)
@@ -152,6 +153,7 @@ def test_weights_of_a_mixture_make_up_the_filled_value():
     assert np.sum(made * SMOOTH) == pytest.approx(inpainter.transform(SMOOTH)[at], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_fit_chooses_by_an_image_and_transform_keeps_the_choice(tmp_path):
     inpainter = Inpainter().fit(SMOOTH, GAPS)
     assert inpainter.network_ == inpainter.choice_.network
@@ -183,6 +185,7 @@ def test_a_prior_or_kernel_that_has_no_choice_goes_by_the_mask():
         assert fill(SMOOTH, GAPS, **options)[1].choice is None
 
 
+@pytest.mark.slow
 def test_members_that_do_not_fit_into_memory_are_left_out():
     missing = hole((48, 48), (20, 20), 6) | (np.random.default_rng(0).random((48, 48)) < 0.2)
     with pytest.raises(MemoryLimitError) as refused:

@@ -105,6 +105,7 @@ def test_small_grids_are_solved_whole():
     assert Windows.of(specks((1100, 1000)), reach=32) is not None
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_nothing(monkeypatch, everywhere):
     image, missing = texture((180, 150)), specks((180, 150))
     monkeypatch.setattr(windows, "CHUNK", 4)

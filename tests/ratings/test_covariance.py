@@ -47,6 +47,7 @@ def test_the_likelihood_rises(timed):
     assert (np.diff(values) > 0).all()
 
 
+@pytest.mark.slow
 def test_many_users_show_the_true_covariance():
     learned = learn(start(), made(1000), 20, np.arange(8)).values
     assert np.abs(learned - TRUE).max() < 0.2 * np.abs(TRUE).max()

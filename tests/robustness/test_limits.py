@@ -135,6 +135,7 @@ def test_standard_deviations_under_the_exact_kernel_of_a_small_volume(missing, n
     np.testing.assert_allclose(done.values[mask], right, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="Windows")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("shape", [(8, 13, 5), (16, 16, 16)])
@@ -161,6 +162,7 @@ def test_standard_deviations_of_an_exact_kernel_answer_signals(shape):
     assert time.process_time() - seconds < 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape", [(20_000, 2), (2, 20_000), pytest.param((30_000, 1), marks=pytest.mark.slow)]
 )

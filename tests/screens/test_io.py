@@ -378,8 +378,9 @@ def test_a_failed_replicate_leaves_a_condition_measured(gap, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-@pytest.mark.parametrize("unknown", ["nan", "-666", "<NA>", "NaN"])
-@pytest.mark.parametrize("place", [1, 2, 3], ids=["drug", "dose", "time"])
+@pytest.mark.parametrize(
+    ("place", "unknown"), [(1, "nan"), (1, "<NA>"), (2, "-666"), (3, "NaN")], ids=str
+)
 @pytest.mark.parametrize("name", FORMATS)
 def test_labels_that_are_not_known_are_refused(name, place, unknown, tmp_path):
     labels = DOSED.labels.copy().astype("<U8")
@@ -512,6 +513,7 @@ def test_what_is_said_of_conditions_and_genes_is_kept(source, target, tmp_path, 
             assert kept.columns == {"cell": "cell_id", "drug": "pert_iname"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_an_h5ad_comes_back_with_what_it_held(tmp_path, capsys):
     anndata = pytest.importorskip("anndata")

@@ -56,6 +56,7 @@ def test_ranking_finds_the_cures_and_marks_what_was_measured():
     assert {entry.source for entry in rank(filled, made.signature).drugs} >= {"mixed"}
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_scores_of_what_would_be_measured():
     held, narrower = [], []
     for seed in range(3):

@@ -103,6 +103,7 @@ def test_covers_are_of_folds_that_were_not_calibrated_on(noise):
     assert wild.covers(0.9)[0].cover < 0.75
 
 
+@pytest.mark.slow
 def test_few_hidden_drugs_say_less_about_the_next_one():
     """Drugs differ in the scale of their errors, and nothing tells of it beforehand."""
     raised, plain = [], []

@@ -20,6 +20,7 @@ def positive(count):
     return np.exp(-cdist(points, points, "sqeuclidean") / 20) + 0.1 * np.eye(count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", SIZES)
 def test_as_scipy(count):
     matrix, y = positive(count), RNG.normal(size=(count, 131))

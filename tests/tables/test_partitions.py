@@ -76,6 +76,7 @@ def test_partitions_do_not_matter(short: None) -> None:
     np.testing.assert_allclose(first, second, atol=1e-4)  # kernels in single precision
 
 
+@pytest.mark.slow
 def test_what_needs_all_rows_is_refused_by_name(short: None) -> None:
     _, values = table(400)
     parts = da.from_array(values, chunks=(100, 4))

@@ -80,6 +80,7 @@ def test_what_is_missing_is_not_read():
     assert third.candidates != first.candidates
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", ["none", "both"])
 def test_held_out_entries_are_known_and_handed_on(sides):
     choice = NTKImputer(network="auto", **SIDES[sides]).fit(holed(WAVES)).choice_

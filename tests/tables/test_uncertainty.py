@@ -250,6 +250,7 @@ def test_values_are_those_of_fit_transform():
     assert (bare.std, bare.interval) == (None, None)
 
 
+@pytest.mark.slow
 def test_units_do_not_matter():
     first = NTKImputer().impute(TABLE, return_std=True).std
     other = NTKImputer().impute(TABLE * [1, 100, 0.01, 1] + 5, return_std=True).std
@@ -271,6 +272,7 @@ def test_frames():
     assert polars.std.columns == list("abcd")
 
 
+@pytest.mark.slow
 def test_columns_of_which_nothing_is_known():
     holed = TABLE.copy()
     holed[:, 1] = np.nan

@@ -34,6 +34,7 @@ def refined(*given):
     return refine(*given).values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(400,), (40, 40), (14, 14, 14)])
 def test_what_repeats_is_filled_from_itself(shape):
     truth, missing = stripes(*shape), scattered(shape)
