@@ -68,6 +68,7 @@ def test_replicates_are_averaged_where_that_is_asked_for(data, tmp_path, capsys)
     assert len(rows(tmp_path / "out.csv")) == 24
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hold_out", ["sparse", "drug", "cell"])
 def test_other_ways_to_hold_out(hold_out, data, capsys):
     arguments = ["--hold-out", hold_out, "--drugs", "1", "--rounds", "2", "--quiet"]

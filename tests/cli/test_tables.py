@@ -201,7 +201,7 @@ def test_nobody_reads_stderr(files, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("header", "labels"),
-    [("", LABELS), ("Unnamed: 0", list(range(20))), (" ", [2019] * 20), ("", [2019] * 20)],
+    [("", LABELS), ("Unnamed: 0", list(range(20))), (" ", [2019] * 20)],
     ids=str,
 )
 def test_a_first_column_without_a_name_is_labels(files, capsys, monkeypatch, header, labels):

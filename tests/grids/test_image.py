@@ -77,6 +77,7 @@ def test_integers_are_clipped(dtype):
 wide = pytest.mark.xfail(strict=True, reason="beyond 2**53 the mean and the fill are rounded")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "value"),
     [(t, v) for t in INTEGERS[:6] for v in (np.iinfo(t).min, 0, 7, np.iinfo(t).max)]

@@ -61,6 +61,7 @@ def test_unrefined_is_the_default():
 ROWS = np.indices((48, 48))[0] % 2 == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gaps", [ROWS, ROWS | ROWS.T])
 def test_gaps_that_repeat_are_judged_by_the_known_pixels_alone(gaps):
     slow = 100 + 100 * np.sin(0.5 * sum(np.indices((48, 48)))) * np.cos(np.arange(48) / 9)
@@ -120,6 +121,7 @@ def test_no_other_word():
         Inpainter(refine="patch").fit(mask=MISSING)
 
 
+@pytest.mark.slow
 def test_progress_rises_to_one():
     shares = []
     inpaint(TEXTURE, MISSING, refine="auto", progress=shares.append)

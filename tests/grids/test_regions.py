@@ -82,6 +82,7 @@ def test_a_boundary_for_each_axis_is_saved(tmp_path):
     np.testing.assert_allclose(again.transform(SEA), inpainter.transform(SEA), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("period", [360.0, 2 * np.pi, 24])
 @pytest.mark.parametrize("channels", [None, -1])
 def test_angles_are_filled_across_their_jump(period, channels):

@@ -60,6 +60,7 @@ def test_family_starts_with_the_default_and_sees_across_the_hole(shape, deepest,
             assert all(side >= 2 * member.network.receptive_radius for side in shape)
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_never_read():
     expected = choose(SMOOTH, GAPS)
     for garbage in (0.0, np.nan, 1e30):

@@ -50,6 +50,7 @@ def test_a_hole_larger_than_a_tile(tmp_path: Path) -> None:
     assert np.sqrt(np.mean(np.square(off[missing]))) < 0.1 * image.std()
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_it_is_the_same(tmp_path: Path) -> None:
     zarr = pytest.importorskip("zarr")
     image, missing = picture()

@@ -128,6 +128,7 @@ def test_the_same_bytes_again():
     assert not np.array_equal(a.std, c.std)
 
 
+@pytest.mark.slow
 def test_channels():
     colour = np.stack([ROUGH, 5 * ROUGH], axis=0)
     options = {"network": NET, "interval": 0.9, "uncertainty": QUICK}

@@ -308,8 +308,14 @@ PRIORS = {
     "features": features,
 }
 CASES = [
-    *itertools.product([(4,), (8,), (32,), (4, 8), (8, 8)], PRIORS),
-    *itertools.product([(4, 4, 4)], ["iid", "features"]),
+    *itertools.product([(8,), (4, 8)], PRIORS),
+    *(
+        pytest.param(*case, marks=pytest.mark.slow)
+        for case in [
+            *itertools.product([(4,), (32,), (8, 8)], PRIORS),
+            *itertools.product([(4, 4, 4)], ["iid", "features"]),
+        ]
+    ),
 ]
 
 
@@ -452,6 +458,7 @@ def draws_of(layers, f, g, rng):
 SAMPLED = [x for x in LAYERS if not isinstance(x, Erf | GELU | Sin)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", SAMPLED, ids=repr)
 def test_one_layer_by_sampling(layer):
     rng, side, count = np.random.default_rng(4), 6, 40_000
@@ -513,6 +520,7 @@ def three_arrays(network, sigma, shape):
     return theta
 
 
+@pytest.mark.slow
 def test_bilinear_network_of_finite_width():
     network, side = hourglass(1, upsample="bilinear", activation=ReLU()), 8
     rng, h = np.random.default_rng(0), np.eye(side) * np.sqrt(side)

@@ -347,7 +347,7 @@ def test_same_bytes_for_any_number_of_cores(monkeypatch):
     assert results[0] == results[1] == results[2]
 
 
-@pytest.mark.parametrize("slab", [1, 50, 1000])
+@pytest.mark.parametrize("slab", [pytest.param(1, marks=pytest.mark.slow), 50, 1000])
 @pytest.mark.parametrize(("net", "n"), ENDLESS)
 def test_slabs_change_nothing(net, n, slab, monkeypatch):
     def tables():

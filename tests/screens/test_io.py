@@ -220,6 +220,7 @@ def test_a_tensor(tmp_path):
     assert screen.profiles[screen.labels.tolist().index(["B", "x"])].tolist() == [6.0, 7.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", writing.SUFFIXES)
 def test_completed_screens_are_read_again(suffix, tmp_path):
     done = complete(PLAIN)
@@ -486,7 +487,7 @@ def run(*words):
 
 
 @pytest.mark.parametrize("target", [".gct", ".gctx", ".h5ad", ".csv"])
-@pytest.mark.parametrize("source", [".gct", ".gctx", ".csv"])
+@pytest.mark.parametrize("source", [pytest.param(".gct", marks=pytest.mark.slow), ".gctx", ".csv"])
 def test_what_is_said_of_conditions_and_genes_is_kept(source, target, tmp_path, capsys):
     given, written = tmp_path / f"in{source}", tmp_path / f"out{target}"
     screen = annotated(given)

@@ -287,7 +287,7 @@ def hashes():
 @pytest.mark.parametrize(
     ("kind", "solver"),
     [
-        ("stationary", "CG"),
+        pytest.param("stationary", "CG", marks=pytest.mark.slow),
         ("stationary", "Cholesky"),
         ("periodic", "CG"),
         ("periodic", "Cholesky"),

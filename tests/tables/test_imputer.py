@@ -339,6 +339,7 @@ def test_frames_are_not_needed():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_draws_are_tables_of_the_same_form_with_known_entries_as_they_were():
     pandas = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)

@@ -67,6 +67,7 @@ def test_regressions_are_fitted_to_all_partitions(short: None) -> None:
     assert every < 1.03 * float(np.sqrt(np.mean(np.square(in_memory - whole)[missing])))
 
 
+@pytest.mark.slow
 def test_partitions_do_not_matter(short: None) -> None:
     _, values = table(500)
     first, second = (

@@ -41,6 +41,7 @@ def test_errors_are_those_of_leaving_out_one_by_one(scale):
     assert left_out(WAVES, kernel, (10.0,))[0] != pytest.approx(tried.error**2, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", SIDES.values(), ids=SIDES)
 def test_what_was_chosen_does_the_same_again(options):
     auto = NTKImputer(network="auto", **options)

@@ -74,6 +74,7 @@ DEEP = np.zeros((60, 60), bool)
 DEEP[15:45, 15:45] = True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 2])
 def test_what_repeats_is_completed_ring_by_ring(channels):
     truth = stripes(60, 60) * np.ones(channels)
@@ -105,6 +106,7 @@ def test_nothing_is_changed_where_no_hole_is_deep(shape, share):
     assert same[0].std.tobytes() == same[1].std.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ring_passes", [0, 2])
 def test_a_refined_pixel_is_the_sum_of_its_attribution(ring_passes):
     options = replace(QUICK, ring_passes=ring_passes)
