@@ -14,9 +14,11 @@ from ntkfill.screens import (
     Screen,
     complete,
     from_anndata,
+    from_frame,
     read,
     simulate,
     to_anndata,
+    to_frame,
 )
 from ntkfill.screens.io import reading, writing
 
@@ -391,6 +393,67 @@ def test_labels_that_are_not_known_are_refused(name, place, unknown, tmp_path):
     FORMATS[name](tmp_path / name, broken)
     with pytest.raises(InputError, match=f"condition [0-9]+ has no {DOSED.fields[place]}"):
         read(tmp_path / name)
+
+
+def frame_of(screen):
+    pandas = pytest.importorskip("pandas")
+    labels = {name: screen.labels[:, k] for k, name in enumerate(screen.fields)}
+    return pandas.concat(
+        [pandas.DataFrame(labels), pandas.DataFrame(screen.profiles, columns=screen.genes)], axis=1
+    )
+
+
+def in_polars(frame):
+    return pytest.importorskip("polars").from_pandas(frame)
+
+
+def in_dask(frame):
+    return pytest.importorskip("dask.dataframe").from_pandas(frame, npartitions=2)
+
+
+FRAMES = {
+    "wide": lambda frame, fields: frame,
+    "long": lambda frame, fields: frame.melt(fields, var_name="gene", value_name="value"),
+    "indexed": lambda frame, fields: frame.set_index(fields),
+    "polars": lambda frame, fields: in_polars(frame),
+    "polars, long": lambda frame, fields: in_polars(FRAMES["long"](frame, fields)),
+    "dask": lambda frame, fields: in_dask(frame),
+    "nullable": lambda frame, fields: frame.convert_dtypes(),
+}
+
+
+@pytest.mark.parametrize("screen", [PLAIN, DOSED], ids=["cell-drug", "dose-time"])
+@pytest.mark.parametrize("name", FRAMES)
+def test_every_data_frame_gives_the_same_screen(name, screen):
+    assert same(screen, from_frame(FRAMES[name](frame_of(screen), list(screen.fields))))
+
+
+def test_a_completed_screen_is_a_frame_that_can_be_read_again():
+    filled = complete(PLAIN, Additive())
+    frame = to_frame(filled)
+    np.testing.assert_array_equal(frame[list(PLAIN.genes)], filled.values.profiles)
+    assert (frame["source"] == "measured").tolist() == filled.info.measured.tolist()
+    again = from_frame(frame)
+    assert again.measured.tolist() == filled.info.measured.tolist()
+    assert same(PLAIN.known, again.known)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.assign(plate="p"), "column 'plate' must be numbers; got"),
+        (lambda frame: frame.assign(used=True), "column 'used' must be numbers; got bool"),
+        (lambda frame: frame.assign(g=np.inf), "row 0, column 'g' is not a finite number"),
+        (lambda frame: frame.drop(columns="drug"), "no column of drugs"),
+        (lambda frame: frame.assign(drug=None), "condition 1 has an empty label"),
+        (lambda frame: frame.iloc[[0, 0]], "duplicate condition"),
+        (lambda frame: FRAMES["long"](frame, ["cell", "drug"]).iloc[[0, 0]], "row 1 repeats gene"),
+        (lambda frame: frame.to_numpy(), "frame must be a data frame; got ndarray"),
+    ],
+)
+def test_frames_that_are_no_screens(change, message):
+    with pytest.raises(InputError, match=message):
+        from_frame(change(frame_of(PLAIN)))
 
 
 @pytest.mark.parametrize("unknown", ["nan", "-666", "<NA>", ""])

@@ -63,7 +63,7 @@ class Table:
         Whole numbers have no point, gaps of a parquet file are empty.
         """
         k = self.names.index(name)
-        return [_label(row[k]) for row in self.rows]
+        return [as_label(row[k]) for row in self.rows]
 
     def numbers(self, names: Sequence[str] | None = None) -> Array:
         """Columns (by default all) as numbers of shape (rows, columns), NaN where there is a gap.
@@ -284,7 +284,8 @@ def _one_type(cells: Sequence[Any]) -> Sequence[Any]:
     return [None if cell is None else str(cell) for cell in cells]
 
 
-def _label(cell: Any) -> str:
+def as_label(cell: Any) -> str:
+    """A cell as a label: whole numbers have no point, gaps are empty."""
     if cell is None or cell != cell:
         return ""
     if isinstance(cell, float) and cell.is_integer():

@@ -7,8 +7,8 @@ io, ranking.
 from .completion import Info, complete, complete_to_file
 from .evaluation.cross_validation import Evaluation, evaluate
 from .evaluation.splits import KFold, LeaveOneOut, Sparse, Split, Splitting
-from .io.reading import from_anndata, read
-from .io.writing import to_anndata
+from .io.reading import from_anndata, from_frame, read
+from .io.writing import to_anndata, to_frame
 from .methods.baselines import DNPP, Additive, CellMean, Interpolation, Method
 from .methods.cold_start import ColdStart
 from .methods.falrtc import FaLRTC
@@ -52,6 +52,7 @@ __all__ = [
     "complete_to_file",
     "evaluate",
     "from_anndata",
+    "from_frame",
     "means",
     "paper_mixture",
     "rank",
@@ -59,4 +60,5 @@ __all__ = [
     "read_signature",
     "simulate",
     "to_anndata",
+    "to_frame",
 ]

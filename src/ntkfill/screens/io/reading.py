@@ -1,22 +1,24 @@
-"""Screens from files: tables (CSV, TSV, parquet), .npz, GCT text, GCTX and AnnData."""
+"""Screens from files - tables (CSV, TSV, parquet), .npz, GCT text, GCTX - and from data frames and
+AnnData."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, import_package
+from ...errors import InputError, check_unique, import_package
 from ...io import text_tables
 from ...io.arrays import open_npz
 from ...io.files import check_source, naming
 from ...io.hdf5 import check_hdf5
-from ...io.text_tables import Table
+from ...io.text_tables import Table, as_label
 from ...kernels.table import Array
 from ...runtime import resources
 from ..features import encode
@@ -136,8 +138,100 @@ def read(
         return from_anndata(_read_h5ad(path), names, replicates, layer)
 
 
+def from_frame(
+    frame: Any,
+    columns: Mapping[str, str] | None = None,
+    replicates: Replicates = "refuse",
+    ignore: Sequence[str] = (),
+) -> Screen:
+    """A screen from a data frame: one row per condition, or one per condition and gene.
+
+    Parameters
+    ----------
+    frame : DataFrame of pandas, polars or dask
+        Labels and one column per gene, NaN where not measured; or labels, gene and value. Levels of
+        an index that have names are labels too. Of dask it is read into memory. Rows that a column
+        `source` calls "predicted" were not measured.
+    columns : mapping, optional
+        The frame's names of cell, drug, dose, time, gene or value, where they are not found by
+        themselves.
+    replicates : {"refuse", "mean"}
+    ignore : sequence of str
+        Columns of a wide frame that are neither labels nor genes.
+
+    Returns
+    -------
+    Screen
+
+    Raises
+    ------
+    InputError
+        If the frame cannot be read as a screen; names the row, column or label.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> frame = pandas.DataFrame({"cell": ["A", "A"], "drug": ["x", "y"], "TP53": [0.5, None]})
+    >>> from_frame(frame)
+    Screen(1 of 2 conditions measured, 1 genes, 1 contexts, 2 drugs)
+    """
+    if not hasattr(frame, "columns"):
+        hint = "Screen(profiles, labels, genes) of arrays"
+        raise InputError("frame must be a data frame", got=type(frame).__name__, hint=hint)
+    if hasattr(frame, "dask"):
+        frame = frame.compute()
+    return from_table(_FrameTable(frame), columns, replicates, ignore)
+
+
+@dataclass(frozen=True, eq=False)
+class _FrameTable:
+    """A data frame with what is asked of a table."""
+
+    frame: Any
+    lines: Sequence[int] = ()
+
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        frame = self.frame
+        if any(name is not None for name in getattr(getattr(frame, "index", None), "names", ())):
+            frame = frame.reset_index()
+        names = [str(name).strip() for name in frame.columns]
+        check_unique(names, "column")
+        return {name: frame[own] for name, own in zip(names, frame.columns, strict=True)}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._columns)
+
+    def column(self, name: str) -> list[str]:
+        """One column as labels, empty where there is a gap."""
+        series = self._columns[name]
+        gaps = series.isna() if hasattr(series, "isna") else series.is_null()
+        pairs = zip(series.to_list(), gaps, strict=True)
+        return ["" if gap else as_label(cell) for cell, gap in pairs]
+
+    def numbers(self, names: Sequence[str]) -> Array:
+        """Columns as numbers of shape (rows, columns), NaN where there is a gap."""
+        values = np.empty((len(self.frame), len(names)))
+        for k, name in enumerate(names):
+            series = self._columns[name]
+            given = {"na_value": np.nan} if hasattr(series, "isna") else {}
+            try:
+                array = series.to_numpy(**given)
+                if array.dtype.kind in "bcmM":
+                    raise TypeError(array.dtype)
+                values[:, k] = array
+            except (TypeError, ValueError):
+                hint = f"ignore=[{name!r}] leaves it out"
+                kind = str(series.dtype)
+                raise InputError(f"column {name!r} must be numbers", got=kind, hint=hint) from None
+            for row in np.flatnonzero(np.isinf(values[:, k]))[:1]:
+                raise InputError(f"row {row}, column {name!r} is not a finite number")
+        return values
+
+
 def from_table(
-    source: Table,
+    source: Table | _FrameTable,
     columns: Mapping[str, str] | None = None,
     replicates: Replicates = "refuse",
     ignore: Sequence[str] = (),
@@ -347,7 +441,7 @@ def match_columns(names: Sequence[str], columns: Mapping[str, str]) -> dict[str,
 
 
 def _from_long_table(
-    source: Table,
+    source: Table | _FrameTable,
     meta: Mapping[str, list[str]],
     found: Mapping[str, str],
     replicates: Replicates,
@@ -365,9 +459,11 @@ def _from_long_table(
     ordered, first = np.unique(flat, return_index=True)
     if len(ordered) < len(flat) and replicates == "refuse":
         again = int(np.setdiff1d(np.arange(len(flat)), first)[0])
-        line = source.lines[again] if source.lines else again + 2
+        place = f"row {again}" if isinstance(source, _FrameTable) else f"line {again + 2}"
+        if source.lines:
+            place = f"line {source.lines[again]}"
         raise InputError(
-            f"line {line} repeats gene {names[again]!r} of {condition_name(conditions[again])}",
+            f"{place} repeats gene {names[again]!r} of {condition_name(conditions[again])}",
             hint=REPLICATES,
         )
     known = ~np.isnan(values)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, warn
+from ...errors import InputError, import_package, warn
 from ...io import text_tables
 from ...io.files import check_target, replacing
 from ...kernels.table import Array
@@ -24,6 +24,34 @@ STD_SUFFIXES = (*text_tables.SUFFIXES, ".npz")
 # The layers that are not those of a file.
 OWN = {KNOWN, "std", "lower", "upper"}
 SUFFIXES = (*STD_SUFFIXES, ".gct", ".gctx", ".h5ad")
+
+
+def to_frame(filled: Filled[Info]) -> Any:
+    """A completed screen as a pandas DataFrame, one row per condition.
+
+    Parameters
+    ----------
+    filled : Filled
+        From `complete`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of labels, `source` ("measured", or "predicted" where any value is), then one
+        column per gene. `from_frame` reads it again, without what was predicted.
+
+    Examples
+    --------
+    >>> from ntkfill.screens import complete, simulate
+    >>> frame = to_frame(complete(simulate(cells=3, drugs=6, genes=8).screen))
+    >>> frame.shape, list(frame)[:3]
+    ((18, 11), ['cell', 'drug', 'source'])
+    """
+    pandas = import_package("pandas", "data frames need pandas", "pip install 'ntkfill[tables]'")
+    screen = filled.values
+    labels = label_columns(screen.labels, screen.fields)
+    about = pandas.DataFrame({**labels, SOURCE: _source(filled.info.measured)})
+    return pandas.concat([about, pandas.DataFrame(screen.profiles, columns=screen.genes)], axis=1)
 
 
 def to_anndata(
