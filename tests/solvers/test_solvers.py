@@ -14,6 +14,7 @@ from ntkfill.errors import InputError, MemoryLimitError
 from ntkfill.kernels import Blocks, DenseKernel
 from ntkfill.nn import hourglass
 from ntkfill.solvers import CG, Blockwise, Cholesky
+from ntkfill.solvers.blockwise import eliminate
 from ntkfill.uncertainty import Posterior
 
 SHAPES = {1: (24,), 2: (8, 12), 3: (4, 4, 8)}
@@ -324,19 +325,38 @@ def test_blocks_are_solved_as_one_matrix(uneven):
     # The method of all kernels, and the short cut through the shares of each block.
     spread = np.where(known, 0, np.nan)
     spread[known] = y[:, 0]
-    short = factor.predict(spread)
+    short, variance = factor.posterior(spread)
     plain = fit(factor, y, centre=False).predict(np.arange(known.size))[:, 0]
     np.testing.assert_allclose(short[~known], plain[~known.ravel()], atol=1e-9)
     np.testing.assert_array_equal(short[known], y[:, 0])
     if not uneven:
         left = Posterior(kernel, factor, 0.3).variances(np.flatnonzero(~known)) - 0.3
-        np.testing.assert_allclose(factor.variance[~known], left, atol=1e-9)
-    assert not factor.variance[known].any()
+        np.testing.assert_allclose(variance[~known], left, atol=1e-9)
+    assert not variance[known].any()
     # Transposed.
     gradient = rng.normal(size=known.shape)
     told = factor.adjoint(gradient)
     assert not told[~known].any()
     assert np.vdot(told[known], y[:, 0]) == pytest.approx(np.vdot(gradient[~known], short[~known]))
+
+
+def test_elimination_is_that_of_cholesky():
+    rng = np.random.default_rng(0)
+    root, right = rng.normal(size=(3, 21, 30)), rng.normal(size=(3, 21, 4))
+    gram = root @ root.transpose(0, 2, 1)
+    rows = np.concatenate([gram, right], axis=2)
+    eliminate(rows, 1e-12)
+    expected = np.linalg.solve(np.linalg.cholesky(gram), right)
+    np.testing.assert_allclose(rows[:, :, 21:], expected, atol=1e-9)
+
+
+def test_rounding_leaves_no_pivot_below_the_noise():
+    # All entries of a block are the same, which without noise leaves nothing of the second pivot.
+    kernel = Blocks(np.full((1, 12, 12), 64.0, np.float32))
+    known = np.arange(12) < 10
+    mean, variance = Blockwise(1e-6).factor(kernel, known).posterior(np.ones((1, 12), np.float32))
+    np.testing.assert_allclose(mean, 1, atol=1e-3)
+    assert variance.max() < 1e-3
 
 
 def test_blocks_alone():
@@ -350,6 +370,7 @@ def test_blocks_keep_single_precision():
     kernel, known = small_blocks(np.float32)
     factor = Blockwise(0.3).factor(kernel, known.ravel())
     report = factor.solve(np.ones((known.sum(), 1), np.float32)).report
-    assert factor.weights.dtype == factor.variance.dtype == np.float32
+    mean, variance = factor.posterior(np.ones(known.shape, np.float32))
+    assert factor.weights.dtype == mean.dtype == variance.dtype == np.float32
     assert report.converged
     assert report.residual > 1e-9

@@ -14,8 +14,8 @@ def regress(patches, known, groups, ridge, shrinkage=0.2):
     """Prior, kernel, factor, solve."""
     prior = PatchPrior(groups)
     factor = Blockwise(ridge).factor(prior.kernel(shrinkage), known.ravel())
-    found = factor.predict(patches - prior.mean) + prior.mean
-    return np.where(known, patches, found), factor.variance
+    found, variance = factor.posterior(patches - prior.mean)
+    return np.where(known, patches, found + prior.mean), variance
 
 
 def groups_of(m=5, count=12, size=9, seed=0):

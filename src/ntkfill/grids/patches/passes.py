@@ -19,13 +19,11 @@ from ...runtime.resources import parallel_for
 from ...solvers.blockwise import Blockwise, BlockwiseFactor
 from ..holdout import holes
 from .options import PatchOptions
-from .prior import PatchPrior, nearest_patches
+from .prior import BATCH_BYTES, PatchPrior, nearest_patches
 from .tiling import Tile, extract_patches, flat_index, sum_at, tiles
 
 # Length of a tile by number of axes: so long that the parts that tiles look at overlap little.
 TILE_LENGTH = {1: 512, 2: 32, 3: 8}
-# Bytes of the neighbours of the patches that are solved together, so that they stay in cache.
-BATCH_BYTES = 1 << 19
 # In a ring, a patch is completed if at least this share of it is known, with a ridge of at least
 # this share of its mean square difference from the nearest neighbour.
 MIN_KNOWN, MISFIT_RIDGE = 0.25, 0.1
@@ -117,7 +115,7 @@ class Pass:
             tile, sums = job
             for batch in self._batches(values, tile):
                 weight, variance = batch.weight, batch.variance
-                terms = weight * batch.completed(), weight, weight * variance
+                terms = weight * batch.completed, weight, weight * variance
                 for total, term in zip(sums.reshape(3, -1), terms, strict=True):
                     total += sum_at(term, batch.places, total.size)
 
@@ -171,54 +169,59 @@ class Pass:
         targets = ~known if self.targets is None else self.targets[tile.box]
         if not targets[tile.covered].any():
             return
-        known, targets = extract_patches(known, width), extract_patches(targets, width)
-        n_known, at = known.sum(axis=1), tile.patches
-        min_known = 1 if self.targets is None else MIN_KNOWN * known.shape[1]
-        at = at[(n_known[at] >= min_known) & targets[at].any(axis=1)]
-        if not len(at):
+        corners, offsets = flat_index(part.shape, width)
+        places = corners[tile.patches, None] + offsets
+        n_known = known.ravel()[places].sum(axis=1)
+        min_known = 1 if self.targets is None else MIN_KNOWN * len(offsets)
+        used = (n_known >= min_known) & targets.ravel()[places].any(axis=1)
+        if not used.any():
             return
         # Those with similar numbers of known entries are solved together.
-        at = at[np.argsort(n_known[at], kind="stable")]
+        order = np.flatnonzero(used)[np.argsort(n_known[used], kind="stable")]
+        places = places[order]
+        incomplete, known, targets = (
+            part.ravel()[places],
+            known.ravel()[places],
+            targets.ravel()[places],
+        )
         patches = extract_patches(part, width)
-        neighbours = self._neighbours(patches, known, at)
-        corners, offsets = flat_index(part.shape, width)
+        neighbours = self._neighbours(incomplete, known, patches, self.known[tile.box])
         prior = PatchPrior(patches[neighbours])
         kernel = prior.kernel(self.options.shrinkage).values
         row_bytes = patches.itemsize * self.options.n_neighbours * patches.shape[1]
         size = max(1, BATCH_BYTES // row_bytes)
-        for first in range(0, len(at), size):
+        for first in range(0, len(order), size):
             some = slice(first, first + size)
-            chosen = at[some]
-            ridge = self._ridge(prior.neighbours[some], patches[chosen], known[chosen])
-            factor = Blockwise(ridge).factor(Blocks(kernel[some]), known[chosen].ravel())
-            variance = factor.variance
+            ridge = self._ridge(prior.neighbours[some], incomplete[some], known[some])
+            factor = Blockwise(ridge).factor(Blocks(kernel[some]), known[some].ravel())
+            mean = prior.mean[some]
+            predicted, variance = factor.posterior(incomplete[some] - mean)
             floor = variance.dtype.type(VARIANCE_FLOOR * self.mse)
             yield Batch(
-                patches[chosen],
-                known[chosen],
-                corners[chosen, None] + offsets,
+                np.where(known[some], incomplete[some], predicted + mean),
+                places[some],
                 corners[neighbours[some]],
                 offsets,
-                prior.mean[some],
                 factor,
                 variance,
-                np.where(targets[chosen], 1 / (variance + floor), 0),
+                np.where(targets[some], 1 / (variance + floor), 0),
             )
 
-    def _neighbours(self, patches: Array, known: Mask, at: Index) -> Index:
-        """The rows of the nearest neighbours of the patches in rows `at`: (len(at), n_neighbours).
+    def _neighbours(self, incomplete: Array, known: Mask, patches: Array, box: Mask) -> Index:
+        """The rows among all patches (all, entries) of a box of the mask of the nearest neighbours
+        of some incomplete ones (m, entries): (m, n_neighbours).
 
         Ring-wise, only patches that are known completely are candidates, or those that are known
         best where these are too few.
         """
         count = self.options.n_neighbours
-        weight = np.where(known[at], np.float32(1), np.float32(self.options.imputed_weight))
+        weight = np.where(known, np.float32(1), np.float32(self.options.imputed_weight))
         if self.targets is None:
-            return nearest_patches(patches[at], weight, patches, count)
-        n_known = known.sum(axis=1)
+            return nearest_patches(incomplete, weight, patches, count)
+        n_known = extract_patches(box, self._width).sum(axis=1)
         n_candidates = max(count, np.count_nonzero(n_known == known.shape[1]))
         candidates = np.argsort(-n_known, kind="stable")[:n_candidates]
-        return candidates[nearest_patches(patches[at], weight, patches[candidates], count)]
+        return candidates[nearest_patches(incomplete, weight, patches[candidates], count)]
 
     def _ridge(self, neighbours: Array, patches: Array, known: Mask) -> Array | float:
         """The ridge of some patches (m, entries): ring-wise, larger for those unlike all their
@@ -244,20 +247,13 @@ class Pass:
 class Batch:
     """Patches of a tile that are completed together."""
 
-    values: Array  # (m, entries)
-    known: Mask  # (m, entries)
+    completed: Array  # (m, entries): with missing entries predicted
     places: Index  # (m, entries): in the flat box of the tile
     neighbours: Index  # (m, n_neighbours): where each begins in the flat box
     offsets: Index  # (entries,): from the first entry of a patch
-    mean: Array  # (m, entries): of the prior
     factor: BlockwiseFactor
     variance: Array  # (m, entries): posterior
     weight: Array  # (m, entries): aggregation weights, 0 where no target
-
-    def completed(self) -> Array:
-        """The patches with their missing entries predicted: (m, entries)."""
-        predicted = self.factor.predict(self.values - self.mean) + self.mean
-        return np.where(self.known, self.values, predicted)
 
     def add_adjoint(self, gradient: Array, total: Array) -> None:
         """Add the gradient in the flat box, for one of the completed patches (m, entries)."""

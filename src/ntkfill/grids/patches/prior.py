@@ -13,6 +13,9 @@ import numpy as np
 from ...kernels import Blocks
 from ...kernels.table import Array, Index
 
+# Bytes of the neighbours of patches that are worked on together, so that they stay in cache.
+BATCH_BYTES = 1 << 19
+
 
 @dataclass(frozen=True, eq=False)
 class PatchPrior:
@@ -36,17 +39,25 @@ class PatchPrior:
     @cached_property
     def mean(self) -> Array:
         """The mean of the neighbours: shape (m, entries)."""
-        return np.asarray(self.neighbours.mean(axis=1))
+        count = self.neighbours.shape[1]
+        return np.full(count, 1 / count, self.neighbours.dtype) @ self.neighbours
 
     def kernel(self, shrinkage: float = 0.0) -> Blocks:
         """The covariance of the neighbours, shrunk towards its mean over all m patches: a few
         neighbours estimate a covariance badly."""
-        features = self.neighbours - self.mean[:, None]
-        features *= self.neighbours.shape[1] ** -0.5
-        kernels = features.transpose(0, 2, 1) @ features  # (m, entries, entries)
-        mean = kernels.mean(axis=0)
-        kernels *= 1 - shrinkage
-        kernels += shrinkage * mean
+        m, count, n = self.neighbours.shape
+        kernels = np.empty((m, n, n), self.neighbours.dtype)
+        size = max(1, BATCH_BYTES // (count * n * self.neighbours.itemsize))
+        for first in range(0, m, size):
+            some = slice(first, first + size)
+            features = self.neighbours[some] - self.mean[some, None]
+            # Not of features with themselves: for small matrices the general product is faster.
+            scaled = features * features.dtype.type(1 / count)
+            np.matmul(features.transpose(0, 2, 1), scaled, out=kernels[some])
+        if shrinkage:
+            mean = kernels.mean(axis=0)
+            kernels *= 1 - shrinkage
+            kernels += shrinkage * mean
         return Blocks(kernels)
 
 
@@ -58,16 +69,22 @@ def nearest_patches(patches: Array, weight: Array, candidates: Array, count: int
     >>> sorted(nearest_patches(line[2:3], np.ones((1, 1), np.float32), line, 3)[0].tolist())
     [1, 2, 3]
     """
-    k = len(candidates)
-    distance = weight @ np.square(candidates).T  # (m, k)
-    distance -= 2 * ((weight * patches) @ candidates.T)
-    distance += (weight * np.square(patches)).sum(axis=1)[:, None]
+    k, n = candidates.shape
+    weighted = weight * patches
+    squares = np.empty((k, n + 1), candidates.dtype)  # and ones
+    np.square(candidates, out=squares[:, :n])
+    squares[:, n] = 1
+    own = np.einsum("mn,mn->m", weighted, patches)[:, None]
+    distance = np.concatenate([weight, own], axis=1) @ squares.T  # (m, k)
+    weighted *= -2
+    distance += weighted @ candidates.T
     if count >= k:
         return np.broadcast_to(np.arange(k), distance.shape)
     # Floats above zero sort as their bits do. With the index of the candidate in the lowest bits,
     # partitioning integers takes half as long as argpartition of the distances.
     low_bits = (1 << (k - 1).bit_length()) - 1
-    keys = np.maximum(distance, 0).view(np.int32) & ~np.int32(low_bits)
+    keys = np.maximum(distance, 0, out=distance).view(np.int32)
+    keys &= ~np.int32(low_bits)
     keys |= np.arange(k, dtype=np.int32)
     keys.partition(count - 1, axis=1)
     return keys[:, :count] & low_bits

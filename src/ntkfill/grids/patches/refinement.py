@@ -14,7 +14,8 @@ from ...observed import Mask
 from ...runtime.progress import Progress, stage
 from ...runtime.resources import require, single_blas_thread, workers
 from .options import PatchOptions, candidates
-from .passes import BATCH_BYTES, Pass, PassResult, all_passes, hole_depths, tile_length
+from .passes import Pass, PassResult, all_passes, hole_depths, tile_length
+from .prior import BATCH_BYTES
 
 # Relative to the variance of the fill, ridges and variances below this vanish in single precision.
 MIN_VARIANCE = 1e-6
