@@ -5,7 +5,15 @@ import pytest
 from scipy import ndimage
 
 from ntkfill import Inpainter, Uncertainty
-from ntkfill.grids.holdout import crops, hold_out_like, holes, lines, pattern_period
+from ntkfill.grids.holdout import (
+    crops,
+    depth,
+    eroded,
+    hold_out_like,
+    holes,
+    lines,
+    pattern_period,
+)
 
 
 def scattered(shape, share, seed=0):
@@ -30,6 +38,21 @@ def test_random_gaps_are_no_holes(shape, share):
     assert not holes(missing).any()
     assert len(holdout) == np.ceil(0.1 * (~missing).sum())
     assert np.allclose(holdout.weight[holdout.mask], 1)
+
+
+@pytest.mark.parametrize("shape", [(90,), (40, 50), (12, 13, 14)])
+@pytest.mark.parametrize("side", [1, 3, 8, 11])
+def test_depth_and_erosion_are_those_of_distances(shape, side):
+    """In the middle and at the border, where nothing lies beyond."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        missing = np.zeros(shape, bool)
+        for corner in rng.integers(0, shape, (4, len(shape))):
+            missing[tuple(slice(c, c + side) for c in corner)] = True
+        distance = ndimage.distance_transform_cdt(missing, "chessboard")
+        assert depth(missing) == distance.max()
+        for radius in (0, 1, 2, 4, 7):
+            assert np.array_equal(eroded(missing, radius), distance > radius)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5])

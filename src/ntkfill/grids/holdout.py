@@ -31,6 +31,8 @@ MAX_BESIDE = 0.4
 # Periods of a mask that are tested. A phase of the grid is never known if less than this share of
 # the expected number of known entries is known there, where at least so many are expected.
 PERIODS, NEVER_KNOWN, MIN_EXPECTED = range(2, 9), 0.1, 20
+# Deeper pixels are few, so that distances are measured around them alone.
+SHALLOW = 4
 # Larger grids are represented by crops with this many entries in all, by number of axes.
 CROPPED_SIZE = {1: 1 << 14, 2: 1 << 16, 3: 1 << 18}
 # Sides of a crop, in depths of the largest hole: it must show the hole and its surroundings.
@@ -174,7 +176,36 @@ def depth(missing: Mask, axes: int | None = None, steps: tuple[float, ...] | Non
         return 1
     if steps is not None:
         return math.ceil(ndimage.distance_transform_edt(missing, sampling=steps).max())
-    return int(ndimage.distance_transform_cdt(missing, "chessboard").max())
+    deep = eroded(missing, SHALLOW)
+    if not deep.any():
+        return next(d for d in range(SHALLOW, 0, -1) if eroded(missing, d - 1).any())
+    # What the deepest pixel sees lies around these.
+    box = tuple(
+        slice(max(int(places.min()) - SHALLOW - 1, 0), int(places.max()) + SHALLOW + 2)
+        for places in np.nonzero(deep)
+    )
+    return int(ndimage.distance_transform_cdt(missing[box], "chessboard").max())
+
+
+def eroded(mask: Mask, radius: int) -> Mask:
+    """Where everything within this Chebyshev distance is True, as far as there is a grid.
+
+    >>> eroded(np.array([1, 1, 1, 0, 1, 1], bool), 1).astype(int).tolist()
+    [1, 1, 0, 0, 0, 1]
+    """
+    for axis in range(mask.ndim):
+        done = 0
+        while done < radius:
+            by = min(done + 1, radius - done)
+            before, after = (
+                tuple(part if k == axis else slice(None) for k in range(mask.ndim))
+                for part in (slice(None, -by), slice(by, None))
+            )
+            smaller = mask.copy()
+            smaller[after] &= mask[before]
+            smaller[before] &= mask[after]
+            mask, done = smaller, done + by
+    return mask
 
 
 def holes(missing: Mask, min_depth: int = 2) -> Mask:
@@ -187,8 +218,8 @@ def holes(missing: Mask, min_depth: int = 2) -> Mask:
         return missing.copy()
     box = math.log(missing.size / HOLE_PROBABILITY) / -math.log(share)
     deep = max(min_depth, math.ceil((box ** (1 / missing.ndim) + 1) / 2))
-    middle = ndimage.distance_transform_cdt(missing, "chessboard") >= deep
-    return missing & ndimage.maximum_filter(middle, size=2 * deep - 1, mode="constant")
+    middle = eroded(missing, deep - 1)
+    return missing & ~eroded(~middle, deep - 1) if middle.any() else middle
 
 
 def lines(missing: Mask) -> Mask:
@@ -292,31 +323,33 @@ def crops(
     side = max(math.ceil((size / (16 if spread else 4)) ** (1 / n)), CROP_SIDE * deepest)
     rng = np.random.default_rng(0)
     sides = tuple(min(side, whole) for whole in missing.shape)
-    left, found = weight.copy(), []
+    found: list[Crop] = []
+    # Boxes begin at multiples of half their side: the weight in every cell between their edges.
+    cells, starts, ends = weight, [], []
+    for axis, (length, whole) in enumerate(zip(sides, missing.shape, strict=True)):
+        last = whole - length
+        first = np.unique(np.append(np.arange(0, last, max(length // 2, 1)), last))
+        edges = np.unique(np.append(first, first + length))
+        cells = np.add.reduceat(cells, edges[edges < whole], axis=axis, dtype=np.float64)
+        starts.append(first)
+        ends.append([np.searchsorted(edges, places) for places in (first, first + length)])
     for _ in range(max(1, size // math.prod(sides))):
-        # The weight in every box of this size that begins at a multiple of half its side.
-        sums, starts = left, []
-        for axis, (length, whole) in enumerate(zip(sides, missing.shape, strict=True)):
-            last = whole - length
-            starts.append(np.unique(np.append(np.arange(0, last, max(length // 2, 1)), last)))
-            edges = np.unique(np.append(starts[axis], starts[axis] + length))
-            parts = np.add.reduceat(sums, edges[edges < whole], axis=axis, dtype=np.float64)
-            sums = np.cumsum(np.pad(parts, [(int(k == axis), 0) for k in range(n)]), axis=axis)
-            first, end = (
-                np.searchsorted(edges, places) for places in (starts[axis], starts[axis] + length)
-            )
+        sums = cells
+        for axis, (first, end) in enumerate(ends):
+            sums = np.cumsum(np.pad(sums, [(int(k == axis), 0) for k in range(n)]), axis=axis)
             sums = np.take(sums, end, axis=axis) - np.take(sums, first, axis=axis)
         sums = np.maximum(np.round(sums, 6), 0.0)
         place = int(np.argmax(sums))
         if spread and sums.any():
             place = int(rng.choice(sums.size, p=sums.ravel() / sums.sum()))
         best = np.unravel_index(place, sums.shape)
+        inside = tuple(slice(e[0][k], e[1][k]) for e, k in zip(ends, best, strict=True))
+        if not cells[inside].any():
+            break
         corner = [int(along[k]) for along, k in zip(starts, best, strict=True)]
         crop = tuple(slice(c, c + length) for c, length in zip(corner, sides, strict=True))
-        if not left[crop].any():
-            break
         found.append(turn.crop_back(crop, shape))
-        left[crop] = 0
+        cells[inside] = 0
     return found
 
 

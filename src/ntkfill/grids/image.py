@@ -417,7 +417,7 @@ def _check_no_labels(values: NDArray[Any], known: Mask) -> None:
     lies between them."""
     if values.dtype.kind not in "ui" or values.size < MIN_LABELS:
         return
-    step = max(len(values) // MIN_LABELS, 1)
+    step = max(len(values) // 64, 1)
     few = values[::step][known[::step]]
     if few.max(initial=0) > MAX_LABEL or len(np.unique(few)) > MAX_LABEL:
         return

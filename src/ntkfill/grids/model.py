@@ -318,7 +318,7 @@ class GridModel:
         """The mean of the known pixels (*grid, m), if it is subtracted: (m,)."""
         if not self.centre:
             return np.zeros(pixels.shape[-1])
-        every = pixels.reshape(-1, pixels.shape[-1]).sum(axis=0, dtype=np.float64)
+        every = pixels.sum(axis=0, dtype=np.float64).reshape(-1, pixels.shape[-1]).sum(axis=0)
         gaps = pixels[windows.missing].sum(axis=0, dtype=np.float64)
         return np.asarray((every - gaps) / np.count_nonzero(~windows.missing))
 

@@ -26,7 +26,7 @@ from ..solvers.cg import CG
 from ..solvers.cholesky import Cholesky
 from ..uncertainty.posterior import BATCH, BYTES
 from ..uncertainty.sampling import STEPS as LANCZOS_STEPS
-from .holdout import CROPPED_SIZE, depth
+from .holdout import CROPPED_SIZE, depth, eroded
 from .level import MIN_DEPTH
 from .options import Boundary, GridOptions, wrapped_sides
 from .patches.options import candidates
@@ -442,4 +442,4 @@ def outside_receptive_field(
         return missing
     if steps is not None:
         return np.asarray(ndimage.distance_transform_edt(missing, sampling=steps) >= radius)
-    return np.asarray(ndimage.distance_transform_cdt(missing, "chessboard") >= radius)
+    return eroded(missing, radius - 1)

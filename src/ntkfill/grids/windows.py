@@ -23,6 +23,7 @@ from ..observed import Mask
 from ..runtime.progress import Progress
 from ..runtime.resources import parallel_for, single_blas_thread, workers
 from ..uncertainty.scale import WIDTH
+from .holdout import depth, eroded
 
 # Grids of fewer pixels are solved whole.
 LARGE = 1 << 20
@@ -68,7 +69,7 @@ class Windows:
         core, side = CORE[n], CORE[n] + 2 * MARGIN[n]
         if min(grid) < side:
             return None
-        deep = ndimage.minimum_filter(missing, 2 * DEPTH[n] + 1, mode="constant", cval=True)
+        deep = eroded(missing, DEPTH[n])
         # Tiles of deep holes, and all those whose windows would show one.
         tiles = _in_tiles(deep, core)
         tiles = ndimage.maximum_filter(tiles, 2 * math.ceil(side / core) + 1)
@@ -76,9 +77,9 @@ class Windows:
         crops, cropped = [], 0
         for box in ndimage.find_objects(labels):
             inner = tuple(slice(core * along.start, core * along.stop) for along in box)
-            depth = int(ndimage.distance_transform_cdt(missing[inner], "chessboard").max())
-            margin = max(reach, DEPTHS * depth)
-            outer, near = (widened(inner, by, grid) for by in (margin, depth))
+            deepest = depth(missing[inner])
+            margin = max(reach, DEPTHS * deepest)
+            outer, near = (widened(inner, by, grid) for by in (margin, deepest))
             crops.append((outer, near, inner))
             cropped += math.prod(along.stop - along.start + reach for along in outer)
         if cropped > MAX_CROPPED * missing.size:
