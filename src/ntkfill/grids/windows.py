@@ -35,8 +35,9 @@ CORE, MARGIN, DEPTH = {1: 256, 2: 16}, {1: 128, 2: 12}, {1: 32, 2: 4}
 DEPTHS = 4
 # Grids are solved whole where more than this share is missing, or the crops would be larger.
 MAX_MISSING, MAX_CROPPED = 0.03, 0.5
-# Windows that are looked at at once; missing pixels in windows that are solved at once, over 8.
-CHUNK, CHUNK_BYTES = 1 << 9, 20_000_000
+# Windows that are looked at at once; missing pixels in windows that are solved at once, whose rows
+# fit into a cache.
+CHUNK, ROWS, CHUNK_BYTES = 1 << 9, 1 << 10, 20_000_000
 
 Box = tuple[slice, ...]
 
@@ -184,7 +185,7 @@ class Windows:
         jobs: list[Index] = []
         for count in np.unique(counts):
             of = np.flatnonzero(counts == count)
-            jobs += np.array_split(of, min(math.ceil(len(of) * count / (8 * CHUNK)), len(of)))
+            jobs += np.array_split(of, min(math.ceil(len(of) * count / ROWS), len(of)))
         return side, corners, jobs
 
     def _mine(self, of: Index, m: Index, side: int, corners: Index) -> tuple[Mask, Index]:
