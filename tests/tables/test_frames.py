@@ -2,6 +2,8 @@
 
 import datetime
 import itertools
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +130,22 @@ def test_dates_in_objects_and_times_of_day_are_refused():
         NTKImputer().fit(beside(polars.Series([datetime.time(1)] * N)))
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars", "array"])
+def test_whole_days_are_those_of_the_fit_whatever_the_batch(library):
+    column = NAIVE["datetime64[us]"]
+    frame = {"pandas": beside(column), "polars": polars.from_pandas(beside(column))}.get(library)
+    if frame is None:
+        frame = np.stack([column.to_numpy()] * 2, axis=1)
+        frame[::2, 0] = "NaT"
+    imputer = NTKImputer().fit(frame[:20])
+    every = imputer.transform(frame)
+    for k in np.flatnonzero(GAPS):
+        alone = imputer.transform(frame[k : k + 1])
+        both = [each if library == "array" else each["y"].to_numpy() for each in (alone, every)]
+        stamp = np.ravel(both[0])[-1]
+        assert stamp == both[1][k].max() == stamp.astype("datetime64[D]")
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_uncertainty_of_dates_is_durations_and_dates(library):
     frame = beside(NAIVE["datetime64[us]"], z=np.sin(LINE))
@@ -160,7 +178,8 @@ def test_dates_without_any_entry_stay_missing(library):
 
 MARKS = [
     -99, -99.0, np.int64(-99), np.int8(-99), np.float32(-99), np.float16(-99), [-99], (-99, -9),
-    {-99}, np.array(-99), np.array([-99.0, -9.0]), [np.nan, -99], [None, pandas.NA, -99],
+    {-99}, np.array(-99), np.array([-99.0, -9.0]), [np.nan, -99], [None, pandas.NA, -99], "-99",
+    Fraction(-99), [-99, 10**400],
 ]  # fmt: skip
 
 
@@ -174,12 +193,15 @@ def test_marks_are_gaps(mark):
 
 
 @pytest.mark.parametrize("mark", [-99.9, np.float32(-99.9)], ids=repr)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_marks_of_another_precision(mark, dtype):
     given = np.where(np.isnan(HOLED), -99.9, HOLED).astype(dtype)
-    result = NTKImputer(missing_values=mark).fit_transform(given)
-    assert result.dtype == dtype
-    assert np.abs(result).max() < 20
+    given[0, 0] = -99.875  # which is -99.9 in half precision alone
+    for table in (given, pandas.DataFrame(given)):
+        result = np.asarray(NTKImputer(missing_values=mark).fit_transform(table))
+        assert result.dtype == dtype
+        assert (result[0, 0] == given[0, 0]) == (dtype != np.float16)
+        assert np.abs(result.ravel()[1:]).max() < 20
 
 
 STAMPED = [
@@ -226,15 +248,22 @@ def test_nothing_stands_for_a_missing_truth_value_or_date():
     assert result[1, 1] != 0
 
 
-@pytest.mark.parametrize("mark", [-9999.0, -99.0, 999.0, 1e20, 9.96921e36])
-def test_a_suspicious_mark_draws_a_warning(mark):
+@pytest.mark.parametrize(
+    "mark",
+    [-9999.0, -99.0, -99.99, 999.0, 999.9, -999.25, -(2.0**31), 1e20, -1e30]
+    + [float(np.float32(9.96921e36)), -float(np.finfo(np.float32).max)],
+)
+def test_a_suspicious_mark_draws_a_warning_that_says_how_to_mark_it(mark):
     given = HOLED.copy()
     given[3, 2] = mark
     frame = pandas.DataFrame(given, columns=list("abcd"))
     for table, name in ((given, "2"), (frame, "'c'")):
-        with pytest.warns(UserWarning, match=rf"in column {name} looks like.*missing_values="):
+        pattern = rf"in column {name} looks like.*missing_values="
+        with pytest.warns(UserWarning, match=pattern) as warned:
             NTKImputer().fit(table)
-    NTKImputer(missing_values=mark).fit(given)
+    hint = str(warned[0].message).rpartition("missing_values=")[2].rstrip(".")
+    result = NTKImputer(missing_values=float(hint)).fit_transform(given)
+    assert np.abs(result).max() < 20
 
 
 @pytest.mark.parametrize(
@@ -413,16 +442,47 @@ def test_numeric_categories_get_the_nearest(categories, ordered):
     "table",
     [
         beside(pandas.Series(LINE + 1j)),
+        beside(pandas.Series([1j, None] * 20, dtype=object)),
+        beside(pandas.Series([1, np.complex64(2)] * 20, dtype=object)),
         beside(pandas.Series([b"a", b"b"] * 20)),
         beside(polars.Series([[1], [2]] * 20)),
         np.array([[1, 2j], [3, 4]], dtype=object),
         TABLE + 1j,
     ],
-    ids=["complex", "bytes", "polars lists", "complex object", "complex array"],
+    ids=[
+        "complex",
+        "complex and nothing",
+        "complex among numbers",
+        "bytes",
+        "polars lists",
+        "complex object",
+        "complex array",
+    ],
 )
 def test_what_is_no_number_is_refused(table):
     with pytest.raises(ValueError, match=r"(column '?(y|1)'?|[cC]omplex)"):
         NTKImputer().fit(table)
+
+
+def test_arrays_of_records_are_refused_with_a_hint():
+    records = beside(holed(STAMPS)).to_records(index=False)
+    for table in (records, np.array([(1.0, 2.0)], dtype=[("a", "f8"), ("b", "f4")])):
+        with pytest.raises(InputError, match=r"array of records.*pandas.DataFrame\(table\)"):
+            NTKImputer().fit(table)
+
+
+@pytest.mark.parametrize("dtype", ["object", "arrow"])
+def test_decimal_numbers_stay_decimal(dtype):
+    known = [None if gap else Decimal(k) / 4 for k, gap in enumerate(GAPS)]
+    column = pandas.Series(known, dtype=object)
+    if dtype == "arrow":
+        column = column.astype(pandas.ArrowDtype(arrow.decimal128(20, 2)))
+    result = filled(beside(column))["y"]
+    assert result.dtype == column.dtype
+    assert result[~GAPS].equals(column[~GAPS])
+    for k in np.flatnonzero(GAPS):
+        assert isinstance(result[k], Decimal)
+        assert abs(result[k] - Decimal(int(k)) / 4) < Decimal("0.1")
 
 
 def test_masked_arrays_and_sparse_ones():
@@ -628,6 +688,10 @@ SHOWN = {
     "pandas `boolean`": pandas.Series([True, True, False, False, False], dtype="boolean"),
     "pandas `category` of numbers": pandas.Series([1, 1, 3, 5, 5], dtype="category"),
     "pandas `object` of numbers": STEPS.astype(object),
+    "pandas `object` of `Decimal`": pandas.Series([Decimal(k) for k in range(1, 6)]),
+    "pandas `decimal128[pyarrow]`": STEPS.map(Decimal).astype(
+        pandas.ArrowDtype(arrow.decimal128(20, 2))
+    ),
     "pandas text of numbers": pandas.Series(["1", "2", "3", "4", "5"], dtype="string"),
     "pandas `datetime64`": WEEK,
     "pandas `datetime64`, time zone": WEEK.dt.tz_localize("Europe/Paris"),

@@ -143,6 +143,12 @@ def test_new_rows_without_features():
     np.testing.assert_allclose(one_by_one, filled, atol=0.1)
 
 
+def test_features_of_rows_that_were_not_fitted_are_refused():
+    imputer = NTKImputer().fit(HOLED)
+    with pytest.raises(InputError, match=r"of no use.*NTKImputer\(row_features"):
+        imputer.transform(HOLED, row_features=np.ones((len(HOLED), 1)))
+
+
 def test_a_gap_that_fit_never_saw():
     imputer = NTKImputer().fit(TABLE)
     value = TABLE[3, 2]

@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, timedelta
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -29,7 +30,9 @@ from ..observed import LARGEST, SMALLEST, Mask, sentinel_of
 # Dates are regressed as days since 1970, durations as days.
 DAY = 86_400_000_000  # microseconds
 # What arrays of objects may hold that NumPy would turn into a number, or not name.
-NO_NUMBER = (str, complex, np.datetime64, np.timedelta64, date, timedelta)
+NO_NUMBER = (str, complex, np.complexfloating, np.datetime64, np.timedelta64, date, timedelta)
+# Columns in half precision, which hold other numbers than marks are written as.
+HALF = ("float16", "Float16", "halffloat[pyarrow]")
 
 
 def read(estimator: Any, table: Any, missing_values: Any, *, reset: bool) -> Array:
@@ -69,6 +72,10 @@ def read(estimator: Any, table: Any, missing_values: Any, *, reset: bool) -> Arr
     coded = np.isin(np.arange(values.shape[1]), list(categories))
     countable = ~(_truth_values(table, values.shape[1]) | dates | coded)
     values[np.isin(values, marks.numbers) & countable] = np.nan
+    if (half := np.isin(_dtypes(table, values.shape[1]), HALF)).any():
+        with np.errstate(over="ignore"):
+            halves = marks.numbers.astype(np.float16)
+        values[np.isin(values, halves[np.isfinite(halves)]) & countable & half] = np.nan
     values[np.isin(values, marks.days) & dates] = np.nan
     _warn_of_new(values, categories, labels)
     for i, j in np.argwhere(np.abs(values) > LARGEST)[:1]:
@@ -121,13 +128,11 @@ def read_marks(missing_values: Any) -> Marks:
             continue
         if isinstance(mark, str):
             texts.add(str(mark))
+            numbers_ |= {float(mark)} if _is_number(mark) else set()
         elif isinstance(mark, date | np.datetime64):
             days.add(_day(mark))
         elif isinstance(mark, numbers.Real) and not isinstance(mark, bool | np.bool_):
-            with np.errstate(over="ignore"):
-                single = float(np.float32(mark))
-            numbers_ |= {float(mark), float(str(mark))}
-            numbers_ |= {single} if np.isfinite(single) else set()
+            numbers_ |= _as_floats(mark)
         else:
             raise InputError(
                 "missing_values must be a number, text or a date, or a list of them",
@@ -136,6 +141,18 @@ def read_marks(missing_values: Any) -> Marks:
             )
     of_numbers, of_days = (sorted(x for x in some if x == x) for some in (numbers_, days))
     return Marks(np.array(of_numbers), np.array(of_days), frozenset(texts))
+
+
+def _as_floats(mark: Any) -> set[float]:
+    """A number as single and double precision have it; none that is too large for them."""
+    try:
+        written = str(mark) if isinstance(mark, np.floating) else mark
+        found = {float(mark), float(written)}
+    except OverflowError:
+        return set()
+    with np.errstate(over="ignore"):
+        single = float(np.float32(mark))
+    return found | ({single} if np.isfinite(single) else set())
 
 
 def _day(stamp: Any) -> float:
@@ -283,6 +300,13 @@ def _truth_values(table: Any, columns: int) -> Mask:
     return np.full(columns, array.dtype.kind == "b")
 
 
+def _dtypes(table: Any, columns: int) -> list[str]:
+    """The names of the types of the columns."""
+    if kind(table) in ("pandas", "polars"):
+        return [str(dtype) for dtype in table.dtypes]
+    return [str(getattr(table, "dtype", ""))] * columns
+
+
 def date_columns(table: Any, columns: int) -> Mask:
     """Which columns hold dates or durations."""
     if kind(table) == "pandas":
@@ -313,7 +337,7 @@ def _warn_of_sentinels(values: Array, labels: list[Any] | None) -> None:
             name = j if labels is None else labels[j]
             warn(
                 f"{mark:g} in column {name!r} looks like a mark of missing entries; it was taken "
-                f"for a value. Try: missing_values={mark:g}.",
+                f"for a value. Try: missing_values={mark!r}.",
                 UserWarning,
             )
 
@@ -416,8 +440,9 @@ def _pandas_numbers(series: Any) -> Array:
         return _days(series.to_numpy(dtype=code, na_value=np.array("NaT", code)[()]))
     if found == "category" and series.cat.categories.dtype.kind not in "iufb":
         raise TypeError("categories that are no numbers")
-    if series.dtype.kind == "c":
-        raise TypeError("complex numbers")
+    objects = series.dropna() if _is_object(series.dtype) else ()
+    if series.dtype.kind == "c" or not all(map(_is_number, objects)):
+        raise TypeError("complex numbers, text, or anything else")
     return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
@@ -440,16 +465,21 @@ def _days(stamps: NDArray[Any]) -> Array:
     return np.where(np.isnat(stamps), np.nan, counts)
 
 
-def _stamps(days: Array, code: str, like: Array) -> NDArray[Any]:
-    """Dates ("M") or durations ("m") of these days, whole where all known ones (`like`) are."""
-    whole = like.size > 0 and bool((like == np.rint(like)).all())
-    counts = np.rint(days) * DAY if whole else np.rint(days * DAY)
-    stamps = as_whole(np.nan_to_num(counts), np.int64).view(f"{code}8[us]")
+def _stamps(days: Array, code: str) -> NDArray[Any]:
+    """Dates ("M") or durations ("m") of these days."""
+    stamps = as_whole(np.nan_to_num(days * DAY), np.int64).view(f"{code}8[us]")
     return np.where(np.isnan(days), np.array("NaT", stamps.dtype), stamps)
 
 
 def _array_numbers(table: Any, marks: frozenset[str], categories: Mapping[int, list[str]]) -> Any:
     array = np.asarray(table)
+    if array.dtype.names is not None:
+        raise InputError(
+            "the table is an array of records",
+            expected="rows and columns",
+            got=str(array.dtype),
+            hint="pandas.DataFrame(table), whose columns keep their types",
+        )
     if array.dtype.kind in "mM":
         return _days(array)
     if array.ndim == 2 and array.dtype.kind == "O":
@@ -596,14 +626,14 @@ def write_amounts(
     given, dates, values = kind(table), date_columns(table, values.shape[1])[kept], values[:, kept]
     if given == "array" and dates.any():
         code = "m" if spans else np.asarray(table).dtype.kind
-        return _frame(_stamps(values, code, values), names, library)
+        return _frame(_stamps(values, code), names, library)
     if given not in ("pandas", "polars"):
         return _frame(values, names, library)
     result = _frame(values, names, given, getattr(table, "index", None))
     if given == "pandas":
         result.columns = table.columns[kept]
     for j in np.flatnonzero(dates):
-        whole = _stamps(values[:, j], "m", values[:, j])
+        whole = _stamps(values[:, j], "m")
         series = _series(table, np.flatnonzero(kept)[j])
         new = type(series)(whole)
         if not spans:
@@ -656,7 +686,7 @@ def _array_filled(
         return array
     dtype = array.dtype if array.dtype.kind in "fmM" else np.dtype(np.float64)
     if dtype.kind in "mM":
-        return np.where(missing, _stamps(filled, dtype.kind, filled[~missing]).astype(dtype), array)
+        return np.where(missing, _stamps(filled, dtype.kind).astype(dtype), array)
     new = as_float(filled, dtype)
     return new if sparse.issparse(table) else np.where(missing, new, array.astype(dtype))
 
@@ -665,8 +695,8 @@ def _column(series: Any, values: Array, gaps: Mask) -> Any:
     """A column of a frame with its gaps filled in its own type, by the nearest that there is."""
     pandas = sys.modules.get("pandas")
     if pandas is None or not isinstance(series, pandas.Series):
-        return series.zip_with(type(series)(~gaps), _polars_column(series, values, gaps))
-    new = _pandas_column(series, values, gaps)
+        return series.zip_with(type(series)(~gaps), _polars_column(series, values))
+    new = _pandas_column(series, values)
     if _is_object(series.dtype) and _type(series) not in ("string", "mixed", "mixed-integer"):
         new = new.astype(object)
     if new.dtype == series.dtype:
@@ -683,11 +713,11 @@ def _category_column(series: Any, codes: Array, categories: list[str], gaps: Mas
     return series.zip_with(type(series)(~gaps), type(series)(names, dtype=series.dtype))
 
 
-def _pandas_column(series: Any, values: Array, gaps: Mask) -> Any:
+def _pandas_column(series: Any, values: Array) -> Any:
     pandas, dtype, index = sys.modules["pandas"], series.dtype, series.index
     found, plain = _type(series), getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
     if found in ("date", "duration"):
-        stamps = pandas.Series(_stamps(values, "Mm"[found == "duration"], values[~gaps]), index)
+        stamps = pandas.Series(_stamps(values, "Mm"[found == "duration"]), index)
         if getattr(dtype, "tz", None) is not None:
             stamps = stamps.dt.tz_localize("UTC")
         return stamps.astype(dtype)
@@ -697,15 +727,20 @@ def _pandas_column(series: Any, values: Array, gaps: Mask) -> Any:
         return pandas.Series(pandas.Categorical.from_codes(codes, dtype=dtype), index)
     if found == "boolean":
         return pandas.Series(values >= 0.5, index, dtype)
+    if found == "decimal":
+        places = getattr(getattr(dtype, "pyarrow_dtype", None), "scale", None)
+        digits = ".15g" if places is None else f".{places}f"
+        texts = [format(value, digits) for value in values.tolist()]
+        return pandas.Series(list(map(Decimal, texts)), index, dtype)
     if dtype.kind in "iu":
         return pandas.Series(as_whole(values, plain), index, dtype)
     return pandas.Series(as_float(values, plain), index, dtype if dtype.kind == "f" else None)
 
 
-def _polars_column(series: Any, values: Array, gaps: Mask) -> Any:
+def _polars_column(series: Any, values: Array) -> Any:
     polars, dtype = sys.modules["polars"], series.dtype
     if dtype.is_temporal():
-        stamps = polars.Series(_stamps(values, "Mm"[dtype == polars.Duration], values[~gaps]))
+        stamps = polars.Series(_stamps(values, "Mm"[dtype == polars.Duration]))
         if getattr(dtype, "time_zone", None) is not None:
             stamps = stamps.dt.replace_time_zone("UTC").dt.convert_time_zone(dtype.time_zone)
         return stamps.cast(dtype)

@@ -259,7 +259,8 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         -------
         Filled
             The table as `fit_transform` returns it; standard deviations, zero where known and NaN
-            in columns without any entry, intervals and draws, where asked for; and `Info`.
+            in columns without any entry, intervals (NaN in columns of text, whose categories have no
+            order; draws hold them in their shares) and draws, where asked for; and `Info`.
 
         Raises
         ------
@@ -491,7 +492,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         self._empty = np.where(dates, np.nan, 0.0)
         self._kept = self._used | self.keep_empty_features
         self._bounds = read_bounds(self.bounds, values, self._names, self._categories)
-        whole = whole_columns(table, values)
+        self._whole = whole = whole_columns(table, values)
         self._bounds[:, whole] = np.ceil(self._bounds[0, whole]), np.floor(self._bounds[1, whole])
         for j in self._categories if self.column_features is not None else ():
             raise InputError(
@@ -553,6 +554,11 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     def _features_of(self, table: Any, values: Array, given: Any) -> Array | None:
         """Those of the rows of a table to transform, where rows have features."""
         if self.row_features is None:
+            if given is not None:
+                raise InputError(
+                    "row_features are of no use without those that were fitted",
+                    hint="NTKImputer(row_features=...)",
+                )
             return None
         same = np.array_equal(values, self._values, equal_nan=True)
         return of_new_rows(given, self.row_features, table, len(values), same)
@@ -575,6 +581,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             check_finite("the fill", found)
             codes = self._indicators.codes(found)
             filled[:, self._used] = np.clip(codes, *self._bounds[:, self._used])
+            filled[:, self._whole] = np.rint(filled[:, self._whole])
         filled = np.where(missing, filled, values)
         more = self.indicator_.transform(values).astype(float) if self.add_indicator else None
         names = self.get_feature_names_out()
