@@ -164,3 +164,34 @@ def test_text_that_looks_like_a_formula_stays_text(tmp_path):
 def test_truth_values_are_text():
     table = Table(["a", "b"], [[True, 1.0], [False, 2.0]])
     assert table.text_columns() == ["a"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
+def test_text_comes_back_byte_for_byte_but_for_its_gaps(suffix, ends, mark, tmp_path):
+    cell = "\t".join if suffix != ".csv" else ",".join
+    rows = [("größe", "b"), ("1.50", "2"), ("2.50", "4"), ("", "6"), ("4.50", "8")]
+    given, filled = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    given.write_bytes(mark + ends.join([*map(cell, rows), ""]).encode())
+    assert main(["impute", str(given), "-o", str(filled), "--quiet"]) == 0
+    before, after = (path.read_bytes().split(ends.encode()) for path in (given, filled))
+    assert [k for k, (a, b) in enumerate(zip(before, after, strict=True)) if a != b] == [3]
+
+
+@pytest.mark.parametrize(
+    ("cells", "text"),
+    [
+        (["00001", "00002", "10000"], True),
+        (["01", "02", "02"], False),  # months, days, hours
+        (["0", "1", "2"], False),
+        (["1001", "1002", "1003"], False),
+        (["0.1", "0.2", "0.3"], False),
+        (["001", "02", "10"], False),
+        (["2019_01", "2019_02", ""], True),
+    ],
+    ids=str,
+)
+def test_codes_are_names(cells, text):
+    table = Table(["code", "x"], [[cell, "1"] for cell in cells])
+    assert table.text_columns() == (["code"] if text else [])

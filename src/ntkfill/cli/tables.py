@@ -121,7 +121,7 @@ def impute(options: argparse.Namespace) -> int:
         mark = sentinel_of(column[~np.isnan(column)])
         if mark is not None:
             what = f"column {name!r}: {mark:g} looks like a mark of missing entries"
-            warn(f"{given.path}: {what}. Try: --missing-values={mark:g}.", UserWarning)
+            warn(f"{given.path}: {what}. Try: --missing-values={mark!r}.", UserWarning)
     print_message(
         options, f"{given.path}: {missing.sum():,} of {missing.size:,} entries are missing"
     )

@@ -3,6 +3,7 @@ gaps."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import zipfile
 from collections.abc import Sequence
@@ -111,11 +112,12 @@ class Table:
         return Table(self.header, rows, self.lines)
 
     def text_columns(self) -> list[str]:
-        """The names of columns more than half of whose cells (gaps aside) are not numbers."""
+        """The names of columns more than half of whose cells (gaps aside) are not numbers, or all of
+        whose cells are codes such as 00012."""
         found = []
         for name, cells in zip(self.names, zip(*self.rows, strict=True), strict=True):
             held = [cell for cell in cells if not _is_gap(cell)]
-            if 2 * sum(map(_is_text, held)) > len(held):
+            if 2 * sum(map(_is_text, held)) > len(held) or _are_codes(held):
                 found.append(name)
         return found
 
@@ -141,7 +143,8 @@ def read(path: Path) -> Table:
 
 def write(path: Path, table: Table, like: Path | None = None) -> None:
     """Write a table, whole or not at all; the format follows from the suffix. A workbook or parquet
-    file `like` another is a copy of it in which the cells that differ are written."""
+    file `like` another is a copy of it in which the cells that differ are written; text has its byte
+    order mark and its ends of lines."""
     suffix = path.suffix.lower()
     copied = like if like is not None and like.suffix.lower() == suffix else None
     with replacing(path) as draft:
@@ -150,13 +153,19 @@ def write(path: Path, table: Table, like: Path | None = None) -> None:
         elif suffix == ".xlsx":
             _write_workbook(draft, table, copied)
         else:
-            with draft.open("w", newline="", encoding="utf-8") as file:
-                print_table(file, table, DELIMITERS[suffix])
+            first = b""
+            if copied is not None:
+                with copied.open("rb") as text:
+                    first = text.readline()
+            encoding = "utf-8-sig" if first.startswith(codecs.BOM_UTF8) else "utf-8"
+            ends = "\r\n" if first.endswith(b"\r\n") else "\n"
+            with draft.open("w", newline="", encoding=encoding) as file:
+                print_table(file, table, DELIMITERS[suffix], ends)
 
 
-def print_table(file: TextIO, table: Table, delimiter: str = "\t") -> None:
+def print_table(file: TextIO, table: Table, delimiter: str = "\t", ends: str = "\n") -> None:
     """Print a table as lines of text, names first."""
-    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    writer = csv.writer(file, delimiter=delimiter, lineterminator=ends)
     writer.writerow(table.header)
     writer.writerows(table.rows)
 
@@ -275,6 +284,14 @@ def _is_text(cell: Any) -> bool:
     except (TypeError, ValueError):
         return True
     return "_" in str(cell)
+
+
+def _are_codes(cells: Sequence[Any]) -> bool:
+    """Whether cells are digits that name something: no two alike, filled up with zeros."""
+    texts = [cell.strip() for cell in cells if isinstance(cell, str)]
+    padded = any(text.startswith("0") for text in texts) and len(set(map(len, texts))) == 1
+    digits = len(texts) == len(cells) and all(text.isdigit() for text in texts)
+    return padded and digits and len(texts[0]) > 1 and len(set(texts)) == len(texts)
 
 
 def _one_type(cells: Sequence[Any]) -> Sequence[Any]:
