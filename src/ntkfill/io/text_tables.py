@@ -112,8 +112,8 @@ class Table:
         return Table(self.header, rows, self.lines)
 
     def text_columns(self) -> list[str]:
-        """The names of columns more than half of whose cells (gaps aside) are not numbers, or all of
-        whose cells are codes such as 00012."""
+        """The names of columns more than half of whose cells (gaps aside) are not numbers, or whose
+        cells are codes such as 00012."""
         found = []
         for name, cells in zip(self.names, zip(*self.rows, strict=True), strict=True):
             held = [cell for cell in cells if not _is_gap(cell)]
@@ -143,8 +143,8 @@ def read(path: Path) -> Table:
 
 def write(path: Path, table: Table, like: Path | None = None) -> None:
     """Write a table, whole or not at all; the format follows from the suffix. A workbook or parquet
-    file `like` another is a copy of it in which the cells that differ are written; text has its byte
-    order mark and its ends of lines."""
+    file `like` another is a copy of it in which the cells that differ are written; text has the
+    byte order mark and the ends of lines of the other."""
     suffix = path.suffix.lower()
     copied = like if like is not None and like.suffix.lower() == suffix else None
     with replacing(path) as draft:
