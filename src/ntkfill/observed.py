@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 # What instruments, databases and file formats write for a missing number, without its sign.
 MARKS = (
     *(9.0, 99.0, 99.99, 666.0, 999.0, 999.25, 999.9, 9999.0, 9999.9, 99999.0, 999999.0),
-    *(32767.0, 32768.0, 2.0**31, 1e20, 1e30, 9.96921e36, 3.4028235e38),
+    *(32767.0, 32768.0, 2.0**31, 1e20, 1e30, 9e33, 1e34, 9.96921e36, 3.4028235e38),
 )
 
 # Squares of numbers between these neither vanish nor overflow.

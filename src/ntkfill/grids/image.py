@@ -12,16 +12,12 @@ from scipy import ndimage
 
 from ..errors import InputError, InvertedMaskWarning, warn
 from ..kernels.table import Array
-from ..observed import Mask, check_finite
+from ..observed import MARKS, Mask, check_finite
 from .options import GridOptions
 
 # Numbers that often stand for "no data". One that is the smallest or largest known value, and
 # further from the others than they are from each other, draws a warning.
-SENTINELS = np.array(
-    [-99, -999, -9999, -99999, -32767, -32768, -(2**31), 9999, 99999, 9.96921e36, 3.4028235e38]
-    + [sign * base for sign in (-1, 1) for base in (1e20, 1e30)]
-    + [-3.4028235e38]
-)  # fmt: skip
+SENTINELS = np.array([-x for x in MARKS if x >= 99] + [x for x in MARKS if x >= 9999])
 
 # Images of fewer values are not looked at for labels; labels are not larger.
 MIN_LABELS, MAX_LABEL = 1024, 32

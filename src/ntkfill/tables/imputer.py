@@ -259,8 +259,8 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         -------
         Filled
             The table as `fit_transform` returns it; standard deviations, zero where known and NaN
-            in columns without any entry, intervals (NaN in columns of text: categories have no order,
-            but draws hold them in their shares) and draws, where asked for; and `Info`.
+            in columns without any entry, intervals (NaN in columns of text, as categories have no
+            order; draws hold them in their shares) and draws, where asked for; and `Info`.
 
         Raises
         ------
