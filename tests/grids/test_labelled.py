@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import xarray
 
@@ -117,8 +119,66 @@ def test_uneven_times_are_honoured(seed, spread):
         (pd.Series([1.0, np.nan, 3.0]), "NTKImputer"),
         (pd.Series(1.0, TIMES[::-1]), "times must increase"),
         (pd.DataFrame({"a": list("abcd")}, TIMES[:4]), "signals must be numbers"),
+        (type("Mine", (pd.DataFrame,), {})(np.eye(4)), "NTKImputer"),
+        (pa.table({"a": [1.0, None, 3.0]}), "NTKImputer"),
+        (pl.DataFrame({"t": TIMES[:4], "a": [1.0, None, 3.0, 4.0]}), "NTKImputer"),
+        (pl.Series([1.0, None, 3.0]), "NTKImputer"),
     ],
 )
 def test_other_frames_are_refused(given, said):
     with pytest.raises(InputError, match=said):
         inpaint(given)
+
+
+def test_a_frame_over_time_keeps_its_types_and_attributes():
+    frame = pd.DataFrame({"a": WAVE.astype("f4"), "b": 9 * WAVE, "c": 9 * WAVE}, TIMES)
+    frame.loc[GAPS] = np.nan
+    frame = frame.round().astype({"b": "Int64", "c": "Int8"})
+    frame["d"] = 2**53 + 1 + np.arange(len(frame))
+    frame.attrs["source"] = "here"
+    mask = frame.isna()
+    mask["d"] = GAPS
+    filled = inpaint(frame, mask)
+    assert filled.dtypes.equals(frame.dtypes)
+    assert filled.attrs == frame.attrs
+    assert not filled.isna().any(axis=None)
+    assert filled[~GAPS].equals(frame[~GAPS])
+    assert np.abs(filled["b"].astype(float) - 9 * WAVE).max() < 3
+
+
+def test_marks_masks_and_what_is_excluded_are_those_of_the_signals():
+    series = pd.Series(WAVE, TIMES)
+    expected = inpaint(series.mask(GAPS))
+    assert inpaint(series.mask(GAPS, -9999.0), missing_values=-9999).equals(expected)
+    single = series.mask(GAPS, -99.9).astype("f4")
+    assert inpaint(single, missing_values=-99.9).min() > -2
+    out = np.arange(len(WAVE)) < 20
+    done = Inpainter().fill(series.mask(out, 1e6).mask(GAPS), exclude=out, return_std=True)
+    assert (done.values[out & ~GAPS] == 1e6).all()
+    assert done.values[~out].max() < 2
+    assert done.std[out].isna().all()
+    assert done.values.isna().equals(pd.Series(out & GAPS, TIMES))
+    for other in (pd.Series(GAPS, TIMES[::-1]), pd.Series(GAPS)):
+        with pytest.raises(InputError, match="mask must have the index of the signals"):
+            inpaint(series, other)
+    with pytest.raises(InputError, match="mask must have the shape of the signals"):
+        inpaint(series, GAPS[:-1])
+
+
+def test_periods_are_times():
+    series = pd.Series(WAVE, TIMES).mask(GAPS)
+    months = series.set_axis(pd.period_range("2000", periods=len(WAVE), freq="D"))
+    filled = inpaint(months)
+    assert filled.index.equals(months.index)
+    assert np.abs(filled - WAVE).max() < 0.1
+
+
+def test_what_is_excluded_has_the_dimensions_of_the_image():
+    truth = field()
+    out = xarray.zeros_like(truth, dtype=bool)
+    out[:3] = True
+    damaged = truth.where(~out, 1e6).where(truth < 1.5)
+    network = hourglass(2)
+    expected = Inpainter(network).fill(damaged, exclude=out.values).values
+    turned = Inpainter(network).fill(damaged, exclude=out.transpose()).values
+    xarray.testing.assert_identical(turned, expected)

@@ -100,6 +100,20 @@ def test_angles_are_filled_across_their_jump(period, channels):
     assert np.abs(plain - image).max() / period > 0.2  # what is filled without it
 
 
+@pytest.mark.parametrize("dtype", ["f4", "i2", "u2"])
+def test_angles_come_back_in_the_range_of_the_known(dtype):
+    """From 0 to 360, or from -180 to 180, whichever the known are; whole ones never 360."""
+    turns = np.add.outer(np.arange(30.0), np.arange(30.0)) * 4.3 % 360
+    low, high = (0, 360) if dtype == "u2" else (-180, 180)
+    image = (np.rint(turns) % 360 + low).astype(dtype)
+    gaps = np.random.default_rng(1).random(turns.shape) < 0.3
+    back = inpaint(image, gaps, period=360, network=hourglass(2))
+    assert back.dtype == image.dtype
+    assert low <= back.min() <= back.max() < high
+    apart = np.abs(back.astype(float) - image)
+    assert np.minimum(apart, 360 - apart).max() < 20
+
+
 @pytest.mark.parametrize(
     "options", [{"period": 0}, {"period": 360, "bounds": "data"}, {"max_gap": 0}]
 )

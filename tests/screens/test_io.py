@@ -382,7 +382,9 @@ def test_a_failed_replicate_leaves_a_condition_measured(gap, tmp_path):
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize(
-    ("place", "unknown"), [(1, "nan"), (1, "<NA>"), (2, "-666"), (3, "NaN")], ids=str
+    ("place", "unknown"),
+    [(1, "nan"), (1, "<NA>"), (1, "None"), (1, "#N/A"), (2, "-666"), (2, "null"), (3, "NaN")],
+    ids=str,
 )
 @pytest.mark.parametrize("name", FORMATS)
 def test_labels_that_are_not_known_are_refused(name, place, unknown, tmp_path):
@@ -472,7 +474,9 @@ def test_genes_without_a_name_are_refused(unknown):
         (".04", "0.0400", "0.04"),
         ("10.0 uM", "10 uM", "10 uM"),
         ("-1.50", "-1.5", "-1.5"),
-        ("10uM", "10uM", "10uM"),
+        ("10uM", "10 uM", "10 uM"),
+        ("10.0uM", "10 µM", "10 uM"),
+        ("24h", "24.0 h", "24 h"),
         ("high", "high", "high"),
         ("5-10", "5-10", "5-10"),
     ],
@@ -609,3 +613,36 @@ def test_an_h5ad_comes_back_with_what_it_held(tmp_path, capsys):
     assert "does not hold plate, count, chip, layers['raw'], obsm['position'], uns['study']" in said
     with pytest.raises(InputError, match="a layer is of an"):
         read(annotated(tmp_path / "in.csv") and tmp_path / "in.csv", layer="raw")
+
+
+def test_columns_of_text_that_are_no_labels_say_how_to_ignore_them(tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text("cell,drug,plate,g,h\nA,x,P1,5,1\nA,y,P2,3,1\n")
+    with pytest.raises(InputError, match=r"column 'plate' holds text.*--ignore plate"):
+        read(path)
+    assert read(path, ignore=["plate"]).genes.tolist() == ["g", "h"]
+
+
+@pytest.mark.parametrize("suffix", ["wide", "long", "gct"])
+def test_marks_among_the_profiles_draw_a_warning(suffix, tmp_path):
+    values = [[0.5, -666.0], [1.0, 2.0], [-0.3, 0.1]]
+    path = tmp_path / f"screen.{'gct' if suffix == 'gct' else 'csv'}"
+    text = "cell,drug,g,h\n" + "".join(f"A,{k},{a},{b}\n" for k, (a, b) in enumerate(values))
+    if suffix == "long":
+        cells = [(k, gene, row[i]) for k, row in enumerate(values) for i, gene in enumerate("gh")]
+        text = "cell,drug,gene,value\n" + "".join(f"A,{k},{g},{v}\n" for k, g, v in cells)
+    if suffix == "gct":
+        rows = ["\t".join(map(str, [g, *(row[i] for row in values)])) for i, g in enumerate("gh")]
+        head = ["id\ta\tb\tc", "cell_id\tA\tA\tA", "pert_iname\tx\ty\tz"]
+        text = "\n".join(["#1.3", "2\t3\t0\t2", *head, *rows]) + "\n"
+    path.write_text(text)
+    with pytest.warns(UserWarning, match="-666 among the profiles looks like a mark"):
+        assert np.nanmin(read(path).profiles) == -666
+
+
+def test_ids_that_a_file_of_labels_repeats_are_refused(tmp_path):
+    text = "#1.3\n1\t1\t0\t1\nid\ts1\ncell_id\tA\ng\t1\n"
+    (tmp_path / "a.gct").write_text(text)
+    (tmp_path / "labels.csv").write_text("sig_id,cell,drug\ns1,A,x\ns1,B,y\ns2,A,x\ns2,A,z\n")
+    with pytest.raises(InputError, match="two conditions are called 's1'"):
+        read(tmp_path / "a.gct", labels=tmp_path / "labels.csv")

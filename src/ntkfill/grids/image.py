@@ -181,7 +181,7 @@ def read_image(image: ArrayLike, options: GridOptions) -> ImageArray:
         masked = channels_last(np.ma.getmaskarray(image), channel_axis)
         nan = masked if nan is None else nan | masked
     for value in options.markers:
-        found = _equal(values, value)
+        found = equal(values, value)
         nan = found if nan is None else nan | found
     nan = nan if nan is not None and nan.any() else None
     scale = 1.0
@@ -199,7 +199,7 @@ def read_image(image: ArrayLike, options: GridOptions) -> ImageArray:
     return ImageArray(original, values, options, nan, values.shape[:-1], scale)
 
 
-def _equal(values: NDArray[Any], value: float | str) -> Mask:
+def equal(values: NDArray[Any], value: float | str) -> Mask:
     """Where an array holds a value as its type represents it, or no finite number."""
     if isinstance(value, str):
         return np.asarray(~np.isfinite(values))

@@ -446,13 +446,13 @@ class Inpainter:
         if interval is not None:
             check_level(interval)
             return_std = True
-        if (labelled := read_labels(image, mask, options)) is not None:
+        if (labelled := read_labels(image, mask, exclude, options)) is not None:
             inner = Inpainter(**self.get_params() | labelled.options)
             return labelled.write_back(
                 inner.fill(
                     labelled.array,
                     labelled.mask,
-                    exclude=exclude,
+                    exclude=labelled.exclude,
                     return_std=return_std,
                     interval=interval,
                     uncertainty=uncertainty,
@@ -620,7 +620,12 @@ class Inpainter:
             **self.get_params() | {"period": None, "channel_axis": -1, "missing_values": None}
         )
         done = inner.fill(around)
-        return replace(done, values=source.write_back(wanted, angles(done.values, period)))
+        found = angles(done.values, period)
+        if source.original.dtype.kind in "ui":
+            found = np.rint(found) % period
+        if source.known_values(missing).min() < 0:  # from -180 to 180
+            found = np.where(found < period / 2, found, found - period)
+        return replace(done, values=source.write_back(wanted, found))
 
     def std(
         self,

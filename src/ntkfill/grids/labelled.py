@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import product
+from typing import Any, Literal, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..errors import InputError, warn
 from ..nn import hourglass
 from ..observed import Mask
 from ..result import Filled
 from ..runtime.resources import require
+from .image import equal
 from .options import GridOptions
 
 # Times that are not evenly spaced are placed on an even grid of at most so many steps each, and
 # filled by a network that is smooth on that scale.
 STEPS, SMOOTH = 4, hourglass(8, upsample="bilinear", convs_up=2)
+What = Literal["values", "bound", "std"]
 # Names and units by which an axis is a longitude.
 LONGITUDES = ("lon", "longitude", "degrees_east", "degree_east")
 
@@ -29,31 +33,43 @@ class Labelled:
 
     array: NDArray[Any]
     mask: Mask | None
+    exclude: Any
     options: dict[str, Any]
-    wrap: Callable[[NDArray[Any], bool], Any]  # of values, or of their standard deviations
+    wrap: Callable[[NDArray[Any], What], Any]
 
     def write_back(self, filled: Filled[Any]) -> Filled[Any]:
         """The result with labels."""
         bounds, std = filled.interval, filled.std
         if bounds is not None:
-            lower, upper = (self.wrap(end, True) for end in (bounds.lower, bounds.upper))
+            lower, upper = (self.wrap(end, "bound") for end in (bounds.lower, bounds.upper))
             bounds = replace(bounds, lower=lower, upper=upper)
-        std = None if std is None else self.wrap(std, False)
-        return replace(filled, values=self.wrap(filled.values, True), std=std, interval=bounds)
+        std = None if std is None else self.wrap(std, "std")
+        return replace(filled, values=self.wrap(filled.values, "values"), std=std, interval=bounds)
 
 
-def read_labels(image: Any, mask: ArrayLike | None, options: GridOptions) -> Labelled | None:
-    """What `image` is without its labels; None for an array."""
-    library = type(image).__module__.partition(".")[0]
-    if library == "xarray":
-        return _of_xarray(image, mask, options)
-    if library == "pandas":
-        return _of_pandas(image, mask, options)
+def read_labels(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Labelled | None:
+    """What `image` is without its labels; None for an array. Refuses tables."""
+    xarray, pandas = sys.modules.get("xarray"), sys.modules.get("pandas")
+    if xarray is not None and isinstance(image, xarray.DataArray | xarray.Dataset):
+        return _of_xarray(image, mask, exclude, options)
+    if pandas is not None and isinstance(image, pandas.Series | pandas.DataFrame):
+        return _of_pandas(image, mask, exclude, options)
+    if hasattr(image, "columns") or type(image).__module__.partition(".")[0] == "polars":
+        _refuse_table(image)
     return None
 
 
-def _of_xarray(image: Any, mask: Any, options: GridOptions) -> Labelled:
-    if not hasattr(image, "dims") or not hasattr(image, "values") or hasattr(image, "data_vars"):
+def _refuse_table(table: Any) -> NoReturn:
+    raise InputError(
+        "a data frame is a table, not a picture",
+        got=f"{type(table).__name__} without times",
+        hint="ntkfill.NTKImputer().fit_transform(df), a DatetimeIndex of pandas for signals, or "
+        "df.to_numpy() for a picture",
+    )
+
+
+def _of_xarray(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Labelled:
+    if hasattr(image, "data_vars"):
         raise InputError("image must be one DataArray", got=type(image).__name__, hint="ds[name]")
     if "flag_values" in image.attrs or "flag_meanings" in image.attrs:
         raise InputError(
@@ -61,14 +77,7 @@ def _of_xarray(image: Any, mask: Any, options: GridOptions) -> Labelled:
             got=f"flag_meanings={image.attrs.get('flag_meanings')!r}",
             hint="a channel for each class: (image == value).astype(float)",
         )
-    if hasattr(mask, "dims"):
-        if set(mask.dims) - set(image.dims):
-            raise InputError("mask must have dimensions of the image", got=str(mask.dims))
-        if any(
-            not np.array_equal(mask[name], image[name]) for name in mask.dims if name in mask.coords
-        ):
-            raise InputError("mask must have the coordinates of the image")
-        mask = mask.broadcast_like(image).transpose(*image.dims).values
+    mask, exclude = (_along(image, each) for each in (mask, exclude))
     channel = options.channel_axis
     grid = [name for k, name in enumerate(image.dims) if channel not in (k, k - image.ndim)]
     sides = []
@@ -82,7 +91,21 @@ def _of_xarray(image: Any, mask: Any, options: GridOptions) -> Labelled:
                 UserWarning,
             )
     more = {"boundary": tuple(sides)} if options.boundary == "pad" and "wrap" in sides else {}
-    return Labelled(image.values, mask, more, lambda values, _: image.copy(data=values))
+    return Labelled(image.values, mask, exclude, more, lambda values, _: image.copy(data=values))
+
+
+def _along(image: Any, mask: Any) -> Any:
+    """A mask with the dimensions and coordinates of a DataArray, in their order; any other as it
+    is."""
+    if not hasattr(mask, "dims"):
+        return mask
+    if set(mask.dims) - set(image.dims):
+        raise InputError("mask must have dimensions of the image", got=str(mask.dims))
+    if any(
+        not np.array_equal(mask[name], image[name]) for name in mask.dims if name in mask.coords
+    ):
+        raise InputError("mask must have the coordinates of the image")
+    return mask.broadcast_like(image).transpose(*image.dims).values
 
 
 def _are_even(places: NDArray[Any]) -> bool:
@@ -101,50 +124,83 @@ def _is_whole_circle(image: Any, name: Any, places: NDArray[Any]) -> bool:
     )
 
 
-def _of_pandas(image: Any, mask: Any, options: GridOptions) -> Labelled | None:
+def _of_pandas(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Labelled:
     import pandas as pd
 
-    if not isinstance(image, pd.DataFrame | pd.Series):
-        return None
-    if not isinstance(image.index, pd.DatetimeIndex | pd.TimedeltaIndex):
-        raise InputError(
-            "a data frame is a table, not a picture",
-            got=f"{type(image).__name__} without times",
-            hint="ntkfill.NTKImputer().fit_transform(df), a DatetimeIndex for signals, or "
-            "df.to_numpy() for a picture",
-        )
+    times = image.index
+    if isinstance(times, pd.PeriodIndex):
+        times = times.to_timestamp()
+    if not isinstance(times, pd.DatetimeIndex | pd.TimedeltaIndex):
+        _refuse_table(image)
     if options.channel_axis is not None:
         raise InputError("signals over time have no channel_axis", got=repr(options.channel_axis))
-    if not image.index.is_monotonic_increasing or not image.index.is_unique:
+    if not times.is_monotonic_increasing or not times.is_unique:
         raise InputError("times must increase", hint="df.sort_index(), without duplicates")
     frame = image.to_frame() if isinstance(image, pd.Series) else image
     if any(not pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes):
         raise InputError("signals must be numbers", got=str([str(kind) for kind in frame.dtypes]))
     values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
-    hidden = np.isnan(values)
-    if mask is not None:
-        given = np.asarray(mask, bool)
-        hidden |= given.reshape(len(values), -1)
-    places = _places(image.index.asi8.astype(np.float64))
+    hidden = np.isnan(values) | _marked(image, mask)
+    for (k, kind), value in product(enumerate(frame.dtypes), options.markers):
+        plain = getattr(kind, "numpy_dtype", kind)
+        hidden[:, k] |= equal(values[:, k].astype(plain if kind.kind == "f" else float), value)
+    left = _marked(image, exclude)
+    places = _places(times.asi8.astype(np.float64))
     length = int(places.max(initial=0)) + 2
     require("the even grid of these times", 8 * 16 * length * values.shape[1])
     even = np.full((length, values.shape[1]), np.nan)
     before, share = np.floor(places).astype(int), (places % 1)[:, None]
-    for k, gaps in enumerate(hidden.T):
+    for k, gaps in enumerate((hidden | left).T):
         even[np.rint(places[~gaps]).astype(int), k] = values[~gaps, k]
+    hidden &= ~left
 
-    def wrap(filled: NDArray[Any], are_values: bool) -> Any:
+    def wrap(filled: NDArray[Any], what: What) -> Any:
         found = filled[before] * (1 - share) + filled[before + 1] * share
-        found = np.where(hidden, found, values if are_values else 0.0)
+        sure = np.where(left, np.nan, 0.0) if what == "std" else values
+        found = np.where(hidden, found, sure)
         result = pd.DataFrame(found, index=frame.index, columns=frame.columns)
         for k, kind in enumerate(frame.dtypes):
-            if kind.kind == "f" or not hidden[:, k].any():
-                result.isetitem(k, result.iloc[:, k].astype(kind if are_values else float))
+            if what == "values":
+                new = pd.Series(_of_type(found[:, k], kind), frame.index, kind)
+                result.isetitem(k, frame.iloc[:, k].where(~hidden[:, k], new))
+            elif what == "bound" and kind.kind == "f":
+                result.isetitem(k, result.iloc[:, k].astype(kind))
+        result.attrs = image.attrs
         return result.iloc[:, 0].rename(image.name) if isinstance(image, pd.Series) else result
 
     smooth = isinstance(options.network, str) and bool(share.any())
     more = {"channel_axis": -1, **({"network": SMOOTH} if smooth else {})}
-    return Labelled(even, None, more, wrap)
+    return Labelled(even, None, None, more, wrap)
+
+
+def _marked(image: Any, mask: Any) -> Mask:
+    """Where a mask (n,) or (n, signals) of a series or a frame is True, as (n, signals)."""
+    shape = (len(image), 1 if image.ndim == 1 else image.shape[1])
+    if mask is None:
+        return np.zeros(shape, bool)
+    for label in ("index", "columns"):
+        theirs, ours = (getattr(each, label, None) for each in (mask, image))
+        if theirs is not None and ours is not None and not theirs.equals(ours):
+            raise InputError(f"mask must have the {label} of the signals")
+    given = np.asarray(mask, bool)
+    if given.shape not in (image.shape, shape[:1]):
+        expected = str(image.shape)
+        raise InputError(
+            "mask must have the shape of the signals", expected=expected, got=str(given.shape)
+        )
+    return np.broadcast_to(given.reshape(shape[0], -1), shape)
+
+
+def _of_type(values: NDArray[np.float64], kind: Any) -> NDArray[Any]:
+    """Numbers as a pandas type holds them: rounded and clipped to the range of integers."""
+    if kind.kind == "b":
+        return values >= 0.5
+    if kind.kind not in "iu":
+        return values
+    limits = np.iinfo(getattr(kind, "numpy_dtype", kind))
+    top = float(limits.max) if limits.bits < 64 else float(np.nextafter(float(limits.max), 0))
+    whole = np.rint(np.nan_to_num(values)).clip(float(limits.min), top)
+    return np.asarray(whole.astype(limits.dtype))
 
 
 def _places(times: NDArray[np.float64]) -> NDArray[np.float64]:

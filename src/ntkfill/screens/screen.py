@@ -20,8 +20,12 @@ REPLICATES = (
     "average replicates (replicates='mean', --replicates mean), or label their dose and time"
 )
 NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?(?![\w.-])")
+WITH_UNIT = re.compile(rf"({NUMBER.pattern.partition('(?!')[0]})\s*([^\W\d_]+(?:/[^\W\d_]+)?|%)")
 # What files write for a label that is not known; LINCS writes -666.
-UNKNOWN = ("", "nan", "NaN", "NaT", "NA", "N/A", "<NA>", "-666", "-666.0")
+UNKNOWN = (
+    *("", "nan", "NaN", "NAN", "NaT", "NA", "N/A", "n/a", "<NA>", "#N/A", "None", "null", "NULL"),
+    *("-666", "-666.0"),
+)
 Conditions = NDArray[np.str_]
 """One row per condition: cell, drug[, dose[, time]]."""
 
@@ -43,7 +47,8 @@ class Screen:
     genes : str array of shape (genes,)
     fields : tuple of str
         Names of the columns of `labels`: "cell" and "drug" first, then "dose", "time" or both.
-        Doses and times that are the same number to six digits have one spelling: 10.0 is 10.
+        Doses and times that are the same number to six digits have one spelling: 10.0 is 10,
+        and 10µM is 10 uM.
 
     Raises
     ------
@@ -197,21 +202,26 @@ class Screen:
 
 
 def one_spelling(labels: Conditions, fields: Sequence[str]) -> Conditions:
-    """Labels in which a number in a dose or time is written in one way.
+    """Labels in which a number in a dose or time, and a unit after it, are written in one way.
 
-    >>> doses = ["10", "10.00 uM", "9.9999999", "1e1", "high"]
+    >>> doses = ["10", "10.00 uM", "10µM", "9.9999999", "1e1", "high"]
     >>> one_spelling(np.array([["A", "1.0", dose] for dose in doses]), FIELDS)[:, 2].tolist()
-    ['10', '10 uM', '10', '10', 'high']
+    ['10', '10 uM', '10 uM', '10', '10', 'high']
     """
     columns = [labels[:, k].tolist() for k in range(labels.shape[1])]
     for k, field in enumerate(fields[: len(columns)]):
         if field in ("dose", "time"):
-            spelling = {
-                label: NUMBER.sub(lambda found: f"{float(found[0]):.6g}", label)
-                for label in set(columns[k])
-            }
+            spelling = {label: _spelled(label) for label in set(columns[k])}
             columns[k] = [spelling[label] for label in columns[k]]
     return np.array(columns, dtype=str).T.reshape(labels.shape)
+
+
+def _spelled(label: str) -> str:
+    whole = WITH_UNIT.fullmatch(label)
+    if whole is not None:
+        unit = whole.groups()[-1].replace("µ", "u").replace("μ", "u")  # both micro signs
+        label = f"{whole[1]} {unit}"
+    return NUMBER.sub(lambda found: f"{float(found[0]):.6g}", label)
 
 
 def contexts(labels: Conditions) -> NDArray[np.str_]:

@@ -13,13 +13,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, check_unique, import_package
+from ...errors import InputError, check_unique, import_package, warn
 from ...io import text_tables
 from ...io.arrays import open_npz
 from ...io.files import check_source, naming
 from ...io.hdf5 import check_hdf5
 from ...io.text_tables import Table, as_label
 from ...kernels.table import Array
+from ...observed import sentinel_of
 from ...runtime import resources
 from ..features import encode
 from ..screen import (
@@ -256,6 +257,12 @@ def from_table(
         raise InputError("no column of genes", expected="labels, then one column per gene")
     if SOURCE in source.names:
         meta[SOURCE] = source.column(SOURCE)
+    text = [name for name in source.text_columns() if name in set(genes)]
+    if text and len(text) < len(genes):
+        raise InputError(
+            f"the column {text[0]!r} holds text, and is neither a label nor a gene",
+            hint=f"ignore=[{text[0]!r}] (--ignore {text[0]})",
+        )
     return from_columns(meta, source.numbers(genes), genes, found, replicates)
 
 
@@ -275,6 +282,7 @@ def from_columns(
     fields = [name for name in FIELDS if name in found]
     texts = [["" if x is None else str(x) for x in meta[found[name]]] for name in fields]
     labels = np.array(texts, dtype=str).T
+    _warn_of_marks(values)
     make = averaged if replicates == "mean" else Screen
     return make(values, labels, np.asarray(genes, dtype=str), fields)
 
@@ -393,6 +401,8 @@ def _labels_of_ids(
         name = next((name for name in IDS if name in table.names), None)
         if name is None:
             raise InputError("no column of ids", expected=" or ".join(IDS), got=_some(table.names))
+        known = set(ids)
+        check_unique([label for label in table.column(name) if label in known], "condition")
         place = {label: row for row, label in enumerate(table.column(name))}
         absent = [each for each in ids if each not in place]
         if absent or not ids:
@@ -453,6 +463,7 @@ def _from_long_table(
     names, values = meta[found["gene"]], source.numbers([found["value"]])[:, 0]
     if SOURCE in source.names:
         values[np.array(source.column(SOURCE)) == PREDICTED] = np.nan
+    _warn_of_marks(values)
     row, _, rows = encode(conditions, ())
     gene, _, genes = encode(names, ())
     flat = row * genes + gene
@@ -508,6 +519,13 @@ def _read_h5ad(path: Path) -> Any:
     anndata = import_package("anndata", "AnnData needs the package anndata", hint)
     check_hdf5(path)
     return anndata.read_h5ad(path)
+
+
+def _warn_of_marks(values: Array) -> None:
+    mark = sentinel_of(values[~np.isnan(values)])
+    if mark is not None:
+        what = f"{mark:g} among the profiles looks like a mark of missing values"
+        warn(f"{what}; it was taken for a value. Try: NaN or an empty cell.", UserWarning)
 
 
 def _some(names: Sequence[str] | Mapping[str, Any]) -> str:
