@@ -257,7 +257,8 @@ def from_table(
         raise InputError("no column of genes", expected="labels, then one column per gene")
     if SOURCE in source.names:
         meta[SOURCE] = source.column(SOURCE)
-    text = [name for name in source.text_columns() if name in set(genes)]
+    every = source.text_columns() if isinstance(source, Table) else []  # frames say of each
+    text = [name for name in every if name in set(genes)]
     if text and len(text) < len(genes):
         raise InputError(
             f"the column {text[0]!r} holds text, and is neither a label nor a gene",
