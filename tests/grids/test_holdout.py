@@ -95,6 +95,20 @@ def test_a_hole_too_large_to_be_copied_is_halved():
     assert not (holdout.mask & missing).any()
 
 
+@pytest.mark.parametrize("copies", [1, 4])
+def test_a_hole_is_copied_so_many_times(copies):
+    missing = np.zeros((64, 64), bool)
+    missing[30:36, 30:36] = True
+    held_out = hold_out_like(missing, copies=copies)
+    assert 36 * (copies - 0.5) < len(held_out) <= 36 * copies
+    # Where there are many holes, one copy of each is enough.
+    many = np.kron(np.indices((8, 8)).sum(axis=0) % 2, np.ones((6, 6))) * np.tile(
+        np.pad(np.ones((4, 4)), 1), (8, 8)
+    )
+    once, again = (hold_out_like(many > 0, copies=count) for count in (1, copies))
+    assert (once.mask == again.mask).all()
+
+
 def test_the_same_random_state_holds_out_the_same():
     missing = with_hole(scattered((60, 60), 0.3), 20, 20)
     assert np.array_equal(hold_out_like(missing).mask, hold_out_like(missing).mask)

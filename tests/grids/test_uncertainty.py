@@ -6,7 +6,7 @@ import pytest
 from ntkfill import Filled, Inpainter, InputError, PatternWarning, Uncertainty, inpaint
 from ntkfill.grids.model import GridModel
 from ntkfill.grids.patches import Refinement
-from ntkfill.grids.uncertainty import calibration_mask, depth_strata
+from ntkfill.grids.uncertainty import IN_HOLE, calibration_mask, pixel_strata
 from ntkfill.nn import Member, Mixture, hourglass
 from ntkfill.priors import MeshGrid
 from ntkfill.uncertainty import local_scale
@@ -69,7 +69,7 @@ def test_cover_and_width(result):
     assert 0.7 < inside[HOLES].mean() < 0.9
     wide = fill(ROUGH, HOLES, interval=0.95).interval
     assert ((wide.upper - wide.lower) >= (result.interval.upper - result.interval.lower)).all()
-    assert ((wide.lower <= ROUGH) & (wide.upper >= ROUGH))[HOLES].mean() > 0.85
+    assert ((wide.lower <= ROUGH) & (wide.upper >= ROUGH))[HOLES].mean() > 0.9
 
 
 @pytest.mark.slow
@@ -275,7 +275,17 @@ def test_intervals_are_calibrated_on_no_pixel_that_selected_the_refinement():
 def test_strata_grow_with_depth():
     holes = np.zeros((9, 9), bool)
     holes[1:8, 1:8] = True
-    np.testing.assert_array_equal(depth_strata(holes, 2)[4], [0, 0, 2, 3, 4, 3, 2, 0, 0])
+    deep = pixel_strata(holes, 2)[4] % IN_HOLE
+    np.testing.assert_array_equal(deep, [0, 0, 2, 3, 4, 3, 2, 0, 0])
+
+
+def test_holes_and_scattered_gaps_are_calibrated_apart():
+    missing = np.random.default_rng(0).random((64, 64)) < 0.2
+    hole = np.zeros_like(missing)
+    hole[20:34, 20:34] = True
+    strata, apart = pixel_strata(missing | hole, 2), missing.copy()
+    apart[17:37, 17:37] = False
+    assert strata[hole].min() > strata[apart].max()
 
 
 @pytest.mark.parametrize("refine", [None, pytest.param("patches", marks=pytest.mark.slow)])

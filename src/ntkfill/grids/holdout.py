@@ -75,10 +75,16 @@ class Holdout:
 
 
 def hold_out_like(
-    missing: Mask, axes: int | None = None, *, share: float = 0.1, random_state: int = 0
+    missing: Mask,
+    axes: int | None = None,
+    *,
+    share: float = 0.1,
+    random_state: int = 0,
+    copies: int = 1,
 ) -> Holdout:
-    """Hold out known entries in the pattern of the missing ones: copies of holes, and, where gaps
-    are scattered, a share of the known entries. Empty where nothing is missing or too little known.
+    """Hold out known entries in the pattern of the missing ones: copies of holes, where these are
+    few, up to so many of each, and, where gaps are scattered, a share of the known entries. Empty
+    where nothing is missing or too little known.
 
     With one axis more than the grid has (`axes`), each channel has its own held-out entries.
 
@@ -90,7 +96,12 @@ def hold_out_like(
     """
     if axes is not None and missing.ndim > axes:
         each = [
-            hold_out_like(missing[..., channel], share=share, random_state=random_state + channel)
+            hold_out_like(
+                missing[..., channel],
+                share=share,
+                random_state=random_state + channel,
+                copies=copies,
+            )
             for channel in range(missing.shape[-1])
         ]
         return Holdout(
@@ -102,7 +113,7 @@ def hold_out_like(
     missing = turn(missing)
     rng = np.random.default_rng(random_state)
     in_holes = holes(missing) | lines(missing)
-    copied = _copied_holes(in_holes, rng) & ~missing
+    copied = _copied_holes(in_holes, rng, copies) & ~missing
     single = np.zeros_like(missing)
     n_scattered = int(missing.sum() - in_holes.sum())
     if n_scattered:
@@ -353,7 +364,7 @@ def crops(
     return found
 
 
-def _copied_holes(in_holes: Mask, rng: np.random.Generator) -> Mask:
+def _copied_holes(in_holes: Mask, rng: np.random.Generator, copies: int) -> Mask:
     """Copies of the largest holes at random places that overlap little with the holes; of those at
     the border of the grid, beside themselves, so that they too have no known entries beyond; of
     those all over the grid, somewhere else as a whole."""
@@ -361,6 +372,7 @@ def _copied_holes(in_holes: Mask, rng: np.random.Generator) -> Mask:
     boxes = ndimage.find_objects(labels)
     found = [(box, labels[box] == k) for k, box in enumerate(boxes, start=1)]
     found = sorted(found, key=lambda one: -int(one[1].sum()))[:MAX_HOLES]
+    copies = min(copies, MAX_HOLES // max(len(found), 1))
     copied = np.zeros_like(in_holes)
     n_known = in_holes.size - in_holes.sum()
     left = MAX_COPIED * n_known
@@ -378,15 +390,16 @@ def _copied_holes(in_holes: Mask, rng: np.random.Generator) -> Mask:
             # As far as a hole is deep, there is as much missing around a copy as around itself.
             apart = int(ndimage.distance_transform_cdt(np.pad(shape, 1), "chessboard").max())
             around = int(in_holes[_wider(origin, apart)].sum() - shape.sum())
-            for _ in range(MAX_HALVINGS):
-                box = None
-                if shape.sum() <= left:
-                    box = _place(shape, around, apart, in_holes | copied, rng)
-                if box is not None:
-                    copied[box] |= shape
-                    left -= int(shape.sum())
-                    break
-                shape = shape[(slice(None, None, 2),) * shape.ndim]
+            for _ in range(copies):
+                box, smaller = None, shape
+                for _ in range(MAX_HALVINGS):
+                    if smaller.sum() <= left:
+                        box = _place(smaller, around, apart, in_holes | copied, rng)
+                    if box is not None:
+                        copied[box] |= smaller
+                        left -= int(smaller.sum())
+                        break
+                    smaller = smaller[(slice(None, None, 2),) * shape.ndim]
     return copied & ~in_holes
 
 

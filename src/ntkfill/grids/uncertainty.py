@@ -27,14 +27,19 @@ from ..uncertainty import (
     local_scale,
 )
 from ..uncertainty.posterior import MODELS
-from .holdout import hold_out_like, hold_out_shifted, pattern_period
+from .holdout import hold_out_like, hold_out_shifted, holes, lines, pattern_period
 from .model import Component, GridModel
 from .patches import Refined, Refinement
+from .selection import MAX_ROUNDS
 from .windows import LARGE, MAX_MISSING, Windows, relative
 
 # With fewer held-out pixels than this, intervals are calibrated on all of them, also on those by
 # which network and patches were selected.
 MIN_CALIBRATION = 200
+# Copies of each hole, where there are few: one says little of another.
+COPIES = 4
+# Strata of pixels in holes come after all others.
+IN_HOLE = 1 << 10
 # Tolerance of the solves for single pixels.
 EXACT_RTOL = 1e-9
 
@@ -167,8 +172,8 @@ class GridUncertainty:
         std = again.std(refined, refinement, progress)[held_out]
         error = np.abs((refined.values - self.pixels)[held_out])
         score = np.divide(error, std, out=np.where(error > 0, np.inf, 0.0), where=std > 0)
-        deep = depth_strata(missing | held_out, n)[held_out]
-        weights, needed = likelihood_ratio_weights(deep, depth_strata(missing, n)[missing])
+        strata = pixel_strata(missing | held_out, n)[held_out]
+        weights, needed = likelihood_ratio_weights(strata, pixel_strata(missing, n)[missing])
         scores = Scores(score.ravel(), np.repeat(weights, score.size // len(weights)))
         result = np.zeros(missing.shape)
         values, place = np.unique(needed, return_inverse=True)
@@ -224,11 +229,14 @@ def calibration_mask(
     refinement: Refinement | None,
 ) -> Mask:
     """The known pixels that intervals are calibrated on, none by which anything was selected."""
-    seed = options.random_state + 1
+    # Not the seed of any round of the selection.
+    seed = options.random_state + 1 + MAX_ROUNDS
     if missing.size >= LARGE and missing.mean() <= MAX_MISSING / 2:
         held_out = hold_out_shifted(missing, axes, share=1 / 3).mask
     else:
-        held_out = hold_out_like(missing, axes, share=options.holdout, random_state=seed).mask
+        held_out = hold_out_like(
+            missing, axes, share=options.holdout, random_state=seed, copies=COPIES
+        ).mask
     rest = held_out.copy()
     for selection in (choice, refinement):
         if selection is not None and selection.held_out is not None:
@@ -236,17 +244,19 @@ def calibration_mask(
     return rest if rest.sum() >= MIN_CALIBRATION else held_out
 
 
-def depth_strata(missing: Mask, axes: int) -> Index:
+def pixel_strata(missing: Mask, axes: int) -> Index:
     """How deep coordinates lie among missing ones, on so many axes, channel by channel on one more:
-    distances of 1, sqrt(2), 2, ... to the nearest known one count 0, 1, 2, ...
+    distances of 1, sqrt(2), 2, ... to the nearest known one count 0, 1, 2, ...; those in holes and
+    among scattered gaps apart, since a hole says little of scattered gaps around it.
 
-    >>> depth_strata(np.array([0, 1, 1, 1, 1, 0], bool), 1)
+    >>> pixel_strata(np.array([0, 1, 1, 1, 1, 0], bool), 1)
     array([0, 0, 2, 2, 0, 0])
     """
     if missing.ndim > axes:
-        each = [depth_strata(missing[..., channel], axes) for channel in range(missing.shape[-1])]
+        each = [pixel_strata(missing[..., channel], axes) for channel in range(missing.shape[-1])]
         return np.stack(each, axis=-1)
-    return np.floor(2 * np.log2(np.maximum(distances(missing), 1.0)) + 1e-9).astype(np.intp)
+    deep = np.floor(2 * np.log2(np.maximum(distances(missing), 1.0)) + 1e-9).astype(np.intp)
+    return deep + IN_HOLE * (holes(missing) | lines(missing))
 
 
 def distances(missing: Mask) -> Array:
