@@ -162,7 +162,7 @@ def test_failures_are_one_sentence_and_leave_nothing(arguments, message, data, m
 
 
 def test_nothing_is_half_written(data, tmp_path, monkeypatch, capsys):
-    def broken(file, table, delimiter):
+    def broken(file, *_):
         file.write("half")
         raise OSError(28, "No space left on device", "disk")
 

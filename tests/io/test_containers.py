@@ -321,3 +321,43 @@ def test_gif_is_refused_with_a_hint(capsys):
     frames[0].save("in.gif", save_all=True, append_images=frames[1:])
     fill("in.gif", "out.png", code=FAILED)
     assert "frames as .png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+def test_bounds_of_cells_and_grid_mappings_are_coordinates(suffix, capsys):
+    lat = ("y", np.arange(24.0), {"bounds": "lat_bnds", "units": "degrees_north"})
+    field = (("y", "x"), DAMAGED, {"grid_mapping": "crs", "cell_measures": "area: area"})
+    dataset = xarray.Dataset(
+        {
+            "t": field,
+            "lat_bnds": (("y", "b"), np.stack([np.arange(24.0) - 0.5] * 2, axis=1)),
+            "crs": ((), np.int32(0), {"grid_mapping_name": "latitude_longitude"}),
+            "area": (("y", "x"), np.ones(DAMAGED.shape)),
+        },
+        {"lat": lat},
+    )
+    if suffix == ".nc":
+        dataset.to_netcdf("in.nc")
+    else:
+        dataset.to_zarr("in.zarr", consolidated=False)
+    fill(f"in{suffix}", f"out{suffix}")
+    assert "not kept" not in capsys.readouterr().err
+    engine = {"engine": "zarr", "consolidated": False} if suffix == ".zarr" else {}
+    before, after = (xarray.open_dataset(f"{name}{suffix}", **engine) for name in ("in", "out"))
+    assert set(after.variables) == set(before.variables)
+    for name in before.variables:
+        assert after[name].attrs == before[name].attrs
+        if name != "t":
+            np.testing.assert_array_equal(after[name], before[name])
+    check(after.t.values)
+
+
+def test_two_marks_of_missing_values_in_netcdf_become_one(capsys):
+    array = xarray.DataArray(np.where(HOLES, -999, RAMP), dims=("y", "x"))
+    array.attrs["missing_value"] = -999.0
+    array.to_dataset(name="t").to_netcdf("in.nc", encoding={"t": {"_FillValue": 1e20}})
+    fill("in.nc", "out.nc")
+    assert capsys.readouterr().err.count("missing_value -999.0 (now 1e+20)") == 1
+    with xarray.open_dataset("out.nc") as back:
+        check(back.t.values)
+        assert back.t.encoding["_FillValue"] == 1e20

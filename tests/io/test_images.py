@@ -408,3 +408,28 @@ def test_white_is_zero_comes_back_so():
         assert file.pages[0].photometric.name == "MINISWHITE"
         np.testing.assert_array_equal(file.asarray()[~HOLES], (255 - RAMP)[~HOLES])
     np.testing.assert_array_equal(seen(fill("in.tif", "out.png"))[~HOLES], RAMP[~HOLES])
+
+
+@pytest.mark.parametrize("grey", [0, 7])
+def test_the_transparent_grey_of_a_png_is_kept_also_where_it_is_black(grey, capsys):
+    Image.fromarray(RAMP).save("in.png", transparency=grey)
+    fill("in.png", "out.png")
+    with Image.open("out.png") as back:
+        assert back.info["transparency"] == grey
+    assert "not kept" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("inside", ["YES", "NO"])
+def test_a_geotiff_with_a_mask_of_its_own_is_refused_with_a_hint(inside, capsys):
+    """Of the mask inside the file or beside it nothing is filled as if it were known."""
+    rasterio = pytest.importorskip("rasterio")
+    profile = {"driver": "GTiff", "height": 32, "width": 40, "count": 1, "dtype": "uint8"}
+    profile |= {"crs": "EPSG:4326", "transform": rasterio.Affine(2, 0, 0, 0, -2, 0)}
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=inside), rasterio.open("in.tif", "w", **profile) as f:
+        f.write(np.where(HOLES, 0, RAMP), 1)
+        f.write_mask(~HOLES)
+    assert Path("in.tif.msk").exists() == (inside == "NO")
+    fill("in.tif", "out.tif", mask=None, code=FAILED)
+    said = capsys.readouterr().err
+    assert "a mask belongs to the image" in said
+    assert "--mask FILE" in said

@@ -150,7 +150,8 @@ def _read_dataset(
             inner = file.read(len(HDF5)) == HDF5
         if inner:
             check_hdf5(path)
-    with library(".nc").open_dataset(path, **how) as dataset:
+    # What other variables are described by, such as bounds of cells, is a coordinate.
+    with library(".nc").open_dataset(path, decode_coords="all", **how) as dataset:
         named = [name for name, each in dataset.data_vars.items() if each.dtype.kind in "buif"]
         wanted = [name for name in named if dataset[name].ndim]
         if len(wanted) != 1:
@@ -161,4 +162,9 @@ def _read_dataset(
             )
         resources.require("reading it", 2 * dataset[wanted[0]].nbytes)
         dataset.load()
-    return dataset[wanted[0]].values, (dataset, wanted[0]), (), ()
+    missed: tuple[str, ...] = ()
+    encoding = dataset[wanted[0]].encoding
+    marks = [encoding.get(name) for name in ("_FillValue", "missing_value")]
+    if None not in marks and not np.array_equal(*marks):  # xarray writes one value for both
+        missed = (f"missing_value {encoding.pop('missing_value')} (now {marks[0]})",)
+    return dataset[wanted[0]].values, (dataset, wanted[0]), (), missed

@@ -82,7 +82,7 @@ NOT_COPIED = {
 # Where pixels are on the ground: true only as long as they are not turned.
 GEOREFERENCE = {33550, 33922, 34264}
 LOSSY = {6, 7, 22610, 33003, 33004, 33005, 33007, 34712, 34887, 34892, 50001, 50002, 52546}
-DEFLATE = 8
+DEFLATE, MASK = 8, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -330,7 +330,8 @@ def _read_pillow(path: Path, limit: int) -> Stored:
                 hint="the same image as RGB",
             )
         exif = image.getexif()
-        metadata = {k: v for k, v in image.info.items() if k in sum(METADATA.values(), ()) and v}
+        named = {k: v for k, v in image.info.items() if k in sum(METADATA.values(), ())}
+        metadata = {k: v for k, v in named.items() if v or k == "transparency"}  # black is one
         if image.mode not in ("L", "RGB"):
             metadata.pop("transparency", None)
         if text := getattr(image, "text", None):
@@ -421,10 +422,15 @@ def _write_pillow(file: IO[bytes], image: Stored, suffix: str) -> None:
 
 def _read_tiff(path: Path, limit: int, palette: bool) -> Stored:
     with tifffile.TiffFile(path) as file:
-        if len(file.series) != 1:
+        pages: list[Any] = [series.keyframe for series in file.series]
+        if any(page.subfiletype & MASK for page in pages) or Path(f"{path}.msk").exists():
+            raise InputError(
+                "a mask belongs to the image, which is not read with it",
+                hint="the mask as a file of its own (--mask FILE), the image without it",
+            )
+        if len(pages) != 1:
             raise InputError("the file holds several images", hint="one file each")
-        series = file.series[0]
-        page: Any = series.keyframe
+        series, page = file.series[0], pages[0]
         photometric = getattr(page.photometric, "name", "")
         white = photometric == "MINISWHITE" and np.dtype(series.dtype).kind not in "bu"
         if white or photometric not in (*PHOTOMETRIC, *(["PALETTE"] if palette else [])):
