@@ -151,6 +151,15 @@ def import_package(name: str, what: str, hint: str) -> Any:
         raise InputError(what, hint=hint) from None
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number of things.
+
+    >>> counted(1, "row"), counted(2000, "entry", "entries")
+    ('1 row', '2,000 entries')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def format_bytes(size: float) -> str:
     """A number of bytes in decimal units.
 

@@ -47,6 +47,13 @@ def test_fills_are_refined_unless_fast_is_asked_for(tmp_path, monkeypatch, capsy
     assert np.abs(refined - 1.0 * image).mean() < 0.5 * np.abs(fast - 1.0 * image).mean()
 
 
+def test_fast_and_refined_exclude_each_other(scene, capsys):
+    command = ["inpaint", "in.png", "--mask", "mask.png", "-o", "a.png", "--fast", "--refine"]
+    for how in ("auto", "patches"):
+        assert main([*command, how]) == FAILED
+        assert "--fast is without refinement" in capsys.readouterr().err
+
+
 def test_inverted_mask(scene):
     image, missing = scene
     Image.fromarray(np.uint8(255 * ~missing)).save("known.png")
@@ -188,13 +195,13 @@ def test_dry_run_writes_nothing(scene, capsys):
 
 def test_a_dry_run_counts_what_is_asked_for(scene, capsys):
     def bytes_of(*more):
-        command = ["inpaint", "in.png", "--mask", "mask.png", "--network", "hourglass(1)", "--fast"]
+        command = ["inpaint", "in.png", "--mask", "mask.png", "--network", "hourglass(1)"]
         assert main([*command, "--dry-run", "--json", *more]) == DONE
         return json.loads(capsys.readouterr().out)["files"][0]["memory_bytes"]
 
-    std = bytes_of("--std", "std.npy")
-    assert bytes_of() < std < bytes_of("--std", "std.npy", "--interval", "0.9")
-    assert bytes_of() < bytes_of("--refine", "patches")
+    std = bytes_of("--std", "std.npy", "--fast")
+    assert bytes_of("--fast") < std < bytes_of("--std", "std.npy", "--interval", "0.9", "--fast")
+    assert bytes_of("--fast") < bytes_of("--refine", "patches")
 
 
 def test_quiet_says_nothing(scene, capsys):

@@ -83,7 +83,10 @@ def test_features_serve_new_items():
     [
         (["ratings.csv", "-o", "out.csv"], "every row has a rating"),
         (["ratings.csv", "-o", "ratings.csv", "--recommend", "2"], "overwrite its own input"),
-        (["other.csv", "-o", "out.csv", "--recommend", "2"], "no column item"),
+        (
+            ["other.csv", "-o", "out.csv", "--recommend", "2"],
+            "no column item; expected item, items, itemid",
+        ),
         (["ratings.csv", "-o", "out.csv", "--recommend", "2", "--std"], "takes neither"),
     ],
 )

@@ -347,9 +347,13 @@ def test_empty_rows_and_columns_are_filled_or_stay_and_are_named(files, capsys, 
     command = ["impute", "table.csv", "-o", "filled.csv", "--index", "drug", "--std", "std.csv"]
     assert main([*command, "--interval", "0.8"]) == 0
     err = capsys.readouterr().err
+    filled_now = sum(
+        cell == "" for row in rows[1:] for k, cell in enumerate(row) if k not in (0, 2)
+    )
+    assert f"filled.csv: {filled_now} entries filled" in err
     assert err.count("no known entry") == 2
-    assert "no known entry in 1 columns, which stay empty: 'b'" in err
-    assert "no known entry in 1 rows, which get the means of the columns: 'r2'" in err
+    assert "no known entry in 1 column, left empty: 'b'" in err
+    assert "no known entry in 1 row, filled from the means of the columns: 'r2'" in err
     filled, std = read(files / "filled.csv"), read(files / "std.csv")
     assert {row[2] for row in (*filled[1:], *std[1:])} == {""}
     known = np.array([float(row[1]) for row in rows[1:] if row[1]])

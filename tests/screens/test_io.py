@@ -450,6 +450,7 @@ def test_a_completed_screen_is_a_frame_that_can_be_read_again():
         (lambda frame: frame.assign(drug=None), "condition 1 has an empty label"),
         (lambda frame: frame.iloc[[0, 0]], "duplicate condition"),
         (lambda frame: FRAMES["long"](frame, ["cell", "drug"]).iloc[[0, 0]], "row 1 repeats gene"),
+        (lambda frame: frame[["cell", "drug"]].assign(value=1.0), "a column 'value', but none of"),
         (lambda frame: frame.to_numpy(), "frame must be a data frame; got ndarray"),
     ],
 )

@@ -261,7 +261,7 @@ def test_indicator_and_names():
 def test_columns_without_anything():
     values = HOLED.copy()
     values[:, 2] = np.nan
-    with pytest.warns(UserWarning, match=r"1 columns, which are filled with zeros: 2"):
+    with pytest.warns(UserWarning, match="in 1 column, filled with zeros: 2"):
         filled = NTKImputer().fit_transform(values)
     assert (filled[:, 2] == 0).all()
     with pytest.warns(UserWarning, match="dropped"):

@@ -129,6 +129,8 @@ def _add_method(command: argparse.ArgumentParser) -> None:
 
 def inpaint(options: argparse.Namespace) -> int:
     """Fill one image, or many through one mask, whose factor they share."""
+    if options.fast and options.refine:
+        raise InputError("--fast is without refinement", got=f"--fast --refine {options.refine}")
     if options.workers is not None or options.resume:
         return inpaint_tiles(options)
     shared = None if _has_masks(options) else read_mask(options)

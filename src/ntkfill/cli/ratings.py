@@ -22,6 +22,7 @@ from .common import (
 if TYPE_CHECKING:
     from ..io.text_tables import Table
     from ..ratings import Recommender
+    from ..ratings.frames import NAMES
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -63,7 +64,8 @@ def rate(options: argparse.Namespace) -> int:
         check_target(options.save, [".npz"])
     users, items, times, ratings = read_pairs(options.input)
     if ratings is None:
-        raise InputError(f"{options.input}: there is no column rating")
+        expected = ", ".join(NAMES["ratings"])
+        raise InputError(f"{options.input}: there is no column rating", expected=expected)
     known = ~np.isnan(ratings)
     wanted = users[~known], items[~known], None if times is None else times[~known]
     if options.pairs is not None:
@@ -150,7 +152,9 @@ def read_pairs(path: Path) -> tuple[Any, Any, Any, Any]:
     with naming(path):
         for what in ("users", "items"):
             if place[what] is None:
-                raise InputError(f"there is no column {what[:-1]}", got=", ".join(table.names[:8]))
+                expected = ", ".join(NAMES[what])
+                got = ", ".join(table.names[:8])
+                raise InputError(f"there is no column {what[:-1]}", expected=expected, got=got)
         users, items = (
             np.array(table.column(str(place[what])), dtype=object) for what in ("users", "items")
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, check_unique, warn
+from ..errors import InputError, check_unique, counted, warn
 from ..io.files import check_target, naming
 from .common import (
     DONE,
@@ -106,14 +106,14 @@ def impute(options: argparse.Namespace) -> int:
         column_features = matched(features, given.columns, "column")
     missing = np.isnan(given.values)
     for what, names, axis, known_by, effect in (
-        ("column", given.columns, 0, column_features, "stay empty"),
-        ("row", given.labels, 1, row_features, "get the means of the columns"),
+        ("column", given.columns, 0, column_features, "left empty"),
+        ("row", given.labels, 1, row_features, "filled from the means of the columns"),
     ):
         empty = np.flatnonzero(missing.all(axis=axis))
         if known_by is None and len(empty):
             some = ", ".join(repr(names[k]) for k in empty[:5]) + ", ..." * (len(empty) > 5)
             warn(
-                f"{given.path}: no known entry in {len(empty)} {what}s, which {effect}: {some}. "
+                f"{given.path}: no known entry in {counted(len(empty), what)}, {effect}: {some}. "
                 f"Try: --{what}-features.",
                 UserWarning,
             )
@@ -147,6 +147,7 @@ def impute(options: argparse.Namespace) -> int:
         for array in (done.values, done.std, *limits):
             if array is not None:
                 array[:, missing.all(axis=0)] = np.nan
+    n_filled = int((missing & ~np.isnan(done.values)).sum())
     filled = text_tables.fill(given.table, given.columns, given.values, done.values, given.path,
                               options.output)  # fmt: skip
     tables: list[tuple[Path, Table, Path | None]] = [(options.output, filled, given.path)]
@@ -161,7 +162,8 @@ def impute(options: argparse.Namespace) -> int:
     iterations = f", {imputer.n_iter_} iterations" if imputer.n_iter_ else ""
     print_message(
         options,
-        f"{options.output}: {missing.sum():,} entries filled in {seconds:.2f} s" + iterations,
+        f"{options.output}: {counted(n_filled, 'entry', 'entries')} filled in {seconds:.2f} s"
+        + iterations,
     )
     if options.json:
         print_json(
@@ -172,6 +174,7 @@ def impute(options: argparse.Namespace) -> int:
                 "columns": missing.shape[1],
                 "text_columns": given.text,
                 "missing": int(missing.sum()),
+                "filled": n_filled,
                 "sweeps": imputer.n_iter_,
                 "converged": bool(imputer.converged_),
                 "seconds": round(seconds, 3),

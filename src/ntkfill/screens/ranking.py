@@ -42,8 +42,9 @@ class RankedDrug:
         The share of permuted signatures that the drug reverses as much; None without permutations.
         Drugs are many: correct for that before you call one significant.
     low, high : float or None
-        Of the score that drugs are ordered by, an interval for the errors of the predicted
-        profiles; None without standard deviations.
+        An interval for the score that drugs are ordered by, if predicted profiles were measured;
+        None without standard deviations. Measured profiles are noisier, which draws scores towards
+        0: the interval need not hold the score of the prediction.
     """
 
     rank: int

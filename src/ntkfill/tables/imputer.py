@@ -14,7 +14,7 @@ from sklearn.impute import MissingIndicator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from ..errors import ConvergenceWarning, InputError, check_integer, warn
+from ..errors import ConvergenceWarning, InputError, check_integer, counted, warn
 from ..explanation import Explanation
 from ..kernels.table import Array
 from ..nn import Sequential
@@ -506,10 +506,11 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         empty = np.flatnonzero(~self._used)
         if len(empty):
             names = ", ".join(str(j if self._names is None else self._names[j]) for j in empty[:5])
-            done = "filled with zeros" if self.keep_empty_features else "dropped"
+            done = "filled with zeros" if self.keep_empty_features else "left out"
             if self.keep_empty_features and dates[empty].any():
                 done += " (dates stay missing)"
-            warn(f"no known entry in {len(empty)} columns, which are {done}: {names}", UserWarning)
+            count = counted(len(empty), "column")
+            warn(f"no known entry in {count}, {done}: {names}", UserWarning)
         if self.add_indicator:
             self.indicator_ = MissingIndicator(error_on_new=False).fit(values)
         self._sides: list[Array | None] = [

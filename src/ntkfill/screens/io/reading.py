@@ -255,6 +255,13 @@ def from_table(
     genes = [name for name in source.names if name not in {SOURCE, *found.values(), *ignore}]
     if not genes:
         raise InputError("no column of genes", expected="labels, then one column per gene")
+    if len(genes) == 1 and genes[0].lower() in ALIASES["value"]:
+        raise InputError(
+            f"a column {genes[0]!r}, but none of genes",
+            expected=" or ".join(ALIASES["gene"]),
+            got=_some(source.names),
+            hint="name it: --columns gene=NAME",
+        )
     if SOURCE in source.names:
         meta[SOURCE] = source.column(SOURCE)
     every = source.text_columns() if isinstance(source, Table) else []  # frames say of each
