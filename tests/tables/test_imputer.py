@@ -264,7 +264,7 @@ def test_columns_without_anything():
     with pytest.warns(UserWarning, match="in 1 column, filled with zeros: 2"):
         filled = NTKImputer().fit_transform(values)
     assert (filled[:, 2] == 0).all()
-    with pytest.warns(UserWarning, match="dropped"):
+    with pytest.warns(UserWarning, match="in 1 column, left out: 2"):
         imputer = NTKImputer(keep_empty_features=False).fit(values)
     assert imputer.transform(values).shape == (40, 5)
     assert imputer.get_feature_names_out().tolist() == ["x0", "x1", "x3", "x4", "x5"]
