@@ -96,6 +96,15 @@ def test_series_and_frames_over_time_keep_index_names_and_freq(kind):
     assert np.abs(filled - WAVE).max() < 0.1
 
 
+def test_evenly_spaced_times_are_an_array():
+    """No point is added: what is told of the fill is of the signal."""
+    series = pd.Series(np.where(GAPS, np.nan, WAVE), TIMES)
+    done, plain = Inpainter().fill(series), Inpainter().fill(series.to_numpy())
+    np.testing.assert_allclose(done.values, plain.values, atol=1e-9)
+    assert done.info.missing == plain.info.missing == GAPS.sum()
+    assert done.info.outside_receptive_field.shape == (120,)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("spread", [False, True])
 def test_uneven_times_are_honoured(seed, spread):
@@ -116,13 +125,16 @@ def test_uneven_times_are_honoured(seed, spread):
     ("given", "said"),
     [
         (pd.DataFrame(np.eye(4)), "NTKImputer"),
-        (pd.Series([1.0, np.nan, 3.0]), "NTKImputer"),
+        (
+            pd.Series([1.0, np.nan, 3.0]),
+            r"a series needs times; got an index of int64. Try: .*to_numpy\(\)",
+        ),
         (pd.Series(1.0, TIMES[::-1]), "times must increase"),
         (pd.DataFrame({"a": list("abcd")}, TIMES[:4]), "signals must be numbers"),
         (type("Mine", (pd.DataFrame,), {})(np.eye(4)), "NTKImputer"),
         (pa.table({"a": [1.0, None, 3.0]}), "NTKImputer"),
         (pl.DataFrame({"t": TIMES[:4], "a": [1.0, None, 3.0, 4.0]}), "NTKImputer"),
-        (pl.Series([1.0, None, 3.0]), "NTKImputer"),
+        (pl.Series([1.0, None, 3.0]), "a series needs times"),
     ],
 )
 def test_other_frames_are_refused(given, said):

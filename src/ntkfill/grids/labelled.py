@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -60,6 +61,12 @@ def read_labels(image: Any, mask: Any, exclude: Any, options: GridOptions) -> La
 
 
 def _refuse_table(table: Any) -> NoReturn:
+    if not hasattr(table, "columns"):
+        raise InputError(
+            "a series needs times",
+            got=f"an index of {table.index.dtype}" if hasattr(table, "index") else "none",
+            hint="a DatetimeIndex of pandas, or series.to_numpy() for evenly spaced values",
+        )
     raise InputError(
         "a data frame is a table, not a picture",
         got=f"{type(table).__name__} without times",
@@ -146,16 +153,17 @@ def _of_pandas(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Lab
         hidden[:, k] |= equal(values[:, k].astype(plain if kind.kind == "f" else float), value)
     left = _marked(image, exclude)
     places = _places(times.asi8.astype(np.float64))
-    length = int(places.max(initial=0)) + 2
+    length = math.ceil(places.max(initial=0)) + 1
     require("the even grid of these times", 8 * 16 * length * values.shape[1])
     even = np.full((length, values.shape[1]), np.nan)
     before, share = np.floor(places).astype(int), (places % 1)[:, None]
+    after = np.minimum(before + 1, length - 1)
     for k, gaps in enumerate((hidden | left).T):
         even[np.rint(places[~gaps]).astype(int), k] = values[~gaps, k]
     hidden &= ~left
 
     def wrap(filled: NDArray[Any], what: What) -> Any:
-        found = filled[before] * (1 - share) + filled[before + 1] * share
+        found = filled[before] * (1 - share) + filled[after] * share
         sure = np.where(left, np.nan, 0.0) if what == "std" else values
         found = np.where(hidden, found, sure)
         result = pd.DataFrame(found, index=frame.index, columns=frame.columns)
