@@ -65,7 +65,7 @@ class Choice:
 
     network: Sequential | Mixture
     error: float
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Candidate, ...] = field(repr=False)
     held_out: Mask | None = field(default=None, repr=False, compare=False)
     feature_scale: float | None = None
 

@@ -6,7 +6,7 @@ import difflib
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,9 +81,9 @@ class Info:
     refinement: Refinement | None
     reports: tuple[Report, ...]
     missing: int
-    outside_receptive_field: Mask
+    outside_receptive_field: Mask = field(repr=False)
     channel_covariance: Array | None = None
-    distance: Array | None = None
+    distance: Array | None = field(default=None, repr=False)
     relative_error: float = 0.0
     seconds: float = 0.0
 
