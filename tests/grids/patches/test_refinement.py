@@ -30,6 +30,10 @@ def zeroed(truth, missing):
     return np.where(missing[..., None] if missing.ndim < truth.ndim else missing, 0.0, truth)
 
 
+def explained(*given):
+    return attribution(*given, (25, 25, 0))
+
+
 def refined(*given):
     return refine(*given).values
 
@@ -164,7 +168,7 @@ def test_ring_passes_with_the_smallest_patches(width):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ring_passes", [0, 1])
-@pytest.mark.parametrize("work", [refine, lambda *given: attribution(*given, (25, 25, 0))])
+@pytest.mark.parametrize("work", [refine, explained])
 def test_memory_stays_within_the_estimate(monkeypatch, work, ring_passes):
     monkeypatch.setattr(resources, "workers", lambda: 1)
     monkeypatch.setattr("ntkfill.grids.patches.refinement.workers", lambda: 1)
@@ -179,6 +183,35 @@ def test_memory_stays_within_the_estimate(monkeypatch, work, ring_passes):
     depth = hole_depths(~missing[..., None], QUICK.width).max()
     estimate = working_memory((160, 160, 1), options, depth, work is not refine)
     assert 0.3 * estimate < peak < 1.1 * estimate
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("work", "smaller", "larger", "share"),
+    [
+        (refine, {"side": 96}, {"side": 192}, 1.0),
+        (refine, {"side": 96, "ring_passes": 1}, {"side": 192, "ring_passes": 1}, 1.13),
+        (explained, {"side": 160, "passes": 4}, {"side": 160, "passes": 8}, 0.75),
+    ],
+)
+def test_memory_grows_as_estimated(monkeypatch, work, smaller, larger, share):
+    monkeypatch.setattr(resources, "workers", lambda: 1)
+    found = []
+    for case in (smaller, larger):
+        side, options = (
+            case.get("side", 96),
+            replace(QUICK, **{name: value for name, value in case.items() if name != "side"}),
+        )
+        missing = scattered((side, side))
+        missing[20:80, 20:80] = options.ring_passes > 0
+        tracemalloc.start()
+        work(zeroed(stripes(side, side), missing), missing, 0.7, options)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        depth = int(hole_depths(~missing[..., None], QUICK.width).max())
+        found.append((peak, working_memory((side, side, 1), options, depth, work is not refine)))
+    grown = np.subtract(*reversed(found))
+    assert grown[0] / grown[1] == pytest.approx(share, rel=0.12)
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0])
