@@ -216,6 +216,19 @@ def test_a_refined_pixel_is_explained(network, refine):
 
 
 @pytest.mark.slow
+def test_a_pixel_refined_by_a_share_is_explained():
+    missing = np.zeros((48, 48), bool)
+    missing[20:30, 20:30] = True
+    noisy = TEXTURE + np.random.default_rng(0).normal(0, 30, TEXTURE.shape)
+    inpainter = Inpainter(hourglass(3), refine="auto", rtol=1e-6)
+    done = inpainter.fill(noisy, missing)
+    assert 0 < done.info.refinement.share < 1
+    explained = inpainter.explain(noisy, (24, 25))
+    assert explained.value == pytest.approx(done.values[24, 25], abs=0.02)
+    assert explained.weights.sum() == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.slow
 def test_a_refined_colour_is_made_of_all_channels():
     rng = np.random.default_rng(0)
     colour = np.stack([TEXTURE, 200 - TEXTURE + rng.normal(0, 1, TEXTURE.shape)], axis=-1)

@@ -38,7 +38,10 @@ def explain(
             direct, first = attribution(
                 done.by_networks, model.missing, refinement.before, refinement.patches, entry
             )
-            whole = direct + model.adjoint(first)
+            before = np.zeros(first.shape)
+            before[entry] = 1.0
+            share = refinement.share
+            whole = share * direct + model.adjoint(share * first + (1 - share) * before)
         weights, values = whole[every], pixels[every].astype(np.float64)
         places, channel_of = np.argwhere(every)[:, :-1], np.nonzero(every)[-1]
         of = channel_of if channels > 1 else None

@@ -1,5 +1,7 @@
 """Whether held-out entries choose to refine, and how."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,41 @@ def test_ring_passes_must_gain_over_all_blocks(gains, clear):
     better[4:20, 4:20, 0] = np.sqrt(np.maximum(50 - off, 0))
     worse = np.full((24, 24, 1), np.sqrt(50))
     assert trial.clearly_better(better, worse, width=8) is clear
+
+
+def trial_of(first):
+    """A trial of a fill that is off by so much, of truth 0."""
+    mask = np.ones((len(first), 1), bool)
+    holdout = Holdout(mask, mask.astype(float), mask)
+    return _Trial(np.zeros((*mask.shape, 1)), mask, holdout, first.reshape(-1, 1, 1), [...])
+
+
+@pytest.mark.parametrize(
+    ("first", "refined", "share"),
+    [([1, -1], [0, 0], 1.0), ([2, 0], [0, 2], 0.5), ([2, 0], [0, 1], 0.8), ([1, 0], [2, 0], 0.0)],
+)
+def test_the_share_has_the_least_error_and_few_errors_shrink_it(first, refined, share):
+    first, refined = np.array(first, float), np.array(refined, float)[:, None, None]
+    trial = trial_of(first)
+    assert trial.share(refined, 1e9) == pytest.approx(share, abs=1e-6)
+    few = trial.share(refined, 4)
+    assert abs(few - 0.5) <= abs(share - 0.5)
+    assert (few == pytest.approx(share)) is (share == 0.5)
+
+
+@pytest.mark.slow
+def test_holes_are_refined_by_a_share_and_scattered_gaps_wholly():
+    rng = np.random.default_rng(0)
+    truth = stripes(96, 96) + rng.normal(0, 0.5, (96, 96, 1))
+    hole = np.zeros((96, 96), bool)
+    hole[40:52, 40:52] = True
+    for missing, whole in ((hole, False), (scattered((96, 96)), True)):
+        found = select(truth, missing, lambda _, gaps: zeroed(truth, gaps))
+        assert (found.share == 1) is whole
+        filled, refined = zeroed(truth, missing), replace(found, share=1.0)
+        mixed = found.apply(filled, missing).values
+        expected = filled + found.share * (refined.apply(filled, missing).values - filled)
+        np.testing.assert_allclose(mixed, expected, atol=1e-6)
 
 
 @pytest.mark.slow

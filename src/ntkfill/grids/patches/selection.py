@@ -12,6 +12,7 @@ import numpy as np
 from ...kernels.table import Array
 from ...observed import Mask
 from ...runtime.progress import Progress, stage
+from ...selection import convex
 from ..holdout import Crop, Holdout, crops, hold_out_like, octave_coarser, pattern_period
 from .options import MAX_CHANNELS, PatchOptions, candidates
 from .passes import hole_depths
@@ -44,6 +45,9 @@ class Refinement:
         where none could be held out, 0 where gaps repeat.
     after : float or None
         That of the fill refined with the best options, in half as many passes.
+    share : float
+        Share of the refined fill in the result, the rest is the fill before: below 1 where holes
+        are missing, of which the few that are held out say little.
     scale : float
         Factor of the standard deviations, from the errors of held-out entries: above 1, since
         patches take the fill around them for certain.
@@ -58,6 +62,7 @@ class Refinement:
     patches: PatchOptions | None
     before: float
     after: float | None
+    share: float = 1.0
     scale: float = 1.0
     period: int = 0
     held_out: Mask | None = field(default=None, compare=False, repr=False)
@@ -71,7 +76,9 @@ class Refinement:
         """Refine another fill (*grid, channels) in the same way."""
         if self.patches is None:
             return Refined(filled)
-        return refine(filled, missing, self.before, self.patches, progress)
+        return _mixed(
+            filled, refine(filled, missing, self.before, self.patches, progress), self.share
+        )
 
     def report(self) -> str:
         """One line for a person.
@@ -80,6 +87,7 @@ class Refinement:
         'not refined: RMSE of 100 held-out known pixels: 0.5 with patches, 0.25 without'
         """
         done = "refined" if self.patches else "not refined"
+        done += f" by {self.share:.0%}" if self.share < 1 else ""
         if self.period and self.after is not None:
             return (
                 f"{done}: RMSE of the known pixels alone with the same gaps, which repeat every "
@@ -194,20 +202,32 @@ def compare(
     ringwise = bool((deep & ~known_entries(trial.first, holdout.mask)).any())
     n_trials = len(tried) + ringwise
     found = Refinement(None, trial.before, None, held_out=held_out)
-    best, lowest = trial.first, math.inf if force else trial.before
+    best, lowest = Refined(trial.first), math.inf if force else trial.before
     for number in range(n_trials):
         rings = number == len(tried)
         options = tried[number] if not rings else found.patches or tried[0]
         options = replace(options, ring_passes=RING_PASSES) if rings else options
         refined = trial.refined(options, stage(progress, number, n_trials))
         error = trial.error(refined.values)
-        if rings and not trial.clearly_better(refined.values, best, options.width):
+        if rings and not trial.clearly_better(refined.values, best.values, options.width):
             continue
         found = replace(found, after=error if found.after is None else min(error, found.after))
         if error < (1 - MIN_GAIN) * lowest:
             found = replace(found, patches=options, scale=trial.std_scale(refined))
-            best, lowest = refined.values, error
+            best, lowest = refined, error
+    if found.patches is not None and not force and holdout.in_holes.any():
+        count = sum(holdout.independent(missing, crop, axes) for crop in trial.crops)
+        found = replace(found, share=trial.share(best.values, count))
+        found = replace(found, scale=trial.std_scale(_mixed(trial.first, best, found.share)))
     return found
+
+
+def _mixed(filled: Array, refined: Refined, share: float) -> Refined:
+    """A share of the refined fill, and the rest of the fill before."""
+    if share == 1:
+        return refined
+    values = (1 - share) * filled + share * refined.values
+    return replace(refined, values=values.astype(filled.dtype))
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,6 +265,18 @@ class _Trial:
         unit = float(np.abs(error).max()) or 1.0  # squares of the largest floats overflow
         squares = np.square(error / unit).mean(axis=-1)
         return unit * math.sqrt(float(weights @ squares) / float(weights.sum()))
+
+    def share(self, refined: Array, count: float) -> float:
+        """The share of a refined fill with the least held-out error, shrunk towards a half, for so
+        many independent errors."""
+        mask, weight = self.holdout.mask, self.holdout.weight
+        errors, weights = [], np.concatenate([weight[crop][mask[crop]] for crop in self.crops])
+        for filled in (self.first, refined):
+            parts = [(filled[crop] - self.values[crop])[mask[crop]] for crop in self.crops]
+            errors.append(np.concatenate(parts).astype(np.float64).reshape(len(weights), -1))
+        unit = max(float(np.abs(error).max()) for error in errors) or 1.0
+        gram = np.einsum("axc,bxc,x->ab", *[np.array(errors) / unit] * 2, weights)
+        return float(convex(gram / weights.sum(), count)[1])
 
     def clearly_better(self, filled: Array, other: Array, width: int) -> bool:
         """Whether the gain over the other fill is significant over blocks half a patch wide."""
