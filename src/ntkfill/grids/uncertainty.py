@@ -162,6 +162,14 @@ class GridUncertainty:
                 "can be chosen.",
                 PatternWarning,
             )
+        together = self.model.groups[0].together is not None
+        if together and missing.ndim > n and (~missing).sum(axis=-1).max() == 1:
+            warn(
+                "no pixel is known in two channels, so that held-out pixels are known in none, and "
+                "missing ones in another; intervals may be too narrow. Try: some pixels that are "
+                "known in all channels, if they can be chosen.",
+                PatternWarning,
+            )
         held_out = calibration_mask(missing, n, self.options, choice, refinement)
         if not held_out.any():
             raise InputError("too few known pixels to hold some out", hint="interval=None")
