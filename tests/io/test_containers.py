@@ -15,8 +15,11 @@ import zarr
 from PIL import Image
 from quick import QUICK
 
+from ntkfill import InputError
 from ntkfill.cli import main
 from ntkfill.cli.common import DONE, FAILED
+from ntkfill.io import images
+from ntkfill.runtime import resources
 
 RAMP = np.add.outer(np.arange(24.0), 2 * np.arange(20.0))
 HOLES = np.zeros(RAMP.shape, bool)
@@ -239,6 +242,48 @@ def test_videos_keep_codec_rate_and_sound(name, codec, pixels, layout, tolerance
     truth, scale = frames(layout, hole=False), 257 if after.dtype == np.uint16 else 1
     assert np.abs(after / scale - truth / scale)[:, ~known].max() < 20 + tolerance
     assert ("is lossy" in capsys.readouterr().err) == (tolerance > 0)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "ffv1"), ("a.mp4", "libx264")])
+def test_videos_are_the_same_bytes_each_time(name, codec):
+    """Of a container that may hold a random number, and an encoder that may use threads."""
+    film(name, codec, "gray" if codec == "ffv1" else "yuv420p")
+    template = images.read(Path(name))
+    for out in ("one" + name, "two" + name):
+        images.write(Path(out), template)
+    assert Path("one" + name).read_bytes() == Path("two" + name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.fits", "a.nc", "a.zarr", "group.zarr", "a.mkv"])
+def test_sizes_are_checked_before_anything_is_decoded(name, monkeypatch):
+    volume = np.zeros((4, 32, 48), np.uint8)
+    if name == "a.nii.gz":
+        nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), name)
+    elif name == "a.fits":
+        astropy.io.fits.PrimaryHDU(volume).writeto(name)
+    elif name == "a.nc":
+        xarray.Dataset({"v": (("t", "y", "x"), volume)}).to_netcdf(name)
+    elif name == "a.zarr":
+        zarr.create_array(name, data=volume)
+    elif name == "group.zarr":
+        xarray.Dataset({"v": (("t", "y", "x"), volume)}).to_zarr(name, consolidated=False)
+    else:
+        film(name, "ffv1", "gray", "gray")
+    with pytest.raises(InputError, match="too large; expected at most 1,000 pixels"):
+        images.read(Path(name), max_pixels=1000)
+    monkeypatch.setattr(resources, "available", lambda: 2000)
+    with pytest.raises(InputError, match=f"{name}.*needs"):
+        images.read(Path(name))
+
+
+def test_a_coordinate_may_declare_more_than_there_is(monkeypatch):
+    group = zarr.create_group("in.zarr")
+    for name, shape in {"image": (4, 4), "x": (10**7,)}.items():
+        axes = ("y", "x")[-len(shape) :]
+        group.create_array(name, shape=shape, chunks=shape, dtype="f8", dimension_names=axes)
+    monkeypatch.setattr(resources, "available", lambda: 10**6)
+    with pytest.raises(InputError, match=r"in\.zarr.*needs 160 MB"):
+        images.read(Path("in.zarr"))
 
 
 def test_a_video_is_written_from_its_kind_alone(capsys):

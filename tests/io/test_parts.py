@@ -1,12 +1,14 @@
 """Arrays that are written in parts, interrupted and resumed."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ntkfill.cli import main
 from ntkfill.errors import InputError
-from ntkfill.io.parts import Parts, in_parts
+from ntkfill.io.parts import Parts, in_parts, open_array
 
 
 def write(path: Path, stop: int | None = None, *, resume: bool = False, seed: int = 0) -> list[int]:
@@ -58,3 +60,74 @@ def test_a_zarr_that_is_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.zarr").mkdir()
     with pytest.raises(InputError, match="is there already"):
         write(tmp_path / "x.zarr")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.npy.unfinished.json", b'{"job": {"seed": 0'),
+        ("x.npy.unfinished.json", b"[]"),
+        ("x.npy.unfinished.json", b"\xff"),
+        ("x.npy.unfinished", b"\x93NUMPY"),
+        ("x.npy.unfinished", b""),
+    ],
+)
+def test_what_is_left_of_a_job_may_be_damaged(tmp_path: Path, name: str, content: bytes) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "x.npy", stop=1)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=name):
+        write(tmp_path / "x.npy", resume=True)
+    assert not (tmp_path / "x.npy").exists()
+
+
+def test_what_is_left_of_a_job_may_have_another_shape(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "x.npy", stop=1)
+    with (tmp_path / "x.npy.unfinished").open("wb") as file:
+        np.save(file, np.zeros((3, 2), np.float32))
+    with pytest.raises(InputError, match=r"x\.npy\.unfinished is damaged"):
+        write(tmp_path / "x.npy", resume=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="not on this system")
+def test_the_room_is_taken_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        write(tmp_path / "x.npy")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_chunk_names_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zarr = pytest.importorskip("zarr")
+    monkeypatch.chdir(tmp_path)
+    zarr.create_array("in.zarr", data=np.full((20, 20), np.nan), chunks=(10, 10))[:9] = 1.0
+    (chunk, *_) = (path for path in Path("in.zarr/c").rglob("*") if path.is_file())
+    chunk.write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"in\.zarr cannot be read"):
+        open_array(Path("in.zarr"))[:]
+    assert main(["inpaint", "in.zarr", "--workers", "1", "-o", "out.npy"]) == 1
+    assert "in.zarr cannot be read" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_named_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{cell},{drug},{k},{k * k}" for k, cell in enumerate("ABC") for drug in "xyz"]
+    Path("in.csv").write_text("\n".join(["cell,drug,g,h", *rows[:-1]]) + "\n")
+    Path("out.json").write_text("mine")
+    command = ["screen", "complete", "in.csv", "--method", "low-rank", "-o", "out.npy"]
+    assert main(command) == 1
+    assert "out.json exists" in capsys.readouterr().err
+    assert Path("out.json").read_text() == "mine"
+    assert not Path("out.npy").exists()
+    assert main([*command, "--force"]) == 0
+    assert "contexts" in Path("out.json").read_text()

@@ -14,7 +14,7 @@ from ntkfill import InputError
 from ntkfill.cli import main
 from ntkfill.cli.common import DONE, FAILED, TERMINATED
 from ntkfill.io import files, images
-from ntkfill.io.files import replacing
+from ntkfill.io.files import replacing, replacing_folder
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes, owners and pipes")
 root = pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="needs another owner")
@@ -220,3 +220,27 @@ def test_terminated_while_writing(attack, monkeypatch):
     assert last == "ntkfill: terminated; no file was half-written."
     assert sorted(os.listdir()) == ["begun", "out.csv", "stderr.txt", "t.csv"]
     assert Path("out.csv").read_text() == "old"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no room"), AttributeError("closed"), OSError(28)])
+@pytest.mark.parametrize("writer", [replacing, replacing_folder])
+def test_whatever_a_library_raises_is_a_sentence(writer, error):
+    path = Path("out.zarr" if writer is replacing_folder else "out.nc")
+    with pytest.raises(InputError, match=f"{path} cannot be written"), writer(path):
+        raise error
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="fork")
+def test_folders_of_dead_processes_are_swept():
+    child = os.fork()
+    if not child:
+        with replacing_folder(Path("out.zarr")) as draft:
+            (draft / "part").write_text("half")
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert [path.name[:9] for path in Path().iterdir()] == [".writing-"]
+    with replacing_folder(Path("alive.zarr")) as living:
+        write("out.txt")
+        assert sorted(path.name for path in Path().iterdir()) == [living.name, "out.txt"]
+    assert sorted(path.name for path in Path().iterdir()) == ["alive.zarr", "out.txt"]

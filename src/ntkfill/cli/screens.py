@@ -79,6 +79,7 @@ def _add_complete(command: argparse.ArgumentParser) -> None:
     add_output(command, text + " or .npy, of any size")
     text = "of a .zarr or .npy: go on where an interrupted run stopped"
     command.add_argument("--resume", action="store_true", help=text)
+    add_force(command)
     add_excel_safe(command)
     text = "a table or .npz of std; with --interval also of bounds; an .h5ad has them as layers"
     add_uncertainty(command, text)
@@ -180,6 +181,8 @@ def complete(options: argparse.Namespace) -> int:
     written = [("-o OUT", options.output), ("--std FILE", options.std)]
     check_outputs([options.data, options.labels], written)
     if options.output.suffix in parts.SUFFIXES:
+        names = [options.output.with_suffix(".json")] if options.output.suffix == ".npy" else []
+        check_outputs([options.data, options.labels], written, names, force=options.force)
         return complete_in_parts(options)
     check_target(options.output, writing.SUFFIXES)
     if options.std is not None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,9 @@ SUFFIXES = tuple(LIBRARIES)
 HDF5 = b"\x89HDF"
 LABELS = 1002  # the intent of a NIfTI
 
+Check = Callable[..., None]
+"""Refuses too many pixels along these axes."""
+
 
 def alike(suffix: str) -> tuple[str, ...]:
     """The suffixes of files that what was read from one of this suffix can be written to."""
@@ -47,15 +52,34 @@ def library(suffix: str) -> Any:
     return import_package(name, what, hint)
 
 
-def read(path: Path, suffix: str) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
-    """Pixels, what is needed to write the same container, values that mean missing, and what
-    cannot be kept."""
+def read(
+    path: Path, suffix: str, limit: int
+) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
+    """Pixels, at most so many, what is needed to write the same container, values that mean
+    missing, and what cannot be kept."""
+
+    def check(*shape: int) -> None:
+        check_declared(shape, limit)
+
     if suffix in video.SUFFIXES:
-        array, template, missed = video.read(library(suffix), path)
+        array, template, missed = video.read(library(suffix), path, check)
         return array, template, (), missed
     if suffix in NIFTI:
-        return _read_nifti(path)
-    return _read_fits(path) if suffix in FITS else _read_dataset(path, suffix)
+        return _read_nifti(path, check)
+    if suffix in FITS:
+        return _read_fits(path, check)
+    return _read_dataset(path, suffix, check)
+
+
+def check_declared(shape: Sequence[int], limit: int) -> None:
+    """Refuse, before anything is decoded, more pixels than that."""
+    if math.prod(shape) > limit:
+        raise InputError(
+            "the image is too large",
+            expected=f"at most {limit:,} pixels",
+            got=" x ".join(map(str, shape)),
+            hint="--max-pixels, or a mask of the size of the image",
+        )
 
 
 def write(path: Path, suffix: str, array: NDArray[Any], template: Any) -> None:
@@ -78,11 +102,12 @@ def write(path: Path, suffix: str, array: NDArray[Any], template: Any) -> None:
             with replacing_folder(path) as draft:
                 filled.to_zarr(draft, zarr_format=2 if old else 3, consolidated=old)
             return
-        with tempfile.TemporaryDirectory() as folder:  # a file in which nothing else is locked
-            draft = Path(folder) / "filled.nc"
-            filled.to_netcdf(draft)
-            content = draft.read_bytes()
-    elif suffix in NIFTI:
+        with replacing(path) as draft, tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "filled.nc"  # not locked, as the draft is
+            filled.to_netcdf(made)
+            draft.write_bytes(made.read_bytes())
+        return
+    if suffix in NIFTI:
         image = type(template)(array, template.affine, template.header.copy())
         image.header.set_data_dtype(array.dtype)
         image.header.set_slope_inter(1, 0)
@@ -99,8 +124,11 @@ def write(path: Path, suffix: str, array: NDArray[Any], template: Any) -> None:
         draft.write_bytes(content)
 
 
-def _read_nifti(path: Path) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
+def _read_nifti(
+    path: Path, check: Check
+) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
     image = library(".nii").load(path)
+    check(*map(int, image.shape))
     resources.require("reading it", 2 * 8 * int(np.prod(image.shape)))
     if int(image.header.get("intent_code", 0)) == LABELS:
         raise InputError(
@@ -114,7 +142,9 @@ def _read_nifti(path: Path) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple
     return array, image, (), ((f"scaled {stored} (now {array.dtype})",) if scaled else ())
 
 
-def _read_fits(path: Path) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
+def _read_fits(
+    path: Path, check: Check
+) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
     fits = library(".fits")
     with fits.open(path, memmap=False, do_not_scale_image_data=False) as units:
         images = [k for k, unit in enumerate(units) if unit.is_image and unit.header["NAXIS"] > 0]
@@ -122,6 +152,7 @@ def _read_fits(path: Path) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[
             raise InputError("the file must hold one image", got=f"{len(images)}")
         header = units[images[0]].header
         blank, scale = header.get("BLANK"), header.get("BSCALE", 1)
+        check(*units[images[0]].shape)
         resources.require("reading it", 2 * 8 * units[images[0]].size)
     # Integers with a BLANK would be turned into floats, and be rounded when they are written.
     plain = blank is not None and scale == 1 and header.get("BZERO", 0) == 0
@@ -136,14 +167,17 @@ def _read_fits(path: Path) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[
 
 
 def _read_dataset(
-    path: Path, suffix: str
+    path: Path, suffix: str, check: Check
 ) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
     how = {}
     if suffix in ZARR:
         found = library(suffix).open(path, mode="r")
         if hasattr(found, "chunks"):  # one array, without a group around it
+            check(*found.shape)
             resources.require("reading it", 2 * found.nbytes)
             return found[...], found, (), ()
+        # Coordinates are read when the group is opened.
+        resources.require("reading it", 2 * sum(each.nbytes for _, each in found.arrays()))
         how = {"engine": library(suffix).__name__, "consolidated": False}
     else:
         with path.open("rb") as file:
@@ -160,6 +194,7 @@ def _read_dataset(
                 got=", ".join(map(str, wanted)) or "none",
                 hint="xarray.open_dataset(path)[name].ntkfill.inpaint()",
             )
+        check(*dataset[wanted[0]].shape)
         resources.require("reading it", 2 * dataset[wanted[0]].nbytes)
         dataset.load()
     missed: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -70,7 +71,9 @@ def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
         file.close()
         os.replace(draft, place)
         _sync_folder(place.parent)
-    except OSError as error:
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # where there is no room a library may raise anything
         raise InputError(f"{path} cannot be written", got=_reason(error)) from error
     finally:
         if file is not None:
@@ -81,16 +84,27 @@ def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path`, which is renamed to it once it is whole; one that exists is
-    never overwritten."""
+    """A temporary folder beside `path`, which is renamed to it once it is whole and on disk; one
+    that exists is never overwritten."""
     draft = path.with_name(f".writing-{secrets.token_hex(8)}{path.suffix}")
+    lock = None
     try:
+        _delete_unfinished(path.parent)
+        draft.mkdir()
+        lock = _lock_folder(draft)
         yield draft
+        for place in (*draft.rglob("*"), draft):
+            _sync_folder(place)
         os.rename(draft, path)
-    except OSError as error:
+        _sync_folder(path.parent)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # as above
         raise InputError(f"{path} cannot be written", got=_reason(error)) from error
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+        _remove_folder(draft)
 
 
 def scratch_folder(prefix: str) -> tuple[Path, io.FileIO]:
@@ -267,11 +281,41 @@ def _create(draft: Path, mode: int) -> io.FileIO:
         file.close()  # deleted by another process before it was locked
 
 
+def _lock_folder(folder: str | Path) -> int | None:
+    """A handle that locks a folder until it is closed; None where another process has locked it, or
+    there are no locks."""
+    if fcntl is None:
+        return None
+    handle = os.open(folder, os.O_RDONLY | NO_LINKS)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _remove_folder(folder: Path) -> None:
+    """Delete a folder into which threads of a library may still write for a moment."""
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.02)
+
+
 def _delete_unfinished(folder: Path) -> None:
-    """Delete temporary files that no living process has locked."""
+    """Delete temporary files and folders that no living process has locked."""
     for entry in os.scandir(folder):
-        if UNFINISHED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+        if not UNFINISHED.fullmatch(entry.name):
+            continue
+        if entry.is_file(follow_symlinks=False):
             _delete_unlocked(entry.path)
+        elif entry.is_dir(follow_symlinks=False):
+            with contextlib.suppress(OSError):
+                if (lock := _lock_folder(entry.path)) is not None:
+                    _remove_folder(Path(entry.path))
+                    os.close(lock)
 
 
 def _delete_unlocked(path: str | Path) -> bool:

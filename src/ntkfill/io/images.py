@@ -147,8 +147,9 @@ def read(
         raise InputError(f"{path} is an animation or has a palette", hint="frames as .png or .tif")
     files.check_source(path, SUFFIXES)
     with files.naming(path):
+        limit = min(max_pixels, MAX_CHANNELS * masked) if masked else max_pixels
         if suffix in containers.SUFFIXES:
-            array, template, marks, missed = containers.read(path, suffix)
+            array, template, marks, missed = containers.read(path, suffix, limit)
             channels = -1 if suffix in video.SUFFIXES and array.ndim == 4 else None
             return Stored(
                 array,
@@ -160,7 +161,6 @@ def read(
             )
         if suffix == ".npy":
             return Stored(arrays.read_npy(path), None)
-        limit = min(max_pixels, MAX_CHANNELS * masked) if masked else max_pixels
         return _read_tiff(path, limit, palette) if suffix in TIFF else _read_pillow(path, limit)
 
 
@@ -178,20 +178,20 @@ def write(path: Path, image: Stored) -> None:
         assert image.container is not None
         containers.write(path, suffix, image.array, image.container[1])
         return
-    try:
-        with files.replacing(path) as draft, files.CheckedFile(draft) as file:
+    with files.replacing(path) as draft, files.CheckedFile(draft) as file:
+        try:
             if suffix == ".npy":
                 np.save(file, image.array, allow_pickle=False)
             elif suffix in TIFF:
                 _write_tiff(file, image)
             else:
                 _write_pillow(file, image, suffix)
-    except InputError:
-        raise
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{path} cannot be written", got=str(error), hint=".tif or .npy, which hold any numbers"
-        ) from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"{path} cannot be written",
+                got=str(error),
+                hint=".tif or .npy, which hold any numbers",
+            ) from error
 
 
 def check_target(path: Path, array: NDArray[Any], source: Stored | None = None) -> None:
@@ -294,15 +294,8 @@ def _mask_of_opacity(path: Path, colours: NDArray[Any], opacity: NDArray[Any]) -
 
 def _check_declared(shape: tuple[int, ...], values: int, itemsize: int, limit: int) -> None:
     """Refuse, before any pixel is decoded, what a small file may declare."""
-    pixels = math.prod(shape)
-    if pixels > limit:
-        raise InputError(
-            "the image is too large",
-            expected=f"at most {limit:,} pixels",
-            got=" x ".join(map(str, shape)),
-            hint="--max-pixels, or a mask of the size of the image",
-        )
-    resources.require("reading it", 2 * pixels * values * itemsize)
+    containers.check_declared(shape, limit)
+    resources.require("reading it", 2 * math.prod(shape) * values * itemsize)
 
 
 @contextlib.contextmanager

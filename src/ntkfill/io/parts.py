@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, import_package
-from .files import check_target, replacing
+from .files import check_target, naming, replacing
 
 SUFFIXES = (".npy", ".zarr")
 
@@ -43,7 +44,31 @@ class Parts:
             path.write_text(json.dumps({"job": self.job, "done": sorted(self.done)}))
 
 
-def open_array(path: Path) -> Any:
+@dataclass(frozen=True, eq=False)
+class Sliced:
+    """An array on disk; what is wrong with a part of it names the file when that is read."""
+
+    array: Any
+    path: Path
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.array.shape)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> Any:
+        return self.array.dtype
+
+    def __getitem__(self, where: Any) -> NDArray[Any]:
+        with naming(self.path):
+            return np.asarray(self.array[where])
+
+
+def open_array(path: Path, suffix: str = "") -> Sliced:
     """A .npy, memory-mapped, or a .zarr that holds one array: read where it is sliced.
 
     Raises
@@ -51,19 +76,20 @@ def open_array(path: Path) -> Any:
     InputError
         If it cannot be read, or zarr is needed and not there.
     """
-    if path.suffix not in SUFFIXES or not path.exists():
+    suffix = suffix or path.suffix
+    if suffix not in SUFFIXES or not path.exists():
         what = f"there is no file {path}" if not path.exists() else f"{path} cannot be sliced"
         raise InputError(what, expected=" or ".join(SUFFIXES))
-    if path.suffix == ".npy":
-        try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        except ValueError as error:
-            raise InputError(f"{path} cannot be read", got=str(error)) from error
-    found = _zarr().open(path, mode="r")
-    arrays = [found] if hasattr(found, "shape") else [array for _, array in found.arrays()]
-    if len(arrays) != 1:
-        raise InputError(f"{path} must hold one array", got=str(len(arrays)))
-    return arrays[0]
+    if suffix == ".npy":
+        with naming(path):
+            return Sliced(np.lib.format.open_memmap(path, mode="r"), path)
+    zarr = _zarr()
+    with naming(path):
+        found = zarr.open(path, mode="r")
+        arrays = [found] if hasattr(found, "shape") else [array for _, array in found.arrays()]
+        if len(arrays) != 1:
+            raise InputError("it must hold one array", got=str(len(arrays)))
+        return Sliced(arrays[0], path)
 
 
 @contextlib.contextmanager
@@ -107,28 +133,44 @@ def in_parts(
     done: set[int] = set()
     job = {"shape": list(shape), "dtype": np.dtype(dtype).str, **job}
     if resume and place.exists() and draft.exists():
-        state = json.loads(place.read_text())
-        if state["job"] != job:
+        with naming(place):
+            state = json.loads(place.read_text())
+            other, done = state["job"], {int(part) for part in state["done"]}
+        found = open_array(draft, path.suffix)
+        if tuple(found.shape) != tuple(shape) or found.dtype != np.dtype(dtype):
+            raise InputError(f"{draft} is damaged", hint="without resume")
+        if other != job:
             raise InputError(
                 f"{draft} is of another job",
                 expected=json.dumps(job),
-                got=json.dumps(state["job"]),
+                got=json.dumps(other),
                 hint="the same input and options, or without resume",
             )
-        done = set(state["done"])
     else:
         _remove(draft)
     if zarr:
         array = _zarr_array(draft, shape, dtype, chunks, new=not done)
         array.attrs.update(attributes)
     elif not done:
-        np.lib.format.open_memmap(draft, "w+", dtype, shape)
+        _reserve(draft, np.lib.format.open_memmap(draft, "w+", dtype, shape).offset, shape, dtype)
     yield Parts(array if zarr else draft, place, job, done)
     if attributes and not zarr:
         with replacing(path.with_suffix(".json")) as beside:
             beside.write_text(json.dumps(attributes))
     os.replace(draft, path)
     place.unlink(missing_ok=True)
+
+
+def _reserve(path: Path, start: int, shape: tuple[int, ...], dtype: Any) -> None:
+    """Take the room of an array on disk now: a mapped file that has none later ends the process."""
+    size = start + math.prod(shape) * np.dtype(dtype).itemsize
+    if hasattr(os, "posix_fallocate"):
+        try:
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            _remove(path)
+            raise InputError(f"{path} cannot be written", got=str(error.strerror)) from error
 
 
 def _zarr_array(

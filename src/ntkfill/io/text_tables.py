@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -437,7 +438,11 @@ def _write_workbook(draft: Path, table: Table, like: Path | None) -> None:
                 cell.value = value
                 if isinstance(value, str):
                     cell.data_type = "s"  # also where it looks like a formula
-    book.save(draft)
+    file = (
+        io.BytesIO()
+    )  # a file on disk would be closed twice, and complain, where there is no room
+    book.save(file)
+    draft.write_bytes(file.getvalue())
 
 
 def _load_workbook(path: Path, *, data_only: bool = False) -> Any:

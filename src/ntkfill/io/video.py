@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -35,9 +36,11 @@ class Video:
     metadata: dict[str, str]
 
 
-def read(av: Any, path: Path) -> tuple[NDArray[Any], Video, tuple[str, ...]]:
+def read(
+    av: Any, path: Path, check: Callable[..., None]
+) -> tuple[NDArray[Any], Video, tuple[str, ...]]:
     """Frames (time, rows, columns, or with channels besides), how they are stored, and what cannot
-    be kept."""
+    be kept; `check` refuses too many pixels along these axes."""
     with av.open(str(path)) as file:
         if len(file.streams.video) != 1:
             raise InputError("the file must hold one video", got=f"{len(file.streams.video)}")
@@ -51,14 +54,22 @@ def read(av: Any, path: Path) -> tuple[NDArray[Any], Video, tuple[str, ...]]:
                 f"the codec {codec.name} can be read but not written", hint="frames as .png or .tif"
             ) from error
         layout = LAYOUTS[len(pixels.components)][max(c.bits for c in pixels.components) > 8]
-        frames, times = [], []
+        # What is declared first; then what there is, as few containers tell how many frames.
+        check(stream.frames, codec.height, codec.width)
+        free, size = resources.available(), 0
+        frames: list[NDArray[Any]] = []
+        times = []
         for frame in file.decode(stream):
+            check(len(frames) + 1, frame.height, frame.width)
+            if frames and (frame.height, frame.width) != frames[0].shape[:2]:
+                raise InputError("its frames have several sizes", hint="frames as .png or .tif")
             if getattr(frame, "rotation", 0):
                 raise InputError(
                     "frames are turned when they are shown", hint="the video encoded upright"
                 )
             array = frame.to_ndarray(format=layout)
-            resources.require("reading it", 3 * array.nbytes)
+            size += array.nbytes
+            resources.require("reading it", 2 * size, free)
             frames.append(array)
             times.append(frame.pts)
         base = stream.time_base
@@ -79,16 +90,21 @@ def read(av: Any, path: Path) -> tuple[NDArray[Any], Video, tuple[str, ...]]:
             None if even else tuple(times),
             dict(file.metadata),
         )
+    if not frames:
+        raise InputError("the file holds no frame that can be decoded")
     return np.stack(frames), template, (*missed, *(f"{kind} streams" for kind in sorted(others)))
 
 
 def write(av: Any, path: Path, array: NDArray[Any], video: Video) -> None:
     """Encode frames as those that were read, beside copies of the other streams."""
-    with av.open(str(video.path)) as source, av.open(str(path), "w") as file:
+    # The same bytes each time: no random number in the container, one thread for the encoder.
+    exact = {"fflags": "+bitexact"}
+    with av.open(str(video.path)) as source, av.open(str(path), "w", options=exact) as file:
         file.metadata.update(video.metadata)
         stream = file.add_stream(video.codec, rate=video.rate)
         stream.height, stream.width = array.shape[1:3]
         stream.pix_fmt = video.pixel_format
+        stream.codec_context.thread_count = 1
         if video.bit_rate is not None:
             stream.bit_rate = video.bit_rate
         if video.times is not None:
