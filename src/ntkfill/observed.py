@@ -95,6 +95,16 @@ def check_finite(what: str, *results: NDArray[Any]) -> None:
         raise InputError(f"{what} is not finite", hint="a larger ridge, or another unit")
 
 
+def finite(what: str, result: Array) -> Array:
+    """The same result, which is refused where it is not finite.
+
+    >>> finite("the fill", np.ones(2))
+    array([1., 1.])
+    """
+    check_finite(what, result)
+    return result
+
+
 def sentinel_of(values: Array) -> float | None:
     """A number at an extreme of values that looks like a mark of missing ones, if there is one:
     one of the usual marks, farther from the rest than that is wide, and large, repeated, alone

@@ -8,16 +8,33 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import warnings
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 
 import numpy as np
+import public
 import pytest
 from threadpoolctl import threadpool_limits
 
 import ntkfill
-from ntkfill import Inpainter, NTKImputer, Observed, Uncertainty, inpaint, nn, screens, solvers
+from ntkfill import (
+    Inpainter,
+    NTKImputer,
+    Observed,
+    Recommender,
+    Uncertainty,
+    inpaint,
+    nn,
+    ratings,
+    screens,
+    solvers,
+)
+from ntkfill.grids import selection, uncertainty, windows
 from ntkfill.priors import Features
+from ntkfill.screens.features import OneHot, Stack
+from ntkfill.tables import chained, stack
 from ntkfill.uncertainty import Posterior
 
 SMALL, LARGE = 1, 4  # LARGE: so large that BLAS uses several threads
@@ -76,6 +93,27 @@ def images(size):
     yield "explain", fitted.explain(image, at)
     yield "weights", fitted.weights(at)
     yield "kernel row", fitted.kernel_row(at)
+    yield from large_images(image, mask)
+
+
+def large_images(image, mask):
+    """Splines; windows, and tiles in a file, of what counts as large here."""
+    for spline in (nn.Spline(1), nn.Spline(2), nn.Spline(3, axis=0)):
+        members = (nn.Member(nn.hourglass(1), weight=0), nn.Member(spline, weight=1))
+        yield f"{spline!r}", inpaint(image, mask, network=nn.Mixture(members), cache=None)
+    wide = np.tile(image, (1, 4096 // image.shape[1]))[:, :160].repeat(4, axis=0)[:96]
+    few = np.random.default_rng(1).random(wide.shape) < 0.01
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (windows, selection, uncertainty):
+            patch.setattr(module, "LARGE", 1000)
+        near = Inpainter(nn.hourglass(2), cache=None)
+        yield "windows", near.fill(wide, few, interval=0.9)
+        assert any(near.model_.windows)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "filled.npy"
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+        near.fill_to_file(wide, path, few, tile=40, workers=workers)
+        yield "tiles", np.load(path)
 
 
 def tables(size):
@@ -90,6 +128,7 @@ def tables(size):
         "column features": (np.where(np.arange(m) % 5, some, np.nan), {"column_features": 1}),
         "both": (some, {"row_features": 1, "column_features": 1}),
     }
+    yield "fitted", NTKImputer(max_iter=1).fit_transform(some[:20, :3])
     for name, (given, kinds) in sides.items():
         options = {kind: rows if kind == "row_features" else columns for kind in kinds}
         # A selection takes seconds: where that is long, in one fit, not in each of a calibration.
@@ -106,6 +145,36 @@ def tables(size):
         yield f"{name}, explained", imputer.explain(int(row), int(column))
 
 
+def long_tables(size):
+    """Tables whose columns are predicted on landmarks, of what counts as long here; refined chains,
+    and categories."""
+    rng = np.random.default_rng(4)
+    table = rng.normal(size=(300 * size, 3)) @ rng.normal(size=(3, 5))
+    table[rng.random(table.shape) < 0.1] = np.nan
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (chained, stack):
+            for name, value in {"EXACT": 150, "LANDMARKS": 60, "SETTLING": 200}.items():
+                patch.setattr(module, name, value, raising=False)
+        imputer = NTKImputer(max_iter=2)
+        yield "long", imputer.impute(table, return_std=True)
+        yield "long, new rows", imputer.transform(table[:9])
+
+
+def rated(size):
+    made = ratings.simulate(users=60 * size, items=40 * size, count=900 * size, rank=2)
+    given = made.users, made.items, made.ratings
+    vectors = {item: np.array([k % 3, k % 5.0]) for k, item in enumerate(sorted(set(made.items)))}
+    for name, features in {"ratings": None, "ratings, features": vectors}.items():
+        model = Recommender(features, max_iter=2).fit(*given)
+        user, item = made.users[0], made.items[0]
+        yield name, model.predict(made.users[:50], made.items[:50][::-1], return_std=True)
+        yield f"{name}, recommended", model.recommend(user)
+        yield f"{name}, similar", model.similar_items(item)
+        yield f"{name}, explained", model.explain(user, item)
+    yield "ratings, evaluated", ratings.evaluate(Recommender(max_iter=1, noise=0.3), *given)
+    yield "propensities", ratings.propensities(made.ratings.round(), made.ratings[:20].round())
+
+
 def drugs(size):
     made = screens.simulate(cells=5 * size, drugs=8 * size, genes=20 * size, random_state=2)
     methods = {
@@ -115,6 +184,8 @@ def drugs(size):
         "cell mean": screens.CellMean(),
         "DNPP": screens.DNPP(),
         "FaLRTC": screens.FaLRTC(),
+        "low rank": screens.LowRank(rank=4),
+        "interpolation": screens.Interpolation(),
     }
     for name, method in methods.items():
         done = screens.complete(made.screen, method, interval=0.9)
@@ -122,6 +193,12 @@ def drugs(size):
         yield f"{name}, ranked", screens.rank(done, made.signature)
     scores = screens.evaluate(made.screen, methods, screens.KFold(3, rounds=1))
     yield "evaluated", [scores.mean(name) for name in methods]
+    train, new = made.screen.known, np.array([["another", made.screen.drugs[0]]])
+    folds = np.arange(len(train))[:, None] % 3
+    yield "folds", screens.NTK(Stack(OneHot("cell"), OneHot("drug"))).predict_folds(train, folds)
+    for method in (screens.ColdStart(), screens.Interpolation(), screens.NTK()):
+        yield f"new cell, {type(method).__name__}", method.predict(train, new)
+    yield "calibration", screens.calibration(screens.Additive(), made.screen, 0.9)
 
 
 def kernels(size):
@@ -129,6 +206,8 @@ def kernels(size):
     points = rng.normal(size=(150 * size, 40 * size))
     yield "dense kernel", nn.fully_connected(2).between(points)
     yield "other kernel", nn.fully_connected(2).between(points[:50], points, kind="nngp")
+    yield "features of a kernel", nn.kernel_features(nn.fully_connected(2), points)
+    yield "whole kernels", [getattr(nn.hourglass(1), kind)((12, 12)) for kind in ("ntk", "nngp")]
     shape = (16 * size, 16 * size)
     known = rng.random(np.prod(shape)) < 0.4
     seen = Observed(np.where(known, rng.normal(size=known.size), np.nan)[:, None], known)
@@ -145,9 +224,14 @@ def kernels(size):
             errors = Posterior(kernel, solver.factor(kernel, known), 0.1, centred=True)
             yield f"{name}, {kind}, exact", errors.variances(np.arange(20))
             yield f"{name}, {kind}, sampled", errors.sample(np.arange(20), 8, 0)
+            yield f"{name}, {kind}, covariance", errors.covariance(np.arange(5))
+            if size == SMALL:
+                yield f"{name}, {kind}, squares", errors.expected_squares()
+            done = ntkfill.complete(seen, kernel, solver)
+            yield f"{name}, {kind}, weights", done.weights(int(np.flatnonzero(~known)[0]))
 
 
-PARTS = (images, tables, drugs, kernels)
+PARTS = (images, tables, long_tables, rated, drugs, kernels)
 
 
 def digests(part, threads, size):
@@ -177,6 +261,36 @@ def test_large_results_for_any_number_of_threads(part):
         assert done.returncode == 0, done.stderr
         found.append(json.loads(done.stdout))
     assert found[0] == found[1]
+
+
+# Called by what is above, or names, shares and copies of what it returns.
+OTHERS = {
+    *("Explanation.largest", "Explanation.radius", "Explanation.as_array", "Observed.patterns"),
+    *("RatingExplanation.largest", "SimulatedRatings.truth", "NTKImputer.get_feature_names_out"),
+    *("NTK.groups", "Imputation.features", "ByDrugCount.predict", "Evaluation.mean"),
+    *("screens.read_signature", "screens.to_anndata", "screens.to_frame"),
+}
+
+
+@pytest.mark.slow
+def test_every_public_result_is_among_these():
+    """Python itself tells which functions were called."""
+    called = set()
+    for part in PARTS:
+        sys.setprofile(lambda frame, event, _: called.add(frame.f_code))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                list(part(SMALL))
+        finally:
+            sys.setprofile(None)
+    missed = {name for name, each in public.results().items() if code(each) not in called}
+    assert missed <= OTHERS
+
+
+def code(function):
+    """What runs, also where it is decorated."""
+    return getattr(function, "__wrapped__", function).__code__
 
 
 def test_a_digest_sees_one_bit():

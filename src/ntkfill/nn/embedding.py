@@ -8,6 +8,8 @@ import numpy as np
 from scipy.linalg import hadamard
 
 from ..kernels.table import Array
+from ..observed import finite
+from ..runtime.resources import single_blas_thread
 from .evaluate import Kind
 from .networks import Sequential
 
@@ -15,6 +17,7 @@ from .networks import Sequential
 SMALL = 1e-10
 
 
+@single_blas_thread()
 def kernel_features(
     network: Sequential, objects: Any, others: Any | None = None, *, kind: Kind = "ntk"
 ) -> Array:
@@ -56,4 +59,4 @@ def kernel_features(
     size = 1 << max(0, axes.shape[1] - 1).bit_length()
     mixed = axes @ hadamard(size)[: axes.shape[1]] / np.sqrt(size)
     cross = kernel if others is None else network.between(others, objects, kind=kind)
-    return np.asarray(cross @ root @ mixed)
+    return finite("the feature", np.asarray(cross @ root @ mixed))

@@ -13,6 +13,7 @@ import numpy as np
 from .. import kernels
 from ..errors import InputError
 from ..kernels.table import Array, Axis
+from ..observed import finite
 from ..priors import IID, Prior
 from ..runtime.progress import Progress
 from ..runtime.resources import require
@@ -236,7 +237,7 @@ class Sequential:
                [0.3183, 2.    ]])
         """
         if contains(self.layers, OF_ITEMS) or not isinstance(left, np.ndarray):
-            return of_objects(self.layers, left, right, kind)
+            return finite("the kernel", of_objects(self.layers, left, right, kind))
         right = left if right is None else right
         if left.ndim < 2 or left.shape[1:] != right.shape[1:]:
             raise InputError(
@@ -251,7 +252,8 @@ class Sequential:
                 got=f"features of shape {left.shape} for {self!r}",
             )
         between = of_pictures if pictures else of_vectors
-        return between(self.layers, left, None if right is left else right, kind)
+        found = between(self.layers, left, None if right is left else right, kind)
+        return finite("the kernel", found)
 
     def _full(self, shape: tuple[int, ...], prior: Prior | None, kind: Kind) -> Array:
         shape = check_shape(shape)
@@ -263,7 +265,7 @@ class Sequential:
         )
         kernel = self.kernel(shape, prior, kind=kind, dtype=np.float64)
         every = np.arange(size)
-        return kernel.block(every, every).reshape(shape + shape)
+        return finite("the kernel", kernel.block(every, every)).reshape(shape + shape)
 
     def _check_resolution(self, grid: tuple[int, ...] | None) -> None:
         last = halvings(self.layers)[1]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...kernels.table import Array
+from ...observed import finite
 from ...runtime.resources import require
 from ...solvers.linalg import product
 from ..features import encode, group_means, group_sums, unit_rows
@@ -47,7 +48,8 @@ class CellMean:
     """
 
     def predict(self, train: Screen, conditions: Conditions) -> Array:
-        return group_means(train.profiles, train.contexts, contexts(conditions))
+        means = group_means(train.profiles, train.contexts, contexts(conditions))
+        return finite("the prediction", means)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Additive:
             np.where((at >= 0)[:, None], effect[at], effect.mean(axis=0))
             for at, effect in ((at_cell, cell_effect), (at_drug, drug_effect))
         )
-        return from_cell + from_drug
+        return finite("the prediction", from_cell + from_drug)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ class Interpolation:
                     weights = _weights_between(known, places[len(code) + row])
                 sums[row] += weights @ profiles
                 total[row] += 1
-        return np.where(total > 0, sums / np.maximum(total, 1), result)
+        found = np.where(total > 0, sums / np.maximum(total, 1), result)
+        return finite("the prediction", found)
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ class DNPP:
             total = weights.sum(axis=1, keepdims=True)
             some = total[:, 0] > 0
             result[at[some]] = product(weights[some] / total[some], train.profiles[rows])
-        return result
+        return finite("the prediction", result)
 
 
 def drug_correlations(

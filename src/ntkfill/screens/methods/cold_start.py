@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from ...kernels.table import Array
+from ...observed import finite
 from ...runtime.resources import single_blas_thread
 from ..evaluation.splits import Split
 from ..holdout import GRID, hidden, novelty
@@ -60,7 +61,7 @@ class ColdStart:
                 weights = self.weigh(train, kind)[0]
                 parts = self._parts(train, conditions[rows])
                 result[rows] = np.einsum("m,mij->ij", weights, parts)
-        return result
+        return finite("the prediction", result)
 
     def weigh(self, train: Screen, kind: str) -> tuple[Array, Array, list[Split]]:
         """The weights for a novelty, and the weighted predictions (k, genes) of the hidden folds.

@@ -20,7 +20,8 @@ from scipy.linalg import eigh
 
 from ...errors import ConvergenceWarning, InputError, warn
 from ...kernels.table import Array
-from ...runtime.resources import require
+from ...observed import finite
+from ...runtime.resources import require, single_blas_thread
 from ..features import SideFeatures, group_sums
 from ..screen import Conditions, Screen, contexts
 from .matrix_normal import noise_scales
@@ -103,8 +104,9 @@ class LowRank:
             np.array([names[label] for label in of], dtype=np.intp)
             for names, of in zip((fitted.contexts, fitted.drugs), labels, strict=True)
         )
-        return fitted.at(*at)
+        return finite("the prediction", fitted.at(*at))
 
+    @single_blas_thread()
     def fit(self, train: Screen, conditions: Conditions | None = None) -> FittedScreen:
         """Learn from measured conditions; contexts and drugs of others can be predicted too."""
         labels = train.labels if conditions is None else np.vstack([train.labels, conditions])
@@ -373,18 +375,21 @@ class FittedScreen:
         (drugs, contexts, genes)."""
         covariance = self.model.contexts.astype(np.float32)
         factor = self.model.factor.astype(np.float32)
-        sums = shared_sums(covariance, factor, self.pairs, self.coefficients)
+        with single_blas_thread():
+            sums = shared_sums(covariance, factor, self.pairs, self.coefficients)
         order = np.argsort(self.pairs.drug, kind="stable")
         starts = np.searchsorted(self.pairs.drug[order], np.arange(len(factor) + 1))
         for first in range(0, len(drugs), BLOCK):
             some = drugs[first : first + BLOCK]
-            block = np.swapaxes(factor[some] @ sums, 0, 1)  # (drugs, contexts, genes)
-            for k, d in enumerate(some):
-                rows = order[starts[d] : starts[d + 1]]
-                own = np.float32(self.model.own[d]) * covariance[:, self.pairs.context[rows]]
-                block[k] += own @ self.coefficients[rows]
+            with single_blas_thread():
+                block = np.swapaxes(factor[some] @ sums, 0, 1)  # (drugs, contexts, genes)
+                for k, d in enumerate(some):
+                    rows = order[starts[d] : starts[d + 1]]
+                    own = np.float32(self.model.own[d]) * covariance[:, self.pairs.context[rows]]
+                    block[k] += own @ self.coefficients[rows]
             yield some, block * np.float32(self.scale) + self.means.astype(np.float32)
 
+    @single_blas_thread()
     def drug_directions(self, rank: int) -> Array:
         """Of the drugs (d, rank): inner products are their correlations over contexts and genes."""
         values, vectors = np.linalg.eigh(self.model.contexts)
