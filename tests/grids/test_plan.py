@@ -10,7 +10,8 @@ import pytest
 from ntkfill import Inpainter, InputError, MemoryLimitError
 from ntkfill.grids.options import GridOptions
 from ntkfill.grids.plan import MIN_LEVELS, Request, make_plans, outside_receptive_field, padded
-from ntkfill.nn import Conv, Downsample, Upsample, hourglass
+from ntkfill.grids.spline import memory as spline_memory
+from ntkfill.nn import Conv, Downsample, Member, Mixture, Spline, Upsample, hourglass
 from ntkfill.priors import MeshGrid
 from ntkfill.solvers import CG, Cholesky
 
@@ -261,11 +262,28 @@ def test_gaps_of_large_grids_are_counted_as_they_are_filled():
     whole = replace(near, request=replace(near.request, near=False))
     assert near.memory < 0.9 * whole.memory
     with_std = Inpainter(**options).plan(image, scattered, return_std=True)
-    assert not with_std.request.near
-    assert with_std.memory > 3 * whole.memory
+    assert with_std.request.near  # what all windows share takes more, their samples nothing
+    at_once = replace(with_std, request=replace(with_std.request, near=False))
+    assert near.memory < with_std.memory < 0.5 * at_once.memory
+    assert at_once.memory > 3 * whole.memory
     tight = Inpainter(**options, memory_limit=(near.memory + whole.memory) // 2)
     assert tight.plan(image, scattered).request.near
     with pytest.raises(MemoryLimitError, match="return_std=False"):
         tight.plan(image, scattered, return_std=True)
     with pytest.raises(MemoryLimitError, match="return_std=False"):
         tight.fill(image, scattered, return_std=True)
+
+
+def test_splines_that_may_fill_are_counted():
+    """A fill of few pixels by a network takes less than the coefficients of a spline."""
+    rng = np.random.default_rng(0)
+    image, holes = rng.random((256, 256)), rng.random((256, 256)) < 0.3
+    needed = spline_memory(Spline(2), holes)
+    assert 30e6 < needed < 60e6
+    asked = {"cache": None, "memory_limit": 10**9}
+    plan, one = (Inpainter(net, **asked).plan(image, holes) for net in ("auto", hourglass(3)))
+    assert one.memory < needed < plan.memory
+    with_intervals = Inpainter(**asked).plan(image, holes, interval=0.9)  # of two models at once
+    assert with_intervals.memory > plan.memory
+    mixture = Mixture((Member(hourglass(3), weight=0), Member(Spline(2), weight=1)))
+    assert Inpainter(mixture, **asked).plan(image, holes).memory > needed

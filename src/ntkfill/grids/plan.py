@@ -24,13 +24,14 @@ from ..runtime.progress import Progress
 from ..runtime.resources import available, workers
 from ..solvers.cg import CG
 from ..solvers.cholesky import Cholesky
-from ..uncertainty.posterior import BATCH, BYTES
+from ..uncertainty.posterior import BATCH, DRAWN, SEEN
 from ..uncertainty.sampling import STEPS as LANCZOS_STEPS
 from .holdout import CROPPED_SIZE, depth, eroded
 from .level import MIN_DEPTH
 from .options import Boundary, GridOptions, wrapped_sides
 from .patches.options import candidates
 from .patches.refinement import working_memory
+from .spline import memory
 from .windows import CORE, Windows, window_memory
 
 DEFAULT_PRIOR = IID()
@@ -71,6 +72,8 @@ class Request:
     refine : bool
     near : bool
         Whether gaps are filled from windows near them.
+    spline : int
+        Bytes of the largest spline that may fill, or be tried.
     """
 
     channels: int = 1
@@ -82,6 +85,7 @@ class Request:
     interval: bool = False
     refine: bool = False
     near: bool = False
+    spline: int = 0
 
 
 ONE = Request()
@@ -136,20 +140,27 @@ class Plan:
         if isinstance(self.solver, Cholesky):
             return self._values + (DIRECT if self.prior.stationary else DENSE) * size**2
         if asked.near and n in CORE:
-            return 2 * self._values + window_memory(n)
+            return 2 * self._values + window_memory(n, asked.samples > 0)
+        whole = size
         size *= asked.channels if asked.coupled else 1
         column = self.solver.column_bytes((size,))
         kept = (FACTOR_KEPT + FACTOR_COUPLED * asked.coupled) * size * asked.networks
         stages = [FACTOR * size + kept, kept + column * (1 if asked.coupled else columns)]
+        stages.append(kept + asked.spline)
+        # Intervals take a second model beside the first; of a spline two arrays in three stay.
+        kept = (1 + asked.interval) * (kept + asked.spline * 2 // 3)
         if asked.networks > 1:  # candidates are tried on crops, one on each core
             crop = min(size, 2 * CROPPED_SIZE[min(n, 3)])
-            stages.append(workers() * (FACTOR + FACTOR_KEPT) * crop)
+            trial = (FACTOR + FACTOR_KEPT) * crop
+            spline = int(asked.spline * min(1.0, crop / math.prod(self.grid)))
+            stages.append((workers() - 1) * trial + max(trial, spline))
         if asked.samples:
             batch = min(BATCH, asked.samples)
-            draws = batch * BYTES * size + column * min(batch, columns if columns > 1 else batch)
+            draws = batch * (DRAWN * size + SEEN * size * math.prod(self.grid) // whole)
+            draws += column * min(batch, columns if columns > 1 else batch)
             if not self.shift_average:  # the basis of the Lanczos steps
                 draws = max(draws, 4 * (LANCZOS_STEPS + 22) * batch * size)
-            stages.append(kept * (1 + asked.interval) + draws)
+            stages.append(kept + draws)
         if asked.depth >= MIN_DEPTH:  # weights around deep holes, on twice the sides
             stages.append(kept + 5 * 8 * 2**n * math.prod(self.grid))
         if asked.refine:
@@ -184,7 +195,7 @@ class Plan:
 
     def near(self, missing: Mask) -> Plan:
         """The same, where gaps of a large grid are filled from what is near them."""
-        whole = self.request.samples or self.request.refine or missing.ndim > len(self.grid)
+        whole = self.request.refine or missing.ndim > len(self.grid)
         if whole or not self.is_local:
             return self
         windows = Windows.of(missing, self.network.receptive_radius)
@@ -323,7 +334,8 @@ def make_plans(
         deepest = depth(missing, len(grid), steps_of(options, grid))
     request = replace(request, depth=deepest, coupled=missing.ndim > len(grid))
     if isinstance(network, Mixture):
-        request = replace(request, networks=len(network.members))
+        spline = max((memory(each, missing) for each, _ in network.splines), default=0)
+        request = replace(request, networks=len(network.members), spline=spline)
         plans = [
             make_plan(options, grid, each, member.ridge, member.weight, request=request)
             for each, member in network.networks

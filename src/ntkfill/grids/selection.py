@@ -44,7 +44,7 @@ from .plan import (
     make_plans,
     steps_of,
 )
-from .spline import SplineFit, memory
+from .spline import SplineFit, coefficients, memory
 from .windows import LARGE, MAX_MISSING
 
 # Kernels of up to 4**12 pairs are computed in milliseconds: on n axes, 12 / n levels.
@@ -53,8 +53,9 @@ MAX_LOG4_PAIRS = 12
 RTOL = 1e-2
 # With more values than this a second solve is felt: one network is selected.
 MAX_MIXED_SIZE = 1 << 20
-# Splines that take more bytes than this are not offered: networks take far less on such grids.
-MAX_SPLINE = 1 << 26
+# Splines of more coefficients than this (64 MB of them and their places, twice) are not offered:
+# networks take far less on such grids.
+MAX_COEFFICIENTS = (1 << 26) // 30
 # Splines along one axis are offered where gaps along another are so many times longer.
 MIN_ANISOTROPY = 2.0
 # Another candidate than the thin plate must gain this share of the mean square where gaps repeat.
@@ -115,9 +116,11 @@ def select(
             plans[0].mixed(MAX_STACKED).check_memory(options.memory_limit)
             most = MAX_STACKED
     splines: tuple[Spline, ...] = ()
-    few = gaps.size >= LARGE and gaps.mean() <= MAX_MISSING
+    few = has_few_gaps(gaps)
     if together is None and not few:
         splines = offered_splines(gaps, options)
+        request = replace(request, spline=max((memory(s, gaps) for s in splines), default=0))
+        plans = [replace(x, request=replace(x.request, spline=request.spline)) for x in plans]
     coarser = octave_coarser(gaps) if gaps.ndim == axes else None
     if coarser is not None:
         # Held-out pixels of a lattice are like no missing ones; the lattice itself is a picture
@@ -304,6 +307,11 @@ def _means(parts: list[Array], known: list[Mask]) -> Array:
     )
 
 
+def has_few_gaps(gaps: Mask) -> bool:
+    """Whether gaps are so few in so large a grid that no spline is offered."""
+    return gaps.size >= LARGE and bool(gaps.mean() <= MAX_MISSING)
+
+
 def offered_splines(gaps: Mask, options: GridOptions) -> tuple[Spline, ...]:
     """Splines to choose from: the thin plate, and linear and cubic ones along axes along which
     gaps are far shorter than along others, such as time, or the axis of lost slices."""
@@ -313,7 +321,11 @@ def offered_splines(gaps: Mask, options: GridOptions) -> tuple[Spline, ...]:
         if MIN_ANISOTROPY * length <= max(lengths):
             every += [Spline(order, axis) for order in (1, 2, 3)]
     limit = available() if options.memory_limit is None else options.memory_limit
-    return tuple(each for each in every if memory(each, gaps) <= min(limit, MAX_SPLINE))
+    return tuple(
+        each
+        for each in every
+        if coefficients(each, gaps) <= MAX_COEFFICIENTS and memory(each, gaps) <= limit
+    )
 
 
 @lru_cache(maxsize=16)

@@ -31,8 +31,12 @@ TRIAL = (1e-5, 500)
 # Systems of up to so many unknowns, by number of axes, are factored where gaps are deeper than
 # this: there conjugate gradients take as many steps as the square of the depth.
 MAX_FACTORED, DEEP = {1: 1 << 22, 2: 1 << 17}, 8
-# Bytes for each coefficient of a difference, at the peak.
-BYTES = 30
+# Bytes at the peak: for each coefficient of a difference, which is held as parts, as all of them by
+# row and as all of them by column; for each pixel and coefficient of a term, while it is made.
+BYTES, TERM_BYTES = 36, 9
+# Entries of the factor for each unknown of a system in the plane: so many times the square of the
+# order and the logarithm of the number of unknowns. And bytes for each, besides.
+FILL_IN, FACTOR_BYTES = 2.8, 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +75,12 @@ class SplineFit:
             apart = math.prod(steps[axis] for axis in term) if steps else 1.0
             part = _differences(missing, term, math.sqrt(weight) / apart, wrapped)
             (along if weight >= 1 else across).append(part)
+        alone = None
+        if spline.axis is not None:
+            first = sparse.vstack(along, format="csc")[:, gaps].tocsr()
+            alone = (first.T @ first).tocsc()
         every = sparse.vstack(along + across, format="csc")
-        first = sparse.vstack(along, format="csc")[:, gaps].tocsr()
-        alone = None if spline.axis is None else (first.T @ first).tocsc()
+        del along, across
         return cls(missing, every[:, gaps].tocsr(), every[:, ~gaps].tocsr(), alone)
 
     def __call__(self, y: Array, trial: bool = False) -> tuple[Array, Report]:
@@ -96,9 +103,7 @@ class SplineFit:
     @cached_property
     def _factor(self) -> linalg.SuperLU | None:
         """The factor of the system, where that takes less time than conjugate gradients."""
-        n = self.missing.ndim
-        deep = ndimage.distance_transform_cdt(np.pad(self.missing, 1), "chessboard").max() > DEEP
-        if not deep or self._system.shape[0] > MAX_FACTORED.get(n, 0):
+        if not _is_factored(self.missing):
             return None
         return _factored(self._system.tocsc())
 
@@ -142,11 +147,31 @@ def _factored(system: sparse.csc_array) -> linalg.SuperLU:
     return linalg.splu(system, "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
 
 
+def coefficients(spline: Spline, missing: Mask) -> int:
+    """The number of coefficients of all differences that a missing pixel takes part in, about."""
+    near = int(ndimage.maximum_filter(missing, 2 * spline.order - 1).sum())
+    return near * sum(2 ** len(steps) for steps, _ in _terms(spline, missing.ndim))
+
+
 def memory(spline: Spline, missing: Mask) -> int:
     """Bytes to fit a spline on a mask, about."""
-    near = ndimage.maximum_filter(missing, 2 * spline.order - 1).sum()
-    coefficients = sum(2 ** len(steps) for steps, _ in _terms(spline, missing.ndim))
-    return int(BYTES * coefficients * near)
+    count = coefficients(spline, missing)
+    making = TERM_BYTES * 2**spline.order * missing.size
+    needed = max(BYTES * count, BYTES // 3 * count + making)
+    if not _is_factored(missing):
+        return needed
+    unknowns = int(np.count_nonzero(missing))
+    fill_in = 2.0 * spline.order + 1
+    if missing.ndim > 1:
+        fill_in = FILL_IN * spline.order**2 * math.log2(max(unknowns, 2))
+    return max(needed, BYTES * count * 2 // 3 + int((12 * fill_in + FACTOR_BYTES) * unknowns))
+
+
+def _is_factored(missing: Mask) -> bool:
+    """Whether the system is factored: where conjugate gradients would take many steps."""
+    few = np.count_nonzero(missing) <= MAX_FACTORED.get(missing.ndim, 0)
+    padded = np.pad(missing, 1)
+    return bool(few and ndimage.distance_transform_cdt(padded, "chessboard").max() > DEEP)
 
 
 def _terms(spline: Spline, n: int) -> Iterator[tuple[tuple[int, ...], float]]:

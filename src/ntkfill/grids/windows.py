@@ -241,10 +241,13 @@ def relative(box: Box, outer: Box) -> Box:
     )
 
 
-def window_memory(axes: int) -> int:
+def window_memory(axes: int, std: bool = False) -> int:
     """Bytes that windows on so many axes take besides the image: the matrix that all share, while
-    it is inverted, and the rows of it that a few windows need at once."""
-    return 3 * 8 * (CORE[axes] + 2 * MARGIN[axes]) ** (2 * axes) + workers() * CHUNK_BYTES
+    it is inverted, and the rows of it that a few windows need at once. Standard deviations take
+    three more matrices, and these rows in double precision, as they are and solved."""
+    size = (CORE[axes] + 2 * MARGIN[axes]) ** axes
+    filling = 3 * 8 * size**2 + workers() * CHUNK_BYTES
+    return max(filling, 20 * size**2 + workers() * 2 * 8 * (8 * CHUNK) * size) if std else filling
 
 
 def _in_tiles(mask: Mask, side: int) -> Mask:

@@ -134,7 +134,10 @@ def complete(
             expected=", ".join(screen.fields),
             got=str(labels.shape),
         )
-    needed = 6 * 8 * len(labels) * len(screen.genes)
+    # With uncertainty also standard deviations and bounds, and of profiles that are hidden the
+    # predictions, errors and scales.
+    arrays = 6 + 8 * (return_std or interval is not None)
+    needed = arrays * 8 * len(labels) * len(screen.genes)
     require("all profiles", needed, hint="fewer conditions, or complete_to_file")
     _, rows, _ = encode(map(tuple, screen.labels.tolist()), map(tuple, labels.tolist()))
     profiles = np.where((rows >= 0)[:, None], screen.profiles[rows], np.nan)

@@ -422,11 +422,14 @@ def chained_memory(known: Mask, models: int) -> int:
         return 80 * known.size
     sizes = np.minimum(counts, EXACT) if counts.max() <= EXACT else np.full(len(counts), LANDMARKS)
     kept = 2 * 8 * int(np.square(sizes, dtype=np.float64).sum())
-    # Kernels, distances and factors of one column, or the kernels of some rows and all landmarks.
+    # Kernels, distances and factors of one column.
     one = 4 * 8 * int(sizes.max()) ** 2
-    if counts.max() > EXACT:
-        one = 5 * 8 * ROWS * LANDMARKS // 2
     busy = min(workers(), max(1, min(BATCH, len(counts) // 8)))
+    if counts.max() > EXACT:
+        # Distances and kernels of some rows and all landmarks, and the matrices of a solve; all
+        # columns are fitted to the long table at once.
+        one = 8 * (4 * ROWS * LANDMARKS + 8 * LANDMARKS**2)
+        busy = min(workers(), len(counts))
     return 80 * known.size + busy * one + models * (kept if kept <= KEPT else 0)
 
 

@@ -24,7 +24,7 @@ from ..solvers.base import Factor, absolute_ridge
 from ..solvers.cg import CGFactor
 from ..solvers.cholesky import CholeskyFactor
 from ..solvers.spectral import mean_diagonal
-from ..uncertainty.posterior import BATCH, BYTES
+from ..uncertainty.posterior import BATCH, DRAWN, SEEN
 from .categories import Indicators
 from .chained import Chained, chained_memory
 from .explain import Entry
@@ -115,8 +115,9 @@ def working_memory(known: Mask, rows: bool, columns: bool, models: int) -> int:
     """Bytes of a fit to a table (n, m) whose entries are known there, with so many fitted models
     alive at once, about (benchmarks/memory.py); standard deviations take two."""
     if rows and columns:
-        draws = BATCH * (BYTES + 12 * 4) * known.size if models > 1 else 0
-        return 8 * (12 * known.size + 8 * sum(k * k for k in known.shape)) + draws
+        # Solves are in double precision; standard deviations take a second kernel of each side.
+        draws = BATCH * (DRAWN + SEEN + 12 * 8) * known.size if models > 1 else 0
+        return 8 * (12 * known.size + 8 * models * sum(k * k for k in known.shape)) + draws
     if not rows and not columns:
         return chained_memory(known, models)
     if columns:

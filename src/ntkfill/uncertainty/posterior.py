@@ -42,9 +42,9 @@ MODELS: dict[PosteriorModel, tuple[Kind, Kind]] = {
     "ntk": ("ntk", "ntk"),
 }
 
-# Samples per solve, a constant so that the same seed gives the same bytes on any machine, and about
-# the bytes per coordinate that each takes besides its solve.
-BATCH, BYTES = 8, 40
+# Samples per solve, a constant so that the same seed gives the same bytes on any machine, and the
+# bytes that each takes besides its solve: for each coordinate, and for each known one.
+BATCH, DRAWN, SEEN = 8, 8, 24
 # Exact variances: at most so many coordinates at once, and so many entries of their weights.
 CHUNK, ENTRIES = 32, 1 << 24
 
@@ -144,7 +144,9 @@ class Posterior:
         prior = self.prior.block(rows, rows).astype(np.float64)
         prior[np.diag_indices(len(rows))] += self.noise
         with single_blas_thread():
-            return np.asarray(np.sum(inverse * (prior @ inverse), axis=0))
+            result = np.asarray(np.sum(inverse * (prior @ inverse), axis=0))
+        check_finite("the expected square", result)
+        return result
 
     def sample(
         self,
@@ -177,7 +179,8 @@ class Posterior:
             If a few samples do not fit into memory.
         """
         batch = min(BATCH, samples)
-        require("samples of the prior", batch * BYTES * self.known.size, hint="a crop")
+        needed = batch * (DRAWN * self.known.size + SEEN * int(self.known.sum()))
+        require("samples of the prior", needed, hint="a crop")
         errors, squares = np.zeros(len(at)), np.zeros(int(self.known.sum()))
         multiply = square_root(self.prior)
         starts = range(0, samples, BATCH)

@@ -78,7 +78,8 @@ class FaLRTC:
         cells = [*train.contexts.tolist(), *contexts(conditions).tolist()]
         (drug, _, n_drugs), (cell, _, n_cells) = encode(drugs, ()), encode(cells, ())
         shape = (n_drugs, len(train.genes), n_cells)
-        require("the tensor of FaLRTC", 8 * 8 * int(np.prod(shape)), hint="the method 'ntk'")
+        # The iterates, their gradient and a candidate, and what is unfolded along an axis.
+        require("the tensor of FaLRTC", 12 * 8 * int(np.prod(shape)), hint="the method 'ntk'")
         # All genes of a condition are known together, and singular values do not change under
         # rotation: it is enough to work in the span of the profiles and of the initial values.
         initial = np.full((1, len(train.genes)), train.profiles.mean())
