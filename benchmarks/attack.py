@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -19,21 +20,26 @@ import time
 import traceback
 import types
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import anndata
+import av
 import h5py
 import nibabel
 import numpy as np
 import pandas as pd
 import tifffile
 import xarray
+import zarr
 from astropy.io import fits
 from PIL import Image
 
-from ntkfill import Inpainter, InputError
+from ntkfill import Inpainter, InputError, Recommender, ratings
+from ntkfill.app import images, jobs, screens, tables
 from ntkfill.cli import main
 from ntkfill.io import hdf5
 from ntkfill.nn import hourglass
@@ -42,31 +48,46 @@ from ntkfill.screens import Screen, complete, simulate
 from ntkfill.screens.io import writing
 
 CLAIM = (
-    "Over 10,000 damaged files by every command, 1,000 saved inpainters, 1,000 entries of the "
-    "cache, bombs, 200 kills of every writer, file size limits and full disks: no traceback, "
-    "nothing half-written, nothing else changed."
+    "Over 10,000 damaged files by every command, 1,000 in the page, 1,000 saved models, 1,000 "
+    "entries of the cache, 1,000 unfinished arrays, bombs, 200 kills of every writer, file size "
+    "limits and full disks: no traceback, nothing half-written, nothing else changed."
 )
 SECONDS = 30  # after which a try hangs
-BINARY, CONTAINERS = (".parquet", ".xlsx"), (".nc", ".fits", ".nii", ".nii.gz")
+BINARY = (".parquet", ".xlsx")
+CONTAINERS = (".nc", ".fits", ".nii", ".nii.gz", ".zarr")
+FILMS = [f"film{suffix}" for suffix in (".mkv", ".mp4", ".avi", ".mov", ".webm")]
 NET = ["--network", "hourglass(1)"]
-INPAINT = [*NET, "--mask", "mask.png", "-o"]
+FAST = [*NET, "--fast"]  # what is written is the same kind of file
+INPAINT = [*FAST, "--mask", "mask.png", "-o"]
 PIXEL = [*NET, "--mask", "mask.png", "--at", "3,3", "-o", "out.png"]
 FEATURES = ["impute", "table.csv", "--index", "row", "-o", "out.csv"]
 METHOD = ["--method", "additive"]
 IMAGES = [f"in{s}" for s in (".png", ".jpg", ".tif", ".npy", ".bmp", ".webp", *CONTAINERS)]
+IMAGES += ["old.nc", "group.zarr"]
+FILM = [*FAST, "--mask", "film.npy", "-o"]
+PARTS = ["--workers", "1", *NET, "--mask", "mask.npy", "-o"]
+TABLES = [f"table{s}" for s in (".csv", ".tsv", *BINARY)]
+RATES = ["rate", "ratings.csv", "-o", "out.csv"]
 SCREENS = [f"screen{s}" for s in (".csv", ".tsv", ".parquet", ".npz", ".gct", ".gctx", ".h5ad")]
 SCORES = ["--methods", "cell-mean", "--folds", "2", "--rounds", "1"]
 
 # Commands, and the files that each reads in place of INPUT.
 READERS: list[tuple[list[str], list[str]]] = [
     (["inpaint", "INPUT", *INPAINT, "out.npy"], IMAGES),
-    (["inpaint", "INPUT", *NET, "--mask", "mask.png", "--dry-run"], ["in.png", "in.tif"]),
+    (["inpaint", "INPUT", *FILM, "out.npy"], FILMS),
+    (["inpaint", "INPUT", *PARTS, "out.npy"], ["in.npy", "in.zarr"]),
+    (["inpaint", "INPUT", *FAST, "--mask", "mask.png", "--dry-run"], ["in.png", "in.tif"]),
     (
-        ["inpaint", "in.png", *NET, "-o", "out.png", "--mask", "INPUT"],
-        ["mask.png", "mask.tif", "mask.npy"],
+        ["inpaint", "in.png", *FAST, "-o", "out.png", "--mask", "INPUT"],
+        ["mask.png", "mask.tif", "mask.npy", "mask.nii", "mask.zarr"],
     ),
+    (
+        ["inpaint", "in.npy", "--workers", "1", *NET, "--mask", "INPUT", "-o", "out.npy"],
+        ["mask.npy"],
+    ),
+    (["inpaint", "in.png", *INPAINT, "out.png", "--exclude", "INPUT"], ["mask.png"]),
     (["heatmap", "INPUT", *PIXEL], ["in.png", "in.jpg", "in.tif", "in.npy"]),
-    (["impute", "INPUT", "-o", "out.csv"], [f"table{s}" for s in (".csv", ".tsv", *BINARY)]),
+    (["impute", "INPUT", "-o", "out.csv"], TABLES),
     ([*FEATURES, "--row-features", "INPUT"], ["rows.csv", "rows.parquet"]),
     ([*FEATURES, "--column-features", "INPUT"], ["columns.csv", "columns.parquet"]),
     (["screen", "complete", "INPUT", *METHOD, "-o", "out.csv"], SCREENS),
@@ -76,15 +97,53 @@ READERS: list[tuple[list[str], list[str]]] = [
         ["screen", "rank", "screen.csv", *METHOD, "--signature", "INPUT"],
         ["signature.csv", "signature.parquet"],
     ),
+    (["screen", "complete", "INPUT", "--method", "low-rank", "-o", "out.npy"], SCREENS[:2]),
+    (
+        ["screen", "complete", "named.gct", "--labels", "INPUT", *METHOD, "-o", "out.csv"],
+        ["labels.tsv"],
+    ),
+    (["rate", "INPUT", "-o", "out.csv"], [f"ratings{s}" for s in (".csv", ".tsv", ".parquet")]),
+    ([*RATES, "--pairs", "INPUT"], ["pairs.csv"]),
+    ([*RATES, "--item-features", "INPUT"], ["items.csv", "items.parquet"]),
+    ([*RATES, "--user-features", "INPUT"], ["users.csv"]),
+]
+
+# What the page calls when a file is opened, and the files.
+OPENED: list[tuple[Callable[..., Any], list[str]]] = [
+    (images.open_image, [*IMAGES, *FILMS]),
+    (lambda folder, source, report: tables.open_table(folder, source, (), report), TABLES),
+    (lambda folder, source, report: screens.is_screen(source, report), ["screen.csv"]),
+    (screens.open_screen, SCREENS),
 ]
 
 # Commands, and the files that each writes.
-LARGE = [*NET, "--mask", "large-mask.png", "-o", "out.png"]
+LARGE = ["--mask", "large-mask.png", "-o", "out.png"]
 WRITERS = {
-    "inpaint": (["inpaint", "large.png", *LARGE, "--std", "std.npy"], ["out.png", "std.npy"]),
-    "inpaint .tif": (["inpaint", "large.png", *LARGE[:-1], "out.tif"], ["out.tif"]),
-    "inpaint .jpg": (["inpaint", "large.png", *LARGE[:-1], "out.jpg"], ["out.jpg"]),
-    "heatmap": (["heatmap", "large.png", *LARGE, "--at", "3,3"], ["out.png"]),
+    "inpaint": (
+        ["inpaint", "large.png", *FAST, *LARGE, "--std", "std.npy"],
+        ["out.png", "std.npy"],
+    ),
+    "inpaint .tif": (["inpaint", "large.png", *FAST, *LARGE[:-1], "out.tif"], ["out.tif"]),
+    "inpaint .jpg": (["inpaint", "large.png", *FAST, *LARGE[:-1], "out.jpg"], ["out.jpg"]),
+    "heatmap": (["heatmap", "large.png", *NET, *LARGE, "--at", "3,3"], ["out.png"]),
+    **{
+        f"inpaint {suffix}": (
+            ["inpaint", f"large{suffix}", *FAST, *LARGE[:-1], f"out{suffix}"],
+            [f"out{suffix}"],
+        )
+        for suffix in (".npy", ".nii.gz", ".fits", ".nc", ".zarr")
+    },
+    "inpaint .mp4": (
+        ["inpaint", "film.mp4", *FAST, "--mask", "film.npy", "-o", "out.mp4"],
+        ["out.mp4"],
+    ),
+    "inpaint in parts": (["inpaint", "in.npy", *PARTS, "out.npy"], ["out.npy"]),
+    "impute .parquet": (["impute", "table.parquet", "-o", "out.parquet"], ["out.parquet"]),
+    "impute .xlsx": (["impute", "table.xlsx", "-o", "out.xlsx"], ["out.xlsx"]),
+    "rate": (
+        ["rate", "ratings.csv", "--recommend", "3", "-o", "out.csv", "--save", "out.npz"],
+        ["out.csv", "out.npz"],
+    ),
     "impute": (
         ["impute", "table.csv", "-o", "out.csv", "--std", "std.csv"],
         ["out.csv", "std.csv"],
@@ -93,6 +152,17 @@ WRITERS = {
     "complete .parquet": (
         ["screen", "complete", "screen.csv", *METHOD, "-o", "out.parquet"],
         ["out.parquet"],
+    ),
+    **{
+        f"complete {suffix}": (
+            ["screen", "complete", f"screen{suffix}", *METHOD, "-o", f"out{suffix}"],
+            [f"out{suffix}"],
+        )
+        for suffix in (".gct", ".gctx", ".h5ad")
+    },
+    "complete in parts": (
+        ["screen", "complete", "screen.csv", "--method", "low-rank", "-o", "out.npy", "--force"],
+        ["out.npy", "out.json"],
     ),
     "rank": (
         ["screen", "rank", "screen.csv", *METHOD, "--signature", "signature.csv", "-o", "out.csv"],
@@ -104,7 +174,7 @@ WRITERS = {
     ),
 }
 
-OUTPUTS = {"out.npy", "out.png", "out.csv"}
+OUTPUTS = {"out.npy", "out.json", "out.png", "out.csv"}
 
 Failures = Counter[str]
 
@@ -117,18 +187,26 @@ def make_samples() -> None:
         image = np.uint8(120 + 80 * np.sin(np.add.outer(np.arange(side), np.arange(side)) / 4))
         Image.fromarray(image).save("large.png" if name else "in.png")
         Image.fromarray(np.uint8(255 * holes)).save(f"{name}mask.png")
+        stem = "large" if name else "in"
+        np.save(f"{stem}.npy", image / 7)
+        xarray.Dataset({"image": (("y", "x"), image / 7)}).to_netcdf(f"{stem}.nc")
+        fits.PrimaryHDU(image / 7).writeto(f"{stem}.fits")
+        for suffix in (".nii", ".nii.gz"):
+            nibabel.save(nibabel.Nifti1Image(image / 7, np.eye(4)), f"{stem}{suffix}")
+        zarr.create_array(f"{stem}.zarr", data=image / 7, chunks=(8, 8))
         if not name:
             for suffix in (".jpg", ".bmp", ".webp"):
                 Image.fromarray(image).save(f"in{suffix}")
-            xarray.Dataset({"image": (("y", "x"), image / 7)}).to_netcdf("in.nc")
-            fits.PrimaryHDU(image / 7).writeto("in.fits")
-            for suffix in (".nii", ".nii.gz"):
-                nibabel.save(nibabel.Nifti1Image(image / 7, np.eye(4)), f"in{suffix}")
+            data = xarray.Dataset({"image": (("y", "x"), image / 7)}, {"y": np.arange(12.0)})
+            data.to_netcdf("old.nc", engine="scipy")
+            data.to_zarr("group.zarr", consolidated=False)
             tifffile.imwrite("in.tif", image, compression="zlib")
             tifffile.imwrite("mask.tif", np.uint8(255 * holes))
-            np.save("in.npy", image / 7)
+            nibabel.save(nibabel.Nifti1Image(np.uint8(holes), np.eye(4)), "mask.nii")
+            zarr.create_array("mask.zarr", data=np.uint8(holes))
             np.save("mask.npy", holes)
             Inpainter(hourglass(1)).fit(mask=holes).save("saved.npz")
+    make_films(rng)
     values = np.where(rng.random((8, 3)) < 0.2, np.nan, rng.normal(size=(8, 3)).round(3))
     labels = [f"r{k}" for k in range(8)]
     made = simulate(cells=3, drugs=5, genes=6, random_state=1)
@@ -137,12 +215,49 @@ def make_samples() -> None:
         "rows": pd.DataFrame({"row": labels, "f": np.arange(8.0), "g": rng.normal(size=8)}),
         "columns": pd.DataFrame({"name": list("abc"), "f": [1.0, 2.0, 4.0]}),
         "signature": pd.DataFrame(list(made.signature.items()), columns=["gene", "change"]),
+        **make_ratings(rng),
     }.items():
         frame.to_csv(f"{name}.csv", index=False)
         frame.to_csv(f"{name}.tsv", index=False, sep="\t")
         frame.to_parquet(f"{name}.parquet", index=False)
         frame.to_excel(f"{name}.xlsx", index=False)
     make_screens(made.screen)
+
+
+def make_films(rng: np.random.Generator) -> None:
+    """Three frames in every container of videos, and a mask."""
+    frames = np.uint8(
+        120 + 80 * np.sin(np.add.outer(np.arange(3), np.add.outer(*[np.arange(16)] * 2)))
+    )
+    np.save("film.npy", rng.random(frames.shape) < 0.3)
+    for name in FILMS:
+        codec = {".webm": "libvpx", ".mkv": "ffv1"}.get(Path(name).suffix, "mpeg4")
+        with av.open(name, "w") as file:
+            stream = file.add_stream(codec, rate=25)
+            stream.height, stream.width = frames.shape[1:]
+            stream.pix_fmt = "gray" if codec == "ffv1" else "yuv420p"
+            for frame in frames:
+                file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="gray")))
+            file.mux(stream.encode())
+
+
+def make_ratings(rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+    """Ratings, pairs without one, features, and a saved model."""
+    made = ratings.simulate(users=8, items=6, count=30, rank=2)
+    names = sorted(set(made.users)), sorted(set(made.items))
+    Recommender(max_iter=1).fit(made.users, made.items, made.ratings).save("model.npz")
+    return {
+        "ratings": pd.DataFrame(
+            {
+                "user": made.users,
+                "item": made.items,
+                "rating": [*made.ratings.round(2)[:-3], *[np.nan] * 3],
+            }
+        ),
+        "pairs": pd.DataFrame({"user": made.users[:5], "item": made.items[5:10]}),
+        "users": pd.DataFrame({"user": names[0], "f": rng.normal(size=len(names[0]))}),
+        "items": pd.DataFrame({"item": names[1], "f": rng.normal(size=len(names[1]))}),
+    }
 
 
 def make_screens(screen: Screen) -> None:
@@ -155,6 +270,11 @@ def make_screens(screen: Screen) -> None:
     lines = [["#1.3"], [len(genes), len(cells), 0, 2], ["id", *names]]
     lines += [["cell", *cells], ["drug", *drugs]]
     lines += [[g, *row] for g, row in zip(genes, known.profiles.T.round(4).tolist(), strict=True)]
+    bare = [*lines[:1], [len(genes), len(cells), 0, 0], *lines[2:3], *lines[5:]]
+    Path("named.gct").write_text("\n".join("\t".join(map(str, line)) for line in bare) + "\n")
+    pd.DataFrame({"sig_id": names, "cell": cells, "drug": drugs}).to_csv(
+        "labels.tsv", sep="\t", index=False
+    )
     Path("screen.gct").write_text("\n".join("\t".join(map(str, line)) for line in lines) + "\n")
     with h5py.File("screen.gctx", "w") as file:
         file["0/DATA/0/matrix"] = known.profiles
@@ -220,7 +340,20 @@ def run(command: list[str]) -> tuple[int, str]:
 
 
 def snapshot() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    """The content of every file here, by its path."""
+    return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+
+def content_of(name: str) -> object:
+    """What a file or a folder holds, whatever the time at which it was written; None where there is
+    none."""
+    path = Path(name)
+    if path.is_dir():
+        return {str(p): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
+    if path.suffix == ".xlsx" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as parts:
+            return {part: parts.read(part) for part in parts.namelist() if "core" not in part}
+    return path.read_bytes() if path.exists() else None
 
 
 def what_is_wrong(command: list[str], outputs: set[str]) -> str:
@@ -257,34 +390,85 @@ def attack_readers(tries: int, seed: int) -> tuple[int, Failures]:
 
 def attack_pairs(tries: int, rng: np.random.Generator, failures: Failures) -> Failures:
     pairs = [(command, name) for command, names in READERS for name in names]
-    originals = {name: Path(name).read_bytes() for _, name in pairs}
-    others, keep = list(originals.values()), os.environ.get("ATTACK_KEEP")
+    others, keep = samples(pairs), os.environ.get("ATTACK_KEEP")
     for k in range(tries):
         command, name = pairs[k % len(pairs)]
-        damaged = Path(f"damaged{''.join(Path(name).suffixes)}")
-        damaged.write_bytes(mutate(originals[name], rng, others))
+        damaged = damage(name, rng, others)
         words = [str(damaged) if word == "INPUT" else word for word in command]
-        apart = damaged.suffix in (".gctx", ".h5ad", ".nc")
-        if said := (what_is_wrong_apart if apart else what_is_wrong)(words, OUTPUTS):
+        said = (what_is_wrong_apart if is_apart(damaged) else what_is_wrong)(words, OUTPUTS)
+        if said:
             failures[f"{' '.join(command[:2])} {damaged.suffix}: {said}"] += 1
             if keep:
-                shutil.copy(damaged, Path(keep) / f"{k}{damaged.suffix}")
-        damaged.unlink(missing_ok=True)
+                copy(damaged, Path(keep) / f"{k}{damaged.suffix}")
+        remove(str(damaged))
     return failures
+
+
+def is_apart(path: Path) -> bool:
+    """Whether it is read by a library in C that may hang or die."""
+    return path.suffix in (".gctx", ".h5ad", ".nc", *(Path(name).suffix for name in FILMS))
+
+
+def samples(pairs: list[tuple[Any, str]]) -> list[bytes]:
+    """The bytes of what is read."""
+    paths = [Path(name) for _, name in pairs]
+    return [path.read_bytes() for path in paths if path.is_file()]
+
+
+def damage(name: str, rng: np.random.Generator, others: list[bytes]) -> Path:
+    """A damaged copy of a file, or of a folder in which one file is damaged."""
+    damaged = Path(f"damaged{''.join(Path(name).suffixes)}")
+    copy(Path(name), damaged)
+    found = [damaged] if damaged.is_file() else sorted(p for p in damaged.rglob("*") if p.is_file())
+    place = found[rng.integers(len(found))]
+    place.write_bytes(mutate(place.read_bytes(), rng, others))
+    return damaged
+
+
+def copy(source: Path, target: Path) -> None:
+    (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
+
+
+def attack_page(tries: int, seed: int) -> tuple[int, Failures]:
+    """Mutations of every file that the page opens: what a worker answers is a result or why not."""
+    rng, failures = np.random.default_rng(seed), Failures()
+    pairs = [(opener, name) for opener, names in OPENED for name in names]
+    others = samples(pairs)
+    with quick_walks(), tempfile.TemporaryDirectory() as folder:
+        for k in range(tries):
+            opener, name = pairs[k % len(pairs)]
+            damaged, said = damage(name, rng, others), Path(folder) / "said.txt"
+
+            def action(opener: Any = opener, damaged: Path = damaged, said: Path = said) -> int:
+                kind, answer = jobs._answer(
+                    types.SimpleNamespace(send=print), opener, (Path(folder), damaged)
+                )
+                json.dumps(answer, allow_nan=False)
+                said.write_text(answer if kind == "failed" else "")
+                return 0
+
+            said.unlink(missing_ok=True)
+            code = forked(action, kill_late)
+            text = said.read_text() if said.exists() else f"hangs, or died: {code}"
+            if code or "a fault of ntkfill" in text or (text and not text.endswith(".")):
+                failures[f"{damaged.suffix}: {text or code}"] += 1
+            remove(str(damaged), "stderr.txt")
+    return tries, failures
+
+
+def kill_late(child: int) -> None:
+    """End a child that hangs."""
+    until = time.monotonic() + SECONDS
+    while not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        if time.monotonic() > until:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.002)
 
 
 def what_is_wrong_apart(command: list[str], outputs: set[str]) -> str:
     """`what_is_wrong` in a child: the HDF5 library may hang, and answers no signal but SIGKILL."""
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "said.txt"
-
-        def kill_late(child: int) -> None:
-            until = time.monotonic() + SECONDS
-            while not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                if time.monotonic() > until:
-                    os.kill(child, signal.SIGKILL)
-                time.sleep(0.002)
-
         code = forked(lambda: bool(said.write_text(what_is_wrong(command, outputs))), kill_late)
         remove("stderr.txt")
         return said.read_text() if said.exists() else f"hangs in a library, or died: {code}"
@@ -333,20 +517,77 @@ def quick_walks() -> Iterator[None]:
 
 
 def attack_load(tries: int, seed: int) -> tuple[int, Failures]:
-    """Mutations of a saved inpainter."""
+    """Mutations of a saved inpainter and of a saved recommender."""
     rng, failures = np.random.default_rng(seed), Failures()
-    whole, other = Path("saved.npz").read_bytes(), Path("screen.npz").read_bytes()
-    for _ in range(tries):
-        Path("damaged.npz").write_bytes(mutate(whole, rng, [other]))
+    other = Path("screen.npz").read_bytes()
+    loaders: list[tuple[Callable[[str], Any], str]] = [
+        (Inpainter.load, "saved.npz"),
+        (load_model, "model.npz"),
+    ]
+    for k in range(tries):
+        load, name = loaders[k % 2]
+        Path("damaged.npz").write_bytes(mutate(Path(name).read_bytes(), rng, [other]))
         try:
             with limited():
-                Inpainter.load("damaged.npz")
+                load("damaged.npz")
         except InputError:
             pass
         except Exception as error:
-            failures[f"load: {type(error).__name__}: {error}"] += 1
+            failures[f"{name}: {type(error).__name__}: {error}"] += 1
     Path("damaged.npz").unlink(missing_ok=True)
     return tries, failures
+
+
+def load_model(path: str) -> None:
+    """What loads must also predict."""
+    model = Recommender.load(path)
+    model.predict(model.users_[:1], model.items_[:1])
+
+
+def attack_unfinished(tries: int, seed: int) -> tuple[int, Failures]:
+    """Mutations of what an interrupted job has left, which is resumed."""
+    rng, failures = np.random.default_rng(seed), Failures()
+    command = ["inpaint", "in.npy", *PARTS, "out.npy", "--resume"]
+    run(command)
+    right = Path("out.npy").read_bytes()
+    remove("out.npy")
+    names = ("out.npy.unfinished", "out.npy.unfinished.json")
+    whole = unfinished(command, names)
+    for k in range(tries):
+        for name in names:
+            Path(name).write_bytes(whole[name])
+        name = names[k % 2]
+        Path(name).write_bytes(mutate(whole[name], rng, list(whole.values())))
+        try:
+            code, err = run(command)
+            said = "" if code or content_of("out.npy") is not None else "nothing written"
+            if code and not err.strip().splitlines()[-1].startswith("ntkfill: "):
+                said = f"not a sentence: {err}"
+            if not code and name.endswith(".json") and Path("out.npy").read_bytes() != right:
+                said = "another result"
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+        if said:
+            failures[f"{name}: {said}"] += 1
+        remove("out.npy", *names)
+    return tries, failures
+
+
+def unfinished(command: list[str], names: tuple[str, ...]) -> dict[str, bytes]:
+    """What a job that was killed before its end leaves."""
+    replace = os.replace
+
+    def fail(source: Any, target: Any) -> None:
+        if str(target) == "out.npy":
+            os._exit(0)
+        replace(source, target)
+
+    def action() -> int:
+        os.replace = fail
+        return main(command)
+
+    assert forked(action) == 0
+    return {name: Path(name).read_bytes() for name in names}
 
 
 def attack_cache(tries: int, seed: int) -> tuple[int, Failures]:
@@ -404,25 +645,41 @@ def forked(action: Callable[[], int], then: Callable[[int], None] = lambda _: No
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def prepare(command: list[str], outputs: list[str]) -> tuple[dict[str, bytes], float]:
-    """The right bytes of what a command writes, and how long it takes."""
+def prepare(command: list[str], outputs: list[str]) -> tuple[dict[str, object], float]:
+    """The right content of what a command writes, and how long it takes."""
     for _ in range(2):
+        remove(*outputs)
         started = time.perf_counter()
         code = forked(lambda: main(command))
         seconds = time.perf_counter() - started
         assert code == 0, (command, Path("stderr.txt").read_text())
-    return {name: Path(name).read_bytes() for name in outputs}, seconds
+    return {name: content_of(name) for name in outputs}, seconds
 
 
 def remove(*names: str) -> None:
-    for name in names:
-        Path(name).unlink(missing_ok=True)
+    for path in map(Path, names):
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
 
 
-def half_written(right: dict[str, bytes], old: dict[str, bytes]) -> list[str]:
+def half_written(right: dict[str, object], old: dict[str, bytes]) -> list[str]:
     """Outputs that are neither as they were nor whole."""
-    found = {name: Path(name).read_bytes() if Path(name).exists() else None for name in right}
+    found = {name: content_of(name) for name in right}
     return [name for name in right if found[name] not in (right[name], old.get(name))]
+
+
+def write_old(outputs: list[str]) -> dict[str, bytes]:
+    """Earlier outputs; folders are never replaced."""
+    old = {name: b"old" for name in outputs if not name.endswith(".zarr")}
+    for name, content in old.items():
+        Path(name).write_bytes(content)
+    return old
+
+
+def left(before: set[str], outputs: list[str]) -> set[str]:
+    """Files besides the outputs, and what a job can be resumed from."""
+    return {x for x in set(os.listdir()) - before - set(outputs) if ".unfinished" not in x}
 
 
 def attack_kills(kills: int, seed: int) -> tuple[int, Failures]:
@@ -436,10 +693,8 @@ def attack_kills(kills: int, seed: int) -> tuple[int, Failures]:
     for name, (command, outputs) in WRITERS.items():
         right, seconds = prepare(command, outputs)
         for k in range(kills):
-            old = dict.fromkeys(outputs, b"old") if k % 2 else {}
             remove(*outputs)
-            for output, content in old.items():
-                Path(output).write_bytes(content)
+            old = write_old(outputs) if k % 2 else {}
             before, number = set(os.listdir()), list(usual)[k % 3]
             # Most of them at the end, where files are written.
             moment = seconds * rng.uniform(0.6 if rng.random() < 0.7 else 0.0, 1.1)
@@ -452,11 +707,11 @@ def attack_kills(kills: int, seed: int) -> tuple[int, Failures]:
             said = {
                 f"exit code {code}": code not in usual[number],
                 "half-written": bool(half_written(right, old)),
-                "left": number != signal.SIGKILL and set(os.listdir()) - before - set(outputs),
+                "left": number != signal.SIGKILL and left(before, outputs),
             }
             for what in (what for what, true in said.items() if true):
                 failures[f"{name}, {number.name}: {what}"] += 1
-        assert forked(lambda command=command: main(command)) == 0
+        prepare(command, outputs)
         if any(path.startswith(".writing-") for path in os.listdir()):
             failures[f"{name}: temporary files stay after the next write"] += 1
         remove(*outputs)
@@ -473,16 +728,21 @@ def after_full(code: int, right: dict[str, bytes], old: dict[str, bytes]) -> str
     return "left" if any(path.startswith(".writing-") for path in os.listdir()) else ""
 
 
+def most_bytes(right: dict[str, object]) -> int:
+    """Of the largest file."""
+    contents = [x.values() if isinstance(x, dict) else [x] for x in right.values()]
+    return max(len(content) for each in contents for content in each)  # type: ignore[arg-type]
+
+
 def attack_file_size(tries: int, seed: int) -> tuple[int, Failures]:
     """RLIMIT_FSIZE below the size of what is written."""
     rng, failures = np.random.default_rng(seed), Failures()
     for name, (command, outputs) in WRITERS.items():
         right, _ = prepare(command, outputs)
         for _ in range(tries):
-            old = dict.fromkeys(outputs, b"old")
-            for output, content in old.items():
-                Path(output).write_bytes(content)
-            size = int(rng.integers(max(map(len, right.values()))))
+            remove(*outputs)
+            old = write_old(outputs)
+            size = int(rng.integers(most_bytes(right)))
 
             def action(command: list[str] = command, size: int = size) -> int:
                 most = resource.RLIM_INFINITY
@@ -501,19 +761,19 @@ def attack_file_size(tries: int, seed: int) -> tuple[int, Failures]:
 
 
 def attack_full_disk(tries: int, seed: int) -> tuple[int, Failures]:
-    """A disk of 2 MB with a few pages left; nothing is tried where none can be mounted."""
+    """A disk of 4 MB with a few pages left; nothing is tried where none can be mounted."""
     rng, failures, here = np.random.default_rng(seed), Failures(), Path.cwd()
     disk = here / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
         disk.rmdir()
         return 0, failures
     cache = os.environ["NTKFILL_CACHE"]
     try:
         for path in here.iterdir():
-            if path.is_file():
-                shutil.copy(path, disk)
+            if path != disk:
+                copy(path, disk / path.name)
         os.chdir(disk)
         remove("stderr.txt")
         Path("stderr.txt").symlink_to(here / "stderr.txt")
@@ -572,7 +832,9 @@ def make_bombs() -> list[list[str]]:
         del file["X"]
         file.create_dataset("X", (many, 4 * many), "f8", chunks=True)
     pd.DataFrame(dict.fromkeys("ab", np.zeros(2**23, np.int8))).to_parquet("bomb.parquet")
-    images = [f"bomb{suffix}" for suffix in (".tif", ".png", ".npy")]
+    make_container_bombs(many)
+    names = ("bomb.tif", "bomb.png", "bomb.npy", "bomb.nii.gz", "bomb.fits", "bomb.nc")
+    images = [*names, "bomb.zarr", "bomb-axis.zarr", "bomb.mkv"]
     screens = ["bomb.npz", "nothing.npz", "bomb.gctx", "bomb.h5ad", "bomb.parquet"]
     return [
         *(["inpaint", name, *INPAINT, "out.npy"] for name in images),
@@ -580,7 +842,48 @@ def make_bombs() -> list[list[str]]:
         *(["screen", "complete", name, "-o", "out.csv"] for name in screens),
         ["impute", "bomb.parquet", "-o", "out.csv"],
         ["load", "saved-bomb.npz"],
+        ["load", "model-bomb.npz"],
     ]
+
+
+def make_container_bombs(many: int) -> None:
+    """The same as scientific containers: what was never stored, or is all zeros."""
+    header = nibabel.Nifti1Header()
+    header.set_data_shape((many, many, 8))
+    header.set_data_dtype(np.uint8)
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    with gzip.open("bomb.nii.gz", "wb", compresslevel=1) as file:
+        file.write(header.binaryblock + bytes(4))
+        for _ in range(8):
+            file.write(bytes(many**2))
+    with open("bomb.fits", "wb") as file:
+        file.write(
+            fits.Header(
+                {"SIMPLE": True, "BITPIX": -64, "NAXIS": 2, "NAXIS1": 4 * many, "NAXIS2": many}
+            )
+            .tostring()
+            .encode()
+        )
+        file.truncate(2880 + 8 * 4 * many**2 + 2880)
+    with h5py.File("bomb.nc", "w") as file:
+        file.create_dataset("image", (many, 4 * many), "f8", chunks=True)
+    zarr.create_array("bomb.zarr", shape=(many, 4 * many), chunks=(many, many), dtype="f8")
+    group = zarr.create_group("bomb-axis.zarr")
+    for name, shape in {"image": (4, 4), "x": (many**2 * 4,)}.items():
+        axes = ("y", "x")[-len(shape) :]
+        group.create_array(name, shape=shape, chunks=shape, dtype="f8", dimension_names=axes)
+    with av.open("bomb.mkv", "w") as file:
+        stream = file.add_stream("ffv1", rate=25)
+        stream.height = stream.width = many // 2
+        stream.pix_fmt = "gray"
+        frame = av.VideoFrame.from_ndarray(np.zeros((many // 2, many // 2), np.uint8), "gray")
+        for _ in range(64):
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    shutil.copy("model.npz", "model-bomb.npz")
+    parts = zipfile.ZipFile("model-bomb.npz", "a", zipfile.ZIP_DEFLATED)
+    with parts, parts.open("more.npy", "w") as member:
+        np.lib.format.write_array(member, np.zeros((8, many, many), np.uint8))
 
 
 def attack_bombs() -> tuple[int, Failures]:
@@ -595,7 +898,7 @@ def attack_bombs() -> tuple[int, Failures]:
             before = peak()
             if command[0] == "load":
                 try:
-                    Inpainter.load(command[1])
+                    (Recommender if "model" in command[1] else Inpainter).load(command[1])
                     code = 0
                 except InputError:
                     code = 1
@@ -640,12 +943,14 @@ def attack() -> bool:
     add("--kills", type=int, default=10, help="kills of each writer (200)")
     add("--full", type=int, default=10, help="full disks of each writer")
     add("--seed", type=int, default=0)
-    add("--only", nargs="+", metavar="ROW", help="rows of the table")
+    add("--only", nargs="+", metavar="ROW", help="rows of the table; the others stay as they are")
     given = parser.parse_args()
     rows = {
         "files": lambda: attack_readers(given.tries, given.seed),
-        "inpainters": lambda: attack_load(given.tries // 10, given.seed),
+        "page": lambda: attack_page(given.tries // 10, given.seed),
+        "models": lambda: attack_load(given.tries // 10, given.seed),
         "cache": lambda: attack_cache(given.tries // 10, given.seed),
+        "unfinished": lambda: attack_unfinished(given.tries // 10, given.seed),
         "bombs": attack_bombs,
         "kills": lambda: attack_kills(given.kills, given.seed),
         "file-size": lambda: attack_file_size(given.full, given.seed),
@@ -663,10 +968,17 @@ def attack() -> bool:
                 print(f"    {count:>5} {said}")
             failed += failures.total()
             figures[name] = {"tried": tried, "failed": failures.total(), "seconds": seconds}
-    if given.tries >= 10_000 and given.kills >= 200 and not given.only:
+    if given.tries >= 10_000 and given.kills >= 200:
         import harness  # beside this script
 
-        harness.write("attack", CLAIM, figures, not failed)
+        old = json.loads((harness.RESULTS / "attack.json").read_text())["figures"]
+        commit = harness.commit()[:7]
+        figures = {name: {**row, "commit": commit} for name, row in figures.items()}
+        figures = {
+            name: figures.get(name) or old[name] for name in rows if name in (*figures, *old)
+        }
+        holds = set(figures) == set(rows) and not any(row["failed"] for row in figures.values())
+        harness.write("attack", CLAIM, figures, holds)
     return not failed
 
 

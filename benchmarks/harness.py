@@ -174,6 +174,11 @@ def write(name: str, claim: str, figures: dict[str, Any], holds: bool, quick: bo
         (RESULTS / f"{name}.json").write_text(text)
 
 
+def commit() -> str:
+    """What is measured."""
+    return _git("rev-parse", "HEAD") or "unknown"
+
+
 def _git(*args: str) -> str | None:
     try:
         done = subprocess.run(["git", *args], cwd=ROOT, capture_output=True, text=True, check=True)
