@@ -74,6 +74,27 @@ def test_interrupted_and_resumed_it_is_the_same(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, np.load(tmp_path / "again.npy"))
 
 
+def test_what_is_resumed_is_of_the_same_pixels_and_mask(tmp_path: Path) -> None:
+    """Tiles of two inputs in one file would be wrong without a word."""
+    image, path = np.arange(1600.0).reshape(40, 40), tmp_path / "out.npy"
+    missing = np.zeros(image.shape, bool)
+    missing[3::7, 5::6] = True
+    network = Inpainter(nn.hourglass(1), cache=None)
+
+    def stop(share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        network.fill_to_file(image, path, missing, tile=20, progress=stop)
+    other, more = image.copy(), missing.copy()
+    other[1, 1], more[38, 38] = -1.0, True
+    for given in ((other, missing), (image, more)):
+        with pytest.raises(InputError, match="of another job"):
+            network.fill_to_file(given[0], path, given[1], tile=20, resume=True)
+    network.fill_to_file(image, path, missing, tile=20, resume=True)
+    assert np.isfinite(np.load(path)).all()
+
+
 @pytest.mark.slow
 def test_dask_arrays_are_filled_chunk_by_chunk() -> None:
     da = pytest.importorskip("dask.array")

@@ -7,6 +7,7 @@ would in the whole image, to the tolerance; the order of the tiles does not matt
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -78,6 +79,15 @@ class Source:
             missing = missing | gaps.any(axis=-1)
         return pixels, mask, missing
 
+    def digest(self, boxes: list[Box]) -> str:
+        """Of all pixels and the mask: what is resumed must be of the same."""
+        found = hashlib.sha256()
+        for box in boxes:
+            found.update(np.asarray(self.image[self.whole(box)]).tobytes())
+            if self.mask is not None:
+                found.update(np.asarray(self.mask[box]).tobytes())
+        return found.hexdigest()
+
     def gaps(self) -> Mask:
         """Where a channel is missing, of all (*grid)."""
         return self.read(tuple(slice(0, n) for n in self.grid))[2]
@@ -121,7 +131,7 @@ def fill_to_file(
     side, cores = source.tiles(tile)
     box = source.whole((slice(0, side),) * len(source.grid))
     chunks = tuple(min(s.stop or n, n) for s, n in zip(box, image.shape, strict=True))
-    job = {"tile": side, "options": repr(source.inpainter)}
+    job = {"tile": side, "options": repr(source.inpainter), "input": source.digest(cores)}
     with in_parts(path, tuple(image.shape), image.dtype, chunks, job, {}, resume=resume) as parts:
         left = [k for k in range(len(cores)) if k not in parts.done]
         with ThreadPoolExecutor(workers) as pool:
