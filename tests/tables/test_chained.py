@@ -103,6 +103,30 @@ def test_noise_is_filled_with_its_mean():
     assert np.abs((filled - means)[missing]).mean() < 0.15
 
 
+@pytest.mark.parametrize("share", [0.3, 0.5])
+@pytest.mark.parametrize("seed", range(100, 104))
+def test_few_rows_of_noise_are_not_worse_than_their_mean(seed, share):
+    """Some candidate always predicts thirty values of noise by chance: up to 1.05 if believed."""
+    table = np.random.default_rng(seed).normal(size=(30, 5))
+    values, missing = holed(table, seed, share)
+    filled, means = NTKImputer().fit_transform(values), np.nanmean(values, axis=0)
+    errors = [np.square(guess - table)[missing].mean() for guess in (filled, means)]
+    assert errors[0] < 1.04 * errors[1]  # 2 % of the root
+
+
+def test_a_stack_is_believed_as_far_as_it_is_significant():
+    rng = np.random.default_rng(0)
+    mean = rng.normal(size=(40, 1))
+    predicted = 0.2 * mean + 0.3 * rng.normal(size=(40, 1))
+    slope, noise, *_ = np.linalg.lstsq(predicted, mean[:, 0], rcond=None)
+    t_squared = slope[0] ** 2 * np.sum(predicted**2) / (noise[0] / 40)
+    assert t_squared > stack.CHANCE
+    found = stack.believed(mean, mean - predicted)
+    assert found == pytest.approx(1 - stack.CHANCE / t_squared)
+    for left_out, belief in [(mean, 0.0), (0 * mean, 1.0), (2 * mean, 0.0)]:
+        assert stack.believed(mean, left_out) == belief
+
+
 @pytest.mark.slow
 def test_columns_that_others_hardly_predict_are_not_worse_than_their_mean():
     """A second selection, on fills that hold traces of the values, takes them for signal: 1.10."""

@@ -73,10 +73,10 @@ class Target:
         learn = len(self.features) < LEARNED
         return replace(self, stack=Stack.select(vectors, y, network, ridges, learn=learn))
 
-    def fit(self, fill: Vectors, *, settling: bool = False) -> Fitted:
-        """On all rows in double precision, unless the table has not settled yet."""
+    def fit(self, fill: Vectors, *, settling: bool = False, most: int | None = None) -> Fitted:
+        """On all rows, or so many, in double precision, unless the table has not settled yet."""
         assert self.stack is not None
-        vectors, y = self.training(fill)
+        vectors, y = self.training(fill, most)
         if settling:
             vectors = vectors.astype(self.stack.precision)
         return Fitted.of(self.stack, vectors, y, FEWER if settling else LANDMARKS)
@@ -210,7 +210,9 @@ class Chained:
                     elif n_iter == second:
                         sample = twins.training(targets[k], fill, hidden)
                         targets[k] = targets[k].selected(*sample, network, options)
-                    return targets[k].fit(fill, settling=True)
+                    # What the second selection sees need not be the best fill.
+                    most = SAMPLE if n_iter < second else None
+                    return targets[k].fit(fill, settling=True, most=most)
 
                 fill = _predicted(some, targets, fitted, fill, here, bounds)
             fill = _damped(before, fill, n_iter - second)

@@ -33,8 +33,11 @@ LEARNED = 2
 EACH = 30
 # So many of the candidates, those with the smallest errors, are weighted.
 WEIGHTED = 6
-# With ridges of at least this, single precision is enough between rounds and beside landmarks.
+# With ridges of at least this, single precision is enough in a selection, between rounds and beside
+# landmarks.
 SINGLE = 1e-3
+# The selection among candidates fits noise as so many free parameters do.
+CHANCE = 4.0
 # Smaller weights are not worth a predictor.
 SMALLEST = 0.05
 # More vectors than this are regressed on so many of them, in blocks of rows.
@@ -75,44 +78,56 @@ class Stack:
         n, y = len(y), y - y.mean(axis=0)
         candidates: list[Predictor | None] = [None]  # the mean
         errors = [y * (n / max(n - 1, 1))]
+        single = vectors.astype(np.float32)
 
-        def attempt(kernel: NetworkKernel | LaplaceKernel, block: Array) -> tuple[float, Array]:
+        def attempt(
+            kernel: NetworkKernel | LaplaceKernel, distance: Array | None = None
+        ) -> tuple[float, Array]:
+            if isinstance(kernel, LaplaceKernel) and distance is not None:
+                block = kernel.of_distances(distance)
+            else:
+                block = kernel(single)
             spectrum = Spectrum.of(block)
             ridge = spectrum.choose(y, ridges)
+            if ridge < SINGLE:
+                spectrum = Spectrum.of(kernel(vectors))
+                ridge = spectrum.choose(y, ridges)
             coefficients, left_out = spectrum.solve(y, ridge)
             candidates.append(Predictor(kernel, ridge, spectrum.left_out_variance(ridge)))
             errors.append(left_out)
             return float(np.mean(np.square(left_out))), coefficients
 
-        network_kernel = NetworkKernel(network)
-        attempt(network_kernel, network_kernel(vectors))
+        attempt(NetworkKernel(network))
         if learn:
-            attempt(LINEAR, LINEAR(vectors))
+            attempt(LINEAR)
         metric, least = np.ones(vectors.mean.shape[1]), np.inf
         p = 1 if len(metric) <= EACH else 2
-        for _ in range(1 + LEARNED if learn and len(metric) else 0):
-            distance = LaplaceKernel(metric, 1.0, p).distances(vectors)
+        for k in range(1 + LEARNED if learn and len(metric) else 0):
+            distance = LaplaceKernel(metric, 1.0, p).distances(single)
             typical = float(np.median(distance[distance > 0])) if distance.any() else 1.0
             kernels = [LaplaceKernel(metric, typical * length, p) for length in LENGTHS]
-            found = [attempt(kernel, kernel.of_distances(distance)) for kernel in kernels]
+            found = [attempt(kernel, distance) for kernel in kernels]
             best = int(np.argmin([error for error, _ in found]))
-            if found[best][0] > least:
+            if found[best][0] > least or k == LEARNED:
                 break
             least = found[best][0]
-            metric = kernels[best].relearned(vectors, distance, found[best][1])
+            metric = kernels[best].relearned(single, distance, found[best][1])
         flat = np.stack([error.ravel() for error in errors])
         order = np.argsort(np.square(flat).sum(axis=1), kind="stable")[:WEIGHTED]
         gram = flat[order] @ flat[order].T / flat.shape[1]
         weights = convex(gram, n)
         weights = np.where(weights < SMALLEST, 0.0, weights)
         weights /= weights.sum()
+        left_out = np.tensordot(weights, np.stack([errors[k] for k in order]), 1)
+        belief = believed(errors[0], left_out)
+        left_out = belief * left_out + (1.0 - belief) * errors[0]
         chosen = ((candidates[k], weight) for k, weight in zip(order, weights, strict=True))
         predictors = tuple(
-            replace(predictor, weight=float(weight))
+            replace(predictor, weight=belief * float(weight))
             for predictor, weight in chosen
-            if predictor is not None and weight
+            if predictor is not None and belief * weight
         )
-        return cls(predictors, float(weights @ gram @ weights))
+        return cls(predictors, float(np.mean(np.square(left_out))))
 
     @property
     def precision(self) -> type:
@@ -134,6 +149,23 @@ class Stack:
             if id(kernel.metric) not in distances:
                 distances[id(kernel.metric)] = kernel.distances(left, right)
             yield predictor, kernel.of_distances(distances[id(kernel.metric)])
+
+
+def believed(mean: Array, stack: Array) -> float:
+    """How much of what a stack predicts is believed, from the errors (n, g) of values left out of
+    the mean and of the stack: less than all where they are so few that chance could have chosen it.
+
+    The slope of values on predictions, shrunk as far as its own error asks (James and Stein 1961).
+    """
+    predicted = mean - stack
+    strength = float(np.square(predicted).sum())
+    if not strength:
+        return 0.0
+    slope = float((mean * predicted).sum()) / strength
+    if not slope > 0.0:
+        return 0.0
+    noise = float(np.mean(np.square(mean - slope * predicted))) / strength
+    return max(0.0, 1.0 - CHANCE * noise / slope**2)
 
 
 @dataclass(frozen=True, eq=False)
