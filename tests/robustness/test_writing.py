@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ntkfill import InputError
+from ntkfill import InputError, cli
 from ntkfill.cli import main
 from ntkfill.cli.common import DONE, FAILED, TERMINATED
 from ntkfill.io import files, images
@@ -244,3 +244,12 @@ def test_folders_of_dead_processes_are_swept():
         write("out.txt")
         assert sorted(path.name for path in Path().iterdir()) == [living.name, "out.txt"]
     assert sorted(path.name for path in Path().iterdir()) == ["alive.zarr", "out.txt"]
+
+
+def test_a_signal_just_after_the_work_is_no_traceback(monkeypatch):
+    def late(options):
+        cli.signal.raise_signal(signal.SIGTERM)
+        return DONE
+
+    monkeypatch.setattr(cli, "_run", late)
+    assert main(["kernel", "list"]) == TERMINATED

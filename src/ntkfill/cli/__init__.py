@@ -36,14 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show is escaped
             stream.reconfigure(errors="backslashreplace")
     options = parser().parse_args(_join_numbers(sys.argv[1:] if arguments is None else arguments))
-    before = None
-    if threading.current_thread() is threading.main_thread():
-        before = signal.signal(signal.SIGTERM, _terminate)
-    try:
+    if threading.current_thread() is not threading.main_thread():
         return _run(options)
-    finally:
-        if before is not None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        try:
+            signal.signal(signal.SIGTERM, _terminate)
+            return _run(options)
+        finally:
             signal.signal(signal.SIGTERM, before)
+    except Terminated:  # just before or after the work
+        print_error("terminated; no file was half-written.")
+        return TERMINATED
 
 
 def _run(options: argparse.Namespace) -> int:

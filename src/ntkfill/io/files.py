@@ -299,9 +299,9 @@ def _remove_folder(folder: Path) -> None:
     """Delete a folder into which threads of a library may still write for a moment."""
     for _ in range(50):
         shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.02)  # in which they may make it again
         if not folder.exists():
             return
-        time.sleep(0.02)
 
 
 def _delete_unfinished(folder: Path) -> None:
