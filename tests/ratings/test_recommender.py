@@ -225,6 +225,43 @@ def test_saved_and_loaded_is_the_same(tmp_path, features):
     assert loaded.get_params()["bounds"] == (1, 5)
 
 
+def damaged(path, change):
+    """A saved recommender with other arrays."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(path, **arrays | change(arrays))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "means", "covariance", "lengths", "items", "residuals", "scales", "times", "coefficients",
+        "user_features", "functions", "standard_exponent", "standard_level", "standard_scale",
+        "standard_vectors",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("how", ["short", "text", "not finite"])
+def test_damaged_files_are_refused(tmp_path, name, how):
+    path = tmp_path / "model.npz"
+    sides = [{k: [k % 3, k % 5] for k in range(n)} for n in (52, 82)]
+    Recommender(*sides, max_iter=1).fit(*RATED, times=np.arange(len(RATED[0]))).save(path)
+    new = {
+        "short": lambda array: array[:-1],
+        "text": lambda array: array.astype(str),
+        "not finite": lambda array: array.astype(float) * np.nan,
+    }[how]
+    damaged(path, lambda arrays: {name: new(arrays[name])})
+    with pytest.raises(InputError, match=r"model.npz is not a saved recommender"):
+        Recommender.load(path)
+
+
+def test_ratings_of_other_items_are_refused(tmp_path, model):
+    model.save(tmp_path / "model.npz")
+    damaged(tmp_path / "model.npz", lambda arrays: {"items": arrays["items"] + 100})
+    with pytest.raises(InputError, match="items that are not there"):
+        Recommender.load(tmp_path / "model.npz")
+
+
 def test_ids_that_cannot_be_saved_are_refused(tmp_path):
     model = Recommender().fit([("a",), ("a",), ("b",)], ["x", "y", "x"], [1, 2, 3])
     with pytest.raises(InputError, match="strings or numbers; got"):

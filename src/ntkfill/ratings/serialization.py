@@ -82,10 +82,12 @@ def write(path: Path, stored: Stored) -> None:
 
 def read(path: Path) -> Stored:
     """Read it; `Recommender.load` says what is raised."""
-    with naming(path, "is not a saved recommender"), open_npz(path) as arrays:
+    with naming(path, "is not a saved recommender"), open_npz(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
         text = json.loads(str(arrays["text"]))
         if text["format"] != FORMAT:
             raise InputError("another format", expected=str(FORMAT), got=repr(text["format"]))
+        _check(arrays, text)
         options, network = dict(text["options"]), cast(Sequential, parse(str(text["network"])))
         if isinstance(options["bounds"], list):
             options["bounds"] = tuple(options["bounds"])
@@ -108,3 +110,37 @@ def read(path: Path) -> Stored:
         return Stored(
             options, network, text["users"], text["items"], (low, high), model, features, prior
         )
+
+
+def _check(arrays: dict[str, Array], text: dict[str, Any]) -> None:
+    """Refuse arrays that do not belong together."""
+    users, items = len(text["users"]), len(text["items"])
+    featured = len(text["featured"])
+    ratings = int(arrays["lengths"].sum())
+    shapes: dict[str, tuple[int, ...]] = {
+        "means": (items,),
+        "covariance": (items, items),
+        "lengths": (users,),
+        **dict.fromkeys(PROFILE, (ratings,)),
+    }
+    if "functions" in arrays:
+        regressed, k = len(arrays["standard_vectors"]), len(arrays["standard_level"])
+        shapes |= {
+            "user_features": (featured, k),
+            "functions": (regressed, items),
+            "standard_vectors": (regressed, k + 1),
+            **dict.fromkeys(("standard_exponent", "standard_level", "standard_scale"), (k,)),
+        }
+    for name, shape in shapes.items():
+        if name == "times" and name not in arrays:
+            continue
+        array = arrays[name]
+        if array.shape != shape:
+            raise InputError(f"{name} has another shape", expected=str(shape), got=str(array.shape))
+        whole = name in ("items", "lengths", "standard_exponent")
+        if array.dtype.kind not in ("iu" if whole else "f") or not np.isfinite(array).all():
+            raise InputError(f"{name} must hold finite numbers", got=str(array.dtype))
+    if ratings and not (np.isin(arrays["items"], np.arange(items)).all()):
+        raise InputError("ratings of items that are not there")
+    if (arrays["lengths"] < 0).any():
+        raise InputError("users with fewer than no ratings")
