@@ -140,7 +140,7 @@ def _check(arrays: dict[str, Array], text: dict[str, Any]) -> None:
         whole = name in ("items", "lengths", "standard_exponent")
         if array.dtype.kind not in ("iu" if whole else "f") or not np.isfinite(array).all():
             raise InputError(f"{name} must hold finite numbers", got=str(array.dtype))
-    if ratings and not (np.isin(arrays["items"], np.arange(items)).all()):
+    if not np.isin(arrays["items"], np.arange(items)).all():
         raise InputError("ratings of items that are not there")
     if (arrays["lengths"] < 0).any():
         raise InputError("users with fewer than no ratings")
