@@ -8,6 +8,7 @@ import heapq
 import importlib
 import itertools
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -30,6 +31,7 @@ NOW, SOON, LATER = 0, 1, 2
 # Imported once, before any process is needed.
 PRELOADED = ["ntkfill.grids.inpainter", "ntkfill.io.images", "ntkfill.tables", "ntkfill.screens"]
 REPORTS = 0.1  # seconds between two reports of progress
+NICENESS = 10  # a browser that draws and the server come first; nothing is lost where they rest
 
 
 class JobError(Exception):
@@ -167,6 +169,8 @@ def _run_jobs(connection: Connection) -> None:
     """What a process does until the server ends it or goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a keyboard: it is for the server
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     for module in PRELOADED:
         importlib.import_module(module)
     with contextlib.suppress(EOFError, OSError):
