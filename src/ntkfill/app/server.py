@@ -43,7 +43,7 @@ from ..io.files import check_source, suffix_of
 from ..runtime import resources
 from . import images, screens, tables
 from .interface import Endpoint, Value, describe, failure
-from .jobs import LATER, NOW, Workers
+from .jobs import LATER, NOW, JobError, Workers
 from .sessions import Document, Kind, Listener, Session
 
 STATIC = Path(__file__).parent / "static"
@@ -171,7 +171,7 @@ async def _open(
     place: tuple[Any, ...] = (document.folder, document.source)
     reader, more = {
         "image": (images.open_image, ()),
-        "table": (tables.open_table, ((),)),
+        "table": (tables.open_table, (None,)),
         "screen": (screens.open_screen, ()),
     }[document.kind]
     info = await session.step(document, "opening", reader, *place, *more)
@@ -321,6 +321,8 @@ async def import_mask(
             images.import_mask, document.folder, document.info, source, invert,
             document=document.id, priority=NOW,
         )  # fmt: skip
+    except JobError as error:
+        raise JobError(str(error).replace(str(source), Path(name).name)) from None
     finally:
         source.unlink(missing_ok=True)
     os.replace(document.folder / "imported.npy", document.folder / "mask.npy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Coroutine
@@ -62,6 +63,10 @@ class Document:
         """All that the page shows of it, for JSON."""
         hidden = ("source", "folder", "task")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in hidden}
+
+    def named(self, text: str) -> str:
+        """What a worker says, with the name of the file in place of paths that nobody knows."""
+        return text.replace(str(self.source), self.name).replace(f"{self.folder}{os.sep}", "")
 
 
 class Session:
@@ -148,7 +153,7 @@ class Session:
         try:
             await work()
         except (JobError, InputError) as error:
-            document.error = str(error)
+            document.error = document.named(str(error))
         if document.task is asyncio.current_task():
             document.task, document.stage, document.progress = None, "", 0.0
             self.changed(document)

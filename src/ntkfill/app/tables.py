@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,19 @@ from .jobs import Figures
 Report = Callable[[Figures], None]
 
 ARRAYS = ("values", "std", "lower", "upper")
+MARKS = 5  # texts that are taken for gaps without being asked
 HIDDEN = 0.1  # of what is known, to score a fill
 
 
-def open_table(folder: Path, source: Path, marks: Sequence[str], report: Report) -> Figures:
-    """Read a table; `marks` stand for missing entries besides empty cells."""
+def open_table(folder: Path, source: Path, marks: Sequence[str] | None, report: Report) -> Figures:
+    """Read a table; `marks` stand for missing entries besides empty cells. By default they are what
+    is no number in columns of numbers, if that is little; which is said."""
     table = text_tables.read(source)
+    if marks is None:
+        strays = table.strays()
+        marks = strays if len(strays) <= MARKS and not any("," in one for one in strays) else []
+        for mark in marks:
+            warnings.warn(f"{mark!r} stands among numbers, and is taken for a gap", stacklevel=2)
     part = text_tables.numeric_part(table, source, marks)
     values = part.values
     starts = [0]
@@ -70,11 +78,15 @@ def fill(folder: Path, options: Figures, stage: str, report: Report) -> Figures:
     values = np.load(folder / "numbers.npy")
     imputer = _imputer()
     level = options["interval"] if stage == "uncertain" else None
-    done = imputer.impute(values, interval=level)
+    empty = np.isnan(values).all(axis=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "no known entry in .* columns")  # below: they stay empty
+        done = imputer.impute(values, interval=level)
+    if empty.any():
+        warnings.warn(f"columns without any known entry stay empty: {empty.sum()}", stacklevel=2)
     arrays = {"values": done.values}
     if done.interval is not None:
         arrays |= {"std": done.std, "lower": done.interval.lower, "upper": done.interval.upper}
-    empty = np.isnan(values).all(axis=0)
     for name in ARRAYS:
         if name in arrays:
             array = np.array(arrays[name])
@@ -87,7 +99,7 @@ def fill(folder: Path, options: Figures, stage: str, report: Report) -> Figures:
     return {
         "stage": stage,
         "version": options["version"],
-        "missing": done.info.n_missing,
+        "filled": int(np.isnan(values[:, ~empty]).sum()),
         "converged": done.info.converged,
         "message": done.info.message,
         "level": level,
@@ -103,7 +115,13 @@ def explain(folder: Path, version: str, row: int, column: int, report: Report) -
     found = _kept[version].explain(row, column).largest(5)
     return {
         "largest": [
-            {"row": int(place[0]), "column": int(place[1]), "value": value, "weight": weight}
+            {
+                "row": int(place[0]),
+                "column": int(place[1]),
+                "first": _cells(folder, place[0], place[0] + 1)[0][0],
+                "value": value,
+                "weight": weight,
+            }
             for place, value, weight in zip(
                 found.coordinates.tolist(), found.values.tolist(), found.weights.tolist(),
                 strict=True,
@@ -190,12 +208,8 @@ def _imputer() -> Any:
 
 def read_rows(folder: Path, info: Figures, start: int, count: int) -> Figures:
     """Some rows: cells as text, and what was filled into their gaps."""
-    starts = np.load(folder / "starts.npy", mmap_mode="r")
     stop = min(start + count, info["rows"])
-    with (folder / "rows.jsonl").open("rb") as file:
-        file.seek(int(starts[start]))
-        lines = file.read(int(starts[stop] - starts[start])).splitlines()
-    answer: Figures = {"start": start, "cells": [json.loads(line) for line in lines], "gaps": []}
+    answer: Figures = {"start": start, "cells": _cells(folder, start, stop), "gaps": []}
     gaps = np.isnan(np.load(folder / "numbers.npy", mmap_mode="r")[start:stop])
     arrays = {
         "value" if name == "values" else name: np.load(path, mmap_mode="r")[start:stop]
@@ -210,20 +224,38 @@ def read_rows(folder: Path, info: Figures, start: int, count: int) -> Figures:
     return answer
 
 
+def _cells(folder: Path, start: int, stop: int) -> list[list[Any]]:
+    """The cells of some rows."""
+    starts = np.load(folder / "starts.npy", mmap_mode="r")
+    with (folder / "rows.jsonl").open("rb") as file:
+        file.seek(int(starts[start]))
+        lines = file.read(int(starts[stop] - starts[start])).splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def recipe(name: str, info: Figures, options: Figures) -> dict[str, str]:
     """The command line and the Python that do the same."""
     stem, suffix = Path(name).stem, info["suffix"]
     words = ["ntkfill", "impute", name, "-o", f"{stem}-filled{suffix}"]
     words += ["--std", f"{stem}-std{suffix}", f"--interval={options['interval']:g}"]
-    marks = ",".join(info["marks"])
+    marks = info["marks"]
     if marks:
-        words.append(f"--missing-values={marks}")
+        words.append(f"--missing-values={','.join(marks)}")
     reader = {".parquet": "read_parquet", ".xlsx": "read_excel"}.get(suffix, "read_csv")
-    tabs = ', sep="\\t"' if suffix in (".tsv", ".tab", ".txt") else ""
+    reading = repr(name)
+    if suffix in (".tsv", ".tab", ".txt"):
+        reading += ', sep="\\t"'
+    if suffix == ".parquet":
+        numbers = [mark for mark in marks if not text_tables.is_text(mark)]
+        replaced = f'.replace([{", ".join(numbers)}], float("nan"))' if numbers else ""
+    else:
+        reading += ", index_col=0" if info["columns"][0]["type"] == "labels" else ""
+        reading += f", na_values={list(marks)!r}" if marks else ""
+        replaced = ""
     code = (
         "import pandas as pd\n\nimport ntkfill\n\n"
-        f'table = pd.{reader}({name!r}{tabs}).select_dtypes("number")\n'
-        f"imputer = ntkfill.NTKImputer({f'missing_values=[{marks}]' if marks else ''})\n"
+        f'table = pd.{reader}({reading}){replaced}.select_dtypes("number")\n'
+        "imputer = ntkfill.NTKImputer()\n"
         f"done = imputer.impute(table, interval={options['interval']:g})\n"
         "print(done.values, done.std, done.interval)\n"
     )

@@ -104,10 +104,10 @@ class Table:
         >>> Table(["a"], [["-99.0"], ["?"], ["9"]]).without(["-99", "?"]).rows
         [[''], [''], ['9']]
         """
-        numbers = {float(mark) for mark in marks if not _is_text(mark)}
+        numbers = {float(mark) for mark in marks if not is_text(mark)}
 
         def is_mark(cell: Any) -> bool:
-            return str(cell).strip() in marks or (not _is_text(cell) and float(cell) in numbers)
+            return str(cell).strip() in marks or (not is_text(cell) and float(cell) in numbers)
 
         rows = [["" if is_mark(cell) else cell for cell in row] for row in self.rows]
         return Table(self.header, rows, self.lines)
@@ -118,9 +118,21 @@ class Table:
         found = []
         for name, cells in zip(self.names, zip(*self.rows, strict=True), strict=True):
             held = [cell for cell in cells if not _is_gap(cell)]
-            if 2 * sum(map(_is_text, held)) > len(held) or _are_codes(held):
+            if 2 * sum(map(is_text, held)) > len(held) or _are_codes(held):
                 found.append(name)
         return found
+
+    def strays(self) -> list[str]:
+        """What is neither a number nor a gap in columns of numbers, each text once.
+
+        >>> Table(["a", "b"], [["1", "x"], ["?", "y"], ["2", "z"]]).strays()
+        ['?']
+        """
+        text = self.text_columns()
+        columns = [k for k, name in enumerate(self.names) if name not in text]
+        cells = (row[k] for row in self.rows for k in columns)
+        found = (str(cell).strip() for cell in cells if is_text(cell) and not _is_gap(cell))
+        return list(dict.fromkeys(found))
 
 
 def read(path: Path) -> Table:
@@ -173,7 +185,7 @@ def print_table(file: TextIO, table: Table, delimiter: str = "\t", ends: str = "
 
 def as_text(cell: Any) -> Any:
     """A cell with ' before it where a spreadsheet would take its text for a formula."""
-    formula = isinstance(cell, str) and cell.lstrip()[:1] in set("=+-@") and _is_text(cell)
+    formula = isinstance(cell, str) and cell.lstrip()[:1] in set("=+-@") and is_text(cell)
     return f"'{cell}" if formula else cell
 
 
@@ -277,7 +289,8 @@ def _number(cell: Any) -> float:
         return np.nan if _is_gap(cell) else np.inf
 
 
-def _is_text(cell: Any) -> bool:
+def is_text(cell: Any) -> bool:
+    """Whether a cell is no number."""
     if isinstance(cell, bool):
         return True
     try:

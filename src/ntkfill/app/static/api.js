@@ -28,7 +28,9 @@ export async function request(method, path, { body, query, as = "json", signal }
   return as === "bytes" ? new Uint8Array(await response.arrayBuffer()) : response.json();
 }
 
-export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+/** With a capital letter, unless it begins with the name of a file. */
+export const sentence = (text) =>
+  /^[a-z]+[ ,]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
 
 /** Download what a path answers, under the name that the server gives; returns what its format
  * cannot keep. */

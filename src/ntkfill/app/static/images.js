@@ -3,7 +3,7 @@
 import { download, request } from "./api.js";
 import { Mask, unpack } from "./mask.js";
 import { Drawing, TOOLS } from "./tools.js";
-import { listenToRecipe, number, showTemplate, showWork, speakError, tableRow, toast } from "./ui.js";
+import { counted, listenToRecipe, number, showTemplate, showWork, speakError, tableRow, toast } from "./ui.js";
 import { View } from "./view.js";
 
 const STAGES = { filling: "Filling", "error bars": "Error bars", refining: "Refining" };
@@ -64,6 +64,7 @@ export class ImageEditor {
     this.parts.everywhere.hidden = info.pages < 2;
     this.parts.page.max = info.pages - 1;
     this.showPage(Math.floor(info.pages / 2));
+    info.warnings.forEach(toast);
   }
 
   close() {
@@ -114,14 +115,14 @@ export class ImageEditor {
     const p = this.parts;
     const how = { filled: "filled exactly", uncertain: "filled exactly" }[result.stage] ??
       (result.refined ? "filled and refined" : "filled exactly; refining would not help");
-    const line = `${result.missing.toLocaleString("en")} pixels ${how}.`;
+    const line = `${counted(result.missing, "pixel")} ${how}.`;
     if (p["done-line"].textContent !== line) p["done-line"].textContent = line;
     p.network.textContent = `Network: ${result.chosen}.`;
     p.network.title = result.network_name;
     const notes = [...result.warnings];
     if (!result.converged) notes.push("The solve stopped before it reached the accuracy asked for.");
     if (result.outside) {
-      notes.push(`${result.outside.toLocaleString("en")} pixels are out of reach of all known ones.`);
+      notes.push(`Out of reach of all known pixels: ${result.outside.toLocaleString("en")}.`);
     }
     if (result.refinement) notes.push(result.refinement);
     const key = notes.join("\n");
@@ -230,7 +231,7 @@ export class ImageEditor {
     const share = count / (width * height);
     const where = this.info.pages > 1 ? " on this page" : "";
     p.count.textContent = !this.mask.data ? "" : count
-      ? `${count.toLocaleString("en")} pixels are marked${where} (${number(100 * share, 2)} %).`
+      ? `${counted(count, "pixel")} marked${where} (${number(100 * share, 2)} %).`
       : `Nothing is marked${where}: paint over what is missing, or import a mask.`;
     p.undo.disabled = !this.mask.done.length;
     p.redo.disabled = !this.mask.undone.length;

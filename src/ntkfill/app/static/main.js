@@ -1,6 +1,6 @@
 // The page: open files as tabs, one of them shown.
 
-import { Failure, listen, request } from "./api.js";
+import { Failure, listen, request, sentence } from "./api.js";
 import { ImageEditor } from "./images.js";
 import { ScreenView } from "./screens.js";
 import { TableView } from "./tables.js";
@@ -86,7 +86,7 @@ class Waiting {
     text.textContent = state.stage ? "Reading the file…" : "";
     progress.hidden = !state.stage;
     error.hidden = !state.error;
-    error.textContent = state.error;
+    error.textContent = sentence(state.error);
   }
 }
 

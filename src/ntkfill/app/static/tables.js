@@ -1,7 +1,7 @@
 // The view of a table: its cells page by page, and the panel beside them.
 
 import { download, request } from "./api.js";
-import { listenToRecipe, number, showTemplate, showWork, speakError, tableRow } from "./ui.js";
+import { counted, listenToRecipe, number, showTemplate, showWork, speakError, tableRow } from "./ui.js";
 
 const COUNT = 100;
 const STAGES = { filling: "Filling", "error bars": "Error bars", scoring: "Scoring", opening: "Reading" };
@@ -68,9 +68,10 @@ export class TableView {
     p["save-std"].disabled = p["cells-legend"].hidden = !result.level;
     p["cells-legend"].hidden = !result.level;
     const more = result.level ? "hover or focus one." : "error bars come next.";
-    const line = done ? `${result.missing.toLocaleString("en")} entries filled; ${more}` : "";
+    const line = done ? `${counted(result.filled, "entry", "entries")} filled; ${more}` : "";
     if (p["done-line"].textContent !== line) p["done-line"].textContent = line;
-    const notes = [...new Set([...(result.warnings ?? []), result.message].filter(Boolean))];
+    const said = [...info.warnings, ...(result.warnings ?? []), result.message];
+    const notes = [...new Set(said.filter(Boolean))];
     p.notes.replaceChildren(...notes.map((textContent) => make("li", { textContent })));
     p.scores.hidden = !explained.score;
     if (explained.score) {
@@ -173,9 +174,11 @@ export class TableView {
       `${cell.dataset.name}, row ${cell.dataset.label}: ${number(gap.value)}${far}.`;
     const found = await this.ask("POST", "cell", { row, column });
     if (!found || this.looked !== cell) return;
-    const names = Object.fromEntries(this.state.info.columns.map((one) => [one.number, one.name]));
+    const { columns } = this.state.info;
+    const names = Object.fromEntries(columns.map((one) => [one.number, one.name]));
+    const labelled = columns[0].type === "labels";
     p.largest.replaceChildren(...found.largest.map((one) =>
-      tableRow([`${one.row + 1}, ${names[one.column]}`, number(one.value), number(one.weight, 3)])));
+      tableRow([`${labelled ? one.first : one.row + 1}, ${names[one.column]}`, number(one.value), number(one.weight, 3)])));
   }
 
   key({ key }) {

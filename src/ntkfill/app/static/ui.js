@@ -1,6 +1,6 @@
 // Small things that all views use.
 
-import { Failure } from "./api.js";
+import { Failure, sentence } from "./api.js";
 
 /** The elements below `root` by the name in `data-part`. */
 export function parts(root) {
@@ -45,6 +45,10 @@ export function number(value, digits = 4) {
     .replace(/^-?0$/, () => value.toPrecision(digits));
 }
 
+export function counted(count, one, many = `${one}s`) {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+}
+
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -78,7 +82,7 @@ export function showWork(p, { stage, progress, error, recipe }, names) {
   if (progress > 0) p.progress.value = progress;
   else p.progress.removeAttribute("value");
   p.error.hidden = !error;
-  p.error.textContent = error;
+  p.error.textContent = sentence(error);
   p.recipe.hidden = !recipe.command;
   p.command.textContent = recipe.command ?? "";
   p.python.textContent = recipe.python ?? "";
