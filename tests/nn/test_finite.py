@@ -119,11 +119,16 @@ ITEMS = {
 EDGES = np.diag(np.ones(3), 1) + np.diag(np.ones(3), -1) + 2 * np.eye(4)[::-1]
 
 
+def of_items(name, first=None):
+    """The network of a name, with another first layer if one is given."""
+    layers = ITEMS[name] if first is None else [first, *ITEMS[name][1:]]
+    return Sequential(*layers, *[GlobalAveragePool(), Dense()] * (name != "recurrent"))
+
+
 def items_deviation(name, width, right=None):
     """The error of the mean kernel between two objects, and its typical error for one seed."""
-    layers = ITEMS[name] + ([] if name == "recurrent" else [GlobalAveragePool(), Dense()])
     objects = list(np.random.default_rng(0).normal(size=(2, 4, 3)) / 1.5)
-    built = Sequential(*layers)
+    built = of_items(name)
     found = [
         tangent_kernel(
             finite(built, (3, 4), width, seed=seed, weights=EDGES),
@@ -146,19 +151,18 @@ def test_networks_of_items_approach_the_limit(name):
     assert wide < 0.7 * narrow
 
 
-@pytest.mark.parametrize(
-    ("name", "wrong"),
-    [
-        ("softmax", Attention(scale=8.0)),
-        ("linear", Attention()),
-        ("graph", Dense()),
-        ("recurrent", Recurrent(PHI, recurrent=0.3)),
-    ],
-)
+WRONG = {
+    "softmax": Attention("linear"),
+    "linear": Attention(),
+    "graph": Dense(),
+    "recurrent": Recurrent(PHI, recurrent=0.3),
+}
+
+
+@pytest.mark.parametrize(("name", "wrong"), WRONG.items())
 def test_wrong_layers_of_items_are_caught(name, wrong):
-    layers = [wrong, *ITEMS[name][1:]] + [GlobalAveragePool(), Dense()] * (name != "recurrent")
     right, _ = items_deviation(name, 256)
-    other, _ = items_deviation(name, 256, Sequential(*layers))
+    other, _ = items_deviation(name, 256, of_items(name, wrong))
     assert other > max(0.1, 2 * right)
 
 
@@ -204,6 +208,38 @@ def test_trained_table_approaches_the_limit():
         fill_error(network, network.between(rows), rows, values, known, w) for w in (16, 1024)
     )
     assert wide < narrow / 3
+
+
+def trained_items(name, width, *others):
+    """How far a trained network's outputs are from those of its limit and of the limits of other
+    networks, mean of several seeds: three of five objects are known."""
+    objects = np.random.default_rng(1).normal(size=(5, 4, 3))
+    objects /= np.linalg.norm(objects, axis=2, keepdims=True)
+    graphs = [Graph(x, EDGES) for x in objects] if name == "graph" else list(objects)
+    built, z = of_items(name), objects.swapaxes(1, 2)
+    kernels = [network.between(graphs) for network in (built, *others)]
+    values, known = np.array([1.0, -1.0, 0.5, 0.0, 0.0]), np.arange(5) < 3
+    errors = []
+    for seed in range(6):
+        module = finite(built, (3, 4), width, seed=seed, weights=EDGES)
+        with torch.no_grad():
+            start = module(torch.tensor(z)).numpy()
+        given, where = (x.reshape(start.shape) for x in (values, known))
+        trained = train(module, z, given, where, steps=400).ravel()
+        assert np.abs(trained - values)[known].max() < 0.05
+        limits = [regression(kernel, start.ravel(), values, known) for kernel in kernels]
+        errors.append([np.abs(trained - limit)[~known].mean() for limit in limits])
+    return np.mean(errors, axis=0)
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_trained_items_approach_the_limit(name):
+    """And not that of another layer."""
+    (narrow,) = trained_items(name, 16)
+    others = [of_items(name, WRONG[name])] if name in WRONG else []
+    wide, *wrong = trained_items(name, 256, *others)
+    assert wide < narrow / 2  # a quarter as 1 / sqrt(width)
+    assert all(other > 2 * wide for other in wrong)
 
 
 def test_priors_are_drawn():
