@@ -142,6 +142,27 @@ def test_other_frames_are_refused(given, said):
         inpaint(given)
 
 
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+def test_a_fitted_inpainter_takes_no_tables(library):
+    table = library(field().values)
+    inpainter = Inpainter(hourglass(2)).fit(mask=field().values > 1.5)
+    for call in (
+        inpainter.transform,
+        inpainter.std,
+        lambda x: inpainter.explain(x, (1, 1)),
+        inpainter.fit,
+    ):
+        with pytest.raises(InputError, match="is a table, not a picture"):
+            call(table)
+
+
+def test_a_fitted_inpainter_gives_data_arrays_back():
+    truth = field()
+    inpainter = Inpainter(hourglass(2)).fit(mask=truth.values > 1.5)
+    filled = inpainter.transform(truth.where(truth <= 1.5).assign_attrs(truth.attrs))
+    xarray.testing.assert_identical(filled, truth.copy(data=inpainter.transform(truth.values)))
+
+
 def test_a_frame_over_time_keeps_its_types_and_attributes():
     frame = pd.DataFrame({"a": WAVE.astype("f4"), "b": 9 * WAVE, "c": 9 * WAVE}, TIMES)
     frame.loc[GAPS] = np.nan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,9 @@ from .options import GridOptions
 # Numbers that often stand for "no data". One that is the smallest or largest known value, and
 # further from the others than they are from each other, draws a warning.
 SENTINELS = np.array([-x for x in MARKS if x >= 99] + [x for x in MARKS if x >= 9999])
+
+# Libraries of data frames.
+TABLES = ("pandas", "polars")
 
 # Images of fewer values are not looked at for labels; labels are not larger.
 MIN_LABELS, MAX_LABEL = 1024, 32
@@ -145,6 +148,8 @@ class ImageArray:
 def read_image(image: ArrayLike, options: GridOptions) -> ImageArray:
     """The array of a user, or of a masked array; what is not made of real numbers is refused."""
     channel_axis = options.channel_axis
+    if hasattr(image, "columns") or type(image).__module__.partition(".")[0] in TABLES:
+        refuse_table(image)
     try:
         original = np.ma.getdata(image) if np.ma.isMaskedArray(image) else np.asarray(image)
     except ValueError as error:
@@ -197,6 +202,22 @@ def read_image(image: ArrayLike, options: GridOptions) -> ImageArray:
         opacity = np.divide(values[..., -1:], _opaque(original.dtype), dtype=dtype)
         values = np.concatenate([values[..., :-1] * opacity, values[..., -1:]], -1, dtype=dtype)
     return ImageArray(original, values, options, nan, values.shape[:-1], scale)
+
+
+def refuse_table(table: Any) -> NoReturn:
+    """Say what to do with a data frame, or a column of one."""
+    if not hasattr(table, "columns"):
+        raise InputError(
+            "a series needs times",
+            got=f"an index of {table.index.dtype}" if hasattr(table, "index") else "none",
+            hint="a DatetimeIndex of pandas, or series.to_numpy() for evenly spaced values",
+        )
+    raise InputError(
+        "a data frame is a table, not a picture",
+        got=f"{type(table).__name__} without times",
+        hint="ntkfill.NTKImputer().fit_transform(df), inpaint(df) with a DatetimeIndex of pandas "
+        "for signals, or df.to_numpy() for a picture",
+    )
 
 
 def equal(values: NDArray[Any], value: float | str) -> Mask:

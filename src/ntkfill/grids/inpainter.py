@@ -385,6 +385,8 @@ class Inpainter:
         InputError
             If the image has another grid than the mask, or NaN where the mask says known.
         """
+        if hasattr(image, "dims"):  # a DataArray
+            return image.copy(data=self.transform(image.values))
         options, source, pixels = self._read_fitted(image)
         progress = reporter(options.progress, "filling", 0.3, 1.0) if options.progress else None
         done = self.model_.complete_and_refine(pixels, options.refine, progress)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from ..nn import hourglass
 from ..observed import Mask
 from ..result import Filled
 from ..runtime.resources import require
-from .image import equal
+from .image import equal, refuse_table
 from .options import GridOptions
 
 # Times that are not evenly spaced are placed on an even grid of at most so many steps each, and
@@ -49,30 +49,13 @@ class Labelled:
 
 
 def read_labels(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Labelled | None:
-    """What `image` is without its labels; None for an array. Refuses tables."""
+    """What `image` is without its labels; None for an array."""
     xarray, pandas = sys.modules.get("xarray"), sys.modules.get("pandas")
     if xarray is not None and isinstance(image, xarray.DataArray | xarray.Dataset):
         return _of_xarray(image, mask, exclude, options)
     if pandas is not None and isinstance(image, pandas.Series | pandas.DataFrame):
         return _of_pandas(image, mask, exclude, options)
-    if hasattr(image, "columns") or type(image).__module__.partition(".")[0] == "polars":
-        _refuse_table(image)
     return None
-
-
-def _refuse_table(table: Any) -> NoReturn:
-    if not hasattr(table, "columns"):
-        raise InputError(
-            "a series needs times",
-            got=f"an index of {table.index.dtype}" if hasattr(table, "index") else "none",
-            hint="a DatetimeIndex of pandas, or series.to_numpy() for evenly spaced values",
-        )
-    raise InputError(
-        "a data frame is a table, not a picture",
-        got=f"{type(table).__name__} without times",
-        hint="ntkfill.NTKImputer().fit_transform(df), a DatetimeIndex of pandas for signals, or "
-        "df.to_numpy() for a picture",
-    )
 
 
 def _of_xarray(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Labelled:
@@ -138,7 +121,7 @@ def _of_pandas(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Lab
     if isinstance(times, pd.PeriodIndex):
         times = times.to_timestamp()
     if not isinstance(times, pd.DatetimeIndex | pd.TimedeltaIndex):
-        _refuse_table(image)
+        refuse_table(image)
     if options.channel_axis is not None:
         raise InputError("signals over time have no channel_axis", got=repr(options.channel_axis))
     if not times.is_monotonic_increasing or not times.is_unique:
