@@ -127,14 +127,14 @@ def test_uneven_times_are_honoured(seed, spread):
         (pd.DataFrame(np.eye(4)), "NTKImputer"),
         (
             pd.Series([1.0, np.nan, 3.0]),
-            r"a series needs times; got an index of int64. Try: .*to_numpy\(\)",
+            r"take a series, and only with times; got an index of int64. Try: .*to_numpy\(\)",
         ),
         (pd.Series(1.0, TIMES[::-1]), "times must increase"),
         (pd.DataFrame({"a": list("abcd")}, TIMES[:4]), "signals must be numbers"),
         (type("Mine", (pd.DataFrame,), {})(np.eye(4)), "NTKImputer"),
         (pa.table({"a": [1.0, None, 3.0]}), "NTKImputer"),
         (pl.DataFrame({"t": TIMES[:4], "a": [1.0, None, 3.0, 4.0]}), "NTKImputer"),
-        (pl.Series([1.0, None, 3.0]), "a series needs times"),
+        (pl.Series([1.0, None, 3.0]), "and only with times"),
     ],
 )
 def test_other_frames_are_refused(given, said):

@@ -35,8 +35,8 @@ def open_table(folder: Path, source: Path, marks: Sequence[str] | None, report: 
     if marks is None:
         strays = table.strays()
         marks = strays if len(strays) <= MARKS and not any("," in one for one in strays) else []
-        for mark in marks:
-            warnings.warn(f"{mark!r} stands among numbers, and is taken for a gap", stacklevel=2)
+        for stray in marks:
+            warnings.warn(f"{stray!r} stands among numbers, and is taken for a gap", stacklevel=2)
     part = text_tables.numeric_part(table, source, marks)
     values = part.values
     starts = [0]

@@ -208,7 +208,7 @@ def refuse_table(table: Any) -> NoReturn:
     """Say what to do with a data frame, or a column of one."""
     if not hasattr(table, "columns"):
         raise InputError(
-            "a series needs times",
+            "only inpaint and Inpainter.fill take a series, and only with times",
             got=f"an index of {table.index.dtype}" if hasattr(table, "index") else "none",
             hint="a DatetimeIndex of pandas, or series.to_numpy() for evenly spaced values",
         )

@@ -385,8 +385,9 @@ class Inpainter:
         InputError
             If the image has another grid than the mask, or NaN where the mask says known.
         """
-        if hasattr(image, "dims"):  # a DataArray
-            return image.copy(data=self.transform(image.values))
+        if hasattr(image, "dims"):
+            data_array: Any = image
+            return data_array.copy(data=self.transform(data_array.values))
         options, source, pixels = self._read_fitted(image)
         progress = reporter(options.progress, "filling", 0.3, 1.0) if options.progress else None
         done = self.model_.complete_and_refine(pixels, options.refine, progress)
