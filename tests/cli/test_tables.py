@@ -332,7 +332,8 @@ def test_other_files_hold_the_same_numbers(files, capsys, monkeypatch, suffix, b
             assert found.names == wanted.names
             assert found.column("drug") == LABELS
             for both in zip(found.numbers(NAMES), wanted.numbers(NAMES), strict=True):
-                np.testing.assert_allclose(*both, rtol=1e-8)
+                # A workbook holds 16 digits, and networks are selected in single precision.
+                np.testing.assert_allclose(*both, rtol=1e-7)
             if back != ".csv":
                 assert all(isinstance(cell, int | float) for row in found.rows for cell in row[1:])
 

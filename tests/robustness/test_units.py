@@ -35,7 +35,8 @@ def amounts(done, unit):
 
 def same(found, expected):
     for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
+        # Networks are selected in single precision.
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow

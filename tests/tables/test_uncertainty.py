@@ -254,7 +254,8 @@ def test_values_are_those_of_fit_transform():
 def test_units_do_not_matter():
     first = NTKImputer().impute(TABLE, return_std=True).std
     other = NTKImputer().impute(TABLE * [1, 100, 0.01, 1] + 5, return_std=True).std
-    np.testing.assert_allclose(other, first * [1, 100, 0.01, 1], rtol=1e-6)
+    # Networks are selected in single precision.
+    np.testing.assert_allclose(other, first * [1, 100, 0.01, 1], rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -281,7 +282,7 @@ def test_columns_of_which_nothing_is_known():
     far = np.sqrt(np.nanmean(np.square(holed)))
     np.testing.assert_allclose(done.std[:, 1], far)
     assert np.isfinite(done.std[:, [0, 2, 3]]).all()
-    with pytest.warns(UserWarning, match="dropped"):
+    with pytest.warns(UserWarning, match="in 1 column, left out: 1"):
         dropped = NTKImputer(keep_empty_features=False).impute(holed, return_std=True)
     assert dropped.std.shape == dropped.values.shape == (60, 3)
 
