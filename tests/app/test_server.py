@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import ntkfill
+from ntkfill.app import tables
 from ntkfill.cli import main
 from ntkfill.io import images
 
@@ -459,3 +460,14 @@ def test_a_long_path_for_temporary_files_is_refused(start, tmp_path):
     assert "TMPDIR=/tmp ntkfill app" in refused.errors.read_text()
     assert "Traceback" not in refused.errors.read_text()
     refused.process.communicate()
+
+
+def test_a_column_without_entries_stays_empty_and_is_said_once(tmp_path):
+    values = np.random.default_rng(0).normal(size=(20, 3))
+    values[:, 1] = values[4, 0] = np.nan
+    np.save(tmp_path / "numbers.npy", values)
+    with pytest.warns(UserWarning, match="without any known entry stay empty: 1") as said:
+        found = tables.fill(tmp_path, {"version": "1", "interval": 0.9}, "filled", print)
+    assert len(said) == 1
+    assert found["filled"] == 1
+    assert np.isnan(np.load(tmp_path / "values.npy")[:, 1]).all()

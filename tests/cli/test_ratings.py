@@ -88,8 +88,10 @@ def test_features_serve_new_items():
             "no column item; expected item, items, itemid",
         ),
         (["ratings.csv", "-o", "out.csv", "--recommend", "2", "--std"], "takes neither"),
+        (["unrated.csv", "-o", "out.csv"], "no column rating; expected rating, ratings"),
     ],
 )
 def test_what_cannot_be_rated(fails, arguments, message):
     write("other.csv", [["user", "score"], ["a", "1"]])
+    write("unrated.csv", [["user", "item"], ["a", "x"]])
     assert message in fails("rate", *arguments)

@@ -80,10 +80,12 @@ def fill(folder: Path, options: Figures, stage: str, report: Report) -> Figures:
     level = options["interval"] if stage == "uncertain" else None
     empty = np.isnan(values).all(axis=0)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "no known entry in .* columns")  # below: they stay empty
+        warnings.filterwarnings("ignore", "no known entry in")  # below: they stay empty
         done = imputer.impute(values, interval=level)
     if empty.any():
         warnings.warn(f"columns without any known entry stay empty: {empty.sum()}", stacklevel=2)
+    spread = np.zeros(values.shape[1])
+    spread[~empty] = np.nanstd(values[:, ~empty], axis=0)
     arrays = {"values": done.values}
     if done.interval is not None:
         arrays |= {"std": done.std, "lower": done.interval.lower, "upper": done.interval.upper}
@@ -103,7 +105,7 @@ def fill(folder: Path, options: Figures, stage: str, report: Report) -> Figures:
         "converged": done.info.converged,
         "message": done.info.message,
         "level": level,
-        "spread": np.nan_to_num(np.nanstd(values, axis=0)).tolist(),
+        "spread": spread.tolist(),
     }
 
 

@@ -22,7 +22,6 @@ from .common import (
 if TYPE_CHECKING:
     from ..io.text_tables import Table
     from ..ratings import Recommender
-    from ..ratings.frames import NAMES
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -54,6 +53,7 @@ def rate(options: argparse.Namespace) -> int:
 
     from ..io import text_tables
     from ..ratings import Recommender
+    from ..ratings.frames import NAMES
 
     if options.recommend is not None and (options.pairs is not None or options.std):
         raise InputError("--recommend takes neither --pairs nor --std")

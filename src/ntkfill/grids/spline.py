@@ -21,6 +21,7 @@ from ..nn import Spline
 from ..observed import Mask
 from ..runtime.resources import require
 from ..solvers.base import Report
+from .holdout import eroded
 
 # Squared differences across a spline's axis count this much, where no pixel along it is known, and
 # first differences of splines of order 2 this, so that a single known pixel determines all.
@@ -170,8 +171,7 @@ def memory(spline: Spline, missing: Mask) -> int:
 def _is_factored(missing: Mask) -> bool:
     """Whether the system is factored: where conjugate gradients would take many steps."""
     few = np.count_nonzero(missing) <= MAX_FACTORED.get(missing.ndim, 0)
-    padded = np.pad(missing, 1)
-    return bool(few and ndimage.distance_transform_cdt(padded, "chessboard").max() > DEEP)
+    return bool(few and eroded(np.pad(missing, 1), DEEP).any())
 
 
 def _terms(spline: Spline, n: int) -> Iterator[tuple[tuple[int, ...], float]]:

@@ -451,9 +451,8 @@ def _write_workbook(draft: Path, table: Table, like: Path | None) -> None:
                 cell.value = value
                 if isinstance(value, str):
                     cell.data_type = "s"  # also where it looks like a formula
-    file = (
-        io.BytesIO()
-    )  # a file on disk would be closed twice, and complain, where there is no room
+    # A file on disk would be closed twice, and complain, where there is no room.
+    file = io.BytesIO()
     book.save(file)
     draft.write_bytes(file.getvalue())
 

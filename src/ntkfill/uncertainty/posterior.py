@@ -28,7 +28,7 @@ from ..completion import fit, weight_matrix
 from ..kernels import Kernel
 from ..kernels.table import Array
 from ..nn.evaluate import Kind
-from ..observed import Mask, check_finite
+from ..observed import Mask, check_finite, finite
 from ..runtime.progress import Progress, stage
 from ..runtime.resources import require, single_blas_thread
 from ..solvers.base import Factor
@@ -145,8 +145,7 @@ class Posterior:
         prior[np.diag_indices(len(rows))] += self.noise
         with single_blas_thread():
             result = np.asarray(np.sum(inverse * (prior @ inverse), axis=0))
-        check_finite("the expected square", result)
-        return result
+        return finite("the expected square", result)
 
     def sample(
         self,
