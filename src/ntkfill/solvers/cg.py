@@ -171,10 +171,13 @@ class CGFactor:
         solution = np.zeros_like(rest)
         best, smallest, halved = solution, _worst(rest, size), 0
         guess = np.copy if self.preconditioner is None else self.preconditioner
-        z = guess(rest)
-        direction, power = z.copy(), _dots(rest, z)
+        direction, power = np.zeros_like(rest), np.zeros(len(rest))
         steps, residual, lowest = 0, smallest, 1.0
         while residual > goal and steps < max_steps and steps - halved < PATIENCE:
+            z = guess(rest)
+            before, power = power, _dots(rest, z)
+            direction *= _ratio(power, before, rest)
+            direction += z
             product = self._product(direction)
             rate = _ratio(power, _dots(direction, product), rest)
             solution += rate * direction
@@ -191,10 +194,6 @@ class CGFactor:
             if progress is not None and residual < lowest:  # it falls about geometrically
                 lowest = residual
                 progress(min(math.log(max(lowest, 1e-300)) / math.log(goal), 0.99))
-            z = guess(rest)
-            before, power = power, _dots(rest, z)
-            direction *= _ratio(power, before, rest)
-            direction += z
         return (best if residual > smallest else solution), steps
 
     def _product(self, x: Array) -> Array:
