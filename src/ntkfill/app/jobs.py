@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -31,7 +32,7 @@ NOW, SOON, LATER = 0, 1, 2
 # Imported once, before any process is needed.
 PRELOADED = ["ntkfill.grids.inpainter", "ntkfill.io.images", "ntkfill.tables", "ntkfill.screens"]
 REPORTS = 0.1  # seconds between two reports of progress
-NICENESS = 10  # a browser that draws and the server come first; nothing is lost where they rest
+NICENESS = 10  # of jobs that nobody waits for: a browser that draws, and first fills, come first
 
 
 class JobError(Exception):
@@ -104,7 +105,7 @@ class Workers:
         worker = await self._take(document, priority)
         loop = asyncio.get_running_loop()
         try:
-            worker.connection.send((function, arguments))
+            worker.connection.send((function, arguments, priority))
             while True:
                 kind, value = await loop.run_in_executor(self.threads, worker.connection.recv)
                 if kind == "done":
@@ -169,14 +170,17 @@ def _run_jobs(connection: Connection) -> None:
     """What a process does until the server ends it or goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a keyboard: it is for the server
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
     for module in PRELOADED:
         importlib.import_module(module)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            function, arguments = connection.recv()
-            connection.send(_answer(connection, function, arguments))
+            function, arguments, priority = connection.recv()
+            call = partial(_answer, connection, function, arguments)
+            if priority >= LATER and sys.platform == "linux":  # where a thread has its own niceness
+                with ThreadPoolExecutor(1, initializer=os.nice, initargs=(NICENESS,)) as threads:
+                    connection.send(threads.submit(call).result())
+            else:
+                connection.send(call())
 
 
 def _answer(

@@ -102,7 +102,7 @@ async def get_events(session: Session, request: Request) -> Response:
                     continue
                 for state in listener.take():
                     yield f"data: {json.dumps(state)}\n\n"
-                await asyncio.sleep(0.05)  # what changes at once is told at once
+                await asyncio.sleep(0.02)  # what changes at once is told at once
 
     return StreamingResponse(events(), media_type="text/event-stream")
 
