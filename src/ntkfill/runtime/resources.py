@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 import psutil
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 from ..errors import MemoryLimitError
 from .progress import Progress
@@ -63,7 +63,8 @@ def single_blas_thread() -> Iterator[None]:
     """
     with _lock:
         if not _limit["users"]:
-            _limit["setting"] = _blas_libraries().limit(limits=1)
+            _release_blas()
+            _limit["setting"] = _blas_libraries().limit(limits=1, user_api="blas")
         _limit["users"] += 1
     try:
         yield
@@ -71,7 +72,14 @@ def single_blas_thread() -> Iterator[None]:
         with _lock:
             _limit["users"] -= 1
             if not _limit["users"]:
+                _release_blas()
                 _limit["setting"].restore_original_limits()
+                _release_blas()
+
+
+def _release_blas() -> None:
+    """Let any thread set the limit: threadpoolctl 3.8 ignores all but the first that did."""
+    getattr(OpenBLASController, "clear_controlling_thread", lambda **_: None)(force=True)
 
 
 @cache
