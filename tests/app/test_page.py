@@ -187,6 +187,48 @@ def test_every_tool(page, app, scene):
     np.testing.assert_array_equal(saved_mask(page, app), expected)
 
 
+def test_every_step_is_undone_and_done_again(page, app, tmp_path):
+    """Of a picture whose rows are no whole bytes: shapes, and what is done to all of it."""
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (47, 61), dtype=np.uint8)
+    mask = np.uint8(255 * (rng.random(picture.shape) < 0.3))
+    for name, array in (("picture", picture), ("mask", mask)):
+        images.write(tmp_path / f"{name}.png", images.Stored(array, None))
+    open_file(page, tmp_path / "picture.png")
+
+    def use_wand():
+        page.keyboard.press("w")
+        page.uncheck("[data-part=contiguous]")
+        page.mouse.click(*place(page, app, 20, 30))
+
+    def use_brush():
+        page.keyboard.press("b")
+        stroke(page, app, (46, 2), (30, 60))
+
+    steps = [
+        use_brush,
+        lambda: page.click("[data-part=invert]"),
+        lambda: page.set_input_files("[data-part=import-file]", tmp_path / "mask.png"),
+        lambda: page.click("[data-part=invert]"),
+        use_brush,
+        use_wand,
+        lambda: page.click("[data-part=clear]"),
+    ]
+    masks = [saved_mask(page, app)]
+    for step in steps:
+        before = marked(page)
+        step()
+        until(page, lambda before=before: marked(page) != before)
+        masks.append(saved_mask(page, app))
+        assert marked(page) == masks[-1].sum()
+    np.testing.assert_array_equal(masks[3], mask != 0)
+    for key, order in (("Control+z", masks[-2::-1]), ("Control+Shift+z", masks[1:])):
+        for expected in order:
+            page.keyboard.press(key)
+            assert marked(page) == expected.sum()
+            np.testing.assert_array_equal(saved_mask(page, app), expected)
+
+
 def test_masks_go_out_and_come_back(page, app, scene, tmp_path):
     folder, _, mask = scene
     open_file(page, folder / "picture.png")
@@ -348,6 +390,7 @@ def test_twelve_megapixels(page, app, tmp_path):
     }""")
     stroke(page, app, (500, 500), (1500, 2500), (2500, 3500))
     assert marked(page) > 100_000
+    assert saved_mask(page, app).sum() == marked(page)  # it is sent in parts
     box = page.locator("[data-part=stage]").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     for _ in range(8):

@@ -8,6 +8,7 @@ import { View } from "./view.js";
 
 const STAGES = { filling: "Filling", "error bars": "Error bars", refining: "Refining" };
 const SAVE_AFTER = 250; // milliseconds after the last change of the mask
+const BAND = 1 << 20; // pixels that are sent at once: a frame waits for them
 const LEGENDS = {
   std: "The standard deviation of every filled pixel.",
   outside: "Orange: no known pixel is within reach of the network; filled with the level around it.",
@@ -203,15 +204,19 @@ export class ImageEditor {
     clearTimeout(this.timer);
     if (!this.timer) return this.saving;
     this.timer = null;
-    const changes = [...this.mask.unsaved].map(([page, [first, last]]) =>
-      ({ page, query: { row: first, rows: last + 1 - first }, body: this.mask.bits(page, first, last + 1) }));
+    const changes = [...this.mask.unsaved];
     this.mask.unsaved.clear();
     this.saving = (this.saving ?? Promise.resolve()).then(() => speakError(async () => {
       let others = false;
-      for (const { page, ...what } of changes) {
-        const { mask } = await request("PUT", `${this.path}/mask/${page}`, what);
-        others ||= mask !== this.saved + 1;
-        this.saved = mask;
+      const most = Math.ceil(BAND / this.info.width);
+      for (const [page, [first, last]] of changes) {
+        for (let row = first; row <= last && this.mask.layers.has(page); row += most) {
+          const rows = Math.min(most, last + 1 - row);
+          const { mask } = await request("PUT", `${this.path}/mask/${page}`,
+            { query: { row, rows }, body: this.mask.bits(page, row, row + rows) });
+          others ||= mask !== this.saved + 1;
+          this.saved = mask;
+        }
       }
       if (others) await this.loadMask(this.page); // another tab has changed it in between
     }));
@@ -336,10 +341,15 @@ export class ImageEditor {
       this.view.split = Number(p.split.value) / 100;
       this.view.redraw();
     });
-    click("invert", () => this.paintAll((next, old) => {
-      for (let k = 0; k < next.length; k++) next[k] = 1 - old[k];
-    }));
-    click("clear", () => this.paintAll(() => {}));
+    click("invert", () => {
+      if (!this.mask.data) return;
+      this.mask.invert();
+      this.edited();
+    });
+    click("clear", () => {
+      const { mask } = this;
+      if (mask.data && mask.replace(new Uint8Array(mask.data.length))) this.edited();
+    });
     click("everywhere", () => this.copyToAllPages());
     click("grow", () => this.whole("grow", { pixels: Number(p.pixels.value) }));
     click("shrink", () => this.whole("grow", { pixels: -Number(p.pixels.value) }));
@@ -366,14 +376,6 @@ export class ImageEditor {
     });
     click("save-std", () => this.save("std"));
     listenToRecipe(p);
-  }
-
-  paintAll(paint) {
-    const { mask } = this;
-    if (!mask.data) return;
-    const next = new Uint8Array(mask.data.length);
-    paint(next, mask.data);
-    if (mask.replace(next)) this.edited();
   }
 
   async copyToAllPages() {

@@ -1,7 +1,8 @@
 // The mask of an image: which pixels are missing, drawn on and undone.
 
-/** One page of a mask, 1 where missing. Every change is kept as the runs of pixels that flipped, so
- * that undo and redo are the same: to flip them again. */
+/** One page of a mask, 1 where missing. Every change is kept as the pixels that flipped, so that
+ * undo and redo are the same: to flip them again. Shapes keep runs of pixels, what is done to the
+ * whole page bits. */
 export class Mask {
   constructor(width, height, pages) {
     Object.assign(this, { width, height, pages, page: 0 });
@@ -42,22 +43,19 @@ export class Mask {
   begin() {
     this.runs = [];
     this.box = null;
+    this.added = 0;
   }
 
   /** Keep that a part of a row has flipped. */
   note(row, left, right, value) {
     this.runs.push(row * this.width + left, right - left);
-    this.counts.set(this.page, this.count + (value ? right - left : left - right));
+    this.added += value ? right - left : left - right;
     this.box ??= { left, top: row, right, bottom: row + 1 };
     const { box } = this;
     if (left < box.left) box.left = left;
     if (right > box.right) box.right = right;
     if (row < box.top) box.top = row;
     if (row >= box.bottom) box.bottom = row + 1;
-    const rows = this.unsaved.get(this.page);
-    if (!rows) this.unsaved.set(this.page, [row, row]);
-    else if (row < rows[0]) rows[0] = row;
-    else if (row > rows[1]) rows[1] = row;
   }
 
   /** Set the pixels of a row from `left` to `right`, which is not included. */
@@ -76,8 +74,19 @@ export class Mask {
 
   /** Tell what has changed since the last time, so that a stroke is seen while it is drawn. */
   flush() {
-    if (this.box) this.changed(this.page, this.box);
+    const { box } = this;
+    if (!box) return;
+    this.tell(box, this.count + this.added);
     this.box = null;
+    this.added = 0;
+  }
+
+  tell(box, count) {
+    const { page } = this;
+    this.counts.set(page, count);
+    const [first, last] = this.unsaved.get(page) ?? [Infinity, -1];
+    this.unsaved.set(page, [Math.min(first, box.top), Math.max(last, box.bottom - 1)]);
+    this.changed(page, box);
   }
 
   /** Finish a change; it can be undone if it flipped anything. */
@@ -86,28 +95,31 @@ export class Mask {
     const runs = Uint32Array.from(this.runs);
     this.runs = null;
     if (!runs.length) return false;
-    this.done.push({ page: this.page, runs });
-    this.undone = [];
+    this.push({ page: this.page, runs });
     return true;
   }
 
-  /** All pixels at once: what differs is one change. */
+  /** All pixels at once, which are kept: those that differ are one change. */
   replace(next) {
-    this.begin();
-    const { width, height, data } = this;
-    for (let row = 0; row < height; row++) {
-      const start = row * width;
-      for (let k = 0; k < width; k++) {
-        const value = next[start + k];
-        if (data[start + k] === value) continue;
-        const first = k;
-        while (k < width && next[start + k] === value && data[start + k] !== value) {
-          data[start + k++] = value;
-        }
-        this.note(row, first, k--, value);
-      }
-    }
-    return this.end();
+    const { bits, count } = differences(this.data, next);
+    const first = bits.findIndex(Boolean);
+    if (first < 0) return false;
+    const stop = bits.findLastIndex(Boolean) + 1;
+    this.layers.set(this.page, next);
+    this.push({ page: this.page, start: 8 * first, bits: bits.slice(first, stop) });
+    this.tellRows(8 * first, 8 * stop, count);
+    return true;
+  }
+
+  invert() {
+    const change = { page: this.page };
+    this.push(change);
+    this.flipAll(change);
+  }
+
+  push(change) {
+    this.done.push(change);
+    this.undone = [];
   }
 
   undo() {
@@ -123,9 +135,15 @@ export class Mask {
     if (!change) return false;
     to.push(change);
     this.page = change.page;
-    const { runs } = change;
+    if (change.runs) this.flipRuns(change);
+    else if (change.bits) this.flipBits(change);
+    else this.flipAll(change);
+    return true;
+  }
+
+  flipRuns({ runs }) {
     const { data, width } = this;
-    this.runs = [];
+    this.begin();
     for (let k = 0; k < runs.length; k += 2) {
       const [start, stop] = [runs[k], runs[k] + runs[k + 1]];
       const row = Math.floor(start / width);
@@ -135,12 +153,37 @@ export class Mask {
     }
     this.runs = null;
     this.flush();
-    return true;
+  }
+
+  flipBits({ start, bits }) {
+    const { data } = this;
+    let { count } = this;
+    for (let k = 0; k < bits.length; k++) {
+      if (!bits[k]) continue;
+      for (let place = start + 8 * k, left = bits[k]; left; place++, left = (left << 1) & 255) {
+        if (left & 128) count += (data[place] ^= 1) ? 1 : -1;
+      }
+    }
+    this.tellRows(start, start + 8 * bits.length, count);
+  }
+
+  flipAll() {
+    const { data } = this;
+    const words = asWords(data);
+    for (let k = 0; k < words.length; k++) words[k] ^= 0x01010101;
+    for (let k = 4 * words.length; k < data.length; k++) data[k] ^= 1;
+    this.tellRows(0, data.length, data.length - this.count);
+  }
+
+  /** Whole rows have changed, from one pixel to another. */
+  tellRows(start, stop, count) {
+    const [top, bottom] = [Math.floor(start / this.width), Math.ceil(stop / this.width)];
+    this.tell({ left: 0, top, right: this.width, bottom: Math.min(bottom, this.height) }, count);
   }
 
   /** Rows of a page as bits; all by default. */
   bits(page, top = 0, bottom = this.height) {
-    return pack(this.layers.get(page).slice(top * this.width, bottom * this.width));
+    return pack(this.layers.get(page).subarray(top * this.width, bottom * this.width));
   }
 
   // --- shapes ---
@@ -232,12 +275,33 @@ export function unpack(bits, length) {
   return new Uint8Array(result.buffer, 0, length);
 }
 
+const asWords = (pixels) => new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.length >> 2);
+// The product has the lowest bits of the four bytes beside each other in its highest byte.
+const nibble = (word) => (Math.imul(word, 0x08040201) >>> 24) & 15;
+
 export function pack(pixels) {
   const bits = new Uint8Array((pixels.length + 7) >> 3);
-  const words = new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.length >> 2);
-  // The product has the lowest bits of the four bytes beside each other in its highest byte.
-  const four = (k) => (k < words.length ? (Math.imul(words[k], 0x08040201) >>> 24) & 15 : 0);
-  for (let k = 0; k < bits.length; k++) bits[k] = (four(2 * k) << 4) | four(2 * k + 1);
-  for (let k = pixels.length & ~3; k < pixels.length; k++) if (pixels[k]) bits[k >> 3] |= 128 >> (k & 7);
+  const words = asWords(pixels.byteOffset & 3 ? pixels.slice() : pixels);
+  const whole = words.length >> 1;
+  for (let k = 0; k < whole; k++) bits[k] = (nibble(words[2 * k]) << 4) | nibble(words[2 * k + 1]);
+  for (let k = 8 * whole; k < pixels.length; k++) if (pixels[k]) bits[k >> 3] |= 128 >> (k & 7);
   return bits;
+}
+
+/** The bits of the pixels that differ, and how many are 1 in the second. */
+function differences(one, other) {
+  const bits = new Uint8Array((one.length + 7) >> 3);
+  const [a, b] = [asWords(one), asWords(other)];
+  const whole = a.length >> 1;
+  let count = 0;
+  for (let k = 0; k < whole; k++) {
+    const [c, d] = [b[2 * k], b[2 * k + 1]];
+    bits[k] = (nibble(a[2 * k] ^ c) << 4) | nibble(a[2 * k + 1] ^ d);
+    count += Math.imul(c + d, 0x01010101) >>> 24;
+  }
+  for (let k = 8 * whole; k < one.length; k++) {
+    if (one[k] !== other[k]) bits[k >> 3] |= 128 >> (k & 7);
+    count += other[k];
+  }
+  return { bits, count };
 }

@@ -35,13 +35,15 @@ export async function speakError(work, place = null) {
   }
 }
 
+const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 6, useGrouping: false });
+
 /** A number with as many digits as are of use. */
 export function number(value, digits = 4) {
   if (value === null || value === undefined) return "–";
   if (Array.isArray(value)) return value.map((one) => number(one, digits)).join(", ");
   if (typeof value === "boolean") return value ? "1" : "0";
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
-  return Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 6, useGrouping: false })
+  return plain.format(Number(value.toPrecision(digits)))
     .replace(/^-?0$/, () => value.toPrecision(digits));
 }
 

@@ -4,6 +4,9 @@
 const TILE = 512;
 const MAX_TILES = 240;
 const MASK = [255, 0, 110];
+const RENDERING = 6; // milliseconds of a frame for what has changed of the mask
+const STRIP = 1 << 16; // pixels of the image that are looked at between two looks at the clock
+const LOADS = 3; // tiles that are asked for in one frame
 
 export class View {
   constructor(stage, cursor, info, mask, address) {
@@ -168,6 +171,7 @@ export class View {
   draw() {
     const context = this.stage.getContext("2d", { alpha: true });
     const { width, height } = this.stage;
+    this.loads = LOADS;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, width, height);
     context.imageSmoothingEnabled = this.scale < 2;
@@ -286,6 +290,8 @@ export class View {
     if (tile) {
       this.tiles.delete(key);
       this.tiles.set(key, tile);
+    } else if (load && this.loads-- <= 0) {
+      this.redraw();
     } else if (load) {
       tile = { bitmap: null };
       this.tiles.set(key, tile);
@@ -309,6 +315,7 @@ export class View {
     const data = this.mask.layers.get(this.page);
     if (!data) return;
     const { level } = this;
+    const stop = performance.now() + RENDERING;
     for (const [row, column] of this.visible(level)) {
       const key = `${this.page}/${level}/${row}/${column}`;
       let tile = this.maskTiles.get(key);
@@ -316,23 +323,31 @@ export class View {
         const side = (whole, index) => Math.min(TILE, Math.ceil(whole / (1 << level)) - index * TILE);
         const [width, height] = [side(this.info.width, column), side(this.info.height, row)];
         tile = { canvas: null, width, height, spoiled: [0, 0, width, height] };
+        if (this.maskTiles.size >= MAX_TILES) {
+          this.maskTiles.delete(this.maskTiles.keys().next().value);
+        }
         this.maskTiles.set(key, tile);
       }
-      if (tile.spoiled) this.renderMask(tile, data, level, row * TILE, column * TILE);
+      // What is not drawn in time is drawn in the next frames; at least one strip in each.
+      while (tile.spoiled && performance.now() < stop) {
+        this.renderMask(tile, data, level, row * TILE, column * TILE);
+      }
+      if (tile.spoiled) this.redraw();
       if (tile.canvas) this.place(context, tile.canvas, level, row, column, 0, 0, TILE);
     }
   }
 
-  /** Marks that are not filled yet are tinted, filled ones outlined. */
+  /** A strip of what has changed: marks that are not filled yet are tinted, filled ones outlined. */
   renderMask(tile, data, level, top, left) {
-    const [x0, y0, x1, y1] = tile.spoiled;
-    tile.spoiled = null;
+    const [x0, y0, x1, end] = tile.spoiled;
+    const y1 = Math.min(end, y0 + Math.max(1, Math.floor(STRIP / ((x1 - x0) << (2 * level)))));
+    tile.spoiled = y1 < end ? [x0, y1, x1, end] : null;
     const [width, height] = [x1 - x0, y1 - y0];
     // With a rim of one pixel: 0 known, 1 filled, 2 not filled yet.
     const stride = width + 2;
     const marks = this.reduce(data, level, top + y0 - 1, left + x0 - 1, height + 2, stride);
     if (!tile.canvas) {
-      if (!marks.some((one) => one)) return;
+      if (marks.indexOf(1) < 0 && marks.indexOf(2) < 0) return;
       tile.canvas = new OffscreenCanvas(tile.width, tile.height);
     }
     const context = tile.canvas.getContext("2d");
@@ -362,16 +377,14 @@ export class View {
     const bottom = Math.min(info.height, (top + height) << level);
     for (let row = Math.max(0, top << level); row < bottom; row++) {
       const start = row * info.width;
-      const line = data.subarray(start, start + last);
       const into = ((row >> level) - top) * stride - left;
-      for (let x = line.indexOf(1, first); x >= 0 && x < last; x++) {
-        if (!line[x]) {
-          x = line.indexOf(1, x) - 1; // to the next that is marked
-          if (x < 0) break;
-          continue;
+      for (const [from, to] of runs(data, 1, start + first, start + last)) {
+        for (let k = into + ((from - start) >> level); k <= into + ((to - 1 - start) >> level); k++) {
+          marks[k] ||= 1;
         }
-        if (!filled?.[start + x]) marks[into + (x >> level)] = 2;
-        else if (!marks[into + (x >> level)]) marks[into + (x >> level)] = 1;
+        for (const [a, b] of filled ? runs(filled, 0, from, to) : [[from, to]]) {
+          marks.fill(2, into + ((a - start) >> level), into + ((b - 1 - start) >> level) + 1);
+        }
       }
     }
     return marks;
@@ -412,4 +425,14 @@ function checkers(context, left, top, right, bottom, side) {
     }
   }
   context.restore();
+}
+
+/** The runs of a value in a part of an array. */
+function* runs(array, value, from, stop) {
+  const part = array.subarray(0, stop);
+  for (let k = part.indexOf(value, from); k >= 0;) {
+    const end = part.indexOf(1 - value, k);
+    yield [k, end < 0 ? stop : end];
+    k = end < 0 ? -1 : part.indexOf(value, end);
+  }
 }
