@@ -33,7 +33,8 @@ def test_an_exception_cancels_what_has_not_begun():
 
 
 def blas_threads():
-    return {one.num_threads for one in ThreadpoolController().select(user_api="blas").lib_controllers}
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    return {one.num_threads for one in libraries}
 
 
 def test_blas_has_one_thread_in_every_thread():
