@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -73,12 +73,19 @@ class Target:
         learn = len(self.features) < LEARNED
         return replace(self, stack=Stack.select(vectors, y, network, ridges, learn=learn))
 
-    def fit(self, fill: Vectors, *, settling: bool = False, most: int | None = None) -> Fitted:
+    def fit(
+        self,
+        fill: Vectors,
+        *,
+        settling: bool = False,
+        most: int | None = None,
+        precision: type | None = None,
+    ) -> Fitted:
         """On all rows, or so many, in double precision, unless the table has not settled yet."""
         assert self.stack is not None
         vectors, y = self.training(fill, most)
         if settling:
-            vectors = vectors.astype(self.stack.precision)
+            vectors = vectors.astype(precision or self.stack.precision)
         return Fitted.of(self.stack, vectors, y, FEWER if settling else LANDMARKS)
 
     def rows(self, most: int | None = None) -> NDArray[np.intp]:
@@ -146,6 +153,17 @@ class Twins:
 
 
 @dataclass(frozen=True, eq=False)
+class Round:
+    """What every column was predicted by in a round, and what the gaps became: enough to fit the
+    same regressions again, for new rows."""
+
+    targets: tuple[Target, ...]
+    most: int | None  # rows of a regression
+    gaps: Mask  # (n, m)
+    filled: Vectors  # (gaps,), before they were damped
+
+
+@dataclass(frozen=True, eq=False)
 class Chained:
     """Columns predicted from each other."""
 
@@ -164,7 +182,10 @@ class Chained:
     targets: tuple[Target, ...]  # all columns, also those without gaps
     n_iter: int
     change: float  # the share of the variance that the last round changed
+    rounds: tuple[Round, ...]  # new rows go through the same
+    start: Vectors  # (n', m), of the rows that settled, before the first round
     kept: dict[int, Fitted] = field(default_factory=dict, repr=False)  # by target
+    past: dict[tuple[int, int], Fitted] = field(default_factory=dict, repr=False)  # round, target
 
     @classmethod
     def fit(
@@ -194,6 +215,7 @@ class Chained:
         means, count, second = fill, len(fill), SECOND if narrow else 2
         fill, here = _joined(fill, twins.start), np.concatenate([sure, twins.sure])
         hidden, change, n_iter = twins.start, np.inf if gappy else 0.0, 0
+        rounds: list[Round] = []
         while n_iter < options.max_iter and (change >= options.tol or 0 < n_iter < second):
             n_iter, last = n_iter + 1, change
             if n_iter == second:
@@ -215,24 +237,20 @@ class Chained:
                     return targets[k].fit(fill, settling=True, most=most)
 
                 fill = _predicted(some, targets, fitted, fill, here, bounds)
+            most = SAMPLE if n_iter < second else None
+            rounds.append(Round(tuple(targets), most, ~sure, fill[:count][~sure]))
             fill = _damped(before, fill, n_iter - second)
             change = _changed(before[:count], fill[:count], sure)
             if n_iter > second + 1 and change > last:  # it will not settle
                 fill, change = before, last
+                del rounds[-1]
                 break
         fill = fill[:count]
         settled = cls(
             network, options, indicators, known, level, scale, prior, bounds, relations, sure, fill,
-            tuple(targets), max(n_iter, 1), change,
+            tuple(targets), max(n_iter, 1), change, tuple(rounds), means[:count],
         )  # fmt: skip
-        if every is values:
-            return settled
-        kept = {
-            k: target.fit(fill, settling=True)
-            for k, target in enumerate(targets)
-            if target.stack is not None
-        }
-        return replace(settled, kept=kept)._extended(every)
+        return settled if every is values else settled._extended(every)
 
     def _extended(self, values: Array) -> Chained:
         """The same for more rows (n, m), which the regressions are fitted to once more."""
@@ -247,6 +265,7 @@ class Chained:
     def ready(self) -> tuple[Chained, list[Vectors]]:
         """With all regressions fitted, and the landmarks of each."""
         kept = {k: self._fitted(k) for k in range(len(self.targets))}
+        self._settled(np.full((1, len(self.level)), np.nan))  # fits the regressions of all rounds
         rows = (target.training(self.fill)[0] for target in self.targets)
         return replace(self, kept=kept), [centres(vectors, LANDMARKS) for vectors in rows]
 
@@ -342,12 +361,15 @@ class Chained:
 
     def _settled(self, values: Array) -> tuple[Vectors, Mask, float]:
         """New rows, standardised, before the last prediction; what of them is sure; and what the
-        last round changed. The regressions stay as they are."""
+        last round changed. They go through the rounds of the table, with its regressions, so that
+        a row like one of the table is filled like it; no row depends on others."""
         standard = (values - self.level) / self.scale
         fill, sure = _initial(standard, self.relations, self.prior)
+        if self.rounds:
+            return self._replayed(fill, sure), sure, self.change
         change = np.where(sure.all(axis=1), 0.0, np.inf)
         for n_iter in range(1, self.options.max_iter + 1):
-            # Every row stops by itself, so that its fill does not depend on the others.
+            # Every row stops by itself.
             moving = np.flatnonzero(change >= self.options.tol)
             if not len(moving):
                 break
@@ -359,6 +381,39 @@ class Chained:
             change[moving] = np.mean(np.square(now.mean - before.mean), axis=1, where=~here)
             fill.mean[moving], fill.variance[moving] = now.mean, now.variance
         return fill, sure, float(change.max(initial=0.0))
+
+    def _replayed(self, fill: Vectors, sure: Mask) -> Vectors:
+        """Rows that begin as this fill after all rounds of the table."""
+        table, second = self.start, SECOND if len(self.level) <= LEARNED else 2
+        gappy = [k for k, target in enumerate(self.targets) if target.stack is not None]
+        gapless = [[k] for k, target in enumerate(self.targets) if target.stack is None]
+        for r, past in enumerate(self.rounds):
+            before, then, after = fill, table, _copy(table)
+            after.mean[past.gaps] = past.filled.mean
+            after.variance[past.gaps] = past.filled.variance
+            for some in [*_batches(gappy), *gapless]:
+                needed = [k for k in some if not sure[:, self.targets[k].columns].all()]
+                regressions = partial(self._past, r, then)
+                fill = _predicted(needed, past.targets, regressions, fill, sure, self.bounds)
+                columns, then = np.concatenate([self.targets[k].columns for k in some]), _copy(then)
+                then.mean[:, columns] = after.mean[:, columns]
+                then.variance[:, columns] = after.variance[:, columns]
+            step = r + 1 - second
+            fill, table = _damped(before, fill, step), _damped(table, after, step)
+        return fill
+
+    def _past(self, r: int, then: Vectors, k: int) -> Fitted:
+        """The regression of a target in a round, on the table as it was then: in double precision,
+        so that rows do not depend on their batch."""
+        past = self.rounds[r]
+        if past.targets[k].stack is None:
+            return self._fitted(k)
+        if (r, k) in self.past:
+            return self.past[r, k]
+        fitted = past.targets[k].fit(then, settling=True, most=past.most, precision=np.float64)
+        if self._keeps_rounds:
+            self.past[r, k] = fitted
+        return fitted
 
     def _predicted(self, fill: Vectors, known: Mask) -> Vectors:
         """All gaps, from the same fill."""
@@ -405,15 +460,12 @@ class Chained:
     @cached_property
     def _keeps(self) -> bool:
         """Whether there is room for the factors of all targets with gaps."""
-        return (
-            8
-            * sum(
-                len(target.stack.predictors) * _size(int(target.known.sum())) ** 2
-                for target in self.targets
-                if target.stack is not None
-            )
-            <= KEPT
-        )
+        return _factors(self.targets, None) <= KEPT
+
+    @cached_property
+    def _keeps_rounds(self) -> bool:
+        """The same for those of all rounds."""
+        return sum(_factors(past.targets, past.most) for past in self.rounds) <= KEPT
 
 
 def chained_memory(known: Mask, models: int) -> int:
@@ -435,9 +487,14 @@ def chained_memory(known: Mask, models: int) -> int:
     return 80 * known.size + busy * one + models * (kept if kept <= KEPT else 0)
 
 
-def _size(rows: int) -> int:
-    """Of the factor of a regression on so many rows."""
-    return rows if rows <= EXACT else LANDMARKS
+def _factors(targets: Sequence[Target], most: int | None) -> int:
+    """Bytes of regressions on so many rows at most."""
+    sizes = (
+        (len(target.stack.predictors), len(target.rows(most)))
+        for target in targets
+        if target.stack is not None
+    )
+    return sum(8 * n * (rows if rows <= EXACT else LANDMARKS) ** 2 for n, rows in sizes)
 
 
 def _initial(standard: Array, relations: Sequence[Relation], prior: Array) -> tuple[Vectors, Mask]:
@@ -451,6 +508,10 @@ def _initial(standard: Array, relations: Sequence[Relation], prior: Array) -> tu
 def _fold(place: NDArray[np.int32], rows: NDArray[np.intp], columns: Any) -> NDArray[np.intp]:
     """Which entries of a row are hidden together."""
     return np.asarray((rows + columns) % place.shape[1])
+
+
+def _copy(vectors: Vectors) -> Vectors:
+    return Vectors(vectors.mean.copy(), vectors.variance.copy())
 
 
 def _joined(above: Vectors, below: Vectors) -> Vectors:

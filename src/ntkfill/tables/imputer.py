@@ -370,11 +370,13 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             return self._write(X, values, None)
         features = self._features_of(X, values, row_features)
         numbers = self._indicators.of(values[:, self._used])
-        filled, message = self.model_.transform(numbers, features)
-        if message:
-            warn(message, ConvergenceWarning)
         seen = self._seen(values, features)
-        filled[seen >= 0] = self.model_.filled[seen[seen >= 0]]
+        filled, new = self.model_.filled[seen], seen < 0
+        if new.any():
+            rows = None if features is None else features[new]
+            filled[new], message = self.model_.transform(numbers[new], rows)
+            if message:
+                warn(message, ConvergenceWarning)
         return self._write(X, values, filled)
 
     def explain(

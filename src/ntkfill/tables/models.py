@@ -144,17 +144,26 @@ class Regression:
 
     @classmethod
     def fit(
-        cls, values: Array, kernel: DenseKernel, options: TableOptions, curve: Array | None = None
+        cls,
+        values: Array,
+        kernel: DenseKernel,
+        options: TableOptions,
+        earlier: Regression | None = None,
     ) -> Regression:
-        """Fit columns (n, m), NaN where missing; `curve` of an earlier fit selects as that did."""
+        """Fit columns (n, m), NaN where missing; new ones as those of an earlier fit: with the
+        same ridge where the same is missing, else with one that is selected as theirs were."""
         known = ~np.isnan(values)
         patterns: list[Pattern] = list(Observed(values, known).patterns())
-        if curve is not None:  # new columns, each by itself
+        if earlier is not None:  # new columns, each by itself
             patterns = [(np.array([j]), rows) for j, rows in enumerate(known.T)]
         keep = 8 * sum(int(rows.sum()) ** 2 for _, rows in patterns) <= KEPT
         if options.ridge == "loo":
             centred = np.where(known, values - np.nanmean(values, axis=0), 0.0)
+            seen = () if earlier is None else earlier.groups
+            curve = None if earlier is None else earlier.curve
             ridges, curve = select_ridges(kernel, centred, patterns, curve)
+            same = {group.known.tobytes(): group.ridge for group in seen}
+            ridges = [same.get(p[1].tobytes(), r) for p, r in zip(patterns, ridges, strict=True)]
         else:
             ridges, curve = [float(options.ridge)] * len(patterns), np.empty(0)
         level, coefficients = np.empty(values.shape[1]), np.zeros(values.shape)
@@ -268,8 +277,8 @@ class Columns:
         rows = np.flatnonzero(~np.isnan(values).all(axis=1))
         if not len(rows):
             return self.regression, rows
-        kernel, curve = self.regression.kernel, self.regression.curve
-        return Regression.fit(values[rows].T, kernel, self.options, curve), rows
+        earlier = self.regression
+        return Regression.fit(values[rows].T, earlier.kernel, self.options, earlier), rows
 
     def entry(
         self, row: int, column: int, values: Array | None = None, features: Array | None = None
