@@ -411,6 +411,7 @@ class Chained:
         if (r, k) in self.past:
             return self.past[r, k]
         fitted = past.targets[k].fit(then, settling=True, most=past.most, precision=np.float64)
+        fitted = fitted.without_weights()
         if self._keeps_rounds:
             self.past[r, k] = fitted
         return fitted
@@ -460,12 +461,20 @@ class Chained:
     @cached_property
     def _keeps(self) -> bool:
         """Whether there is room for the factors of all targets with gaps."""
-        return _factors(self.targets, None) <= KEPT
+        stacks = ((target.stack, target.known) for target in self.targets)
+        sizes = (len(s.predictors) * _size(int(k.sum()), LANDMARKS) ** 2 for s, k in stacks if s)
+        return 8 * sum(sizes) <= KEPT
 
     @cached_property
     def _keeps_rounds(self) -> bool:
-        """The same for those of all rounds."""
-        return sum(_factors(past.targets, past.most) for past in self.rounds) <= KEPT
+        """The same for one factor of each in all rounds."""
+        rows = (
+            len(target.rows(past.most))
+            for past in self.rounds
+            for target in past.targets
+            if target.stack is not None
+        )
+        return 8 * sum(_size(count, FEWER) ** 2 for count in rows) <= KEPT
 
 
 def chained_memory(known: Mask, models: int) -> int:
@@ -487,14 +496,9 @@ def chained_memory(known: Mask, models: int) -> int:
     return 80 * known.size + busy * one + models * (kept if kept <= KEPT else 0)
 
 
-def _factors(targets: Sequence[Target], most: int | None) -> int:
-    """Bytes of regressions on so many rows at most."""
-    sizes = (
-        (len(target.stack.predictors), len(target.rows(most)))
-        for target in targets
-        if target.stack is not None
-    )
-    return sum(8 * n * (rows if rows <= EXACT else LANDMARKS) ** 2 for n, rows in sizes)
+def _size(rows: int, landmarks: int) -> int:
+    """Of the factor of a regression on so many rows."""
+    return rows if rows <= EXACT else landmarks
 
 
 def _initial(standard: Array, relations: Sequence[Relation], prior: Array) -> tuple[Vectors, Mask]:

@@ -215,8 +215,7 @@ class Fitted:
         count = self.regressions[0].coefficients.shape[1] if predictors else 1
         values = np.zeros((len(at), count))
         relative = np.ones(len(at))
-        weights = [predictor.weight for predictor in predictors]
-        main = int(np.argmax(weights)) if weights else None
+        main, total = self._main, sum(predictor.weight for predictor in predictors)
 
         def work(rows: slice) -> None:
             for k, (predictor, cross) in enumerate(self.stack.blocks(at[rows], self.centres)):
@@ -225,10 +224,28 @@ class Fitted:
                 if k == main:
                     left = predictor.kernel.diagonal(at[rows]) + predictor.ridge * self.scales[k]
                     left = np.maximum(left - regression.explained(cross), 0.0)
-                    relative[rows] += sum(weights) * (left / predictor.variance - 1.0)
+                    relative[rows] += total * (left / predictor.variance - 1.0)
 
         parallel_for(work, _row_blocks(len(at)))
         return values, np.minimum(self.stack.error * relative, 1.0)
+
+    @property
+    def _main(self) -> int | None:
+        """The predictor with the largest weight."""
+        weights = [predictor.weight for predictor in self.stack.predictors]
+        return int(np.argmax(weights)) if weights else None
+
+    def without_weights(self) -> Fitted:
+        """The same in less memory, for predictions alone."""
+        none = np.empty((0, 0))
+        regressions: list[Regression | Landmarks] = []
+        for k, each in enumerate(self.regressions):
+            if isinstance(each, Landmarks):
+                directions = each.directions if k == self._main else none
+                regressions.append(replace(each, basis=none, directions=directions))
+            else:
+                regressions.append(each if k == self._main else replace(each, lower=none))
+        return replace(self, regressions=tuple(regressions))
 
     @single_blas_thread()
     def weights(self, at: Vectors) -> tuple[Array, Array]:
