@@ -34,8 +34,7 @@ from .model import Component, GridModel
 from .options import Boundary, Bounds, GridOptions, MissingValues, Network, Refine
 from .patches import Refinement
 from .plan import ONE, Plan, Request, make_plans, outside_receptive_field
-from .selection import MAX_MIXED_SIZE, couple, has_few_gaps, offered_splines, select
-from .spline import memory
+from .selection import MAX_MIXED_SIZE, couple, offered_splines, select
 from .tiles import fill_lazily, fill_to_file
 from .uncertainty import GridUncertainty, distances
 
@@ -701,9 +700,8 @@ class Inpainter:
         request = _request(source, options, wished, interval)
         flat = missing.ndim == len(source.grid)
         if options.network == "auto" and options.shift_average and flat:
-            splines = () if has_few_gaps(missing) else offered_splines(missing, options)
-            most = max((memory(each, missing) for each in splines), default=0)
-            request = replace(request, spline=most)
+            splines = offered_splines(missing, options)
+            request = replace(request, spline=max(splines.values(), default=0))
         plan = make_plans(options, missing, source.grid, request)[0].near(missing)
         mixed = options.network == "auto" and source.values.size <= MAX_MIXED_SIZE
         return plan.mixed(MAX_STACKED) if mixed and options.shift_average else plan

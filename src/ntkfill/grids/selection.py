@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +25,7 @@ from ..runtime.resources import available, parallel_for
 from ..selection import MAX_STACKED, Candidate, Choice, stacked
 from .channels import Channels, learn
 from .holdout import (
+    Crop,
     Holdout,
     crops,
     depth,
@@ -68,6 +70,28 @@ MIN_COPIES, MAX_REPEATED, MAX_ROUNDS = 16, 1 << 12, 4
 HELD_OUT_SHARE, MIN_HELD_OUT = 0.2, 50
 
 
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A crop of an image in which known pixels are held out."""
+
+    window: Crop
+    values: Array  # float32 (*crop, channels): about their mean and over their scale; 0 at gaps
+    gaps: Mask  # (*crop), or (*crop, channels) where channels miss different pixels
+    held_out: Mask
+    weight: Array  # (n_held_out,)
+    independent: float  # errors among those of the held-out pixels
+
+    def errors_of_network(self, component: Component, together: Channels | None) -> Array:
+        """(n_held_out,)."""
+        return _errors(component, self.values, self.gaps, self.held_out, together)
+
+    def errors_of_spline(self, spline: Spline, steps: tuple[float, ...] | None) -> Array:
+        """(n_held_out,)."""
+        both = self.gaps | self.held_out
+        found, _ = SplineFit.of(spline, both, steps=steps)(self.values[~both], trial=True)
+        return np.asarray(found[self.held_out[both], 0] - self.values[self.held_out][:, 0])
+
+
 def select(
     pixels: Array,
     missing: Mask,
@@ -99,54 +123,122 @@ def select(
     gaps = missing if channel is None else missing[..., channel]
     if not gaps.any() or gaps.all():
         return None
-    deepest = depth(gaps, axes, steps_of(options, missing.shape[:axes]))
-    members = family(missing.shape[:axes], deepest, options.boundary, options.ridge)
+    plans, max_stacked = _offered_networks(pixels, missing, gaps, options, request)
+    splines = offered_splines(gaps, options) if together is None else {}
+    needed = max(splines.values(), default=0)
+    plans = [replace(x, request=replace(x.request, spline=needed)) for x in plans]
+
+    few = has_few_gaps(gaps)
+    coarser = octave_coarser(gaps) if gaps.ndim == axes else None
+    if coarser is None:
+        holdouts = [hold_out_shifted(gaps, axes)] if few else _holdouts(gaps, axes)
+    else:
+        # Held-out pixels of a lattice are like no missing ones; the lattice itself is a picture
+        # with the same gaps.
+        lattice, pattern = coarser
+        pixels, gaps = pixels[lattice], np.zeros_like(pattern)
+        holdouts = [Holdout(pattern, pattern.astype(np.float64), np.zeros_like(pattern))]
+    windows = [(each, at) for each in holdouts for at in crops(gaps, each.weight, axes, spread=few)]
+    trials, scale = _trials(pixels, gaps, windows, channel, together)
+    if len(plans) + len(splines) < 2 or len(holdouts[0]) < MIN_HELD_OUT or not trials:
+        return None
+    standard = together and replace(together, scale=np.ones_like(together.scale))
+    errors = _held_out_errors(trials, plans, splines, options, cache, progress, standard)
+    weight = np.concatenate([each.weight for each in trials])
+    gram = (errors * weight) @ errors.T / weight.sum()
+    # Where gaps are scattered, two ridges of one network extrapolate to a smaller one without its
+    # slow solve; across a hole extrapolation invents values that are nowhere around it, and gaps of
+    # channels often repeat, so that held-out pixels have nearer neighbours than missing ones.
+    shares = stacked(
+        gram,
+        sum(each.independent for each in trials),
+        max_stacked,
+        nonnegative=together is not None or bool(holdouts[0].in_holes.any()),
+    )
+    offered = [(plan.network, plan.solver.ridge) for plan in plans] + [(s, None) for s in splines]
+    if coarser is not None and Spline() in splines:
+        # A picture is rougher one octave coarser: the thin plate, unless another is far better.
+        plate, best = offered.index((Spline(), None)), int(np.argmin(np.diag(gram)))
+        far = gram[best, best] < (1 - OCTAVE_GAIN) * gram[plate, plate]
+        shares = np.eye(len(gram))[best if far else plate]
+
+    order = np.argsort(-np.abs(shares), kind="stable")[: np.count_nonzero(shares)]
+    # Standard deviations are those of a network, even where splines alone fill.
+    selected = tuple(
+        replace(plans[k], weight=float(shares[k]))
+        .mixed(len(order))
+        .check_memory(options.memory_limit, missing)
+        for k in [k for k in order if k < len(plans)] or [0]
+    )
+    members = [Member(plan.network, plan.solver.ridge, plan.weight) for plan in selected]
+    members += [Member(offered[k][0], weight=float(shares[k])) for k in order if k >= len(plans)]
+    used = np.zeros(missing.shape[:axes] if channel is not None else missing.shape, bool)
+    for each in trials if coarser is None else []:
+        used[each.window] |= each.held_out
+    if channel is not None:
+        used = used[..., None] & (np.arange(missing.shape[-1]) == channel)
+    choice = Choice(
+        Mixture(tuple(members)),
+        scale * math.sqrt(max(float(shares @ gram @ shares), 0.0)),
+        tuple(
+            Candidate(network, scale * math.sqrt(square), ridge=ridge)
+            for (network, ridge), square in zip(offered, np.diag(gram), strict=True)
+        ),
+        used,
+    )
+    return choice, selected
+
+
+def _offered_networks(
+    pixels: Array, missing: Mask, gaps: Mask, options: GridOptions, request: Request
+) -> tuple[list[Plan], int]:
+    """The plans of the candidate networks, the default first, others where memory allows; and how
+    many of them may be stacked."""
+    axes = pixels.ndim - 1
+    grid = missing.shape[:axes]
+    deepest = depth(gaps, axes, steps_of(options, grid))
     request = replace(request, depth=deepest, coupled=missing.ndim > axes)
     plans: list[Plan] = []
-    for member in members:
+    for member in family(grid, deepest, options.boundary, options.ridge):
         assert isinstance(member.network, Sequential)
-        plan = make_plan(
-            options, missing.shape[:axes], member.network, member.ridge, request=request
-        )
+        plan = make_plan(options, grid, member.network, member.ridge, request=request)
         with contextlib.suppress(MemoryLimitError):
             plans.append(plan.check_memory(options.memory_limit, missing) if plans else plan)
-    most = 1
     if pixels.size <= MAX_MIXED_SIZE:
         with contextlib.suppress(MemoryLimitError):
             plans[0].mixed(MAX_STACKED).check_memory(options.memory_limit)
-            most = MAX_STACKED
-    splines: tuple[Spline, ...] = ()
-    few = has_few_gaps(gaps)
-    if together is None and not few:
-        splines = offered_splines(gaps, options)
-        request = replace(request, spline=max((memory(s, gaps) for s in splines), default=0))
-        plans = [replace(x, request=replace(x.request, spline=request.spline)) for x in plans]
-    coarser = octave_coarser(gaps) if gaps.ndim == axes else None
-    if coarser is not None:
-        # Held-out pixels of a lattice are like no missing ones; the lattice itself is a picture
-        # with the same gaps.
-        pixels, pattern, gaps = pixels[coarser[0]], coarser[1], np.zeros_like(coarser[1])
-        holdout = Holdout(pattern, pattern.astype(np.float64), np.zeros_like(pattern))
-    elif few:
-        holdout = hold_out_shifted(gaps, axes)
-    else:
-        holdout = hold_out_like(gaps, axes, share=HELD_OUT_SHARE)
+            return plans, MAX_STACKED
+    return plans, 1
+
+
+def _holdouts(gaps: Mask, axes: int) -> list[Holdout]:
+    """Pixels held out like the missing ones; where few holes are copied, several times."""
+    found = [hold_out_like(gaps, axes, share=HELD_OUT_SHARE)]
     # One hole says little of another: where few are copied, they are again, at other places.
-    holdouts, n_copies = [holdout], 0 if few else ndimage.label(holdout.in_holes)[1]
+    n_copies = ndimage.label(found[0].in_holes)[1]
     while (
-        0 < n_copies * len(holdouts) < MIN_COPIES
-        and len(holdout) * len(holdouts) < MAX_REPEATED
-        and len(holdouts) < MAX_ROUNDS
+        0 < n_copies * len(found) < MIN_COPIES
+        and len(found[0]) * len(found) < MAX_REPEATED
+        and len(found) < MAX_ROUNDS
     ):
-        again = hold_out_like(gaps, axes, share=HELD_OUT_SHARE, random_state=len(holdouts))
-        if np.array_equal(again.mask, holdout.mask):
+        again = hold_out_like(gaps, axes, share=HELD_OUT_SHARE, random_state=len(found))
+        if np.array_equal(again.mask, found[0].mask):
             break
-        holdouts.append(again)
-    trials = [
-        (each, window) for each in holdouts for window in crops(gaps, each.weight, axes, spread=few)
-    ]
-    parts = []
-    for _, window in trials:
+        found.append(again)
+    return found
+
+
+def _trials(
+    pixels: Array,
+    gaps: Mask,
+    windows: list[tuple[Holdout, Crop]],
+    channel: int | None,
+    together: Channels | None,
+) -> tuple[list[Trial], float]:
+    """What is filled in each crop, the mean over the channels, one channel, or all together, and
+    the scale of the values; no trials where that is zero or no float."""
+    axes, parts = pixels.ndim - 1, []
+    for _, window in windows:
         part = pixels[window]
         if together is not None:
             parts.append(part / together.scale)
@@ -154,99 +246,57 @@ def select(
             parts.append(part.mean(axis=-1, dtype=np.float64)[..., None])
         else:
             parts.append(part[..., channel, None].astype(np.float64))
-    known = [
-        ~gaps[window] if gaps.ndim > axes else ~gaps[window][..., None] for _, window in trials
-    ]
+    known = [~gaps[at] if gaps.ndim > axes else ~gaps[at][..., None] for _, at in windows]
     with np.errstate(over="ignore", invalid="ignore"):
         level = _means(parts, known)
         scale = max(
             float(np.max(np.abs(part - level), where=where, initial=0.0))
             for part, where in zip(parts, known, strict=True)
         )
-    if len(plans) + len(splines) < 2 or len(holdout) < MIN_HELD_OUT or not 0 < scale < math.inf:
-        return None
-    values = [
-        (np.where(where, part - level, 0.0) / scale).astype(np.float32)
-        for part, where in zip(parts, known, strict=True)
-    ]
-
-    # The errors of every network on the held-out pixels of every crop: (networks, pixels).
-    counts = [int(each.mask[window].sum()) for each, window in trials]
-    errors = np.empty((len(plans) + len(splines), sum(counts)))
-    components: dict[tuple[int, ...], list[Component]] = {}
-    for sides in {gaps[window].shape[:axes] for _, window in trials}:
-        cropped = [plan.crop(sides, RTOL).check_memory(options.memory_limit) for plan in plans]
-        components[sides] = [Component(replace(x, weight=1.0), x.kernel(cache)) for x in cropped]
-
-    standard = together and replace(together, scale=np.ones_like(together.scale))
-
-    def predict(job: tuple[int, int]) -> None:
-        network, part = job
-        each, window = trials[part]
-        held_out = each.mask[window]
-        if network < len(plans):
-            component = components[held_out.shape[:axes]][network]
-            error = _errors(component, values[part], gaps[window], held_out, standard)
-        else:
-            both = gaps[window] | held_out
-            spline = splines[network - len(plans)]
-            fit = SplineFit.of(spline, both, steps=plans[0].steps)
-            found, _ = fit(values[part][~both], trial=True)
-            error = found[held_out[both], 0] - values[part][held_out][:, 0]
-        first = sum(counts[:part])
-        errors[network, first : first + counts[part]] = error
-
-    parallel_for(predict, itertools.product(range(len(errors)), range(len(trials))), progress)
-
-    weight = np.concatenate([each.weight[window][each.mask[window]] for each, window in trials])
-    independent = sum(each.independent(gaps, window, axes) for each, window in trials)
-    used = np.zeros_like(missing if channel is None else missing[..., channel])
-    for each, window in trials if coarser is None else []:
-        used[window] |= each.mask[window]
-    gram = (errors * weight) @ errors.T / weight.sum()
-    # Where gaps are scattered, two ridges of one network extrapolate to a smaller one without its
-    # slow solve; across a hole extrapolation invents values that are nowhere around it, and gaps of
-    # channels often repeat, so that held-out pixels have nearer neighbours than missing ones.
-    shares = stacked(
-        gram,
-        independent,
-        most,
-        nonnegative=together is not None or bool(holdout.in_holes.any()),
-    )
-    if coarser is not None and Spline() in splines:
-        # A picture is rougher one octave coarser: the thin plate, unless another is far better.
-        plate, best = len(plans) + splines.index(Spline()), int(np.argmin(np.diag(gram)))
-        far = gram[best, best] < (1 - OCTAVE_GAIN) * gram[plate, plate]
-        shares = np.eye(len(gram))[best if far else plate]
-    order = np.argsort(-np.abs(shares), kind="stable")[: np.count_nonzero(shares)]
-    # Standard deviations are those of a network, even where splines alone fill.
-    networks = [k for k in order if k < len(plans)] or [0]
-    selected = tuple(
-        replace(plans[k], weight=float(shares[k]))
-        .mixed(len(order))
-        .check_memory(options.memory_limit, missing)
-        for k in networks
-    )
-    members = tuple(Member(plan.network, plan.solver.ridge, plan.weight) for plan in selected)
-    members += tuple(
-        Member(splines[k - len(plans)], weight=float(shares[k])) for k in order if k >= len(plans)
-    )
+    if not 0 < scale < math.inf:
+        return [], scale
+    trials = []
+    for (each, window), part, where in zip(windows, parts, known, strict=True):
+        values = (np.where(where, part - level, 0.0) / scale).astype(np.float32)
+        held_out, count = each.mask[window], each.independent(gaps, window, axes)
+        weight = each.weight[window][held_out]
+        trials.append(Trial(window, values, gaps[window], held_out, weight, count))
     if together is not None:
         largest = together.scale.max()
         scale *= largest * math.sqrt(np.mean((together.scale / largest) ** 2))
-    if channel is not None:
-        used = used[..., None] & (np.arange(missing.shape[-1]) == channel)
-    tried = [(plan.network, plan.solver.ridge) for plan in plans] + [(s, None) for s in splines]
-    choice = Choice(
-        Mixture(members),
-        scale * math.sqrt(max(float(shares @ gram @ shares), 0.0)),
-        tuple(
-            Candidate(network, scale * math.sqrt(square), ridge=ridge)
-            for (network, ridge), square in zip(tried, np.diag(gram), strict=True)
-        ),
-        used,
-    )
-    return choice, selected
+    return trials, scale
+
+
+def _held_out_errors(
+    trials: list[Trial],
+    plans: list[Plan],
+    splines: Iterable[Spline],
+    options: GridOptions,
+    cache: MemoryCache | None,
+    progress: Progress | None,
+    together: Channels | None,
+) -> Array:
+    """The errors of every network and spline on the held-out pixels: (candidates, n)."""
+    components: dict[tuple[int, ...], list[Component]] = {}
+    for sides in {each.values.shape[:-1] for each in trials}:
+        cropped = [plan.crop(sides, RTOL).check_memory(options.memory_limit) for plan in plans]
+        components[sides] = [Component(replace(x, weight=1.0), x.kernel(cache)) for x in cropped]
+    candidates = [*range(len(plans)), *splines]
+    ends = np.cumsum([len(each.weight) for each in trials])
+    errors = np.empty((len(candidates), ends[-1]))
+
+    def predict(job: tuple[int, int]) -> None:
+        row, number = job
+        candidate, trial = candidates[row], trials[number]
+        if isinstance(candidate, Spline):
+            found = trial.errors_of_spline(candidate, plans[0].steps)
+        else:
+            component = components[trial.values.shape[:-1]][candidate]
+            found = trial.errors_of_network(component, together)
+        errors[row, ends[number] - len(found) : ends[number]] = found
+
+    parallel_for(predict, itertools.product(range(len(candidates)), range(len(trials))), progress)
+    return errors
 
 
 def couple(
@@ -312,20 +362,21 @@ def has_few_gaps(gaps: Mask) -> bool:
     return gaps.size >= LARGE and bool(gaps.mean() <= MAX_MISSING)
 
 
-def offered_splines(gaps: Mask, options: GridOptions) -> tuple[Spline, ...]:
-    """Splines to choose from: the thin plate, and linear and cubic ones along axes along which
-    gaps are far shorter than along others, such as time, or the axis of lost slices."""
+def offered_splines(gaps: Mask, options: GridOptions) -> dict[Spline, int]:
+    """Splines to choose from, and the bytes that each takes: the thin plate, and linear and cubic
+    ones along axes along which gaps are far shorter than along others, such as time, or the axis of
+    lost slices."""
+    if has_few_gaps(gaps):
+        return {}
     every = [Spline(order) for order in (1, 2, 3)[gaps.ndim > 1 :]]
     lengths = [mean_run(gaps, axis) for axis in range(gaps.ndim)]
     for axis, length in enumerate(lengths):
         if MIN_ANISOTROPY * length <= max(lengths):
             every += [Spline(order, axis) for order in (1, 2, 3)]
+    few = [each for each in every if coefficients(each, gaps) <= MAX_COEFFICIENTS]
     limit = available() if options.memory_limit is None else options.memory_limit
-    return tuple(
-        each
-        for each in every
-        if coefficients(each, gaps) <= MAX_COEFFICIENTS and memory(each, gaps) <= limit
-    )
+    needed = {each: memory(each, gaps) for each in few}
+    return {each: size for each, size in needed.items() if size <= limit}
 
 
 @lru_cache(maxsize=16)
