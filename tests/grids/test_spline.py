@@ -8,6 +8,7 @@ from scipy.interpolate import CubicSpline
 
 from ntkfill import Inpainter, inpaint
 from ntkfill.errors import InputError, MemoryLimitError
+from ntkfill.grids.selection import _steady
 from ntkfill.grids.spline import SplineFit
 from ntkfill.nn import Member, Mixture, Spline, hourglass, parse
 
@@ -16,6 +17,19 @@ RNG = np.random.default_rng(0)
 
 def only(spline):
     return Mixture((Member(hourglass(2), weight=0.0), Member(spline)))
+
+
+def fading(missing, order, axis):
+    """Where slopes fade: in runs of three or more that reach one end, over a half of each."""
+    weight = np.zeros(missing.shape)
+    for line in np.ndindex(*missing.shape[:axis], *missing.shape[axis + 1 :]):
+        at = (*line[:axis], slice(None), *line[axis:])
+        for gaps, weights in ((missing[at], weight[at]), (missing[at][::-1], weight[at][::-1])):
+            run = 0 if gaps.all() else int(np.argmin(gaps))
+            if run >= 3:
+                weights[:run] = (run / 2 / (order - 1)) ** (1 - order)
+    first = weight.take(range(weight.shape[axis] - 1), axis)
+    return np.maximum(first, weight.take(range(1, weight.shape[axis]), axis))
 
 
 def least_squares(values, missing, order, wrapped=()):
@@ -28,6 +42,8 @@ def least_squares(values, missing, order, wrapped=()):
                 end = part.take([0], axis) if axis in wrapped else None
                 part = np.diff(part, axis=axis, **({} if end is None else {"append": end}))
             yield part.ravel()
+        for axis in set(range(image.ndim)) - set(wrapped) if order > 1 else ():
+            yield (fading(missing, order, axis) * np.diff(image, axis=axis)).ravel()
 
     units = np.eye(values.size).reshape(-1, *values.shape)
     matrix = np.stack([np.concatenate(list(differences(unit))) for unit in units], axis=-1)
@@ -48,6 +64,33 @@ def test_it_is_the_least_squares_fill(order, shape, wrapped):
     wanted = least_squares(values, missing, order, wrapped)[missing]
     np.testing.assert_allclose(found[:, 0], wanted, atol=1e-4)
     assert report.converged
+
+
+def test_at_the_border_slopes_fade_and_within_they_go_on():
+    ramp, end, middle = np.arange(100.0), np.arange(100) >= 80, np.abs(np.arange(100) - 50) < 10
+    for order in (2, 3):
+        found = SplineFit.of(Spline(order), end)(ramp[~end][:, None])[0][:, 0]
+        assert 79 < found[0] < found[-1] < 80 + 0.5 * 20
+        assert np.abs(np.diff(found[-5:])).max() < 0.3
+        whole = SplineFit.of(Spline(order), middle)(ramp[~middle][:, None])[0][:, 0]
+        np.testing.assert_allclose(whole, ramp[middle], atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(200,), (60, 60), (24, 24, 24)])
+def test_a_deep_hole_stays_near_the_range_around_it(shape):
+    places = np.indices(shape)
+    missing = np.max(np.abs(places / shape[0] - 0.5), axis=0) < 0.2
+    rim = (places[0] == np.nonzero(missing)[0].min() - 1) * 1.0
+    found = SplineFit.of(Spline(3), missing)(rim[~missing][:, None])[0]
+    assert found.min() >= -0.5 - 1e-9
+    assert found.max() <= 1.5 + 1e-9  # 0 to 1, and half as much again
+
+
+def test_a_spline_of_order_three_must_be_far_better():
+    plate, third = Spline(2), Spline(3)
+    offered = [hourglass(2), plate, third, Spline(2, 0), Spline(3, 0)]
+    gram = np.diag([1.0, 0.9, 0.8 * 0.9, 0.5, 0.3 * 0.5])
+    assert _steady(gram, offered) == [0, 1, 3, 4]
 
 
 def test_along_an_axis_gaps_are_filled_from_their_own_series():

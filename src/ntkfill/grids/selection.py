@@ -60,6 +60,8 @@ MAX_MIXED_SIZE = 1 << 20
 MAX_COEFFICIENTS = (1 << 26) // 30
 # Splines along one axis are offered where gaps along another are so many times longer.
 MIN_ANISOTROPY = 2.0
+# The mean square of a spline of order 3 must be at most this share of that of order 2.
+THIRD_ORDER = 1 / 3
 # Another candidate than the thin plate must gain this share of the mean square where gaps repeat.
 OCTAVE_GAIN = 0.2
 # Holes are held out in further rounds until there are so many copies, so many held-out pixels or
@@ -149,13 +151,15 @@ def select(
     # Where gaps are scattered, two ridges of one network extrapolate to a smaller one without its
     # slow solve; across a hole extrapolation invents values that are nowhere around it, and gaps of
     # channels often repeat, so that held-out pixels have nearer neighbours than missing ones.
-    shares = stacked(
-        gram,
+    offered = [(plan.network, plan.solver.ridge) for plan in plans] + [(s, None) for s in splines]
+    steady = _steady(gram, [network for network, _ in offered])
+    shares = np.zeros(len(gram))
+    shares[steady] = stacked(
+        gram[np.ix_(steady, steady)],
         sum(each.independent for each in trials),
         max_stacked,
         nonnegative=together is not None or bool(holdouts[0].in_holes.any()),
     )
-    offered = [(plan.network, plan.solver.ridge) for plan in plans] + [(s, None) for s in splines]
     if coarser is not None and Spline() in splines:
         # A picture is rougher one octave coarser: the thin plate, unless another is far better.
         plate, best = offered.index((Spline(), None)), int(np.argmin(np.diag(gram)))
@@ -297,6 +301,20 @@ def _held_out_errors(
 
     parallel_for(predict, itertools.product(range(len(candidates)), range(len(trials))), progress)
     return errors
+
+
+def _steady(gram: Array, offered: list[Sequential | Spline]) -> list[int]:
+    """All candidates but splines of order 3 that are not far better than those of order 2: they go
+    on with curvatures, and where an edge or noise meets the rim of a hole they miss by far more
+    than a few held-out holes show."""
+    found = []
+    for k, candidate in enumerate(offered):
+        if isinstance(candidate, Spline) and candidate.order == 3:
+            calmer = offered.index(replace(candidate, order=2))
+            if gram[k, k] > THIRD_ORDER * gram[calmer, calmer]:
+                continue
+        found.append(k)
+    return found
 
 
 def couple(

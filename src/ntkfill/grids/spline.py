@@ -1,7 +1,10 @@
 """Splines over the known pixels: members of a mixture beside networks, for what is smooth.
 
 A spline makes the sum of squared differences between neighbouring pixels as small as the known ones
-allow. What is missing then solves a sparse system, exactly and from what is near.
+allow. What is missing then solves a sparse system, exactly and from what is near. A spline goes on
+with the slopes and curvatures at the rim of a hole. Two things keep it from going far astray where
+an edge or noise meets the rim: at the border of the grid, where nothing is known beyond, slopes
+fade out; and the fill of a deep hole stays near the range of what is known around it.
 """
 
 from __future__ import annotations
@@ -16,18 +19,24 @@ import numpy as np
 from scipy import ndimage, sparse
 from scipy.sparse import linalg
 
-from ..kernels.table import Array
+from ..kernels.table import Array, Index
 from ..nn import Spline
 from ..observed import Mask
 from ..runtime.resources import require
 from ..solvers.base import Report
 from .holdout import eroded
+from .windows import widened
 
 # Squared differences across a spline's axis count this much, where no pixel along it is known, and
 # first differences of splines of order 2 this, so that a single known pixel determines all.
 ACROSS, FIRST = 1e-6, 1e-8
 # The tolerance of the solve: a smooth field is predicted to many digits.
 RTOL, MAX_STEPS = 1e-7, 2000
+# In a hole at the border, slopes fade over this share of its length, curvatures over half of it.
+FADING = 0.5
+# Holes at least this deep fade there, and have limits: the range of what is known as near to them as they are deep,
+# and half as much again on both sides, as a dome needs.
+LIMITED, MARGIN = 3, 0.5
 TRIAL = (1e-5, 500)
 # Systems of up to so many unknowns, by number of axes, are factored where gaps are deeper than
 # this: there conjugate gradients take as many steps as the square of the depth.
@@ -74,7 +83,10 @@ class SplineFit:
         across: list[sparse.csr_array] = []
         for term, weight in _terms(spline, missing.ndim):
             apart = math.prod(steps[axis] for axis in term) if steps else 1.0
-            part = _differences(missing, term, math.sqrt(weight) / apart, wrapped)
+            fading = None
+            if weight == FIRST and term[0] not in wrapped and spline.axis in (None, term[0]):
+                fading = _fading(missing, term[0], spline.order)
+            part = _differences(missing, term, math.sqrt(weight) / apart, wrapped, fading)
             (along if weight >= 1 else across).append(part)
         alone = None
         if spline.axis is not None:
@@ -91,11 +103,37 @@ class SplineFit:
         unit = float(np.abs(y - level).max(initial=0.0)) or 1.0
         right = -(self.at_missing.T @ (self.at_known @ ((y - level) / unit)))
         found, report = self._solve(right, *(TRIAL if trial else (RTOL, MAX_STEPS)))
+        for inside, around in self._deep_holes:
+            known = (y[around] - level) / unit
+            low, high = known.min(axis=0), known.max(axis=0)
+            more = MARGIN * (high - low)
+            found[inside] = np.clip(found[inside], low - more, high + more)
         return (found * unit + level).astype(y.dtype), report
 
     def adjoint(self, gradient: Array) -> Array:
-        """Weights of the known pixels, (n_known, m), in sum(gradient * what is missing)."""
+        """Weights of the known pixels, (n_known, m), in sum(gradient * what is missing), as it is
+        before its limits."""
         return np.asarray(-(self.at_known.T @ (self.at_missing @ self._solve(gradient)[0])))
+
+    @cached_property
+    def _deep_holes(self) -> list[tuple[Index, Index]]:
+        """For every deep hole, which of the missing pixels it has, and which of the known ones are
+        around it."""
+        missing = self.missing
+        middle = eroded(missing, LIMITED - 1)
+        if not middle.any():
+            return []
+        labels, count = ndimage.label(missing & ~eroded(~middle, LIMITED - 1))
+        depth = ndimage.distance_transform_cdt(missing, "chessboard")
+        depths = ndimage.maximum(depth, labels, np.arange(1, count + 1)).astype(int)
+        flat = missing.ravel()
+        place = (np.where(flat, np.cumsum(flat), np.cumsum(~flat)) - 1).reshape(missing.shape)
+        found = []
+        for number, box in enumerate(ndimage.find_objects(labels)):
+            wide = widened(box, int(depths[number]), missing.shape)
+            inside = place[box][labels[box] == number + 1]
+            found.append((inside, place[wide][~missing[wide]]))
+        return found
 
     @cached_property
     def _system(self) -> sparse.csr_array:
@@ -186,10 +224,30 @@ def _terms(spline: Spline, n: int) -> Iterator[tuple[tuple[int, ...], float]]:
         yield from (((axis,), FIRST) for axis in range(n))
 
 
+def _fading(missing: Mask, axis: int, order: int) -> Array:
+    """How many times more first differences along an axis count (size,): in runs of missing pixels
+    that reach one end of the grid, so that slopes fade over `FADING` of them; 1 elsewhere."""
+    weights = np.ones(missing.shape)
+    for along in (missing, np.flip(missing, axis)):
+        run = np.logical_and.accumulate(along, axis=axis)
+        length = run.sum(axis=axis, keepdims=True)
+        # Where a line is missing whole, there is no slope that could go on.
+        run &= (length >= LIMITED) & (length < missing.shape[axis])
+        fading = FADING / (order - 1) * np.maximum(length, 1)
+        side = weights if along is missing else np.flip(weights, axis)
+        np.copyto(side, fading ** (2.0 - 2 * order) / FIRST, where=run)
+    return weights.ravel()
+
+
 def _differences(
-    missing: Mask, steps: tuple[int, ...], factor: float, wrapped: tuple[int, ...]
+    missing: Mask,
+    steps: tuple[int, ...],
+    factor: float,
+    wrapped: tuple[int, ...],
+    weights: Array | None = None,
 ) -> sparse.csr_array:
-    """Differences along these axes of neighbours of which one is missing: (differences, size)."""
+    """Differences along these axes of neighbours of which one is missing, weighted as the pixel
+    (size,) that counts most: (differences, size)."""
     dtype = np.int32 if missing.size < 2**31 else np.int64
     parts = [(np.arange(missing.size, dtype=dtype).reshape(missing.shape), factor)]
     for axis in steps:
@@ -205,5 +263,7 @@ def _differences(
     places = places[missing.ravel()[places].any(axis=-1)]
     count, terms = places.shape
     signs = np.tile([sign for _, sign in parts], count)
+    if weights is not None:
+        signs *= np.repeat(np.sqrt(weights[places].max(axis=1)), terms)
     starts = np.arange(0, count * terms + 1, terms)
     return sparse.csr_array((signs, places.ravel(), starts), shape=(count, missing.size))
