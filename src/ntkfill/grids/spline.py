@@ -34,8 +34,8 @@ ACROSS, FIRST = 1e-6, 1e-8
 RTOL, MAX_STEPS = 1e-7, 2000
 # In a hole at the border, slopes fade over this share of its length, curvatures over half of it.
 FADING = 0.5
-# Holes at least this deep fade there, and have limits: the range of what is known as near to them as they are deep,
-# and half as much again on both sides, as a dome needs.
+# Holes at least this deep fade there, and have limits: the range of what is known as near to them
+# as they are deep, and half as much again on both sides, as a dome needs.
 LIMITED, MARGIN = 3, 0.5
 TRIAL = (1e-5, 500)
 # Systems of up to so many unknowns, by number of axes, are factored where gaps are deeper than
