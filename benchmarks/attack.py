@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import gzip
 import io
 import json
@@ -22,7 +23,7 @@ import types
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ CLAIM = (
     "entries of the cache, 1,000 unfinished arrays, bombs, 200 kills of every writer, file size "
     "limits and full disks: no traceback, nothing half-written, nothing else changed."
 )
+PIECES = 10  # in which the damaged files may be tried, each with a seed of its own
 SECONDS = 30  # after which a try hangs
 BINARY = (".parquet", ".xlsx")
 CONTAINERS = (".nc", ".fits", ".nii", ".nii.gz", ".zarr")
@@ -682,40 +684,53 @@ def left(before: set[str], outputs: list[str]) -> set[str]:
     return {x for x in set(os.listdir()) - before - set(outputs) if ".unfinished" not in x}
 
 
-def attack_kills(kills: int, seed: int) -> tuple[int, Failures]:
-    """SIGTERM, SIGINT and SIGKILL at random moments during every writer."""
+def attack_kills(kills: int, seed: int, *writers: str) -> tuple[int, Failures]:
+    """SIGTERM, SIGINT and SIGKILL at random moments during these writers, or all."""
     rng, failures = np.random.default_rng(seed), Failures()
+    with quick_walks():
+        for name in writers or WRITERS:
+            kill_writer(name, kills, rng, failures)
+    return kills * len(writers or WRITERS), failures
+
+
+def kill_writer(name: str, kills: int, rng: np.random.Generator, failures: Failures) -> None:
     usual = {
         signal.SIGTERM: {0, 143, -signal.SIGTERM},  # the last before the command begins
         signal.SIGINT: {0, 130, 99},
         signal.SIGKILL: {0, -signal.SIGKILL},
     }
-    for name, (command, outputs) in WRITERS.items():
-        right, seconds = prepare(command, outputs)
-        for k in range(kills):
+    command, outputs = WRITERS[name]
+    right, seconds = prepare(command, outputs)
+    for k in range(kills):
+        if k == kills // 10:  # from now on what is imported late is here already
             remove(*outputs)
-            old = write_old(outputs) if k % 2 else {}
-            before, number = set(os.listdir()), list(usual)[k % 3]
-            # Most of them at the end, where files are written.
-            moment = seconds * rng.uniform(0.6 if rng.random() < 0.7 else 0.0, 1.1)
-
-            def kill(child: int, moment: float = moment, number: int = number) -> None:
-                time.sleep(moment)
-                os.kill(child, number)
-
-            code = forked(lambda command=command: main(command), kill)
-            said = {
-                f"exit code {code}": code not in usual[number],
-                "half-written": bool(half_written(right, old)),
-                "left": number != signal.SIGKILL and left(before, outputs),
-            }
-            for what in (what for what, true in said.items() if true):
-                failures[f"{name}, {number.name}: {what}"] += 1
-        prepare(command, outputs)
-        if any(path.startswith(".writing-") for path in os.listdir()):
-            failures[f"{name}: temporary files stay after the next write"] += 1
+            run(command)
+            right, seconds = prepare(command, outputs)
         remove(*outputs)
-    return kills * len(WRITERS), failures
+        old = write_old(outputs) if k % 2 else {}
+        before, number = set(os.listdir()), list(usual)[k % 3]
+        # Most of them at the end, where files are written.
+        moment = seconds * rng.uniform(0.6 if rng.random() < 0.7 else 0.0, 1.1)
+
+        def kill(child: int, moment: float = moment, number: int = number) -> None:
+            time.sleep(moment)
+            os.kill(child, number)
+
+        code = forked(lambda: main(command), kill)
+        said = {
+            f"exit code {code}": code not in usual[number],
+            "half-written": bool(half_written(right, old)),
+            "left": number != signal.SIGKILL and left(before, outputs),
+        }
+        for what in (what for what, true in said.items() if true):
+            failures[f"{name}, {number.name}: {what}"] += 1
+            if os.environ.get("ATTACK_KEEP"):
+                print(name, number.name, what, left(before, outputs), flush=True)
+                print(Path("stderr.txt").read_text(), flush=True)
+    prepare(command, outputs)
+    if any(path.startswith(".writing-") for path in os.listdir()):
+        failures[f"{name}: temporary files stay after the next write"] += 1
+    remove(*outputs)
 
 
 def after_full(code: int, right: dict[str, bytes], old: dict[str, bytes]) -> str:
@@ -943,43 +958,51 @@ def attack() -> bool:
     add("--kills", type=int, default=10, help="kills of each writer (200)")
     add("--full", type=int, default=10, help="full disks of each writer")
     add("--seed", type=int, default=0)
-    add("--only", nargs="+", metavar="ROW", help="rows of the table; the others stay as they are")
+    add("--only", nargs="+", metavar="ROW", help="rows of the table that begin so")
     given = parser.parse_args()
-    rows = {
-        "files": lambda: attack_readers(given.tries, given.seed),
-        "page": lambda: attack_page(given.tries // 10, given.seed),
-        "models": lambda: attack_load(given.tries // 10, given.seed),
-        "cache": lambda: attack_cache(given.tries // 10, given.seed),
-        "unfinished": lambda: attack_unfinished(given.tries // 10, given.seed),
+    tries, kills, seed = given.tries, given.kills, given.seed
+
+    def files(piece: int) -> tuple[int, Failures]:
+        return attack_readers(tries // PIECES, seed + piece)
+
+    rows: dict[str, Callable[[], tuple[int, Failures]]] = {
+        **{f"files {k}": functools.partial(files, k) for k in range(PIECES)},
+        "page": lambda: attack_page(tries // 10, seed),
+        "models": lambda: attack_load(tries // 10, seed),
+        "cache": lambda: attack_cache(tries // 10, seed),
+        "unfinished": lambda: attack_unfinished(tries // 10, seed),
         "bombs": attack_bombs,
-        "kills": lambda: attack_kills(given.kills, given.seed),
-        "file-size": lambda: attack_file_size(given.full, given.seed),
-        "full-disk": lambda: attack_full_disk(given.full, given.seed),
+        **{f"kills, {x}": functools.partial(attack_kills, kills, seed, x) for x in WRITERS},
+        "file-size": lambda: attack_file_size(given.full, seed),
+        "full-disk": lambda: attack_full_disk(given.full, seed),
     }
-    failed, figures = 0, {}
+    asked = tuple(given.only or rows)
+    failed = 0
     with scene():
-        print(f"{'':12}{'tried':>8}{'failed':>8}{'seconds':>9}")
-        for name in given.only or rows:
+        print(f"{'':26}{'tried':>8}{'failed':>8}{'seconds':>9}")
+        for name in (name for name in rows if name.startswith(asked)):
             started = time.perf_counter()
             tried, failures = rows[name]()
             seconds = time.perf_counter() - started
-            print(f"{name:12}{tried:>8}{failures.total():>8}{seconds:>9.1f}", flush=True)
+            print(f"{name:26}{tried:>8}{failures.total():>8}{seconds:>9.1f}", flush=True)
             for said, count in failures.most_common(20):
-                print(f"    {count:>5} {said}")
+                print(f"    {count:>5} {said}", flush=True)
             failed += failures.total()
-            figures[name] = {"tried": tried, "failed": failures.total(), "seconds": seconds}
-    if given.tries >= 10_000 and given.kills >= 200:
-        import harness  # beside this script
-
-        old = json.loads((harness.RESULTS / "attack.json").read_text())["figures"]
-        commit = harness.commit()[:7]
-        figures = {name: {**row, "commit": commit} for name, row in figures.items()}
-        figures = {
-            name: figures.get(name) or old[name] for name in rows if name in (*figures, *old)
-        }
-        holds = set(figures) == set(rows) and not any(row["failed"] for row in figures.values())
-        harness.write("attack", CLAIM, figures, holds)
+            if tries >= 10_000 and kills >= 200:
+                keep(name, {"tried": tried, "failed": failures.total(), "seconds": seconds}, rows)
     return not failed
+
+
+def keep(name: str, figures: dict[str, Any], rows: Iterable[str]) -> None:
+    """Write a row of the whole attack at once: the rest may follow in another process."""
+    import harness  # beside this script
+
+    place = harness.RESULTS / "attack.json"
+    found = json.loads(place.read_text())["figures"]
+    found[name] = {**figures, "commit": harness.commit()[:7]}
+    found = {each: found[each] for each in rows if each in found}
+    whole = set(found) == set(rows) and not any(row["failed"] for row in found.values())
+    harness.write("attack", CLAIM, found, whole)
 
 
 if __name__ == "__main__":
