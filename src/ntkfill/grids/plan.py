@@ -140,7 +140,9 @@ class Plan:
         if isinstance(self.solver, Cholesky):
             return self._values + (DIRECT if self.prior.stationary else DENSE) * size**2
         if asked.near and n in CORE:
-            return 2 * self._values + window_memory(n, asked.samples > 0)
+            std = asked.samples > 0
+            windows = window_memory(n, asked.channels, std)
+            return max(2 * self._values, (1 + std) * self._values + windows)
         whole = size
         size *= asked.channels if asked.coupled else 1
         column = self.solver.column_bytes((size,))

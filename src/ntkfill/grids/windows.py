@@ -37,7 +37,7 @@ DEPTHS = 4
 MAX_MISSING, MAX_CROPPED = 0.03, 0.5
 # Windows that are looked at at once; missing pixels in windows that are solved at once, whose rows
 # fit into a cache.
-CHUNK, ROWS, CHUNK_BYTES = 1 << 9, 1 << 10, 20_000_000
+CHUNK, ROWS = 1 << 9, 1 << 10
 
 Box = tuple[slice, ...]
 
@@ -241,13 +241,14 @@ def relative(box: Box, outer: Box) -> Box:
     )
 
 
-def window_memory(axes: int, std: bool = False) -> int:
-    """Bytes that windows on so many axes take besides the image: the matrix that all share, while
-    it is inverted, and the rows of it that a few windows need at once. Standard deviations take
-    three more matrices, and these rows in double precision, as they are and solved."""
-    size = (CORE[axes] + 2 * MARGIN[axes]) ** axes
-    filling = 3 * 8 * size**2 + workers() * CHUNK_BYTES
-    return max(filling, 20 * size**2 + workers() * 2 * 8 * (8 * CHUNK) * size) if std else filling
+def window_memory(axes: int, channels: int, std: bool = False) -> int:
+    """Bytes that windows on so many axes take besides the image: the matrix that all share while it
+    is made, six times, or inverted beside what windows need at once. Standard deviations keep three
+    and a half such matrices, and the rows of these windows in double precision, as they are and
+    solved; what windows show is as large, where each has one gap."""
+    size, shown = (CORE[axes] + 2 * MARGIN[axes]) ** axes, channels // 2
+    made, kept, row = (52, 28, 2 + shown) if std else (48, 16, 1 + shown)
+    return max(made * size**2, kept * size**2 + workers() * 8 * row * ROWS * size)
 
 
 def _in_tiles(mask: Mask, side: int) -> Mask:
