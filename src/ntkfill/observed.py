@@ -17,8 +17,12 @@ Mask = NDArray[np.bool_]
 # What instruments, databases and file formats write for a missing number, without its sign.
 MARKS = (
     *(9.0, 99.0, 99.99, 666.0, 999.0, 999.25, 999.9, 9999.0, 9999.9, 99999.0, 999999.0),
-    *(32767.0, 32768.0, 2.0**31, 1e20, 1e30, 9e33, 1e34, 9.96921e36, 3.4028235e38),
+    *(32767.0, 32768.0, 65535.0, 2.0**31, 2.0**32, 2.0**63, 2.0**64),
+    *(1e20, 1e30, 9e33, 1e34, 1e36, 9.96921e36, 3.4028235e38),
 )
+# Any number beyond the first, so many times farther from the others than they are from each other,
+# looks like one as well.
+HUGE, FAR = 1e9, 1e6
 
 # Squares of numbers between these neither vanish nor overflow.
 SMALLEST, LARGEST = 1e-130, 1e150
@@ -108,16 +112,19 @@ def finite(what: str, result: Array) -> Array:
 def sentinel_of(values: Array) -> float | None:
     """A number at an extreme of values that looks like a mark of missing ones, if there is one:
     one of the usual marks, farther from the rest than that is wide, and large, repeated, alone
-    below zero or very far.
+    below zero or very far; or a huge one.
 
     >>> sentinel_of(np.array([1.0, 2.0, -99.0])), sentinel_of(np.array([97.0, 98.0, 99.0]))
     (-99.0, None)
     """
     for mark in (float(values.min()), float(values.max())) if values.size else ():
         rest = values[values != mark]
-        if not (rest.size and np.isclose(abs(mark), MARKS, rtol=1e-6, atol=0).any()):
+        usual = np.isclose(abs(mark), MARKS, rtol=1e-6, atol=0).any()
+        if not (rest.size and (usual or abs(mark) >= HUGE)):
             continue
         width, gap = np.ptp(rest), np.abs(rest - mark).min()
+        if not (usual or gap > FAR * width):
+            continue
         alone = mark < 0 <= rest.min() or gap > 10 * width
         if 0 < width < gap and (abs(mark) > 500 or len(values) - len(rest) > 1 or alone):
             return mark

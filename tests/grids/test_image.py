@@ -209,6 +209,48 @@ def test_what_looks_like_no_value_draws_a_warning(dtype, mark):
     assert inpaint(plain, HOLES).max() <= -9997  # such values are nothing special here
 
 
+MARKED = [
+    ("f4", 1e36),
+    ("f8", -1.7e308),
+    ("f4", 65535),
+    ("u2", 65535),
+    ("u4", 2**32 - 1),
+    ("i4", 2**30),
+]
+
+
+@pytest.mark.parametrize(("dtype", "mark"), MARKED)
+def test_numbers_that_no_pixel_has_draw_a_warning(dtype, mark):
+    image = np.add.outer(np.arange(20), np.arange(20)).astype(dtype)
+    image[3:6, 3:6] = mark
+    holes = np.zeros(image.shape, bool)
+    holes[12:14, 12:14] = True
+    with pytest.warns(
+        UserWarning, match=r"at 9 known pixels looks like.*missing_values="
+    ) as warned:
+        inpaint(image, holes)
+    said = str(warned[0].message).rpartition("missing_values=")[2].partition(" ")[0]
+    assert inpaint(image, holes, missing_values=float(said)).max() <= 45
+
+
+@pytest.mark.parametrize("kind", ["overexposed", "hot pixels", "white on black", "units"])
+def test_what_is_at_the_top_of_its_range_is_no_mark(kind):
+    rng = np.random.default_rng(0)
+    image = {
+        "overexposed": rng.normal(40000, 15000, (32, 32)).clip(0, 65535).astype(np.uint16),
+        "hot pixels": np.where(
+            rng.random((32, 32)) < 0.004, 65535, rng.integers(300, 400, (32, 32))
+        ),
+        "white on black": np.where(rng.random((32, 32)) < 0.5, 255, rng.integers(0, 4, (32, 32))),
+        "units": 1e30 * rng.lognormal(0, 2, (32, 32)),
+    }[kind]
+    kinds = {"hot pixels": np.uint16, "white on black": np.uint8}
+    image = image.astype(kinds.get(kind, image.dtype))
+    holes = np.zeros(image.shape, bool)
+    holes[12:14, 12:14] = True
+    inpaint(image, holes)  # warnings are errors
+
+
 @pytest.mark.parametrize("mask", [None, HOLES])
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
 def test_infinity_is_refused_with_its_place(value, mask):

@@ -1,5 +1,7 @@
 """DataArrays and time series in, the same out."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -67,6 +69,44 @@ def test_uneven_coordinates_are_said_and_other_masks_refused():
         inpaint(field().assign_attrs(flag_values=[1, 2], flag_meanings="sea land"))
     with pytest.raises(InputError, match="one DataArray"):
         inpaint(field().to_dataset())
+
+
+@pytest.mark.parametrize("how", ["chunked", "dataset", "accessor", "zarr", "bands"])
+def test_chunks_of_dask_stay_chunks_of_dask(how, tmp_path):
+    import ntkfill.grids.accessor  # noqa: F401
+
+    dask = pytest.importorskip("dask.array")
+    truth = field(np.arange(0, 180, 5.0))
+    holes = np.zeros(truth.shape, bool)
+    holes[5:7, 10:13] = True
+    options, network = {}, hourglass(2, convs_up=2)
+    if how == "bands":
+        truth = xarray.concat([truth, 2 * truth], "band").assign_attrs(truth.attrs)
+        options = {"channel_axis": 0}
+    damaged = truth.where(xarray.DataArray(~holes, dims=("lat", "lon")))
+    given = damaged.chunk({"lat": 10, "lon": 18})
+    if how == "dataset":
+        given = damaged.to_dataset().chunk({"lat": 10})["t2m"]
+    elif how == "zarr":
+        pytest.importorskip("zarr")
+        given.to_dataset(name="t2m").to_zarr(tmp_path / "a.zarr", consolidated=False)
+        given = xarray.open_zarr(tmp_path / "a.zarr", consolidated=False)["t2m"]
+    fill = given.ntkfill.inpaint if how == "accessor" else partial(inpaint, given)
+    filled = fill(network=network, **options)
+    assert isinstance(filled.data, dask.Array)
+    assert filled.data.chunksize[-2:] == given.data.chunksize[-2:]
+    assert filled.attrs == given.attrs
+    xarray.testing.assert_allclose(filled.compute(scheduler="synchronous"), truth, atol=0.1)
+
+
+def test_what_chunks_of_dask_cannot_do_is_said():
+    pytest.importorskip("dask.array")
+    truth = field()
+    given = truth.where(np.arange(720).reshape(20, 36) % 50 > 0).chunk({"lon": 18})
+    with pytest.warns(UserWarning, match=r"do not go round.*compute"):
+        inpaint(given, network=hourglass(2))
+    with pytest.warns(UserWarning, match="read and filled now, as a whole, because of exclude="):
+        inpaint(given, exclude=truth.values > 1.9, network=hourglass(2))
 
 
 def test_the_accessor_is_inpaint():

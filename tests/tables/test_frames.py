@@ -250,7 +250,7 @@ def test_nothing_stands_for_a_missing_truth_value_or_date():
 
 @pytest.mark.parametrize(
     "mark",
-    [-9999.0, -99.0, -99.99, 999.0, 999.9, -999.25, -(2.0**31), 1e20, -1e30]
+    [-9999.0, -99.0, -99.99, 999.0, 999.9, -999.25, -(2.0**31), 1e20, -1e30, 1e36, 65535.0, 5e40]
     + [float(np.float32(9.96921e36)), -float(np.finfo(np.float32).max)],
 )
 def test_a_suspicious_mark_draws_a_warning_that_says_how_to_mark_it(mark):

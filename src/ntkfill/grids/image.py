@@ -12,12 +12,17 @@ from scipy import ndimage
 
 from ..errors import InputError, InvertedMaskWarning, warn
 from ..kernels.table import Array
-from ..observed import MARKS, Mask, check_finite
+from ..observed import FAR, HUGE, MARKS, Mask, check_finite
 from .options import GridOptions
 
 # Numbers that often stand for "no data". One that is the smallest or largest known value, and
 # further from the others than they are from each other, draws a warning.
 SENTINELS = np.array([-x for x in MARKS if x >= 99] + [x for x in MARKS if x >= 9999])
+
+# The largest of 16 bits is also what is overexposed, or a hot pixel: a mark where at least this
+# share has it, and so many times farther from the others than they are from each other. White on
+# black is ordinary with 8 bits.
+SHARE, APART = 0.01, 10.0
 
 # Libraries of data frames.
 TABLES = ("pandas", "polars")
@@ -258,15 +263,25 @@ def _check_known(values: NDArray[Any], known: Mask) -> None:
             continue
         others = known & (values != value)
         first, last = map(float, ends(others))
-        if first < last and max(first - float(value), float(value) - last) > last - first:
+        width, gap = last - first, max(first - float(value), float(value) - last)
+        count = int((known & ~others).sum())
+        least = width if _usual(value) else FAR * width
+        if values.dtype in (np.uint8, np.uint16) and value == highest:
+            often = count >= SHARE * np.count_nonzero(known)
+            least = APART * width if often and values.dtype == np.uint16 else math.inf
+        if width > 0 and least < gap:
             warn(
-                f"the value {value} at {int((known & ~others).sum()):,} known pixels looks like a "
+                f"the value {value} at {count:,} known pixels looks like a "
                 f"mark for missing ones. Try: missing_values={value} (--nodata={value}).",
                 UserWarning,
             )
 
 
 def _suspicious(value: float) -> bool:
+    return _usual(value) or abs(float(value)) >= HUGE
+
+
+def _usual(value: float) -> bool:
     return bool(np.isclose(float(value), SENTINELS, rtol=1e-6, atol=0).any())
 
 

@@ -114,8 +114,9 @@ def inpaint(
     ----------
     image : array of shape (*grid), or with an axis of channels besides
         Any real dtype and range, any size. NaN, and the masked entries of a masked array, are
-        missing. A dask array is filled chunk by chunk, with what the network sees around each, when
-        the result is computed; holes should be smaller than chunks.
+        missing. A dask array, or an xarray DataArray that holds one, is filled chunk by chunk, with
+        what the network sees around each, when the result is computed; holes should be smaller
+        than chunks.
     mask : array of shape (*grid), or of its last axes, optional
         True (or not zero) where missing, or masked in a masked array; the same for every page or
         frame where the first axes are left out. Without it only NaN is missing.
@@ -169,8 +170,16 @@ def inpaint(
         hint = f"Inpainter(...).fill(image, mask, {name}=...)" if of_fill else " or ".join(close)
         raise TypeError(sentence(f"inpaint has no option {name!r}", "", "", hint))
     inpainter = Inpainter(**options)
-    if type(image).__module__.partition(".")[0] == "dask" and exclude is None:
-        return fill_lazily(inpainter, image, mask)
+    data = getattr(image, "data", None) if hasattr(image, "dims") else image
+    if type(data).__module__.partition(".")[0] == "dask":
+        if exclude is None:
+            given = GridOptions(**inpainter.get_params())
+            labelled = read_labels(image, mask, None, given, lazy=True)
+            if labelled is None:
+                return fill_lazily(inpainter, image, mask)
+            filled = fill_lazily(inpainter, labelled.array, labelled.mask)
+            return labelled.wrap(filled, "values")
+        warn("the array is read and filled now, as a whole, because of exclude=", UserWarning)
     return inpainter.fill(image, mask, exclude=exclude).values
 
 
@@ -411,7 +420,7 @@ class Inpainter:
         Parameters
         ----------
         image : array of shape (*grid), or with channels besides
-            Any real dtype and range; NaN is missing.
+            Any real dtype and range; NaN is missing. An array of dask is read whole.
         mask : array of shape (*grid), optional
             True (or not zero) where missing.
         exclude : array of shape (*grid), optional

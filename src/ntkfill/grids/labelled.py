@@ -48,17 +48,19 @@ class Labelled:
         return replace(filled, values=self.wrap(filled.values, "values"), std=std, interval=bounds)
 
 
-def read_labels(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Labelled | None:
-    """What `image` is without its labels; None for an array."""
+def read_labels(
+    image: Any, mask: Any, exclude: Any, options: GridOptions, *, lazy: bool = False
+) -> Labelled | None:
+    """What `image` is without its labels, not read if `lazy`; None for an array."""
     xarray, pandas = sys.modules.get("xarray"), sys.modules.get("pandas")
     if xarray is not None and isinstance(image, xarray.DataArray | xarray.Dataset):
-        return _of_xarray(image, mask, exclude, options)
+        return _of_xarray(image, mask, exclude, options, lazy)
     if pandas is not None and isinstance(image, pandas.Series | pandas.DataFrame):
         return _of_pandas(image, mask, exclude, options)
     return None
 
 
-def _of_xarray(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Labelled:
+def _of_xarray(image: Any, mask: Any, exclude: Any, options: GridOptions, lazy: bool) -> Labelled:
     if hasattr(image, "data_vars"):
         raise InputError("image must be one DataArray", got=type(image).__name__, hint="ds[name]")
     if "flag_values" in image.attrs or "flag_meanings" in image.attrs:
@@ -67,8 +69,9 @@ def _of_xarray(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Lab
             got=f"flag_meanings={image.attrs.get('flag_meanings')!r}",
             hint="a channel for each class: (image == value).astype(float)",
         )
-    mask, exclude = (_along(image, each) for each in (mask, exclude))
     channel = options.channel_axis
+    like = image.isel({image.dims[channel]: 0}) if lazy and channel is not None else image
+    mask, exclude = (_along(like, each) for each in (mask, exclude))
     grid = [name for k, name in enumerate(image.dims) if channel not in (k, k - image.ndim)]
     sides = []
     for name in grid:
@@ -80,8 +83,13 @@ def _of_xarray(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Lab
                 f"Try: image.interp({name}=...) first.",
                 UserWarning,
             )
-    more = {"boundary": tuple(sides)} if options.boundary == "pad" and "wrap" in sides else {}
-    return Labelled(image.values, mask, exclude, more, lambda values, _: image.copy(data=values))
+    wraps = options.boundary == "pad" and "wrap" in sides
+    if wraps and lazy:
+        said = "longitudes do not go round where an array is filled chunk by chunk"
+        warn(f"{said}. Try: image.compute() first.", UserWarning)
+    more = {"boundary": tuple(sides)} if wraps and not lazy else {}
+    array = image.data if lazy else image.values
+    return Labelled(array, mask, exclude, more, lambda values, _: image.copy(data=values))
 
 
 def _along(image: Any, mask: Any) -> Any:
