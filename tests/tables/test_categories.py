@@ -165,7 +165,8 @@ def test_draws_have_the_shares_of_the_known():
     rng = np.random.default_rng(4)
     kinds = pandas.Series(rng.choice(list("aab"), 300)).where(rng.random(300) > 0.4)
     frame = pandas.DataFrame({"kind": kinds, "x": rng.normal(size=300)})
-    done = NTKImputer().impute(frame, interval=0.9, draws=4)
+    with pytest.warns(UserWarning, match=r"interval of categories.*is NaN: kind\. Try: draws"):
+        done = NTKImputer().impute(frame, interval=0.9, draws=4)
     gaps = kinds.isna()
     for drawn in done.draws:
         assert drawn["kind"][~gaps].equals(kinds[~gaps])

@@ -332,6 +332,12 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         plain = table[:, ~indicators.text]
         far = float(np.sqrt(np.nanmean(np.square(plain)))) if plain.size else np.inf
         if bounds is not None:
+            if self._categories:
+                names = ", ".join(
+                    str(j if self._names is None else self._names[j]) for j in self._categories
+                )
+                said = f"the interval of categories, which have no order, is NaN: {names}"
+                warn(f"{said}. Try: draws=10.", UserWarning)
             wide = max(far, float(np.max(bounds.upper - bounds.lower, initial=0.0)) / 2)
             lower = in_form(indicators.plain(bounds.lower), -wide)
             upper = in_form(indicators.plain(bounds.upper), wide)
