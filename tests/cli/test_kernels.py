@@ -17,3 +17,11 @@ def test_kernel_list_build_clear(tmp_path, monkeypatch, capsys):
     assert main(["kernel", "clear"]) == DONE
     assert main(["kernel", "list"]) == DONE
     assert capsys.readouterr().out == ""
+
+
+def test_keys_of_another_program_are_one_line_each(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NTKFILL_CACHE", str(tmp_path))
+    entry = {"key": "\x1b[31mred\nline", "format": 2, "sha256": "", "nbytes": 8, "axes": []}
+    (tmp_path / "0.json").write_text(json.dumps(entry))
+    assert main(["kernel", "list"]) == DONE
+    assert capsys.readouterr().out == "  8 bytes  \\x1b[31mred\\nline\n"

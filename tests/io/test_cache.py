@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -163,6 +164,14 @@ def dangling(path):
     path.symlink_to(path.with_name("exploded"))
 
 
+def enlarged(path):
+    """A table of a gigabyte that takes no room on disk."""
+    with path.open("wb") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (1 << 27,)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + (1 << 30))
+
+
 DAMAGE = {
     "one bit of the data": ("*.npy", flip),
     "one bit of the header": ("*.npy", lambda path: flip(path, 0)),
@@ -200,6 +209,10 @@ DAMAGE = {
     "a manifest that links to nothing": ("*.json", lambda path: dangling(path)),
     "a pipe": ("*.npy", lambda path: (path.unlink(), os.mkfifo(path))),
     "no axes": ("*.json", lambda path: edit(path, axes=None)),
+    "a manifest of a gigabyte": ("*.json", lambda path: os.truncate(path, 1 << 30)),
+    "data of a gigabyte": ("*.npy", enlarged),
+    "more bytes than there are": ("*.json", lambda path: edit(path, nbytes=1 << 60)),
+    "less than no bytes": ("*.json", lambda path: edit(path, nbytes=-1)),
 }
 
 
@@ -213,6 +226,18 @@ def test_damaged_entry_is_computed_again(store, damage):
     check(store, calls=0)
     assert not any(path.is_symlink() for path in store.directory.iterdir())
     assert store.directory.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("large", [name for name in DAMAGE if "gigabyte" in name])
+def test_no_more_is_read_than_an_entry_can_be(store, large):
+    pattern, harm = DAMAGE[large]
+    harm(only(store, pattern))
+    tracemalloc.start()
+    try:
+        check(store, calls=1)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_two_keys_with_one_name(store, monkeypatch):

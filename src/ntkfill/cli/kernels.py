@@ -6,7 +6,7 @@ import argparse
 import contextlib
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, format_bytes
+from ..errors import InputError, format_bytes, printable
 from .common import DONE, add_messages, print_json, print_message
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def kernels(options: argparse.Namespace) -> int:
         print_json([{"key": entry.key, "bytes": entry.nbytes} for entry in entries])
     else:
         for entry in entries:
-            print(f"{format_bytes(entry.nbytes):>9}  {shortened(entry.key)}")
+            print(f"{format_bytes(entry.nbytes):>9}  {printable(shortened(entry.key))}")
     return DONE
 
 

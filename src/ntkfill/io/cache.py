@@ -11,18 +11,23 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import platformdirs
 
 from ..errors import InputError
 from ..kernels.table import Array, Axis
+from ..runtime.resources import require
 from .files import UNFINISHED, CheckedFile, open_regular, replacing
 
 # Changes whenever the numbers or the layout of a stored table change.
 FORMAT = 2
 
 Table = tuple[Array, tuple[Axis, ...]]
+
+# A manifest, or the header of a table, is smaller.
+MANIFEST = 1 << 20
 
 # The names of entries, and of unfinished files.
 NAMES = re.compile(rf"[0-9a-f]{{32}}\.(npy|json)|{UNFINISHED.pattern}")
@@ -81,6 +86,7 @@ class Cache:
             entry = Entry.read(place.with_suffix(".json"))
             # Not mapped: a mapped file that is truncated meanwhile would kill the process.
             with open_regular(place.with_suffix(".npy")) as file:
+                _check_size(file, entry.nbytes + MANIFEST)
                 table = np.lib.format.read_array(file, allow_pickle=False)
             if entry == Entry.of(key, table, entry.axes):
                 table.flags.writeable = False
@@ -179,8 +185,16 @@ class Entry:
     @classmethod
     def read(cls, path: Path) -> Entry:
         with open_regular(path) as file:
+            _check_size(file, MANIFEST)
             fields = json.loads(file.read())
         entry = cls(**fields | {"axes": tuple(Axis(**axis) for axis in fields["axes"])})
         if not isinstance(entry.key, str) or not isinstance(entry.nbytes, int):
             raise TypeError("fields of another type")
+        require("a kernel of the cache", entry.nbytes)
         return entry
+
+
+def _check_size(file: IO[bytes], most: int) -> None:
+    """Refuse what is larger than it can be: a damaged file may be of any size."""
+    if os.fstat(file.fileno()).st_size > most:
+        raise OSError("too large")
