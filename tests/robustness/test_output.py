@@ -72,6 +72,18 @@ def test_formulas(command, gaps):
         assert any("-2" in line.split(",") or "-2.0" in line.split(",") for line in lines)
 
 
+@pytest.mark.parametrize("wanted", [[], ["--recommend", "1"], ["--pairs", "p.csv"]])
+def test_formulas_in_ratings(wanted):
+    rows = "".join(f"{FORMULA},@i{k},{k % 3}\n+b,@i{k + 1},{k % 2}\n" for k in range(5))
+    Path("s.csv").write_text(f"user,item,rating\n{rows}+b,@i0,\n{FORMULA},@i5,\n")
+    Path("p.csv").write_text(f"user,item\n{FORMULA},@i5\n+b,@i0\n")
+    for options, mark in (([], ""), (["--excel-safe"], "'")):
+        assert main(["rate", "s.csv", "-o", "out.csv", "--quiet", *wanted, *options]) == DONE
+        lines = Path("out.csv").read_text().splitlines()
+        assert any(line.startswith(f"{mark}{FORMULA},{mark}@i") for line in lines)
+        assert any(line.startswith(f"{mark}+b,{mark}@i") for line in lines)
+
+
 def test_formulas_and_mathematics_in_reports():
     labels = [[cell, drug] for cell in ("$a_{$", "=1+1") for drug in "xyz"]
     screen = Screen(np.random.default_rng(0).normal(size=(6, 3)), labels, list("ghi"))

@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..io.files import check_target, naming
 from .common import (
     DONE,
+    add_excel_safe,
     add_messages,
     add_output,
     check_outputs,
@@ -44,6 +45,7 @@ def add(command: argparse.ArgumentParser) -> None:
     add("--bounds", type=_bounds, metavar="LOW,HIGH", help=text)
     add("--std", action="store_true", help="also a column of standard deviations")
     add("--save", type=Path, metavar="MODEL", help="write the fitted recommender to this .npz")
+    add_excel_safe(command)
     add_messages(command)
 
 
@@ -92,7 +94,7 @@ def rate(options: argparse.Namespace) -> int:
         table = predicted(model, wanted[0], wanted[1], when, options.std)
     else:
         table = recommended(model, options.recommend)
-    text_tables.write(options.output, table)
+    text_tables.write(options.output, table.excel_safe() if options.excel_safe else table)
     if options.save is not None:
         model.save(options.save)
     seconds = time.perf_counter() - started
