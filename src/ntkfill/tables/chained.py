@@ -28,6 +28,7 @@ from ..solvers.spectral import RIDGES
 from .categories import Indicators
 from .explain import Entry
 from .options import TableOptions
+from .ranks import Ranks
 from .relations import Relation, determined, find
 from .stack import EACH, EXACT, FEWER, LANDMARKS, ROWS, Fitted, Stack, Sums, centres
 
@@ -63,6 +64,7 @@ class Target:
     columns: NDArray[np.intp]  # (g,)
     features: NDArray[np.intp]  # (k,), columns that have other gaps
     known: Mask  # (n,)
+    ranks: Ranks
     stack: Stack | None = None
 
     def selected(
@@ -96,7 +98,13 @@ class Target:
 
     def training(self, fill: Vectors, most: int | None = None) -> tuple[Vectors, Array]:
         rows = self.rows(most)
-        return fill[np.ix_(rows, self.features)], fill.mean[np.ix_(rows, self.columns)]
+        return self.vectors(fill[rows]), fill.mean[np.ix_(rows, self.columns)]
+
+    def vectors(self, fill: Vectors) -> Vectors:
+        """The features of rows (n, m), few ones by their ranks too."""
+        vectors = fill[:, self.features]
+        few = 2 * len(self.features) <= EACH
+        return self.ranks.appended(vectors, self.features) if few else vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,14 +150,14 @@ class Twins:
     def training(self, target: Target, fill: Vectors, twins: Vectors) -> tuple[Vectors, Array]:
         """From the table (n, m) and the twins (t, m) as they are filled in."""
         rows = target.rows(self.sample)
-        vectors, y = target.training(fill, self.sample)
+        here, y = fill[rows], fill.mean[np.ix_(rows, target.columns)]
         twin = self.place[rows, _fold(self.place, rows, self.groups[target.columns[0]])]
-        guessed = (twin >= 0)[:, None] & ~self.known[np.ix_(rows, target.features)]
+        guessed = (twin >= 0)[:, None] & ~self.known[rows]
         if guessed.any():
-            other = twins[np.ix_(twin, target.features)]
-            vectors.mean[guessed] = other.mean[guessed]
-            vectors.variance[guessed] = other.variance[guessed]
-        return vectors, y
+            other = twins[twin]
+            here.mean[guessed] = other.mean[guessed]
+            here.variance[guessed] = other.variance[guessed]
+        return target.vectors(here), y
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +213,7 @@ class Chained:
         if len(every) > SETTLING:
             rows = np.linspace(0, len(every) - 1, SETTLING).astype(np.intp)
             values, known, standard = values[rows], known[rows], standard[rows]
-        targets = _targets(values, known, indicators)
+        targets = _targets(values, known, indicators, Ranks.of(standard))
         fill, sure = _initial(standard, relations, prior)
         gappy = [k for k, target in enumerate(targets) if not sure[:, target.columns].all()]
         # Fills of wide tables, which are made of many columns, hold little of each.
@@ -350,7 +358,7 @@ class Chained:
             return Entry(weights, None, relation.rows * len(self.level) + column)
         k = next(k for k, target in enumerate(self.targets) if column in target.columns)
         target, fitted = self.targets[k], self._fitted(k)
-        at = fill[:, target.features]
+        at = target.vectors(fill)
         weights, kernel = fitted.weights(at)
         value = float(weights @ self.fill.mean[target.known, column])
         if value:  # towards the mean, as far as the range of what is known demands
@@ -524,7 +532,7 @@ def _joined(above: Vectors, below: Vectors) -> Vectors:
     )
 
 
-def _targets(values: Array, known: Mask, indicators: Indicators) -> list[Target]:
+def _targets(values: Array, known: Mask, indicators: Indicators, ranks: Ranks) -> list[Target]:
     """Every column by itself with all its indicators, of a wide table all with the same gaps
     together; those with the fewest gaps first. Columns with the same gaps are never there to help
     each other, and neither are indicators of the same."""
@@ -534,7 +542,7 @@ def _targets(values: Array, known: Mask, indicators: Indicators) -> list[Target]
         alone = [columns[of[columns] == column] for column in np.unique(of[columns])]
         for part in alone if gapless or count <= LEARNED else [columns]:
             apart = np.isin(of, of[part if gapless else columns])
-            targets.append(Target(part, np.flatnonzero(~apart), rows))
+            targets.append(Target(part, np.flatnonzero(~apart), rows, ranks))
     return sorted(targets, key=lambda target: -int(target.known.sum()))
 
 
@@ -550,9 +558,9 @@ def _predicted(
     mean, variance = fill.mean.copy(), fill.variance.copy()
 
     def work(k: int) -> None:
-        columns, features = targets[k].columns, targets[k].features
+        columns = targets[k].columns
         rows = np.flatnonzero(~known[:, columns].all(axis=1))
-        values, error = fitted(k).predict(fill[np.ix_(rows, features)])
+        values, error = fitted(k).predict(targets[k].vectors(fill[rows]))
         values = np.clip(values, bounds[0][columns], bounds[1][columns])
         here, there = np.ix_(rows, columns), known[np.ix_(rows, columns)]
         mean[here] = np.where(there, fill.mean[here], values)
