@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm, rankdata
 
 from ntkfill import NTKImputer
 from ntkfill.nn import fully_connected
 from ntkfill.nn.uncertain import LaplaceKernel, NetworkKernel, Vectors
 from ntkfill.tables import chained, stack
+from ntkfill.tables.ranks import Ranks
 
 NET = fully_connected(1)
 
@@ -178,6 +180,40 @@ def test_a_stack_is_kernel_ridge_regression_written_out():
 
 def x_of(model, column):
     return model.fill.mean[:, column]
+
+
+def test_ranks_are_those_of_any_increasing_function():
+    rng = np.random.default_rng(0)
+    values, columns = rng.normal(size=(50, 2)), np.arange(2)
+    values[:, 1] = rng.integers(0, 4, 50)
+    values[:5, 0] = np.nan
+    exp = np.exp(3 * values)
+    zero = np.zeros((45, 2))
+    scores = Ranks.of(exp).appended(Vectors(exp[5:], zero), columns).mean[:, 2:]
+    order = rankdata(values[5:, 0])  # without ties
+    np.testing.assert_allclose(scores[:, 0], norm.ppf((order - 0.5) / 45))
+    expected = norm.ppf((rankdata(values[:, 1]) - 0.5) / 50)[5:]
+    np.testing.assert_allclose(scores[:, 1], expected)
+
+
+def test_scores_are_as_uncertain_as_values():
+    ranks = Ranks.of(np.array([[0.0], [1.0], [3.0], [8.0]]))
+    vectors = Vectors(np.array([[2.0]]), np.array([[1.0]]))
+    scores = ranks.appended(vectors, np.arange(1))
+    low, high = norm.ppf([0.375, 0.625])
+    np.testing.assert_allclose(scores.mean, [[2.0, (low + high) / 2]], atol=1e-12)
+    np.testing.assert_allclose(scores.variance, [[1.0, ((high - low) / 2) ** 2]])
+
+
+def test_a_skewed_column_predicts_by_its_ranks():
+    """By its values alone: .25 of the variance."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    table = np.stack([np.exp(6 * x), np.sin(3 * x)], axis=1)
+    values = table.copy()
+    values[:50, 1] = np.nan
+    filled = NTKImputer().fit_transform(values)
+    assert np.mean((filled - table)[:50, 1] ** 2) < 0.05 * table[:, 1].var()
 
 
 def test_columns_with_the_same_gaps_do_not_see_each_other():
