@@ -300,6 +300,20 @@ def test_features_of_columns():
     assert done.std[7].mean() > 2 * done.std[others].mean()
 
 
+@pytest.mark.parametrize("known", [0, 1])
+@pytest.mark.parametrize("sides", [("row",), ("column",), ("row", "column")])
+@pytest.mark.filterwarnings("ignore:.*known entr")
+@pytest.mark.filterwarnings("ignore::ntkfill.PatternWarning")
+def test_a_row_and_a_column_of_which_next_to_nothing_is_known(sides, known):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(12, 4))
+    values[known:, 2] = values[3, 0] = values[5] = np.nan
+    features = {"row": rng.normal(size=(12, 2)), "column": rng.normal(size=(4, 2))}
+    imputer = NTKImputer(**{f"{side}_features": features[side] for side in sides})
+    std = imputer.impute(values, return_std=True).std
+    assert (std[np.isnan(values)] > 0).all()
+
+
 def test_nothing_missing():
     done = NTKImputer().impute(TRUTH, return_std=True, interval=0.9)
     assert not done.std.any()

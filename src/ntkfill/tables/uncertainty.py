@@ -83,7 +83,11 @@ def standard_deviations(model: TableModel, values: Array, uncertainty: Uncertain
         result[model.rows] = _featured(model, values[model.rows].T, posterior).std.T
         # A row without any entry got the mean of each column: as far off as rows are apart.
         lost = np.setdiff1d(np.arange(len(values)), model.rows)
-        result[lost] = np.nanstd(values, axis=0, where=~np.isnan(values))
+        known = ~np.isnan(values)
+        # Of fewer than two entries of a column nothing is known but what the table says.
+        few = np.count_nonzero(known, axis=0) < 2
+        spread = np.std(values, axis=0, where=known | few)
+        result[lost] = np.where(few, np.nanstd(values), spread)
         return result
     if isinstance(model, Rows):
         # Columns of different units tell nothing of each other's scale.
