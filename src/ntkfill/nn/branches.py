@@ -24,7 +24,7 @@ class Branches:
     *branches : sequence of layers, or Sequential
         An empty one passes the input on. All must end at the same resolution.
     join : {"concatenate", "add"}
-        As further channels, or as a sum. Of a sum all branches but one must have weights after
+        As further channels, or as a sum; of a sum all branches but one must have weights after
         their last activation, or they would be correlated.
     shares : sequence of float, optional
         The part of the channels that each branch has, where they are concatenated; they sum to 1.
@@ -54,24 +54,8 @@ class Branches:
         join: Literal["concatenate", "add"] = "concatenate",
         shares: Sequence[float] | None = None,
     ) -> None:
-        if not branches:
-            raise InputError("Branches needs at least one branch", hint="Branches((), (Conv(3),))")
-        if join not in ("concatenate", "add"):
-            raise InputError("join must be 'concatenate' or 'add'", got=repr(join))
         layers = [getattr(branch, "layers", branch) for branch in branches]
-        if not all(isinstance(branch, tuple | list) for branch in layers):
-            got = repr(branches)[:200]
-            raise InputError("a branch must be a tuple of layers, or a Sequential", got=got)
-        default = [1.0 if join == "add" else 1 / len(layers)] * len(layers)
-        parts = tuple(check_number("a share", x, above=0) for x in (shares or default))
-        if (
-            len(parts) != len(layers)
-            or (join == "add" and shares)
-            or (join == "concatenate" and abs(math.fsum(parts) - 1) > 1e-9)
-        ):
-            got = f"{shares} for {len(layers)} branches, join={join!r}"
-            what = "shares must be one number for each concatenated branch, and sum to 1"
-            raise InputError(what, got=got)
+        parts = _checked(layers, join, shares)
         object.__setattr__(self, "branches", tuple(map(tuple, layers)))
         object.__setattr__(self, "join", join)
         object.__setattr__(self, "shares", parts)
@@ -89,18 +73,38 @@ class Branches:
         parts = [run(branch, state) for branch in self.branches]
         axes = joined_axes([part.axes for part in parts])
         offsets = [axis.offsets for axis in axes]
-        return self.joined([part.at(offsets) for part in parts], axes)
+        return joined(self, [part.at(offsets) for part in parts], axes)
 
-    def joined(self, parts: Sequence[Covariance], axes: Axes) -> Covariance:
-        """The branches' outputs, at the same offsets, as one."""
 
-        def total(arrays: Sequence[Array]) -> Array:
-            pairs = zip(arrays, self.shares, strict=True)
-            return reduce(np.add, [_repeated(a, axes) * a.dtype.type(share) for a, share in pairs])
+def _checked(layers: Sequence[Any], join: str, shares: Sequence[float] | None) -> tuple[float, ...]:
+    """The shares of these branches, or an error."""
+    if not layers:
+        raise InputError("Branches needs at least one branch", hint="Branches((), (Conv(3),))")
+    if join not in ("concatenate", "add"):
+        raise InputError("join must be 'concatenate' or 'add'", got=repr(join))
+    if not all(isinstance(branch, tuple | list) for branch in layers):
+        got = repr(layers)[:200]
+        raise InputError("a branch must be a tuple of layers, or a Sequential", got=got)
+    default = [1.0 if join == "add" else 1 / len(layers)] * len(layers)
+    parts = tuple(check_number("a share", x, above=0) for x in (shares or default))
+    one = join == "add" or abs(math.fsum(parts) - 1) <= 1e-9
+    if len(parts) != len(layers) or (join == "add" and shares) or not one:
+        got = f"{shares} for {len(layers)} branches, join={join!r}"
+        what = "shares must be one number for each concatenated branch, and sum to 1"
+        raise InputError(what, got=got)
+    return parts
 
-        nngp, ntk = (total([getattr(part, kind) for part in parts]) for kind in ("nngp", "ntk"))
-        left, right = (total([getattr(part, side) for part in parts]) for side in ("left", "right"))
-        return Covariance(nngp, ntk, left, right, axes)
+
+def joined(layer: Branches, parts: Sequence[Covariance], axes: Axes) -> Covariance:
+    """The branches' outputs, at the same offsets, as one."""
+
+    def total(arrays: Sequence[Array]) -> Array:
+        pairs = zip(arrays, layer.shares, strict=True)
+        return reduce(np.add, [_repeated(a, axes) * a.dtype.type(share) for a, share in pairs])
+
+    nngp, ntk = (total([getattr(part, kind) for part in parts]) for kind in ("nngp", "ntk"))
+    left, right = (total([getattr(part, side) for part in parts]) for side in ("left", "right"))
+    return Covariance(nngp, ntk, left, right, axes)
 
 
 def Residual(*layers: Any) -> Branches:

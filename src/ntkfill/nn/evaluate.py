@@ -18,7 +18,7 @@ import numpy as np
 from ..kernels.table import Array
 from ..runtime.progress import Progress
 from ..runtime.resources import parallel_for, workers
-from .branches import Branches, joined_axes
+from .branches import Branches, joined, joined_axes
 from .covariance import Axes, Covariance, Offsets, run
 from .structure import COARSER, FINER, WEIGHTS, Layer, Linear, mixes_offsets, out_axes
 
@@ -154,7 +154,7 @@ def _outputs(
             for branch in last.branches
         ]
         axes = out_axes([last], state.axes)
-        return lambda offsets: run(after, last.joined([part(offsets) for part in parts], axes))
+        return lambda offsets: run(after, joined(last, [part(offsets) for part in parts], axes))
     whole = cast(last(state))
     return lambda offsets: run(after, whole.at(offsets))
 

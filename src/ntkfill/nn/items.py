@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import block_diag
 from scipy.sparse import csr_array
+from scipy.special import softmax
 
 from ..errors import InputError, check_number
 from ..kernels.table import Array
@@ -180,27 +181,25 @@ class Attention:
             nngp, ntk = (mapped(one, table, two) for table in (state.nngp, state.ntk))
             return nngp, ntk + 2 * nngp  # by the weights of values and of outputs
 
-        def means(table: Array) -> Array:
-            """Over all pairs of items of two objects, for each of these pairs."""
-            one, two = (side.items for side in (rows, columns))
-            of_objects = self.scale**2 * mapped(one.mean, table, two.mean)
-            return mapped(csr_array(one.members.T), of_objects, csr_array(two.members.T))
-
-        squares = means(state.nngp**2)
+        squares = self.scale**2 * _means(state.nngp**2, rows, columns)
+        products = self.scale**2 * _means(state.nngp * state.ntk, rows, columns)
         nngp = state.nngp * squares
         # By four weights; through the query; through the key and the value, which are alike.
-        through = state.ntk * squares + 2 * state.nngp * means(state.nngp * state.ntk)
-        return nngp, 4 * nngp + through
+        return nngp, 4 * nngp + state.ntk * squares + 2 * state.nngp * products
 
     def _weights(self, side: Side) -> csr_array:
         """What each item takes of the others of its object: (items, items)."""
-        blocks, start = [], 0
-        for size in side.items.sizes:
-            own = self.scale * side.nngp[start : start + size, start : start + size]
-            shares = np.exp(own - own.max(axis=1, keepdims=True))
-            blocks.append(shares / shares.sum(axis=1, keepdims=True))
-            start += size
+        ends = np.cumsum(side.items.sizes)
+        places = [slice(end - size, end) for end, size in zip(ends, side.items.sizes, strict=True)]
+        blocks = [softmax(self.scale * side.nngp[own, own], axis=1) for own in places]
         return csr_array(block_diag(*blocks))
+
+
+def _means(table: Array, rows: Side, columns: Side) -> Array:
+    """The mean over all pairs of items of two objects, for each of these pairs."""
+    one, two = rows.items, columns.items
+    of_objects = mapped(one.mean, table, two.mean)
+    return mapped(csr_array(one.members.T), of_objects, csr_array(two.members.T))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from .structure import (
     ItemLayer,
     Layer,
     check_limit,
+    check_resolution,
     check_shape,
     contains,
     halvings,
@@ -167,7 +168,7 @@ class Sequential:
                 hint="shift_average=False",
             )
         grid = self.table_grid(shape, prior)
-        self._check_resolution(grid)
+        check_resolution(self.layers, grid)
         start, axes = prior.table(grid, len(shape))
         require(
             "the kernel's table",
@@ -266,25 +267,6 @@ class Sequential:
         kernel = self.kernel(shape, prior, kind=kind, dtype=np.float64)
         every = np.arange(size)
         return finite("the kernel", kernel.block(every, every)).reshape(shape + shape)
-
-    def _check_resolution(self, grid: tuple[int, ...] | None) -> None:
-        last = halvings(self.layers)[1]
-        if last != 0:
-            raise InputError(
-                "a network of grids must have as many Upsample as Downsample layers",
-                got=f"{abs(last)} {'Downsample' if last > 0 else 'Upsample'} too many",
-            )
-        if contains(self.layers, TO_VECTOR + OF_ITEMS):
-            raise InputError(
-                "a network that completes grids must not be of pictures, sequences or graphs",
-                hint="net.between(pictures)",
-            )
-        if grid is not None and any(side % self.stride for side in grid):
-            raise InputError(
-                f"the sides of the torus must be divisible by {self.stride}",
-                got=str(grid),
-                hint="boundary='pad', which takes any size",
-            )
 
 
 def _flattened(layers: tuple[object, ...]) -> Iterator[Layer]:

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..kernels.table import Array
 from ..runtime.resources import require
-from .branches import Branches
+from .branches import Branches, joined
 from .covariance import Covariance, run
 from .evaluate import Kind
 from .items import Attention, Graph, GraphConvolution, Items, Recurrent, Side, mapped
@@ -131,7 +131,7 @@ def _run(layers: Sequence[Layer], states: States, one: Items, two: Items) -> Sta
     for layer in layers:
         if isinstance(layer, Branches):
             each = [_run(branch, states, one, two) for branch in layer.branches]
-            first, second, both = (layer.joined(part, ()) for part in zip(*each, strict=True))
+            first, second, both = (joined(layer, part, ()) for part in zip(*each, strict=True))
         elif isinstance(layer, GraphConvolution | Attention | GlobalAveragePool):
             sides = Side(one, states[0].nngp), Side(two, states[1].nngp)
             ends = (sides[0], sides[0]), (sides[1], sides[1]), sides

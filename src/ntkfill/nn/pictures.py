@@ -14,7 +14,7 @@ import numpy as np
 
 from ..kernels.table import Array, Axis, at_second
 from ..runtime.resources import parallel_for, require, single_blas_thread, workers
-from .branches import Branches
+from .branches import Branches, joined
 from .covariance import Axes, Covariance
 from .evaluate import Kind
 from .structure import Layer, out_axes
@@ -85,7 +85,7 @@ def _run(
         if isinstance(layer, Branches):
             each = [_run(branch, one, two, both) for branch in layer.branches]
             axes = each[0][0].axes
-            one, two, both = (layer.joined(parts, axes) for parts in zip(*each, strict=True))
+            one, two, both = (joined(layer, parts, axes) for parts in zip(*each, strict=True))
         else:
             one, two, both = layer(one), layer(two), layer(both)
         both = _of_two(both.nngp, both.ntk, one, two, both.axes)

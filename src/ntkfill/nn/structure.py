@@ -106,6 +106,28 @@ def check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(check_integer("a side of the grid", side, 1, 2**40) for side in shape)
 
 
+def check_resolution(layers: tuple[Layer, ...], grid: tuple[int, ...] | None) -> None:
+    """Refuse networks that do not complete grids, and this torus if it does not divide."""
+    needed, last = halvings(layers)
+    stride = 2**needed
+    if last != 0:
+        raise InputError(
+            "a network of grids must have as many Upsample as Downsample layers",
+            got=f"{abs(last)} {'Downsample' if last > 0 else 'Upsample'} too many",
+        )
+    if contains(layers, TO_VECTOR + OF_ITEMS):
+        raise InputError(
+            "a network that completes grids must not be of pictures, sequences or graphs",
+            hint="net.between(pictures)",
+        )
+    if grid is not None and any(side % stride for side in grid):
+        raise InputError(
+            f"the sides of the torus must be divisible by {stride}",
+            got=str(grid),
+            hint="boundary='pad', which takes any size",
+        )
+
+
 def check_limit(layers: Sequence[Layer], outputs: str = "input") -> str:
     """Refuse layers whose limit has no closed form; return what the outputs are.
 
