@@ -1,5 +1,7 @@
 """Networks of finite width approach their kernels: layer by layer, and trained."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -10,12 +12,14 @@ from ntkfill.nn import (  # noqa: E402
     GELU,
     Attention,
     AveragePool,
+    BatchNorm,
     Bias,
     Branches,
     Conv,
     ConvTranspose,
     Dense,
     Downsample,
+    Dropout,
     Erf,
     Flatten,
     GlobalAveragePool,
@@ -50,62 +54,96 @@ NETWORKS = {
     "residual": Sequential(Conv(3), Residual(ReLU(), Conv(3)), ReLU(), Conv(3)),
     "concatenated": Sequential(Branches((Conv(3), Erf()), (Conv(1),)), Conv(3)),
     "pool": Sequential(Conv(3), PHI, AveragePool(), Conv(3), PHI, Upsample(), Conv(3)),
-    "transposed": Sequential(
-        Conv(3), PHI, Downsample(), Conv(3), PHI, ConvTranspose(4), PHI, Conv(3)
-    ),
+    "transposed": Sequential(Dense(), PHI, Downsample(), ConvTranspose(4), PHI, Dense()),
     "bias": Sequential(Conv(3), Scale(1.5), Bias(0.3), Sin(), Conv(3), Bias(0.2)),
     "layer norm": Sequential(Conv(3), LayerNorm(), GELU(), Conv(3)),
     "pointwise": Sequential(Dense(), ReLU(), Dense(), PHI, Dense()),
+    "dropout": Sequential(Conv(3), PHI, Dropout(0.4), Conv(3), PHI, Dropout(0.2), Conv(1)),
+}
+WRONG = {
+    "conv": Sequential(Conv(3), ReLU(), Conv(1)),
+    "nearest": hourglass(1, upsample="bilinear", activation=PHI),
+    "bilinear": hourglass(1, activation=PHI),
+    "skips": hourglass(1, activation=PHI),
+    "residual": Sequential(Conv(3), ReLU(), Conv(3), ReLU(), Conv(3)),
+    "concatenated": Sequential(Branches((Conv(3), Erf()), (Conv(1),), join="add"), Conv(3)),
+    "pool": Sequential(Conv(3), PHI, Downsample(), Conv(3), PHI, Upsample(), Conv(3)),
+    "transposed": Sequential(Dense(), PHI, Downsample(), ConvTranspose(2), PHI, Dense()),
+    "bias": Sequential(Conv(3), Scale(1.5), Bias(0.3), Sin(), Conv(3)),
+    "layer norm": Sequential(Conv(3), GELU(), Conv(3)),
+    "pointwise": Sequential(Dense(), ReLU(), Dense(), Dense()),
+    "dropout": Sequential(Conv(3), PHI, Conv(3), PHI, Dropout(0.2), Conv(1)),
 }
 
 
-def deviation(name, width, seeds, network=None):
-    """The error of the mean empirical kernel, and its typical error for one seed."""
-    network = NETWORKS[name] if network is None else network
-    prior = Features(np.random.default_rng(0).normal(size=(3, SIDE)))
-    expected = network.ntk((SIDE,), prior)
-    z = draw(prior, (SIDE,))[None]
-    built = NETWORKS[name]
-    found = [tangent_kernel(finite(built, z.shape[1:], width, seed=s), z) for s in range(seeds)]
+PRIOR = Features(np.random.default_rng(0).normal(size=(3, SIDE)))
+
+
+@cache
+def empirical(name, width):
+    """The tangent kernels of four networks of this width."""
+    torch.manual_seed(0)  # of dropout
+    z = draw(PRIOR, (SIDE,))[None]
+    modules = [finite(NETWORKS[name], z.shape[1:], width, seed=seed) for seed in range(4)]
+    return np.array([tangent_kernel(module, z) for module in modules])
+
+
+def deviations(found, expected):
+    """The error of the mean kernel, and the typical error of one."""
     size = np.linalg.norm(expected)
-    single = np.mean([np.linalg.norm(k - expected) for k in found]) / size
+    single = np.mean([np.linalg.norm(kernel - expected) for kernel in found]) / size
     return np.linalg.norm(np.mean(found, axis=0) - expected) / size, single
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tangent_kernel_approaches_the_limit(name):
-    _, narrow = deviation(name, 32, 4)
-    mean, wide = deviation(name, 512, 4)
+    expected = NETWORKS[name].ntk((SIDE,), PRIOR)
+    _, narrow = deviations(empirical(name, 32), expected)
+    mean, wide = deviations(empirical(name, 512), expected)
     assert wide < 0.15
     assert mean < 0.1
     assert wide < 0.55 * narrow  # 1 / 4 as 1 / sqrt(width)
 
 
-@pytest.mark.parametrize(
-    ("name", "wrong"),
-    [
-        ("conv", Sequential(Conv(3), ReLU(), Conv(1))),
-        ("nearest", hourglass(1, upsample="bilinear", activation=PHI)),
-        ("skips", hourglass(1, activation=PHI)),
-        ("residual", Sequential(Conv(3), ReLU(), Conv(3), ReLU(), Conv(3))),
-        ("pool", Sequential(Conv(3), PHI, Downsample(), Conv(3), PHI, Upsample(), Conv(3))),
-        ("bias", Sequential(Conv(3), Scale(1.5), Bias(0.3), Sin(), Conv(3))),
-        ("layer norm", Sequential(Conv(3), GELU(), Conv(3))),
-    ],
-)
-def test_a_wrong_layer_is_caught(name, wrong):
-    right, _ = deviation(name, 512, 4)
-    mean, _ = deviation(name, 512, 4, wrong)
-    assert mean > max(0.05, 2 * right)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_wrong_layer_is_caught(name):
+    found = empirical(name, 512)
+    right, wrong = (deviations(found, n[name].ntk((SIDE,), PRIOR))[0] for n in (NETWORKS, WRONG))
+    assert wrong > max(0.05, 2 * right)
 
 
-@pytest.mark.parametrize("end", [GlobalAveragePool(), Flatten()], ids=repr)
-def test_pictures(end):
-    network = Sequential(Conv(3), ReLU(), end, Dense())
+ENDS = {"pooled": (GlobalAveragePool(), Flatten()), "flattened": (Flatten(), GlobalAveragePool())}
+
+
+@pytest.mark.parametrize(("right", "wrong"), ENDS.values(), ids=ENDS)
+def test_pictures(right, wrong):
+    network, other = (Sequential(Conv(3), ReLU(), end, Dense()) for end in (right, wrong))
     pictures = np.random.default_rng(0).normal(size=(3, 2, 4, 4))
-    found = [tangent_kernel(finite(network, (2, 4, 4), 512, seed=s), pictures) for s in range(4)]
-    expected = network.between(pictures)
-    assert np.linalg.norm(np.mean(found, axis=0) - expected) < 0.1 * np.linalg.norm(expected)
+    modules = [finite(network, (2, 4, 4), 512, seed=seed) for seed in range(4)]
+    found = [tangent_kernel(module, pictures) for module in modules]
+    assert deviations(found, network.between(pictures))[0] < 0.1
+    assert deviations(found, other.between(pictures))[0] > 0.2
+
+
+def test_batch_normalisation_approaches_its_limit():
+    """On a large circle, from features whose inner products are exactly those of the prior."""
+
+    def network(norm):
+        return Sequential(Conv(3), norm, PHI, Conv(3))
+
+    prior, side = IID(), 64
+    z = np.linalg.cholesky(prior.mean**2 + prior.variance * np.eye(side)).T[None]
+    built = network(BatchNorm())
+    found = {
+        width: [tangent_kernel(finite(built, z.shape[1:], width, seed=s), z) for s in range(4)]
+        for width in (32, 512)
+    }
+    expected = built.ntk((side,), prior)
+    _, narrow = deviations(found[32], expected)
+    mean, wide = deviations(found[512], expected)
+    assert mean < 0.1
+    assert wide < 0.55 * narrow
+    assert deviations(found[512], network(LayerNorm()).ntk((side,), prior))[0] > 3 * mean
 
 
 ITEMS = {
@@ -116,54 +154,52 @@ ITEMS = {
     "graph": [GraphConvolution(), ReLU(), GraphConvolution()],
     "recurrent": [Recurrent(PHI, recurrent=0.7, inputs=1.3), PHI, Dense()],
 }
+OBJECTS = np.random.default_rng(0).normal(size=(2, 4, 3)) / 1.5
 EDGES = np.diag(np.ones(3), 1) + np.diag(np.ones(3), -1) + 2 * np.eye(4)[::-1]
 
 
-def of_items(name, first=None):
-    """The network of a name, with another first layer if one is given."""
-    layers = ITEMS[name] if first is None else [first, *ITEMS[name][1:]]
-    return Sequential(*layers, *[GlobalAveragePool(), Dense()] * (name != "recurrent"))
+OTHER_ITEMS = {
+    "softmax": [Attention("linear"), ReLU(), Dense()],
+    "linear": [Attention(), ReLU(), Dense()],
+    "linear after weights": [Dense(), ReLU(), Attention(), ReLU(), Dense()],
+    "blocks": [Dense(), Residual(ReLU(), Dense()), Residual(ReLU(), Dense())],
+    "graph": [Dense(), ReLU(), GraphConvolution()],
+    "recurrent": [Recurrent(PHI, recurrent=0.3), PHI, Dense()],
+}
 
 
-def items_deviation(name, width, right=None):
-    """The error of the mean kernel between two objects, and its typical error for one seed."""
-    objects = list(np.random.default_rng(0).normal(size=(2, 4, 3)) / 1.5)
-    built = of_items(name)
-    found = [
-        tangent_kernel(
-            finite(built, (3, 4), width, seed=seed, weights=EDGES),
-            np.stack([x.T for x in objects]),
-        )
-        for seed in range(8)
-    ]
-    graphs = [Graph(x, EDGES) for x in objects] if name == "graph" else objects
-    expected = (built if right is None else right).between(graphs)
-    size = np.linalg.norm(expected)
-    single = np.mean([np.linalg.norm(k - expected) for k in found]) / size
-    return np.linalg.norm(np.mean(found, axis=0) - expected) / size, single
+def of_items(name, layers=ITEMS):
+    """The network of a name."""
+    end = [] if name == "recurrent" else [GlobalAveragePool(), Dense()]
+    return Sequential(*layers[name], *end)
+
+
+@cache
+def empirical_of_items(name, width):
+    """The tangent kernels between two objects, of eight networks of this width."""
+    z = OBJECTS.swapaxes(1, 2)
+    modules = [finite(of_items(name), (3, 4), width, seed=seed, weights=EDGES) for seed in range(8)]
+    return np.array([tangent_kernel(module, z) for module in modules])
+
+
+def limit(name, layers=ITEMS):
+    graphs = [Graph(x, EDGES) for x in OBJECTS] if name == "graph" else list(OBJECTS)
+    return of_items(name, layers).between(graphs)
 
 
 @pytest.mark.parametrize("name", ITEMS)
 def test_networks_of_items_approach_the_limit(name):
-    _, narrow = items_deviation(name, 16)
-    mean, wide = items_deviation(name, 256)
+    _, narrow = deviations(empirical_of_items(name, 16), limit(name))
+    mean, wide = deviations(empirical_of_items(name, 256), limit(name))
     assert mean < 0.1
     assert wide < 0.7 * narrow
 
 
-WRONG = {
-    "softmax": Attention("linear"),
-    "linear": Attention(),
-    "graph": Dense(),
-    "recurrent": Recurrent(PHI, recurrent=0.3),
-}
-
-
-@pytest.mark.parametrize(("name", "wrong"), WRONG.items())
-def test_wrong_layers_of_items_are_caught(name, wrong):
-    right, _ = items_deviation(name, 256)
-    other, _ = items_deviation(name, 256, of_items(name, wrong))
-    assert other > max(0.1, 2 * right)
+@pytest.mark.parametrize("name", ITEMS)
+def test_wrong_layers_of_items_are_caught(name):
+    found = empirical_of_items(name, 256)
+    right, wrong = (deviations(found, limit(name, layers))[0] for layers in (ITEMS, OTHER_ITEMS))
+    assert wrong > max(0.1, 2 * right)
 
 
 def test_a_graph_is_needed():
@@ -236,10 +272,9 @@ def trained_items(name, width, *others):
 def test_trained_items_approach_the_limit(name):
     """And not that of another layer."""
     (narrow,) = trained_items(name, 16)
-    others = [of_items(name, WRONG[name])] if name in WRONG else []
-    wide, *wrong = trained_items(name, 256, *others)
+    wide, wrong = trained_items(name, 256, of_items(name, OTHER_ITEMS))
     assert wide < narrow / 2  # a quarter as 1 / sqrt(width)
-    assert all(other > 1.5 * wide for other in wrong)
+    assert wrong > 1.5 * wide
 
 
 def test_priors_are_drawn():
