@@ -13,7 +13,9 @@ from ntkfill.nn import (
     Bias,
     Branches,
     Conv,
+    ConvTranspose,
     Dense,
+    Dropout,
     Erf,
     Flatten,
     GlobalAveragePool,
@@ -153,6 +155,20 @@ LAYERS = {
     "gap": [Conv(), *RELU, Conv(), *RELU, GlobalAveragePool(), Dense()],
     "flatten": [Conv(), *RELU, Conv(), *RELU, Flatten(), Dense()],
     "pool": [Conv(), *RELU, AveragePool(), Conv(), *RELU, GlobalAveragePool(), Dense()],
+    "dropout": [
+        *(Conv(), *RELU, Dropout(0.3), Conv(), *RELU, Dropout(0.1)),
+        *(GlobalAveragePool(), Dense()),
+    ],
+    "dropout_flat": [Conv(), *RELU, Dropout(0.3), Flatten(), Dense()],
+    # It divides by all taps, we by those that act on one coordinate: a quarter of them.
+    "transposed2": [
+        *(Conv(), *RELU, ConvTranspose(2), Scale(0.25), *RELU, Conv(), *RELU),
+        *(GlobalAveragePool(), Dense()),
+    ],
+    "transposed4": [
+        *(Conv(), *RELU, ConvTranspose(4), Scale(0.25), *RELU, Conv(), *RELU),
+        *(GlobalAveragePool(), Dense()),
+    ],
     "residual": [
         *(Conv(), Residual(*RELU, Conv()), Residual(*RELU, Conv())),
         *(*RELU, GlobalAveragePool(), Dense()),

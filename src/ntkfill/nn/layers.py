@@ -157,8 +157,8 @@ class Scale:
 class Dropout:
     """Set a random share of all outputs to zero, and scale the others up.
 
-    The zeros of two coordinates are independent, so that only the variances grow, by
-    1 / (1 - rate): before the last layer it is a ridge.
+    The zeros of two coordinates, and those of two pictures, are independent, so that only the
+    variances grow, by 1 / (1 - rate): before the last layer it is a ridge.
 
     Parameters
     ----------

@@ -17,6 +17,7 @@ from ..runtime.resources import parallel_for, require, single_blas_thread, worke
 from .branches import Branches, joined
 from .covariance import Axes, Covariance
 from .evaluate import Kind
+from .layers import Dropout
 from .structure import Layer, out_axes
 
 # Entries of the tables of one tile of pairs.
@@ -46,7 +47,9 @@ def of_pictures(
             left[rows, None],
             other[None, columns],
         )  # (n, 1, channels, *grid), (1, m, ..)
-        part = _pairs(layers, first, second, axes, kind)
+        own, part = _pairs(layers, first, second, axes, kind)
+        if right is None and rows == columns:
+            np.fill_diagonal(part, own)  # the same picture twice
         result[rows, columns] = part
         if right is None:
             result[columns, rows] = part.T
@@ -57,12 +60,15 @@ def of_pictures(
     return result
 
 
-def _pairs(layers: Sequence[Layer], first: Array, second: Array, axes: Axes, kind: Kind) -> Array:
-    """The kernel of all pairs of a tile: (n, m)."""
+def _pairs(
+    layers: Sequence[Layer], first: Array, second: Array, axes: Axes, kind: Kind
+) -> tuple[Array, Array]:
+    """The kernel of the first pictures with themselves (n,), and of all pairs of a tile (n, m)."""
     tables = [_table(*pair, axes) for pair in ((first, first), (second, second), (first, second))]
     one, two = (Covariance.of_grid(table, axes) for table in tables[:2])
     states = one, two, _of_two(tables[2], np.zeros_like(tables[2]), one, two, axes)
-    return np.asarray(getattr(_run(layers, *states)[2], kind))
+    own, _, pairs = _run(layers, *states)
+    return np.ravel(getattr(own, kind)), np.array(getattr(pairs, kind))
 
 
 def _table(first: Array, second: Array, axes: Axes) -> Array:
@@ -87,6 +93,8 @@ def _run(
             axes = each[0][0].axes
             one, two, both = (joined(layer, parts, axes) for parts in zip(*each, strict=True))
         else:
-            one, two, both = layer(one), layer(two), layer(both)
+            # The zeros of dropout are drawn for each picture: those of two are independent.
+            one, two = layer(one), layer(two)
+            both = both if isinstance(layer, Dropout) else layer(both)
         both = _of_two(both.nngp, both.ntk, one, two, both.axes)
     return one, two, both
