@@ -11,7 +11,7 @@ from ntkfill import Inpainter, InputError, MemoryLimitError
 from ntkfill.grids.options import GridOptions
 from ntkfill.grids.plan import MIN_LEVELS, Request, make_plans, outside_receptive_field, padded
 from ntkfill.grids.spline import memory as spline_memory
-from ntkfill.nn import Conv, Downsample, Member, Mixture, Spline, Upsample, hourglass
+from ntkfill.nn import Abs, Conv, Downsample, Member, Mixture, Spline, Upsample, hourglass
 from ntkfill.priors import MeshGrid
 from ntkfill.solvers import CG, Cholesky
 
@@ -287,3 +287,16 @@ def test_splines_that_may_fill_are_counted():
     assert with_intervals.memory > plan.memory
     mixture = Mixture((Member(hourglass(3), weight=0), Member(Spline(2), weight=1)))
     assert Inpainter(mixture, **asked).plan(image, holes).memory > needed
+
+
+@pytest.mark.slow
+def test_long_signals_take_as_few_steps_as_short_ones():
+    steps = []
+    for size in (1 << 16, 500_000):
+        rng = np.random.default_rng(0)
+        signal = np.sin(np.arange(size) / 9) + 0.02 * rng.normal(size=size)
+        missing = rng.random(size) < 0.3
+        network = hourglass(2, upsample="bilinear", activation=Abs())
+        filled = Inpainter(network=network, ridge=3e-3, cache=None).fill(signal, missing)
+        steps.append(filled.info.reports[0].steps)
+    assert steps[1] < 2 * steps[0]
