@@ -6,7 +6,7 @@ from oracles import regression, relative
 
 from ntkfill import InputError, Observed, complete, kernels
 from ntkfill.nn import Dense, Identity, ReLU, Sequential, fully_connected, hourglass
-from ntkfill.priors import GraphLaplacian
+from ntkfill.priors import IID, GraphLaplacian
 from ntkfill.solvers import Cholesky
 
 RNG = np.random.default_rng(0)
@@ -130,3 +130,59 @@ def test_beyond_the_receptive_field_everything_is_alike(levels):
     middle = filled[3 * reach : 5 * reach]
     assert np.ptp(middle) < 1e-6 * np.ptp(filled)
     assert np.ptp(filled[2 * reach : 3 * reach]) > 1e-3
+
+
+def hourglass_by_matrices(levels, side):
+    """The tangent kernel on a circle, of uniform features: every layer as in the definition."""
+    sigma, theta = 1 / 400 + np.eye(side) / 1200, np.zeros((side, side))
+
+    def convolved(matrix):
+        return sum(np.roll(matrix, (k, k), (0, 1)) for k in (-1, 0, 1)) / 3
+
+    for layer in ["conv", "phi", "down"] * levels + ["conv", "phi", "up"] * levels + ["conv"]:
+        if layer == "conv":
+            sigma, theta = convolved(sigma), convolved(theta)
+            theta = theta + sigma
+        elif layer == "phi":  # ReLU, scaled so that variances stay
+            own = np.sqrt(np.diag(sigma))
+            cosine = sigma / np.outer(own, own)
+            angle = np.arccos(np.where(cosine > 1 - 1e-13, 1.0, cosine))  # of equal features 0
+            theta = theta * (1 - angle / np.pi)
+            dual = np.sin(angle) + (np.pi - angle) * np.cos(angle)
+            sigma = np.outer(own, own) * dual / np.pi
+        elif layer == "down":
+            sigma, theta = sigma[::2, ::2], theta[::2, ::2]
+        else:
+            sigma, theta = (m.repeat(2, axis=0).repeat(2, axis=1) for m in (sigma, theta))
+    return theta
+
+
+def expanded(small, side):
+    """A kernel of a larger circle, read off a smaller one: near offsets as they are, all others as
+    the farthest."""
+    own = len(small)
+    first, offset = np.indices((side, side))
+    offset = (offset + side // 2) % side - side // 2
+    offset = np.where(abs(offset) < own // 2, offset, own // 2)
+    kernel = np.empty((side, side))
+    kernel[first, (first + np.indices((side, side))[1]) % side] = small[
+        first % own, (first + offset) % own
+    ]
+    return kernel
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_kernels_expand_from_twice_the_receptive_field(levels):
+    """From side 2^(levels + 1) on the kernel of every larger grid is known; from half of it not."""
+    threshold, side = 2 ** (levels + 1), 2 ** (levels + 4)
+    true = hourglass_by_matrices(levels, side)
+    for enough in (threshold, 2 * threshold):
+        assert relative(expanded(hourglass_by_matrices(levels, enough), side), true) < 1e-13
+    assert relative(expanded(hourglass_by_matrices(levels, threshold // 2), side), true) > 0.1
+    network = hourglass(levels, activation=ReLU())
+    assert relative(network.ntk((side,)), true) < 1e-12
+    # On a smaller circle both ways around are seen, and the package does not expand either.
+    for small in (threshold // 2, threshold):
+        assert relative(network.ntk((small,)), hourglass_by_matrices(levels, small)) < 1e-12
+    assert network.table_grid((threshold // 2,), IID()) == (threshold // 2,)
+    assert network.table_grid((threshold,), IID()) is None
