@@ -1,17 +1,20 @@
 """Whatever happens to the folder, the right table comes back."""
 
+import contextlib
 import json
 import os
 import pickle
 import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ntkfill import Cache
+from ntkfill import Cache, InputError
 from ntkfill.io import cache
 from ntkfill.kernels.table import Axis
 
@@ -268,13 +271,46 @@ def test_folder_that_cannot_be(tmp_path):
     assert store.clear() == 0
 
 
-@pytest.mark.skipif(os.name == "nt" or os.getuid() == 0, reason="the mode does not bind this user")
-def test_folder_that_is_read_only(store):
-    store.directory.chmod(0o500)
+@contextlib.contextmanager
+def bound_by_modes():
+    """As a user whom modes of files bind: the administrator for a while as somebody else."""
+    root = os.getuid() == 0
+    if root:
+        os.seteuid(65534)
     try:
-        check(store, calls=0)
-        check(store, "new", calls=1)
+        yield
     finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no modes")
+def test_folder_that_is_read_only_for_everybody():
+    """As the guide says: built once, then readable for all and writable for none. A changed byte
+    is seen, and the folder stays as it is."""
+    with tempfile.TemporaryDirectory() as parent:
+        Path(parent).chmod(0o755)
+        store = Cache(Path(parent) / "shared")
+        check(store, calls=1)
+        subprocess.run(["chmod", "-R", "a=rX", store.directory], check=True)
+        data = only(store, "*.npy")
+        before = {path.name: path.read_bytes() for path in store.directory.iterdir()}
+        with bound_by_modes():
+            with pytest.raises(PermissionError):
+                data.open("r+b")
+            check(store, calls=0)
+            check(store, "new", calls=1)
+            with pytest.raises(InputError, match="Permission denied"):
+                Cache(store.directory, must_write=True).get("new", Counted())
+        assert {path.name: path.read_bytes() for path in store.directory.iterdir()} == before
+        data.chmod(0o644)
+        flip(data)
+        data.chmod(0o444)
+        changed = data.read_bytes()
+        with bound_by_modes():
+            for _ in range(2):
+                check(store, calls=1)
+        assert data.read_bytes() == changed
         store.directory.chmod(0o700)
 
 
