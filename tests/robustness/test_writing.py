@@ -13,8 +13,8 @@ import pytest
 from ntkfill import InputError, cli
 from ntkfill.cli import main
 from ntkfill.cli.common import DONE, FAILED, TERMINATED
-from ntkfill.io import files, images
-from ntkfill.io.files import replacing, replacing_folder
+from ntkfill.io import containers, files, images
+from ntkfill.io.files import replacing, replacing_folder, undisturbed
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes, owners and pipes")
 root = pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="needs another owner")
@@ -253,3 +253,49 @@ def test_a_signal_just_after_the_work_is_no_traceback(monkeypatch):
 
     monkeypatch.setattr(cli, "_run", late)
     assert main(["kernel", "list"]) == TERMINATED
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_wait_until_a_library_has_written(number):
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    before, done = signal.signal(number, stop), []
+    try:
+        with pytest.raises(Stopped), undisturbed():  # noqa: PT012
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+            done.append("all of it")
+        assert done == ["all of it"]
+        assert signal.getsignal(number) is stop
+        with pytest.raises(Stopped):
+            signal.raise_signal(number)
+    finally:
+        signal.signal(number, before)
+
+
+@posix
+@pytest.mark.parametrize("name", ["out.nc", "out.zarr"])
+def test_containers_are_written_undisturbed(name, monkeypatch):
+    """A signal in the midst of xarray left its locks taken: closing the file waited for ever."""
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip({"out.nc": "netCDF4", "out.zarr": "zarr"}[name])
+    array = xarray.DataArray(np.arange(12.0).reshape(3, 4), dims=("y", "x"), name="a")
+    data = xarray.Dataset({"a": array})
+    data.encoding["source"] = "none"
+    writer, said = ("to_netcdf" if name.endswith("nc") else "to_zarr"), []
+    usual = getattr(xarray.Dataset, writer)
+
+    def disturbed(self, *args, **options):
+        signal.raise_signal(signal.SIGINT)
+        said.append("goes on")
+        return usual(self, *args, **options)
+
+    monkeypatch.setattr(xarray.Dataset, writer, disturbed)
+    with pytest.raises(KeyboardInterrupt):
+        containers.write(Path(name), Path(name).suffix, np.ones((3, 4)), (data, "a"))
+    assert said == ["goes on"]
+    assert not list(Path().iterdir())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, import_package
 from ..runtime import resources
 from . import video
-from .files import replacing, replacing_folder
+from .files import replacing, replacing_folder, undisturbed
 from .hdf5 import check_hdf5
 
 # The module that reads each kind, which is an extra of the same name as in pyproject.toml.
@@ -99,12 +99,13 @@ def write(path: Path, suffix: str, array: NDArray[Any], template: Any) -> None:
         filled = dataset.assign({name: dataset[name].copy(data=array)})
         if suffix in ZARR:
             old = (Path(dataset.encoding["source"]) / ".zgroup").exists()
-            with replacing_folder(path) as draft:
+            with replacing_folder(path) as draft, undisturbed():
                 filled.to_zarr(draft, zarr_format=2 if old else 3, consolidated=old)
             return
         with replacing(path) as draft, tempfile.TemporaryDirectory() as folder:
             made = Path(folder) / "filled.nc"  # not locked, as the draft is
-            filled.to_netcdf(made)
+            with undisturbed():
+                filled.to_netcdf(made)
             draft.write_bytes(made.read_bytes())
         return
     if suffix in NIFTI:

@@ -8,8 +8,10 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -105,6 +107,27 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         if lock is not None:
             os.close(lock)
         _remove_folder(draft)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """SIGINT and SIGTERM wait until a library has written: raised in the midst of it, their
+    exceptions may leave its locks taken, and the process then waits for itself for ever."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    usual = {
+        number: signal.signal(number, lambda given, _: waiting.append(given))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        if waiting:
+            signal.raise_signal(waiting[0])
 
 
 def scratch_folder(prefix: str) -> tuple[Path, io.FileIO]:
