@@ -44,12 +44,11 @@ def main() -> None:
     names = NAMES if options.full else NAMES[::2]
     table: dict[str, dict[str, list[float]]] = {}
     for kind, mask in masks(side).items():
-        for levels in (3, 5):
+        for levels, convs in ((3, 1), (5, 1), (5, 2)):
+            of = f"{kind}, {levels} levels" + ", two convolutions up" * (convs == 2)
             for share in SHARES:
-                network = nn.hourglass(levels, skips=share)
-                row = table.setdefault(f"{kind}, {levels} levels", {}).setdefault(
-                    f"{share:.3f}", []
-                )
+                network = nn.hourglass(levels, convs_up=convs, skips=share)
+                row = table.setdefault(of, {}).setdefault(f"{share:.3f}", [])
                 for name in names:
                     truth = picture(name, side)
 
@@ -57,7 +56,7 @@ def main() -> None:
                         filled = Inpainter(network, cache=None).fill(truth, mask).values  # noqa: B023
                         return harness.psnr(truth, filled, mask)
 
-                    row.append(steps.run(f"{kind} {levels} {share:.3f} {name}", fill))
+                    row.append(steps.run(f"{of} {share:.3f} {name}", fill))
     figures = {
         kind: {
             share: {
