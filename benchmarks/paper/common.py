@@ -60,7 +60,10 @@ def read(path: Path, side: int | None = None) -> np.ndarray:
     return np.asarray(picture) / 255
 
 
-def save(name: str, image: np.ndarray) -> None:
-    """A picture for the documentation."""
-    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    Image.fromarray(pixels).save(PICTURES / f"paper_{name}.jpg", quality=85)
+def save_row(name: str, images: list[np.ndarray], scale: int = 2) -> None:
+    """Pictures of one size for the documentation, side by side, white in between."""
+    margins = [(0, 0), (0, 4), (0, 0)]
+    large = [np.kron(np.clip(image, 0, 1), np.ones((scale, scale, 1))) for image in images]
+    row = np.hstack([np.pad(image, margins, constant_values=1.0) for image in large])[:, :-4]
+    kind = "png" if scale > 2 else "jpg"
+    Image.fromarray(np.rint(row * 255).astype(np.uint8)).save(PICTURES / f"paper_{name}.{kind}")

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import torch
-from common import Steps, arguments, harness, read, save
+from common import Steps, arguments, harness, read, save_row
 from PIL import Image
 from skimage.metrics import structural_similarity
 
@@ -57,7 +57,7 @@ def compare(name: str, picture: np.ndarray, missing: np.ndarray, methods: dict, 
         strip.append(np.array(done["filled"]) / 255)
         figure[method] = {key: value for key, value in done.items() if key != "filled"}
         print(name, method, figure[method], flush=True)
-    save(name, np.hstack([*strip, picture]))
+    save_row(name, [*strip, picture])
     return figure
 
 

@@ -7,8 +7,7 @@ The identity prior is the paper's: one channel that is 1 on the diagonal of the 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from common import PICTURES, Steps, arguments, harness
-from PIL import Image
+from common import PICTURES, Steps, arguments, harness, save_row
 
 from ntkfill import Observed, complete, nn
 from ntkfill.priors import IID, Features, MeshGrid
@@ -45,7 +44,7 @@ def main() -> None:
             axis.imshow(values.reshape(shape), cmap="viridis")
             axis.plot(at % side, at // side, "r+")
             axis.set_axis_off()
-            axis.set_title(f"{name}, {level}", fontsize=9)
+            axis.set_title(f"{name}, {level} level{'s' * (level > 1)}", fontsize=9)
     plt.savefig(PICTURES / "paper_figure4.png", dpi=70)
     picture = harness.sample(shape) / 255
     missing = np.zeros(shape, bool)
@@ -68,9 +67,7 @@ def main() -> None:
     both = [x[missing] - x[missing].mean(axis=0) for x in (cntk, trained)]
     figures["correlation_of_fills"] = float(np.corrcoef(*(x.ravel() for x in both))[0, 1])
     shown = np.where(missing[..., None], 0.0, picture)
-    strip = np.clip(np.hstack([picture, shown, cntk, trained]), 0, 1)
-    strip = np.kron(np.rint(strip * 255).astype(np.uint8), np.ones((6, 6, 1), np.uint8))
-    Image.fromarray(strip).save(PICTURES / "paper_identity.png")
+    save_row("identity", [picture, shown, cntk, trained], scale=6)
     maps = figures["heat_maps"]
     uniform = [maps[f"uniform, {level}"] for level in levels]
     local = all(x["largest_at_the_pixel"] and x["reach"] < 2**k for k, x in enumerate(uniform, 1))

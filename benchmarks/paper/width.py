@@ -56,9 +56,15 @@ def main() -> None:
             axis.loglog(widths, column, "o-", label=name)
             axis.set(xlabel="width", title=f"error of the {what}")
     for axis in axes:
+        bottom = axis.get_ylim()[0]
+        line = [bottom * np.sqrt(widths[-1] / w) for w in widths]
+        axis.loglog(widths, line, "k--", label="1 / sqrt(width), to the limit at 0")
         axis.set_xticks(widths, map(str, widths))
+        low, high = axis.get_ylim()
+        ticks = [t for t in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0) if low <= t <= high]
+        axis.set_yticks(ticks, map(str, ticks))
         axis.minorticks_off()
-    axes[0].legend()
+    axes[1].legend(fontsize=7)
     plt.savefig(PICTURES / "paper_width.png", dpi=80)
     harness.write("paper_width", CLAIM, figures, all(f["slope"] < -0.35 for f in figures.values()))
 
