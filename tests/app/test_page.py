@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 
 FILLED = "[data-part=done]:not([hidden])"
 NARROW = {"width": 360, "height": 740}
+WIDE = {"width": 3840, "height": 2160}
 # Screen readers are given names, texts have contrast, and so on: WCAG 2.2, A and AA.
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
@@ -457,7 +458,9 @@ def test_volumes_have_pages(page, app, tmp_path):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [NARROW, {"width": 1366, "height": 768}], ids=["360", "laptop"])
+@pytest.mark.parametrize(
+    "size", [NARROW, {"width": 1366, "height": 768}, WIDE], ids=["360", "laptop", "4K"]
+)
 def test_everybody_can_use_it(page, app, scene, theme, size):
     """No serious finding of axe, and nothing wider than the window, in any view."""
     folder, _, mask = scene
@@ -494,9 +497,11 @@ def test_a_table(page, app):
     page.locator("td.filled").first.focus()
     page.wait_for_selector("[data-part=largest] tr")
     assert "90 %: " in page.inner_text("[data-part=cell-text]")
-    assert violations(page) == []
-    page.set_viewport_size(NARROW)
-    assert violations(page) == []
+    for size in (page.viewport_size, WIDE, NARROW):
+        page.set_viewport_size(size)
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            assert violations(page) == []
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
@@ -508,7 +513,9 @@ def test_a_screen(page, app):
     page.click("[data-part=rank-example]")
     page.wait_for_selector("[data-part=ranking]:not([hidden])")
     assert page.locator("[data-part=ranked] tr").count() == 24
-    assert violations(page) == []
-    page.set_viewport_size(NARROW)
-    assert violations(page) == []
+    for size in (page.viewport_size, WIDE, NARROW):
+        page.set_viewport_size(size)
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            assert violations(page) == []
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")

@@ -236,7 +236,7 @@ export class ImageEditor {
     const share = count / (width * height);
     const where = this.info.pages > 1 ? " on this page" : "";
     p.count.textContent = !this.mask.data ? "" : count
-      ? `${counted(count, "pixel")} marked${where} (${number(100 * share, 2)} %).`
+      ? `${counted(count, "pixel")} marked${where} (${number(100 * share, 2)}\u00a0%).`
       : `Nothing is marked${where}: paint over what is missing, or import a mask.`;
     p.undo.disabled = !this.mask.done.length;
     p.redo.disabled = !this.mask.undone.length;

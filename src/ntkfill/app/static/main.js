@@ -57,6 +57,7 @@ function tabs() {
   if (page.tabs.dataset.key === key) return;
   page.tabs.dataset.key = key;
   page.tabs.replaceChildren(...items);
+  page.tabs.querySelector(".current")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 class Welcome {
@@ -108,13 +109,14 @@ function forget(id) {
 
 async function openFiles(files) {
   for (const file of files) {
-    toast(`Opening ${file.name}…`);
+    const opening = toast(`Opening ${file.name}…`);
     await speakError(async () => {
       if (file.size > session.limit) {
         throw new Failure(`${file.name} is too large for the memory of this machine.`);
       }
       open(await request("POST", "documents", { body: file, query: { name: file.name } }));
     }, shown?.view?.error ?? null);
+    opening.remove();
   }
 }
 

@@ -84,7 +84,7 @@ export class TableView {
     const p = this.parts;
     const share = number((100 * info.missing) / Math.max(info.entries, 1), 2);
     p.count.textContent = `${info.missing.toLocaleString("en")} of ` +
-      `${info.entries.toLocaleString("en")} entries are missing (${share} %).`;
+      `${info.entries.toLocaleString("en")} entries are missing (${share}\u00a0%).`;
     const count = (type) => info.columns.filter((one) => one.type === type).length;
     const text = count("text") ? `, ${count("text")} of text, which stay as they are` : "";
     p.types.textContent = `${info.rows.toLocaleString("en")} rows; ${count("number")} columns of ` +
@@ -137,6 +137,7 @@ export class TableView {
       const cell = line.insertCell();
       const gap = column === null ? undefined : this.gaps.get(`${row}/${column}`);
       cell.textContent = cells[place] ?? "";
+      if (type === "text") cell.className = "text";
       if (!gap) return;
       cell.className = "gap";
       cell.title = "missing";
@@ -157,6 +158,8 @@ export class TableView {
 
   look(cell) {
     if (!cell || cell === this.looked) return;
+    this.looked?.classList.remove("looked");
+    cell.classList.add("looked");
     this.looked = cell;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.explain(cell), 200);

@@ -8,7 +8,7 @@ export function parts(root) {
     [...root.querySelectorAll("[data-part]")].map((element) => [element.dataset.part, element]));
 }
 
-/** A message that goes away by itself. */
+/** A message that goes away by itself, or is removed before. */
 export function toast(text) {
   const area = document.querySelector(".toasts");
   const message = document.createElement("div");
@@ -16,6 +16,7 @@ export function toast(text) {
   message.textContent = text;
   area.append(message);
   setTimeout(() => message.remove(), 4000 + 40 * text.length);
+  return message;
 }
 
 /** Run something; what goes wrong is said in `place`, or else in a toast. */
