@@ -255,6 +255,21 @@ def test_a_signal_just_after_the_work_is_no_traceback(monkeypatch):
     assert main(["kernel", "list"]) == TERMINATED
 
 
+def test_a_folder_that_is_made_again_is_deleted_again(monkeypatch):
+    looks = []
+
+    def wait(_):  # a thread of a library writes once more after two looks at whether it is gone
+        looks.append(draft.exists())
+        if len(looks) in (3, 6):
+            draft.mkdir()
+
+    monkeypatch.setattr("ntkfill.io.files.time.sleep", wait)
+    with pytest.raises(InputError), replacing_folder(Path("out.zarr")) as draft:
+        raise OSError(28)
+    assert len(looks) > 6
+    assert not list(Path().iterdir())
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_wait_until_a_library_has_written(number):
     class Stopped(BaseException):

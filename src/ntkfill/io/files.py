@@ -106,7 +106,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     finally:
         if lock is not None:
             os.close(lock)
-        _remove_folder(draft)
+        if draft.exists():
+            _remove_folder(draft)
 
 
 @contextlib.contextmanager
@@ -319,12 +320,18 @@ def _lock_folder(folder: str | Path) -> int | None:
 
 
 def _remove_folder(folder: Path) -> None:
-    """Delete a folder into which threads of a library may still write for a moment."""
-    for _ in range(50):
-        shutil.rmtree(folder, ignore_errors=True)
-        time.sleep(0.02)  # in which they may make it again
+    """Delete a folder into which threads of a library may still write for a moment: until it has
+    not been made again for a while, which may take longer where much else is going on."""
+    since = 0
+    for _ in range(100):
         if not folder.exists():
-            return
+            since += 1
+            if since == 5:
+                return
+        else:
+            since = 0
+            shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.02)
 
 
 def _delete_unfinished(folder: Path) -> None:
