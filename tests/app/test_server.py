@@ -43,11 +43,18 @@ def test_a_fill_is_that_of_the_library(app, scene, filled, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_recipe_does_the_same(app, scene, filled, tmp_path, monkeypatch):
-    folder, _, _ = scene
-    document, state = filled
+@pytest.mark.parametrize("refine", [None, "auto"])
+def test_the_recipe_does_the_same(app, scene, tmp_path, monkeypatch, refine):
+    """Of a picture that is better refined, with and without."""
+    _, picture, mask = scene
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "picture.png").write_bytes((folder / "picture.png").read_bytes())
+    deep = images.Stored(picture[..., 0] * np.uint16(200), None)
+    images.write(tmp_path / "picture.png", deep)
+    document = app.open(tmp_path / "picture.png")["id"]
+    app.call("PUT", f"documents/{document}/mask/0", bits(mask))
+    app.call("POST", f"documents/{document}/fill", {"refine": refine})
+    state = app.wait(document)
+    assert state["result"]["refined"] == (refine is not None)
     (tmp_path / "picture-mask.png").write_bytes(app.call("GET", f"documents/{document}/files/mask"))
     words = shlex.split(state["recipe"]["command"])
     assert main([*words[1:], "--quiet"]) == 0
@@ -375,7 +382,7 @@ def gaps(tmp_path_factory):
     table = np.stack([one, 2 * one + 1, rng.normal(size=40)], axis=-1)
     lines = ["name,a,b,c"]
     for k, row in enumerate(table):
-        cells = [f"{value:.4f}" for value in row]
+        cells = [f"{value:.17g}" for value in row]
         cells[1] = "" if k % 7 == 3 else cells[1]
         cells[2] = {5: "-999", 8: "?"}.get(k, cells[2])
         lines.append(",".join([f"t{k}", *cells]))
@@ -419,6 +426,10 @@ def test_a_table(app, gaps, tmp_path, monkeypatch):
         assert written == saved
     made = {}
     exec(done["recipe"]["python"], made)  # what the page offers to copy
+    read = [float(line.split(",")[1]) for line in gaps.read_text().splitlines()[1:]]
+    assert made["table"]["a"].tolist() == read  # to the last digit
+    (number,) = (one["number"] for one in done["info"]["columns"] if one["name"] == "b")
+    assert rows["gaps"][0]["value"] == np.asarray(made["done"].values)[3, number]
     # Nine digits are written.
     saved = np.loadtxt(tmp_path / "table-filled.csv", str, delimiter=",", skiprows=1)[:, 1:]
     np.testing.assert_allclose(np.asarray(made["done"].values), saved.astype(float), rtol=1e-8)

@@ -491,6 +491,8 @@ def recipe(name: str, info: Figures, options: Figures) -> dict[str, str]:
             words.append(f"{option}={text}")
             code = value if key == "network" else repr(value)
             arguments.append(f"{key}={code}")
+    if options["refine"] is None:
+        words.append("--fast")  # the command line refines by default
     words += ["--std", f"{stem}-std.npy", f"--interval={options['interval']:g}"]
     command = " ".join(shlex.quote(word) for word in words)
     network = "from ntkfill.nn import *\n" if options["network"] != "auto" else ""

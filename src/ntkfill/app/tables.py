@@ -251,6 +251,8 @@ def recipe(name: str, info: Figures, options: Figures) -> dict[str, str]:
         numbers = [mark for mark in marks if not text_tables.is_text(mark)]
         replaced = f'.replace([{", ".join(numbers)}], float("nan"))' if numbers else ""
     else:
+        # The same numbers to the last digit as the page reads.
+        reading += ', float_precision="round_trip"' if reader == "read_csv" else ""
         reading += ", index_col=0" if info["columns"][0]["type"] == "labels" else ""
         reading += f", na_values={list(marks)!r}" if marks else ""
         replaced = ""
