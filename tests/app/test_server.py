@@ -1,18 +1,15 @@
 """What the server answers, and whom."""
 
-import asyncio
 import json
-import os
 import shlex
 import socket
-import sys
 import time
 
 import numpy as np
 import pytest
 
 import ntkfill
-from ntkfill.app import jobs, tables
+from ntkfill.app import tables
 from ntkfill.cli import main
 from ntkfill.io import images
 
@@ -152,29 +149,6 @@ def test_cancel_ends_the_process(app, scene):
     assert app.wait(document)["result"]["stage"] in ("filled", "uncertain")
     app.call("POST", f"documents/{document}/fill", {"refine": None})
     assert app.wait(document)["result"]["stage"] == "uncertain"
-
-
-def niceness(report):
-    return {"niceness": os.getpriority(os.PRIO_PROCESS, 0)}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="a thread has a niceness of its own on Linux")
-def test_only_what_nobody_waits_for_gives_way():
-    """One process, in this order: what comes after a patient job is as fast as before."""
-    workers = jobs.Workers(2)
-    workers.start()
-
-    async def run():
-        found = []
-        for priority in (jobs.SOON, jobs.LATER, jobs.NOW):
-            figures = await workers.run(niceness, document="one", priority=priority)
-            found.append(figures["niceness"] - os.getpriority(os.PRIO_PROCESS, 0))
-        return found
-
-    try:
-        assert asyncio.run(run()) == [0, jobs.NICENESS, 0]
-    finally:
-        workers.stop()
 
 
 @pytest.mark.slow

@@ -17,7 +17,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -32,7 +31,9 @@ NOW, SOON, LATER = 0, 1, 2
 # Imported once, before any process is needed.
 PRELOADED = ["ntkfill.grids.inpainter", "ntkfill.io.images", "ntkfill.tables", "ntkfill.screens"]
 REPORTS = 0.1  # seconds between two reports of progress
-NICENESS = 10  # of jobs that nobody waits for: a browser that draws, and first fills, come first
+# A browser that draws and the server come first; nothing is lost where they rest. Of the whole
+# process: threads of Fourier transforms are those of its first fill, and would not give way.
+NICENESS = 10
 
 
 class JobError(Exception):
@@ -105,7 +106,7 @@ class Workers:
         worker = await self._take(document, priority)
         loop = asyncio.get_running_loop()
         try:
-            worker.connection.send((function, arguments, priority))
+            worker.connection.send((function, arguments))
             while True:
                 kind, value = await loop.run_in_executor(self.threads, worker.connection.recv)
                 if kind == "done":
@@ -170,17 +171,14 @@ def _run_jobs(connection: Connection) -> None:
     """What a process does until the server ends it or goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a keyboard: it is for the server
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     for module in PRELOADED:
         importlib.import_module(module)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            function, arguments, priority = connection.recv()
-            call = partial(_answer, connection, function, arguments)
-            if priority >= LATER and sys.platform == "linux":  # where a thread has its own niceness
-                with ThreadPoolExecutor(1, initializer=os.nice, initargs=(NICENESS,)) as threads:
-                    connection.send(threads.submit(call).result())
-            else:
-                connection.send(call())
+            function, arguments = connection.recv()
+            connection.send(_answer(connection, function, arguments))
 
 
 def _answer(
