@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from .errors import InputError, check_number
 from .kernels.table import Array, Axis, at_second
-from .runtime.resources import require
+from .runtime.resources import require, single_blas_thread
 
 
 class Prior(Protocol):
@@ -216,6 +216,7 @@ class GraphLaplacian:
         digest = hashlib.sha256(self.weights.tobytes()).hexdigest()[:16]
         return f"GraphLaplacian(nodes={len(self.weights)}, shift={self.shift}, sha256={digest})"
 
+    @single_blas_thread()
     def features(self) -> Array:
         """A vector for each node, (n, n), whose inner products are the covariance; for tables."""
         degrees = self.weights.sum(axis=1)

@@ -3,6 +3,7 @@
 As a program, it prints the digest of each result: `test_threads.py THREADS SIZE`.
 """
 
+import ast
 import hashlib
 import json
 import os
@@ -33,6 +34,7 @@ from ntkfill import (
 )
 from ntkfill.grids import selection, uncertainty, windows
 from ntkfill.priors import Features
+from ntkfill.runtime import resources
 from ntkfill.screens.features import OneHot, Stack
 from ntkfill.tables import chained, stack
 from ntkfill.uncertainty import Posterior
@@ -273,20 +275,79 @@ OTHERS = {
 }
 
 
-@pytest.mark.slow
-def test_every_public_result_is_among_these():
-    """Python itself tells which functions were called."""
-    called = set()
+@pytest.fixture(scope="module")
+def called():
+    """Functions, by their code, that made the small results, and whether any call of them found
+    BLAS with several threads: Python itself tells."""
+    found = {}
+
+    def record(frame, event, _):
+        if event == "call":
+            found[frame.f_code] = found.get(frame.f_code, False) or not resources._limit["users"]
+
     for part in PARTS:
-        sys.setprofile(lambda frame, event, _: called.add(frame.f_code))
+        sys.setprofile(record)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 list(part(SMALL))
         finally:
             sys.setprofile(None)
+    return found
+
+
+@pytest.mark.slow
+def test_every_public_result_is_among_these(called):
     missed = {name for name, each in public.results().items() if code(each) not in called}
     assert missed <= OTHERS
+
+
+@pytest.mark.slow
+def test_matrices_are_multiplied_in_one_thread_of_blas(called):
+    """Whether other threads give other bytes depends on the processor; this does not."""
+    multiply = multiplying()
+    places = {(each.co_filename, each.co_firstlineno): each for each in called}
+    run = {place: places[place] for place in multiply if place in places}
+    assert len(run) > 50
+    several = [each.co_name for each in run.values() if called[each]]
+    assert several == []
+
+
+FACTORING = {
+    *("eigh", "eigvalsh", "inv", "pinv", "svd", "qr", "lstsq", "nnls", "solve_triangular"),
+    *("cho_solve", "matmul", "vdot"),
+}
+
+
+def multiplying():
+    """File and first line of every function that multiplies, factors or solves by NumPy or SciPy
+    without limiting the threads itself."""
+    found = set()
+    for path in Path(ntkfill.__file__).parent.rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef):
+                lines = [function.lineno, *(each.lineno for each in function.decorator_list)]
+                if any(map(is_product, unlimited(function))):
+                    found.add((str(path), min(lines)))
+    return found
+
+
+def unlimited(node):
+    """What is in a function, but not in functions in it, nor where the threads are limited."""
+    if "single_blas_thread" in "".join(map(ast.dump, getattr(node, "decorator_list", []))):
+        return
+    for child in ast.iter_child_nodes(node):
+        limited = isinstance(child, ast.With) and "single_blas_thread" in ast.dump(child.items[0])
+        if not limited and not isinstance(child, ast.FunctionDef):
+            yield child
+            yield from unlimited(child)
+
+
+def is_product(node):
+    if isinstance(node, ast.BinOp | ast.AugAssign):
+        return isinstance(node.op, ast.MatMult)
+    name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+    return name.startswith(("np.linalg.", "blas.", "lapack.")) or name.split(".")[-1] in FACTORING
 
 
 def code(function):

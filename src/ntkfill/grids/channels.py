@@ -17,7 +17,6 @@ from scipy import linalg
 from ..kernels import Coregionalised, Kernel, Stationary
 from ..kernels.table import Array
 from ..observed import Mask
-from ..runtime.resources import single_blas_thread
 from ..solvers.base import Factor
 from ..uncertainty.sampling import square_root
 from .plan import Plan
@@ -68,8 +67,7 @@ def learn(values: Array, filled: Array, missing: Mask, plan: Plan, space: Kernel
     flat = filled.reshape(-1, count)
     spread = flat.std(axis=0)
     flat = (flat - flat.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    with single_blas_thread():
-        related = flat.T @ flat / len(flat)
+    related = flat.T @ flat / len(flat)
     covariance = (1 - UNRELATED) * related + UNRELATED * np.eye(count)
     known = by_channel(plan.embed(~missing))
     y = by_channel(plan.embed(values))[known]
@@ -99,18 +97,16 @@ def _products(factor: Factor, y: Array, space: Stationary) -> Array:
     whole = whole.reshape(-1, *factor.kernel.shape)
     smooth = space.matvec(whole)
     rows, columns = (x.reshape(*x.shape[:2], -1) for x in (whole, smooth))
-    with single_blas_thread():
-        return np.asarray(rows @ columns.transpose(0, 2, 1))
+    return np.asarray(rows @ columns.transpose(0, 2, 1))
 
 
 def _moved(covariance: Array, found: Array, expected: Array) -> Array:
     """The next estimate: the X with X expected X = covariance found covariance."""
     size = np.trace(expected) / len(expected) or 1.0
     lower = np.linalg.cholesky(expected + 1e-9 * size * np.eye(len(expected)))
-    with single_blas_thread():
-        inner = lower.T @ covariance @ found @ covariance @ lower
-        values, vectors = np.linalg.eigh((inner + inner.T) / 2)
-        root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-        half = linalg.solve_triangular(lower, root, lower=True, trans="T")
-        moved = linalg.solve_triangular(lower, half.T, lower=True, trans="T")
+    inner = lower.T @ covariance @ found @ covariance @ lower
+    values, vectors = np.linalg.eigh((inner + inner.T) / 2)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    half = linalg.solve_triangular(lower, root, lower=True, trans="T")
+    moved = linalg.solve_triangular(lower, half.T, lower=True, trans="T")
     return np.asarray((moved + moved.T) / 2)

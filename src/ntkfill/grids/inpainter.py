@@ -22,6 +22,7 @@ from ..observed import Mask, check_finite
 from ..priors import Prior
 from ..result import Filled
 from ..runtime.progress import reporter, stage
+from ..runtime.resources import single_blas_thread
 from ..selection import MAX_STACKED, Choice
 from ..solvers.base import Report
 from ..uncertainty import Interval, Uncertainty
@@ -335,6 +336,7 @@ class Inpainter:
         }
         return f"Inpainter({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
 
+    @single_blas_thread()
     def fit(self, image: ArrayLike | None = None, mask: ArrayLike | None = None) -> Inpainter:
         """Select the network and factor its kernel, for one mask and many images.
 
@@ -375,6 +377,7 @@ class Inpainter:
         self._fit(source, missing, options, MemoryCache(resolve_cache(options.cache)), request)
         return self
 
+    @single_blas_thread()
     def transform(self, image: ArrayLike) -> NDArray[Any]:
         """Fill one image through the mask of the fit.
 
@@ -401,6 +404,7 @@ class Inpainter:
         done = self.model_.complete_and_refine(pixels, options.refine, progress)
         return source.write_back(self.missing_, source.finish(self.missing_, done.refined.values))
 
+    @single_blas_thread()
     def fill(
         self,
         image: ArrayLike,
@@ -562,6 +566,7 @@ class Inpainter:
         )
         return Filled(values, info, std, bounds)
 
+    @single_blas_thread()
     def fill_to_file(
         self,
         image: Any,
@@ -639,6 +644,7 @@ class Inpainter:
             found = np.where(found < period / 2, found, found - period)
         return replace(done, values=source.write_back(wanted, found))
 
+    @single_blas_thread()
     def std(
         self,
         image: ArrayLike,
@@ -715,6 +721,7 @@ class Inpainter:
         mixed = options.network == "auto" and source.values.size <= MAX_MIXED_SIZE
         return plan.mixed(MAX_STACKED) if mixed and options.shift_average else plan
 
+    @single_blas_thread()
     def kernel_row(self, at: tuple[int, ...]) -> Array:
         """The paper's heat map: the kernel between a pixel and all others, of the largest network.
 
@@ -732,6 +739,7 @@ class Inpainter:
         check_finite("the kernel row", row)
         return row
 
+    @single_blas_thread()
     def weights(self, at: tuple[int, ...], channel: int = 0) -> Array:
         """Weights w of the known pixels in a filled one: filled value = sum(w * known values).
 
@@ -763,6 +771,7 @@ class Inpainter:
         check_finite("the weights", weights)
         return weights
 
+    @single_blas_thread()
     def explain(self, image: ArrayLike, at: tuple[int, ...], channel: int = 0) -> Explanation:
         """Weights and kernel of the known pixels in a filled one.
 

@@ -21,7 +21,7 @@ from ..kernels import Stationary
 from ..kernels.table import Array, Index
 from ..observed import Mask
 from ..runtime.progress import Progress
-from ..runtime.resources import parallel_for, single_blas_thread, workers
+from ..runtime.resources import parallel_for, workers
 from ..uncertainty.scale import WIDTH
 from .holdout import depth, eroded
 
@@ -100,8 +100,7 @@ class Windows:
         (channels,): (n_missing, channels), zero in deep holes. What stands at missing pixels is not
         read."""
         n, (side, corners, jobs) = self.missing.ndim, self._jobs()
-        with single_blas_thread():
-            inverse = linalg.inv(window(kernel, side, ridge), overwrite_a=True, check_finite=False)
+        inverse = linalg.inv(window(kernel, side, ridge), overwrite_a=True, check_finite=False)
         rows = inverse.astype(pixels.dtype)
         shown = sliding_window_view(pixels, (side,) * n, tuple(range(n)))
         hidden = sliding_window_view(self.missing, (side,) * n)
@@ -118,8 +117,7 @@ class Windows:
             mine, order = self._mine(of, m, side, corners)
             result[order] = found[mine]
 
-        with single_blas_thread():
-            parallel_for(fill_some, jobs, progress)
+        parallel_for(fill_some, jobs, progress)
         return result
 
     def std(
@@ -140,9 +138,8 @@ class Windows:
         """
         n, (side, corners, jobs) = self.missing.ndim, self._jobs()
         covariance = window(prior, side, noise / float(prior.values.flat[0])).astype(np.float32)
-        with single_blas_thread():
-            inverse = linalg.inv(window(fitted, side, ridge), overwrite_a=True, check_finite=False)
-            expected = np.sum((inverse @ covariance) * inverse, axis=1)  # (side^n,)
+        inverse = linalg.inv(window(fitted, side, ridge), overwrite_a=True, check_finite=False)
+        expected = np.sum((inverse @ covariance) * inverse, axis=1)  # (side^n,)
         places = np.indices((side,) * n).reshape(n, -1)
         squares = sum(np.square(np.subtract.outer(each, each)) for each in places)
         near = ((1.0 + squares / WIDTH**2) ** -(n + 0.5)).astype(np.float32)  # (side^n, side^n)
@@ -167,8 +164,7 @@ class Windows:
             usual = np.sum(around * np.where(gaps, 0.0, expected)[which], axis=1)
             result[order] = np.sqrt(found / usual[:, None] * np.maximum(variance, 0.0)[:, None])
 
-        with single_blas_thread():
-            parallel_for(measure_some, jobs, progress)
+        parallel_for(measure_some, jobs, progress)
         return result
 
     def _jobs(self) -> tuple[int, Index, list[Index]]:

@@ -63,7 +63,8 @@ class Coregionalised:
     def eigen(self) -> tuple[Array, Array]:
         """Eigenvalues (m, *frequencies), in the layout of a real FFT, and eigenvectors (m, m) of
         the covariance."""
-        values, vectors = np.linalg.eigh(self.covariance)
+        with single_blas_thread():
+            values, vectors = np.linalg.eigh(self.covariance)
         return np.multiply.outer(np.maximum(values, 0.0), self.space.spectrum), vectors
 
     def diagonal(self) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..kernels.table import Array
+from ..runtime.resources import single_blas_thread
 from .items import Graph
 
 ELEMENTS = ("B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Se", "Br", "I")
@@ -86,6 +87,7 @@ def molecule(smiles: str, reader: Literal["own", "rdkit"] = "own") -> Graph:
     return Graph(nodes, weights)
 
 
+@single_blas_thread()
 def _in_rings(weights: Array) -> Array:
     """Which bonds are in a ring: those that are not the only connection of their atoms, whose
     resistance between them, as a net of unit resistors, is below 1."""

@@ -16,7 +16,7 @@ from ..kernels.table import Array, Axis
 from ..observed import finite
 from ..priors import IID, Prior
 from ..runtime.progress import Progress
-from ..runtime.resources import require
+from ..runtime.resources import require, single_blas_thread
 from .branches import Branches
 from .evaluate import Kind, exact, footprint, shift_averaged
 from .objects import of_objects
@@ -99,6 +99,7 @@ class Sequential:
         """Whether the kernel is symmetric under reflections of an axis, given i.i.d. features."""
         return mirror_symmetric(self.layers, Axis())
 
+    @single_blas_thread()
     def kernel(
         self,
         shape: tuple[int, ...],
@@ -145,6 +146,7 @@ class Sequential:
         table, axes = self.table(shape, prior, kind=kind, shift_average=shift_average, dtype=dtype)
         return kernels.of_table(table, axes, check_shape(shape))
 
+    @single_blas_thread()
     def table(
         self,
         shape: tuple[int, ...],
@@ -206,6 +208,7 @@ class Sequential:
         """
         return self._full(shape, prior, "nngp")
 
+    @single_blas_thread()
     def between(self, left: Any, right: Any | None = None, *, kind: Kind = "ntk") -> Array:
         """The kernel between feature vectors, pictures, sequences or graphs.
 

@@ -18,7 +18,6 @@ from scipy.linalg import lapack
 from ..errors import InputError
 from ..kernels.table import Array
 from ..runtime.progress import Progress
-from ..runtime.resources import single_blas_thread
 from ..solvers.linalg import cholesky, explained, product, solve
 
 # Users with more ratings are learned from by so many of them, drawn at random.
@@ -99,18 +98,15 @@ class ItemCovariance:
     def em_step(self, profiles: Sequence[Profile]) -> ItemCovariance:
         """One iteration of expectation maximisation; the profiles hold all items that change."""
         gradient = np.zeros_like(self.values)
-        with single_blas_thread():
-            for profile in profiles:
-                factor, failed = lapack.spotrf(self.system(profile), lower=1, overwrite_a=1)
-                inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
-                inverse = np.tril(inverse) + np.tril(inverse, -1).T
-                solved = inverse @ profile.residuals
-                # Twice the gradient of the log-likelihood with respect to this block, (n, n).
-                gradient[profile.items[:, None], profile.items] += (
-                    np.outer(solved, solved) - inverse
-                )
-                if failed:
-                    raise InputError("the covariance is not positive definite", hint="more noise")
+        for profile in profiles:
+            factor, failed = lapack.spotrf(self.system(profile), lower=1, overwrite_a=1)
+            inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
+            inverse = np.tril(inverse) + np.tril(inverse, -1).T
+            solved = inverse @ profile.residuals
+            # Twice the gradient of the log-likelihood with respect to this block, (n, n).
+            gradient[profile.items[:, None], profile.items] += np.outer(solved, solved) - inverse
+            if failed:
+                raise InputError("the covariance is not positive definite", hint="more noise")
         change = product(product(self.values, gradient), self.values) / np.float32(len(profiles))
         change += self.values
         return replace(self, values=(change + change.T) / 2)

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from ..errors import InputError, check_integer
 from ..kernels.table import Array
 from ..observed import Mask, check_finite
+from ..runtime.resources import single_blas_thread
 from .frames import Ratings, numbered, read
 
 SplitName = Literal["random", "temporal", "users", "items"]
@@ -41,6 +42,7 @@ class Evaluation:
     relevant: float
 
 
+@single_blas_thread()
 def evaluate(
     recommender: Any,
     users: Any,

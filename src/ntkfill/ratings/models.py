@@ -14,7 +14,6 @@ from ..kernels.table import Array
 from ..nn import Sequential
 from ..observed import Mask
 from ..runtime.progress import Progress
-from ..runtime.resources import single_blas_thread
 from ..selection import hold_out
 from ..solvers.linalg import cholesky, solve
 from ..tables.features import Features
@@ -127,8 +126,7 @@ def fit_model(
         hidden = data.part(held_out).profiles(means, sizes[0])
         covariance, rmse, std_scale = choose_noise(covariance, profiles, hidden, size)
     level, means = item_means(data, sizes, features, network)
-    with single_blas_thread():
-        solved = [covariance.solved(p) for p in data.profiles(means, sizes[0])]
+    solved = [covariance.solved(p) for p in data.profiles(means, sizes[0])]
     return RatingModel(level, means, covariance, solved, std_scale, rmse)
 
 
@@ -186,11 +184,10 @@ def choose_noise(
     pairs = pairs[:: max(1, len(pairs) // CHOOSERS)]
 
     def error(tried: ItemCovariance) -> float:
-        with single_blas_thread():
-            wrong = [
-                tried.mean(left.items, left.times, tried.solved(seen)) - left.residuals
-                for seen, left in pairs
-            ]
+        wrong = [
+            tried.mean(left.items, left.times, tried.solved(seen)) - left.residuals
+            for seen, left in pairs
+        ]
         return float(np.sqrt(np.mean(np.concatenate(wrong) ** 2)))
 
     tried = {c: error(c) for c in (replace(covariance, noise=size * s) for s in NOISES)}

@@ -153,6 +153,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.progress = progress
 
+    @single_blas_thread()
     def fit(
         self,
         users: Any,
@@ -236,6 +237,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         self.held_out_rmse_ = self._model.held_out_rmse
         return self
 
+    @single_blas_thread()
     def predict(
         self, users: Any, items: Any, *, times: Any = None, return_std: bool = False
     ) -> Array | tuple[Array, Array]:
@@ -274,13 +276,12 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         places: dict[Hashable, list[int]] = {}
         for k, name in enumerate(users):
             places.setdefault(name, []).append(k)
-        with single_blas_thread():
-            for name, rows in places.items():
-                at = None if when is None else when[rows]
-                values[rows] = self._values(name, codes[rows], at)
-                if return_std:
-                    profile = self._profile(name)
-                    variances[rows] = self.covariance_.variance(codes[rows], at, profile)
+        for name, rows in places.items():
+            at = None if when is None else when[rows]
+            values[rows] = self._values(name, codes[rows], at)
+            if return_std:
+                profile = self._profile(name)
+                variances[rows] = self.covariance_.variance(codes[rows], at, profile)
         strangers = len(set(users) - self._user_codes.keys() - self._user_features.keys())
         if strangers or (codes < 0).any():
             warn(
@@ -296,6 +297,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         check_finite("the standard deviation", std)
         return values, std
 
+    @single_blas_thread()
     def recommend(
         self, user: Hashable, n: int = 10, *, filter_seen: bool = True
     ) -> tuple[list[Hashable], Array]:
@@ -346,6 +348,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         order = order[order != code][:n]
         return [self.items_[k] for k in order], found[order].astype(np.float64)
 
+    @single_blas_thread()
     def explain(self, user: Hashable, item: Hashable, *, time: Any = None) -> RatingExplanation:
         """The user's ratings that a prediction is made of, with their weights.
 
@@ -379,6 +382,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         value = baseline + float(weights @ ratings)
         return RatingExplanation(user, item, names, ratings, weights, baseline, value)
 
+    @single_blas_thread()
     def fold_in(self, user: Hashable, items: Any, ratings: Any, *, times: Any = None) -> Self:
         """Add ratings of a user, new or known, without fitting again.
 

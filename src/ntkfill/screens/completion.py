@@ -14,7 +14,7 @@ from ..io.parts import in_parts
 from ..observed import Mask, check_finite
 from ..result import Filled
 from ..runtime.progress import Progress
-from ..runtime.resources import require
+from ..runtime.resources import require, single_blas_thread
 from ..uncertainty import Interval, Uncertainty
 from ..uncertainty.intervals import check_level
 from .features import encode
@@ -62,6 +62,7 @@ class Info:
         return np.asarray(self.known.any(axis=1) & ~self.measured)
 
 
+@single_blas_thread()
 def complete(
     screen: Screen,
     method: Method | None = None,
@@ -183,6 +184,7 @@ def complete(
     return replace(filled, std=std, interval=Interval(lower, upper, interval, count))
 
 
+@single_blas_thread()
 def complete_to_file(
     screen: Screen,
     path: Path,

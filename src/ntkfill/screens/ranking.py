@@ -16,6 +16,7 @@ from ..io.files import naming
 from ..kernels.table import Array
 from ..observed import check_finite
 from ..result import Filled
+from ..runtime.resources import single_blas_thread
 from ..uncertainty.intervals import check_level
 from .completion import Info
 from .features import group_means, unit_rows
@@ -68,6 +69,7 @@ class Ranking:
     absent: int
 
 
+@single_blas_thread()
 def rank(
     filled: Filled[Info],
     signature: Mapping[str, float],

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..kernels.table import Array
 from ..observed import Mask
+from ..runtime.resources import single_blas_thread
 from ..uncertainty.intervals import check_level
 from .features import encode
 from .holdout import GRID, NOVELTIES, hidden
@@ -317,6 +318,7 @@ def fit_error_model(
     return ErrorModel(kind, taken, predicted, number, np.concatenate(features))
 
 
+@single_blas_thread()
 def calibration(
     method: Method, screen: Screen, level: float = 0.9, random_state: int = 0
 ) -> tuple[Cover, ...]:

@@ -12,6 +12,7 @@ from ..kernels import Blocks, Kernel
 from ..kernels.table import Array, Index
 from ..observed import Mask
 from ..runtime.progress import Progress
+from ..runtime.resources import single_blas_thread
 from .base import Report, Solution, norms
 
 # A direct solve in single precision ends with a residual below this.
@@ -90,6 +91,7 @@ class BlockwiseFactor:
     inner: Array  # (blocks, k, k): K[known, known] + noise
     least: float  # pivot
 
+    @single_blas_thread()
     def solve(self, y: Array, progress: Progress | None = None) -> Solution:
         """Solve for y of shape (n_known, m)."""
         entries = np.zeros((self.known.size, y.shape[1]), dtype=np.result_type(y, self.inner))

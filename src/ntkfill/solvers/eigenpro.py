@@ -112,6 +112,7 @@ class EigenProFactor:
     batch: int
     step: float
 
+    @single_blas_thread()
     def solve(self, y: Array, progress: Progress | None = None) -> Solution:
         """Solve for y of shape (n_known, m)."""
         y = np.asarray(y, dtype=np.float64)

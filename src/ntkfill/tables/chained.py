@@ -23,7 +23,7 @@ from ..kernels.table import Array
 from ..nn import Sequential
 from ..nn.uncertain import Vectors
 from ..observed import Mask, Observed
-from ..runtime.resources import parallel_for, single_blas_thread, workers
+from ..runtime.resources import parallel_for, workers
 from ..solvers.spectral import RIDGES
 from .categories import Indicators
 from .explain import Entry
@@ -566,8 +566,7 @@ def _predicted(
         mean[here] = np.where(there, fill.mean[here], values)
         variance[here] = np.where(there, fill.variance[here], error[:, None])
 
-    with single_blas_thread():
-        parallel_for(work, some)
+    parallel_for(work, some)
     return Vectors(mean, variance)
 
 

@@ -20,6 +20,7 @@ from ..kernels.table import Array
 from ..nn import Sequential
 from ..observed import Mask, check_finite
 from ..result import Filled
+from ..runtime.resources import single_blas_thread
 from ..selection import Choice
 from ..uncertainty import Uncertainty
 from ..uncertainty.intervals import check_level
@@ -179,6 +180,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         self.copy = copy
         self.random_state = random_state
 
+    @single_blas_thread()
     def fit(self, X: Any, y: None = None) -> Self:  # noqa: N803
         """Learn from a table, NaN where missing.
 
@@ -205,6 +207,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             self._fit(X)
         return self
 
+    @single_blas_thread()
     def fit_transform(self, X: Any, y: None = None) -> Any:  # noqa: N803
         """Learn from a table and fill it in.
 
@@ -224,6 +227,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         values = self._fit(X)
         return self._write(X, values, self.model_.filled if self._used.any() else None)
 
+    @single_blas_thread()
     def impute(
         self,
         X: Any,  # noqa: N803
@@ -355,6 +359,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             spread = np.where(np.isnan(spread), doubt, spread)
         return Filled(filled, info, in_form(spread, far, spans=True), bounds, tuple(drawn) or None)
 
+    @single_blas_thread()
     def transform(self, X: Any, row_features: Any = None) -> Any:  # noqa: N803
         """Fill in a table: that of `fit` or new rows.
 
@@ -385,6 +390,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
                 warn(message, ConvergenceWarning)
         return self._write(X, values, filled)
 
+    @single_blas_thread()
     def explain(
         self,
         row: Any,

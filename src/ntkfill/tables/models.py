@@ -18,7 +18,7 @@ from ..kernels import DenseKernel, Kronecker, two_sided
 from ..kernels.table import Array
 from ..nn import Sequential
 from ..observed import Mask, Observed
-from ..runtime.resources import parallel_for, require, single_blas_thread, workers
+from ..runtime.resources import parallel_for, require, workers
 from ..solvers import CG, Cholesky, linalg
 from ..solvers.base import Factor, absolute_ridge
 from ..solvers.cg import CGFactor
@@ -181,8 +181,7 @@ class Regression:
             lower = factor.lower if keep and not factor.jitter else None
             groups[k] = replace(group, coefficients=coefficients[here], lower=lower)
 
-        with single_blas_thread():
-            parallel_for(work, range(len(patterns)))
+        parallel_for(work, range(len(patterns)))
         ordered = tuple(groups[k] for k in range(len(patterns)))
         return cls(kernel, level, coefficients, ordered, curve, float(jitters.max(initial=0.0)))
 
@@ -320,15 +319,14 @@ class TwoSided:
         kernel = Kronecker(left, right, NUGGETS)
         y = np.where(known, values - values[known].mean(), 0.0)
         y = np.ldexp(y, -np.frexp(np.abs(y).max())[1])  # the same in any unit
-        with single_blas_thread():
-            if options.ridge == "loo":
-                *nuggets, ridge = select_nuggets(y, kernel, known, options.random_state)
-                kernel = replace(kernel, nuggets=(nuggets[0], nuggets[1]))
-            else:
-                ridge = float(options.ridge)
-            solver = CG(ridge / float(kernel.diagonal().mean()), RTOL, MAX_STEPS, dtype=np.float64)
-            factor = solver.factor(kernel, known.ravel())
-            solved = fit(factor, values[known][:, None], centre=True)
+        if options.ridge == "loo":
+            *nuggets, ridge = select_nuggets(y, kernel, known, options.random_state)
+            kernel = replace(kernel, nuggets=(nuggets[0], nuggets[1]))
+        else:
+            ridge = float(options.ridge)
+        solver = CG(ridge / float(kernel.diagonal().mean()), RTOL, MAX_STEPS, dtype=np.float64)
+        factor = solver.factor(kernel, known.ravel())
+        solved = fit(factor, values[known][:, None], centre=True)
         coefficients = np.zeros(known.shape)
         coefficients[known] = (solved.coefficients * solved.scale)[:, 0]
         return cls(rows, kernel, scales[0], solved, coefficients)

@@ -15,7 +15,7 @@ from ..kernels import DenseKernel, Kronecker
 from ..kernels.table import Array
 from ..nn import Sequential, fully_connected
 from ..observed import Mask, Observed
-from ..runtime.resources import parallel_for, single_blas_thread
+from ..runtime.resources import parallel_for
 from ..selection import Candidate, Choice, hold_out
 from ..solvers import CG
 from ..solvers.spectral import RIDGES, Spectrum, kronecker_left_out
@@ -137,8 +137,7 @@ def _left_out(
         errors[k] = Spectrum.of(block).errors(y / np.where(size > 0, size, 1.0), ridges)
         counts[k] = y.size
 
-    with single_blas_thread():
-        parallel_for(work, range(len(patterns)))
+    parallel_for(work, range(len(patterns)))
     return errors, counts
 
 

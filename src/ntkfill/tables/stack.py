@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..kernels.table import Array
 from ..nn import Dense, Sequential
 from ..nn.uncertain import LaplaceKernel, NetworkKernel, Vectors
-from ..runtime.resources import parallel_for, single_blas_thread
+from ..runtime.resources import parallel_for
 from ..selection import convex
 from ..solvers import linalg
 from ..solvers.landmarks import Landmarks
@@ -64,7 +64,6 @@ class Stack:
     error: float  # mean square of values left out
 
     @classmethod
-    @single_blas_thread()
     def select(
         cls,
         vectors: Vectors,  # (n, k)
@@ -194,7 +193,6 @@ class Fitted:
     scales: tuple[float, ...]  # the mean diagonal of each kernel
 
     @classmethod
-    @single_blas_thread()
     def of(cls, stack: Stack, vectors: Vectors, y: Array, landmarks: int = LANDMARKS) -> Fitted:
         """Of all vectors in their precision, or of landmarks, where there are many."""
         if len(vectors) > EXACT:
@@ -207,7 +205,6 @@ class Fitted:
             regressions.append(Regression(linalg.solve(lower, y), lower))
         return cls(stack, vectors, vectors, tuple(regressions), tuple(scales))
 
-    @single_blas_thread()
     def predict(self, at: Vectors) -> tuple[Array, Array]:
         """Values (k, g) and their variance (k,), at most one: the posterior variance of the
         predictor with the largest weight, scaled by how large errors were on values left out."""
@@ -247,7 +244,6 @@ class Fitted:
                 regressions.append(each if k == self._main else replace(each, lower=none))
         return replace(self, regressions=tuple(regressions))
 
-    @single_blas_thread()
     def weights(self, at: Vectors) -> tuple[Array, Array]:
         """Of the known values in the prediction at one vector, summing to one with that of their
         mean; and the weighted kernel between them and it."""
@@ -285,7 +281,6 @@ class Sums:
     rights: tuple[Array, ...]  # (m, g)
 
     @classmethod
-    @single_blas_thread()
     def of(cls, stack: Stack, centres: Vectors, vectors: Vectors, y: Array) -> Sums:
         """Over vectors (n, k) and values (n, g), in blocks. Kernels are in single precision where
         the ridges allow it; neither sums are nor, because no row may depend on its batch, what
@@ -306,7 +301,6 @@ class Sums:
         rights = tuple(a + b for a, b in zip(self.rights, other.rights, strict=True))
         return Sums(self.stack, self.centres, grams, rights)
 
-    @single_blas_thread()
     def fitted(self, vectors: Vectors | None = None) -> Fitted:
         """The regressions; `vectors`, where they are at hand, are those that were summed over."""
         scales, regressions = [], []

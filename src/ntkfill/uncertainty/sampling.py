@@ -30,6 +30,7 @@ MAX_PRODUCTS, STEPS = 1 << 28, 24
 SquareRoot = Callable[[Array], Array]
 
 
+@single_blas_thread()
 def square_root(kernel: Kernel) -> SquareRoot:
     """The product with a kernel's symmetric square root, for arrays of shape (..., *shape).
 
@@ -58,8 +59,7 @@ def square_root(kernel: Kernel) -> SquareRoot:
 
 
 def _root(values: Array, vectors: Array) -> Array:  # (n,), (n, n)
-    with single_blas_thread():
-        return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
 
 def krylov_root(kernel: Kernel, x: Array) -> Array:  # (channels, *shape)

@@ -12,7 +12,7 @@ from ...errors import InputError
 from ...kernels.table import Array
 from ...observed import Mask
 from ...runtime.progress import Progress, stage
-from ...runtime.resources import require, single_blas_thread, workers
+from ...runtime.resources import require, workers
 from .options import PatchOptions, candidates
 from .passes import Pass, PassResult, all_passes, hole_depths, tile_length
 from .prior import BATCH_BYTES
@@ -150,11 +150,10 @@ def attribution(
     known = np.where(scaled.known, gradient, 0)
     gradient -= known
     kept = [(one, before, result.weight) for one, before, result in scaled.run(progress)]
-    with single_blas_thread():
-        for one, before, weight in reversed(kept):
-            gradient = one.adjoint(before, weight, gradient)
-            known += np.where(scaled.known, gradient, 0)
-            gradient = np.where(scaled.known, 0, gradient)
+    for one, before, weight in reversed(kept):
+        gradient = one.adjoint(before, weight, gradient)
+        known += np.where(scaled.known, gradient, 0)
+        gradient = np.where(scaled.known, 0, gradient)
     return known, gradient
 
 
@@ -178,8 +177,7 @@ class _Scaled:
         """Every pass with the fill before it and its result."""
         values = self.values
         for number, one in enumerate(self.passes):
-            with single_blas_thread():
-                result = one.apply(values, stage(progress, number, len(self.passes)))
+            result = one.apply(values, stage(progress, number, len(self.passes)))
             yield one, values, result
             values = result.values
 

@@ -125,6 +125,7 @@ class Evaluation:
         }
 
 
+@single_blas_thread()
 def evaluate(
     screen: Screen,
     methods: Mapping[str, Method],
@@ -181,8 +182,7 @@ def evaluate(
                     expected=f"finite profiles of shape {truth.shape}",
                     got=f"{predicted.shape}",
                 )
-            with single_blas_thread():  # the same scores for any number of threads
-                scores[m, k], part = _scores(known, split, predicted)
+            scores[m, k], part = _scores(known, split, predicted)
             parts.append(part)
             if k == 0:
                 first_fold.append((truth, predicted))

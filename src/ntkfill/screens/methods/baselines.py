@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ...kernels.table import Array
 from ...observed import finite
-from ...runtime.resources import require
+from ...runtime.resources import require, single_blas_thread
 from ...solvers.linalg import product
 from ..features import encode, group_means, group_sums, unit_rows
 from ..screen import Conditions, Screen, contexts, log_numbers
@@ -106,6 +106,7 @@ class Interpolation:
     [[2.0]]
     """
 
+    @single_blas_thread()
     def predict(self, train: Screen, conditions: Conditions) -> Array:
         result, total = Additive().predict(train, conditions), np.zeros((len(conditions), 1))
         sums = np.zeros(result.shape)

@@ -51,6 +51,7 @@ class ColdStart:
     others: tuple[Method, ...] | None = None
     random_state: int = 0
 
+    @single_blas_thread()
     def predict(self, train: Screen, conditions: Conditions) -> Array:
         kinds, result = novelty(train, conditions), np.empty((len(conditions), len(train.genes)))
         for kind in np.unique(kinds).tolist():
@@ -63,6 +64,7 @@ class ColdStart:
                 result[rows] = np.einsum("m,mij->ij", weights, parts)
         return finite("the prediction", result)
 
+    @single_blas_thread()
     def weigh(self, train: Screen, kind: str) -> tuple[Array, Array, list[Split]]:
         """The weights for a novelty, and the weighted predictions (k, genes) of the hidden folds.
 
@@ -79,13 +81,12 @@ class ColdStart:
         truth = train.profiles[rows]
         spread = np.var(truth, axis=1)
         relative = 1 / np.where(spread > 0, spread, np.inf)
-        with single_blas_thread():
-            left = (parts * relative[:, None]).reshape(count, -1)
-            gram, target = left @ parts.reshape(count, -1).T, left @ truth.ravel()
-            # The same minimum as of all errors, from products of the methods alone.
-            gram[np.diag_indices(count)] += 1e-9 * np.trace(gram) + np.finfo(float).tiny
-            root = np.linalg.cholesky(gram)
-            weights = nnls(root.T, np.linalg.solve(root, target))[0]
+        left = (parts * relative[:, None]).reshape(count, -1)
+        gram, target = left @ parts.reshape(count, -1).T, left @ truth.ravel()
+        # The same minimum as of all errors, from products of the methods alone.
+        gram[np.diag_indices(count)] += 1e-9 * np.trace(gram) + np.finfo(float).tiny
+        root = np.linalg.cholesky(gram)
+        weights = nnls(root.T, np.linalg.solve(root, target))[0]
         return weights, np.einsum("m,mij->ij", weights, parts), folds
 
     def _parts(self, train: Screen, conditions: Conditions) -> Array:

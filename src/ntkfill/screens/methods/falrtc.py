@@ -73,6 +73,7 @@ class FaLRTC:
                 got=repr(self),
             )
 
+    @single_blas_thread()
     def predict(self, train: Screen, conditions: Conditions) -> Array:
         drugs = [*train.drugs.tolist(), *conditions[:, 1].tolist()]
         cells = [*train.contexts.tolist(), *contexts(conditions).tolist()]
@@ -83,9 +84,8 @@ class FaLRTC:
         # All genes of a condition are known together, and singular values do not change under
         # rotation: it is enough to work in the span of the profiles and of the initial values.
         initial = np.full((1, len(train.genes)), train.profiles.mean())
-        with single_blas_thread():
-            basis = qr(np.vstack([train.profiles, initial]).T, mode="economic")[0]
-            rotated, rotated_initial = train.profiles @ basis, initial @ basis
+        basis = qr(np.vstack([train.profiles, initial]).T, mode="economic")[0]
+        rotated, rotated_initial = train.profiles @ basis, initial @ basis
         tensor = np.empty((n_drugs, basis.shape[1], n_cells))
         tensor[:] = rotated_initial.T
         known = np.zeros(tensor.shape, dtype=bool)
@@ -97,6 +97,7 @@ class FaLRTC:
         check_finite("the prediction", predicted)
         return predicted
 
+    @single_blas_thread()
     def complete(self, tensor: Array, known: Mask, shape: tuple[int, ...] | None = None) -> Array:
         """A tensor of three axes with its unknown entries filled; `shape` is that before a
         rotation."""
@@ -105,26 +106,25 @@ class FaLRTC:
         unknown, inverse_step, sums = ~known, self.start, 0.0
         x = z = tensor
         # Small matrices: more threads would mostly wait for each other.
-        with single_blas_thread():
-            value_x = smoothed(x, weights, smooth, None).value
-            for _ in range(self.max_iter):
-                old = inverse_step
-                while True:
-                    theta = old / (2 * inverse_step) * (1 + np.sqrt(1 + 4 * inverse_step * sums))
-                    fraction = theta / old / (sums + theta / old)
-                    w = fraction * z + (1 - fraction) * x
-                    at = smoothed(w, weights, smooth, unknown)
-                    goal = at.value - float(np.vdot(at.gradient, at.gradient)) / (2 * inverse_step)
-                    if value_x <= goal:
-                        break
-                    candidate = w - at.gradient / inverse_step
-                    value = smoothed(candidate, weights, smooth, None).value
-                    if value <= goal + 1e-12 * abs(goal):
-                        x, value_x = candidate, value
-                        break
-                    inverse_step /= self.shrink
-                z = z - theta / old * at.gradient
-                sums += theta / old
+        value_x = smoothed(x, weights, smooth, None).value
+        for _ in range(self.max_iter):
+            old = inverse_step
+            while True:
+                theta = old / (2 * inverse_step) * (1 + np.sqrt(1 + 4 * inverse_step * sums))
+                fraction = theta / old / (sums + theta / old)
+                w = fraction * z + (1 - fraction) * x
+                at = smoothed(w, weights, smooth, unknown)
+                goal = at.value - float(np.vdot(at.gradient, at.gradient)) / (2 * inverse_step)
+                if value_x <= goal:
+                    break
+                candidate = w - at.gradient / inverse_step
+                value = smoothed(candidate, weights, smooth, None).value
+                if value <= goal + 1e-12 * abs(goal):
+                    x, value_x = candidate, value
+                    break
+                inverse_step /= self.shrink
+            z = z - theta / old * at.gradient
+            sums += theta / old
         return np.where(unknown, x, tensor)
 
 

@@ -97,6 +97,7 @@ class LowRank:
         if self.features is not None and self.features.by != "drug":
             raise InputError("features must be by 'drug'", got=repr(self.features.by))
 
+    @single_blas_thread()
     def predict(self, train: Screen, conditions: Conditions) -> Array:
         fitted = self.fit(train, conditions)
         labels = contexts(conditions).tolist(), conditions[:, 1].tolist()
@@ -106,7 +107,6 @@ class LowRank:
         )
         return finite("the prediction", fitted.at(*at))
 
-    @single_blas_thread()
     def fit(self, train: Screen, conditions: Conditions | None = None) -> FittedScreen:
         """Learn from measured conditions; contexts and drugs of others can be predicted too."""
         labels = train.labels if conditions is None else np.vstack([train.labels, conditions])
@@ -375,21 +375,18 @@ class FittedScreen:
         (drugs, contexts, genes)."""
         covariance = self.model.contexts.astype(np.float32)
         factor = self.model.factor.astype(np.float32)
-        with single_blas_thread():
-            sums = shared_sums(covariance, factor, self.pairs, self.coefficients)
+        sums = shared_sums(covariance, factor, self.pairs, self.coefficients)
         order = np.argsort(self.pairs.drug, kind="stable")
         starts = np.searchsorted(self.pairs.drug[order], np.arange(len(factor) + 1))
         for first in range(0, len(drugs), BLOCK):
             some = drugs[first : first + BLOCK]
-            with single_blas_thread():
-                block = np.swapaxes(factor[some] @ sums, 0, 1)  # (drugs, contexts, genes)
-                for k, d in enumerate(some):
-                    rows = order[starts[d] : starts[d + 1]]
-                    own = np.float32(self.model.own[d]) * covariance[:, self.pairs.context[rows]]
-                    block[k] += own @ self.coefficients[rows]
+            block = np.swapaxes(factor[some] @ sums, 0, 1)  # (drugs, contexts, genes)
+            for k, d in enumerate(some):
+                rows = order[starts[d] : starts[d + 1]]
+                own = np.float32(self.model.own[d]) * covariance[:, self.pairs.context[rows]]
+                block[k] += own @ self.coefficients[rows]
             yield some, block * np.float32(self.scale) + self.means.astype(np.float32)
 
-    @single_blas_thread()
     def drug_directions(self, rank: int) -> Array:
         """Of the drugs (d, rank): inner products are their correlations over contexts and genes."""
         values, vectors = np.linalg.eigh(self.model.contexts)

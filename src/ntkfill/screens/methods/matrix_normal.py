@@ -15,7 +15,7 @@ from ...kernels import DenseKernel, Kronecker
 from ...kernels.table import Array
 from ...nn import Sequential
 from ...nn.pairs import of_gram
-from ...runtime.resources import require, single_blas_thread
+from ...runtime.resources import require
 from ..features import SideFeatures, unit_rows
 from ..screen import Conditions, contexts, log_numbers
 
@@ -122,24 +122,23 @@ class MatrixNormal:
         start = [np.where(np.eye(n, dtype=bool), 1.0, self.correlation) for n in sizes]
         fitted = self._initial(entries, start)
         mean_square = float(np.mean(profiles[rows] ** 2)) or 1.0
-        with single_blas_thread():
-            # Only inner products of profiles are needed: n columns instead of one per gene.
-            (triangle,) = qr(profiles[rows].T, mode="r", check_finite=False)
-            samples = triangle[: len(rows)].T / np.sqrt(profiles.shape[1] * mean_square)
-            scales = noise_scales(profiles[rows])
-            for side, part in self._parts(labels, context, drug):
-                # What two labels share beyond what all share is similar, by so much.
-                weighed = []
-                for weight in WEIGHTS:
-                    moved = list(start)
-                    own = weight * (1 - self.correlation)
-                    moved[side] = start[side] + own * (part - np.eye(len(part)))
-                    fitted = self._initial(entries, moved)
-                    weighed.append((fitted.log_likelihood(rows, samples, scales), moved))
-                start = max(weighed, key=lambda pair: pair[0])[1]
-            fitted = self._initial(entries, start)
-            for _ in range(self.max_iter):
-                fitted = fitted.em_step(rows, samples, scales)
+        # Only inner products of profiles are needed: n columns instead of one per gene.
+        (triangle,) = qr(profiles[rows].T, mode="r", check_finite=False)
+        samples = triangle[: len(rows)].T / np.sqrt(profiles.shape[1] * mean_square)
+        scales = noise_scales(profiles[rows])
+        for side, part in self._parts(labels, context, drug):
+            # What two labels share beyond what all share is similar, by so much.
+            weighed = []
+            for weight in WEIGHTS:
+                moved = list(start)
+                own = weight * (1 - self.correlation)
+                moved[side] = start[side] + own * (part - np.eye(len(part)))
+                fitted = self._initial(entries, moved)
+                weighed.append((fitted.log_likelihood(rows, samples, scales), moved))
+            start = max(weighed, key=lambda pair: pair[0])[1]
+        fitted = self._initial(entries, start)
+        for _ in range(self.max_iter):
+            fitted = fitted.em_step(rows, samples, scales)
         return fitted
 
     def _initial(self, entries: NDArray[np.intp], start: Sequence[Array]) -> ConditionCovariance:

@@ -92,6 +92,7 @@ class NTK:
         """Whether the kernel is the same whatever was measured."""
         return self.prior.fixed and self.ridge != "loo"
 
+    @single_blas_thread()
     def predict(self, train: Screen, conditions: Conditions) -> Array:
         labels, known = np.vstack([train.labels, conditions]), slice(0, len(train))
         residuals, predicted = train.profiles, np.zeros((len(conditions), len(train.genes)))
@@ -108,6 +109,7 @@ class NTK:
         check_finite("the prediction", predicted)
         return predicted
 
+    @single_blas_thread()
     def predict_folds(self, screen: Screen, folds: NDArray[np.integer]) -> Array:
         """Every condition's profile, predicted from the other folds: one factorisation in all.
 
@@ -133,6 +135,7 @@ class NTK:
         check_finite("the prediction", predicted)
         return predicted
 
+    @single_blas_thread()
     def features(self, train: Screen, conditions: Conditions) -> Array:
         """The prior's features of these conditions, one row each."""
         if isinstance(self.prior, MatrixNormal):
@@ -194,9 +197,8 @@ def loo_ridge(kernel: Array, y: Array, scales: Array) -> float:
     True
     """
     root = np.sqrt(scales)[:, None]
-    with single_blas_thread():
-        spectrum = Spectrum.of(kernel / root / root.T)
-        return spectrum.choose(y / root) * spectrum.scale / float(np.mean(np.diagonal(kernel)))
+    spectrum = Spectrum.of(kernel / root / root.T)
+    return spectrum.choose(y / root) * spectrum.scale / float(np.mean(np.diagonal(kernel)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,8 +258,7 @@ class HeldOutPredictor:
             lower, _ = lapack.dpotrf(self._inverse_block(rows), lower=1, overwrite_a=1, clean=0)
             result[rows] = profiles[rows] - cho_solve((lower, True), coefficients)
 
-        with single_blas_thread():
-            parallel_for(predict_fold, np.unique(folds).tolist())
+        parallel_for(predict_fold, np.unique(folds).tolist())
         return result
 
     def _inverse_block(self, rows: NDArray[np.intp]) -> Array:
