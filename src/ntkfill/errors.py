@@ -71,13 +71,25 @@ def check_number(
         ...
     ntkfill.errors.InputError: holdout must be a number > 0 and < 1; got 1.
     """
-    number = float(value) if isinstance(value, numbers.Real) else math.nan
+    number = as_float(value)
     if not (math.isfinite(number) and number >= minimum and above < number < below):
         given = ((">=", minimum), (">", above), ("<", below))
         bounds = " and ".join(f"{sign} {bound:g}" for sign, bound in given if math.isfinite(bound))
         valid = f"a number {bounds}" if bounds else "a finite number"
         raise InputError(f"{name} must be {valid}", got=repr(value))
     return number
+
+
+def as_float(value: object) -> float:
+    """A number as a float; NaN for anything else, also an integer that is too large.
+
+    >>> as_float(3), as_float("3"), as_float(10**400)
+    (3.0, nan, nan)
+    """
+    try:
+        return float(value) if isinstance(value, numbers.Real) else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def check_integer(name: str, value: object, minimum: int, maximum: int) -> int:

@@ -85,6 +85,14 @@ def test_options_of_another_type_are_refused(options):
         inpaint(IMAGE, HOLES, **options)
 
 
+@pytest.mark.parametrize("name", ["ridge", "rtol", "bounds", "missing_values", "period", "spacing"])
+def test_integers_too_large_for_floats_are_refused(name):
+    """float() of them raises an error of its own."""
+    given = {"bounds": (0, 10**400), "spacing": (10**400, 1)}.get(name, 10**400)
+    with pytest.raises(InputError, match=f"{name} must be"):
+        Inpainter(**{name: given}).fit(mask=HOLES)
+
+
 def test_memory_limit_may_be_a_float():
     expected = inpaint(IMAGE, HOLES, memory_limit=10**9)
     np.testing.assert_array_equal(inpaint(IMAGE, HOLES, memory_limit=1e9), expected)

@@ -1,5 +1,7 @@
 """Recommenders: against closed forms, on simulated ratings with known truth, and from disk."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -255,6 +257,49 @@ def test_damaged_files_are_refused(tmp_path, name, how):
         Recommender.load(path)
 
 
+STRANGE = {
+    "format": {"format": 2},
+    "bounds of one number": {"options": {"bounds": 3}},
+    "bounds of text": {"options": {"bounds": ["a", "b"]}},
+    "an unknown option": {"options": {"colour": 1}},
+    "steps": {"options": {"max_iter": "x"}},
+    "a seed": {"options": {"random_state": "x"}},
+    "another network": {"network": "Spline(2)"},
+    "users without names": {"users": [None]},
+    "lists of users": {"users": [[1]]},
+    "items twice": {"items": ["a", "a"]},
+    "a range of text": {"range": ["a", "b"]},
+    "an empty range": {"range": [5, 1]},
+    "noise of less than nothing": {"covariance": [-1, 0, 1]},
+    "texts for a covariance": {"covariance": "abc"},
+    "sessions of no length": {"covariance": [1, 0, 0]},
+    "no level": {"model": [None, 1, 1]},
+    "an endless level": {"model": [10**400, 1, 1]},
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_saved_recommenders_of_another_kind_are_refused(tmp_path, name):
+    path = tmp_path / "model.npz"
+    Recommender(max_iter=0, noise=0.3).fit(["a", "a", "b"], ["x", "y", "x"], [1, 2, 3]).save(path)
+
+    def changed(arrays):
+        text = json.loads(str(arrays["text"]))
+        for field, value in STRANGE[name].items():
+            if isinstance(value, dict):
+                text[field] |= value
+            elif field in ("users", "items"):  # as many as there are
+                text[field] = (value * 2)[:2]
+            else:
+                text[field] = value
+        return {"text": np.array(json.dumps(text))}
+
+    assert Recommender.load(path).users_ == ["a", "b"]
+    damaged(path, changed)
+    with pytest.raises(InputError, match=r"model\.npz is not a saved recommender"):
+        Recommender.load(path)
+
+
 def test_ratings_of_other_items_are_refused(tmp_path, model):
     model.save(tmp_path / "model.npz")
     damaged(tmp_path / "model.npz", lambda arrays: {"items": arrays["items"] + 100})
@@ -298,6 +343,13 @@ def test_ratings_that_cannot_be_used(arguments, message):
     [
         ({"noise": 0}, "noise must be a number > 0"),
         ({"bounds": (5, 1)}, "bounds must be"),
+        ({"bounds": 5}, "bounds must be"),
+        ({"bounds": ("a", "b")}, "bounds must be"),
+        ({"bounds": np.array([5, 1])}, "bounds must be"),
+        ({"bounds": (1, 10**400)}, "bounds must be"),
+        ({"noise": 10**400}, "noise must be a number > 0"),
+        ({"random_state": "x"}, "random_state must be an integer"),
+        ({"network": "hourglass(1)"}, r"network must be None or a Sequential; .*nn\.parse"),
         ({"max_iter": -1}, "max_iter must be an integer"),
         ({"item_features": [[1.0]]}, "item_features must say which vector"),
         ({"item_features": {"x": [1.0]}}, "no item features for 1 of 2 items; got 'y'"),

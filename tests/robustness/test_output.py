@@ -96,6 +96,7 @@ def test_formulas_and_mathematics_in_reports():
 CHANGES = {
     "format": ({"format": 2}, "another format"),
     "types": ({"options": {"shift_average": "no"}}, "shift_average"),
+    "axes": ({"options": {"channel_axis": "last"}}, "channel_axis"),
     "centre": ({"options": {"centre": 3}}, "centre"),
 }
 

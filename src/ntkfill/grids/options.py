@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, as_float
 from ..io.cache import Cache
 from ..nn import Mixture, Sequential
 from ..priors import Prior
@@ -85,7 +85,7 @@ class GridOptions:
                 or (
                     isinstance(self.spacing, tuple)
                     and bool(self.spacing)
-                    and all(isinstance(x, Real) and 0 < x < math.inf for x in self.spacing)
+                    and all(0 < as_float(x) < math.inf for x in self.spacing)
                 ),
                 "a number > 0 for each axis, or None",
             ),
@@ -97,10 +97,14 @@ class GridOptions:
                 isinstance(cache, Cache | None) or (isinstance(cache, str) and cache == "user"),
                 "a Cache, 'user' or None",
             ),
+            "channel_axis": (
+                self.channel_axis is None or isinstance(self.channel_axis, Integral),
+                "an axis of the image or None",
+            ),
             "alpha": (isinstance(self.alpha, bool), "True or False"),
             "missing_values": (
                 all(
-                    value == "nonfinite" if isinstance(value, str) else isinstance(value, Real)
+                    value == "nonfinite" if isinstance(value, str) else _is_marker(value)
                     for value in self.markers
                 ),
                 "a number, 'nonfinite', or several of them",
@@ -111,8 +115,7 @@ class GridOptions:
                 "an integer > 0 or None",
             ),
             "period": (
-                self.period is None
-                or (isinstance(self.period, Real) and 0 < self.period < math.inf),
+                self.period is None or 0 < as_float(self.period) < math.inf,
                 "a number > 0 or None",
             ),
             "prior": (
@@ -120,10 +123,10 @@ class GridOptions:
                 "a prior of ntkfill.priors or None",
             ),
             "ridge": (
-                ridge is None or (isinstance(ridge, Real) and 0 <= ridge < math.inf),
+                ridge is None or 0 <= as_float(ridge) < math.inf,
                 "a finite number >= 0 or None",
             ),
-            "rtol": (isinstance(rtol, Real) and 0 < rtol < 1, "between 0 and 1"),
+            "rtol": (0 < as_float(rtol) < 1, "between 0 and 1"),
             "memory_limit": (
                 memory is None or (isinstance(memory, Real) and abs(memory) < math.inf),
                 "a number of bytes or None",
@@ -179,4 +182,8 @@ def _are_bounds(bounds: object) -> bool:
     if not isinstance(bounds, tuple | list) or len(bounds) != 2:
         return False
     low, high = (default if end is None else end for end, default in zip(bounds, OPEN, strict=True))
-    return isinstance(low, Real) and isinstance(high, Real) and float(low) <= float(high)
+    return as_float(low) <= as_float(high)
+
+
+def _is_marker(value: object) -> bool:
+    return isinstance(value, Real) and (value != value or not math.isnan(as_float(value)))

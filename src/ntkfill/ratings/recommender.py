@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ..errors import InputError, check_integer, check_number, warn
+from ..errors import InputError, as_float, check_integer, check_number, warn
+from ..io.files import naming
 from ..kernels.table import Array
 from ..nn import Sequential, fully_connected
 from ..observed import check_finite
@@ -464,7 +465,9 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
             If the file is not a saved recommender.
         """
         stored = serialization.read(Path(path))
-        found = cls(network=stored.network, **stored.options)
+        with naming(Path(path), serialization.REFUSED):
+            found = cls(network=stored.network, **stored.options)
+            found._check_parameters()
         found.users_, found.items_, found._range = stored.users, stored.items, stored.range
         found._user_codes = {name: k for k, name in enumerate(stored.users)}
         found._item_codes = {name: k for k, name in enumerate(stored.items)}
@@ -483,10 +486,15 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         check_integer("max_learned_items", self.max_learned_items, 1, 10**9)
         if self.noise != "auto":
             check_number("noise", self.noise, above=0)
-        bounds: Any = self.bounds
-        named = bounds is None or bounds == "data"
-        if not named and (isinstance(bounds, str) or len(bounds) != 2 or bounds[0] >= bounds[1]):
-            raise InputError("bounds must be (low, high), 'data' or None", got=repr(bounds))
+        check_integer("random_state", self.random_state, 0, 2**63 - 1)
+        if not _are_bounds(self.bounds):
+            raise InputError("bounds must be (low, high), 'data' or None", got=repr(self.bounds))
+        if not isinstance(self._network, Sequential):
+            raise InputError(
+                "network must be None or a Sequential",
+                got=repr(self.network),
+                hint="ntkfill.nn.fully_connected(), or ntkfill.nn.parse(text) for its repr",
+            )
 
     def _require_memory(self, sizes: tuple[int, int], count: int) -> None:
         """Refuse what does not fit: the kernel of the items and its copies, and the ratings."""
@@ -525,3 +533,10 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
     def _clipped(self, values: Array) -> Array:
         bounds = self._range if self.bounds == "data" else self.bounds
         return values if bounds is None else np.clip(values, *bounds)
+
+
+def _are_bounds(bounds: Any) -> bool:
+    if bounds is None or isinstance(bounds, str):
+        return bounds in (None, "data")
+    pair = isinstance(bounds, tuple | list | np.ndarray) and len(bounds) == 2
+    return pair and as_float(bounds[0]) < as_float(bounds[1])

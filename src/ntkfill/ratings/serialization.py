@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, check_number, check_unique
 from ..io.arrays import open_npz
 from ..io.files import CheckedFile, naming, replacing
 from ..kernels.table import Array
@@ -19,10 +20,12 @@ from ..nn.parsing import parse
 from ..tables.features import Features
 from .covariance import ItemCovariance, Profile
 from .features import UserPrior
+from .frames import as_ids
 from .models import RatingModel
 
 FORMAT = 1
 PROFILE = ("items", "residuals", "scales", "times", "coefficients")
+REFUSED = "is not a saved recommender"
 # The arrays of standardised features.
 STANDARD = ("exponent", "level", "scale", "vectors")
 
@@ -82,7 +85,7 @@ def write(path: Path, stored: Stored) -> None:
 
 def read(path: Path) -> Stored:
     """Read it; `Recommender.load` says what is raised."""
-    with naming(path, "is not a saved recommender"), open_npz(path) as stored:
+    with naming(path, REFUSED), open_npz(path) as stored:
         arrays = {name: stored[name] for name in stored.files}
         text = json.loads(str(arrays["text"]))
         if text["format"] != FORMAT:
@@ -113,7 +116,21 @@ def read(path: Path) -> Stored:
 
 
 def _check(arrays: dict[str, Array], text: dict[str, Any]) -> None:
-    """Refuse arrays that do not belong together."""
+    """Refuse arrays that do not belong together, names that are none, and numbers out of range."""
+    for what in ("user", "item"):
+        check_unique(as_ids(text[f"{what}s"], what), what)
+    noise, session, duration = text["covariance"]
+    level, std_scale, _ = text["model"]
+    low, high = text["range"]
+    for name, number, least in (
+        ("level", level, -math.inf),
+        ("noise", noise, 0.0),
+        ("session", session, 0.0),
+        ("std_scale", std_scale, 0.0),
+        ("range", high, check_number("range", low)),
+    ):
+        check_number(name, number, minimum=least)
+    check_number("duration", duration, above=0)
     users, items = len(text["users"]), len(text["items"])
     featured = len(text["featured"])
     ratings = int(arrays["lengths"].sum())

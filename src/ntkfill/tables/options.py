@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, as_float
 from ..nn import Sequential, fully_connected
 
 DEFAULT_NETWORK = fully_connected()
@@ -42,7 +42,8 @@ class TableOptions:
 
     def __post_init__(self) -> None:
         def number(value: Any, kind: type[Any] = Real) -> float:
-            return float(value) if isinstance(value, kind) and math.isfinite(value) else np.nan
+            found = as_float(value) if isinstance(value, kind) else math.nan
+            return found if math.isfinite(found) else math.nan
 
         usable = isinstance(self.network, Sequential) or self.network in (None, "auto")
         for name, valid, expected in (
