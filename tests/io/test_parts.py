@@ -1,6 +1,7 @@
 """Arrays that are written in parts, interrupted and resumed."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,81 @@ def test_a_job_goes_on_where_it_stopped(tmp_path: Path, name: str) -> None:
     assert write(path, resume=True) == [2]
     np.testing.assert_array_equal(read(path)[:, 0], [0, 0, 1, 1, 2, 2])
     assert [left.name for left in tmp_path.iterdir() if "unfinished" in left.name] == []
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.zarr"])
+def test_parts_of_a_job_that_was_begun_anew_are_not_taken_for_done(
+    tmp_path: Path, name: str
+) -> None:
+    for stop in (2, 0):  # begun anew without resume, and interrupted before the first part
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path / name, stop=stop)
+    assert write(tmp_path / name, resume=True) == [0, 1, 2]
+    np.testing.assert_array_equal(read(tmp_path / name)[:, 0], [0, 0, 1, 1, 2, 2])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes and links")
+def test_what_is_overwritten_keeps_mode_and_links(tmp_path: Path) -> None:
+    real, link = tmp_path / "real" / "y.npy", tmp_path / "x.npy"
+    real.parent.mkdir()
+    real.write_bytes(b"old")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    write(link)
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o640
+    np.testing.assert_array_equal(read(link)[:, 0], [0, 0, 1, 1, 2, 2])
+    assert sorted(path.name for path in real.parent.iterdir()) == ["y.npy"]
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.zarr"])
+def test_data_are_on_disk_before_the_name(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, rename = os.fsync, os.replace
+
+    def synced(handle: int) -> None:
+        done.append(os.readlink(f"/proc/self/fd/{handle}"))
+        sync(handle)
+
+    def replaced(source: Path, target: Path) -> None:
+        done.append(f"to {Path(target).name}")
+        rename(source, target)
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("Linux")
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    write(tmp_path / name)
+    before = done[: done.index(f"to {name}")]
+    drafts = [path for path in before if f"{name}.unfinished" in path and "json" not in path]
+    assert len(drafts) >= (5 if name == "x.zarr" else 1)  # three chunks at least, and their folders
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.zarr"])
+def test_whatever_a_library_raises_while_it_writes_is_a_sentence(tmp_path: Path, name: str) -> None:
+    class Full:
+        def __setitem__(self, *_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+    path = tmp_path / name
+    expected = f"{name} cannot be written; got No space left on device"
+    with (
+        pytest.raises(InputError, match=expected),
+        in_parts(path, (6, 2), np.float32, (2, 2), {}, {}) as parts,
+    ):
+        replace(parts, array=Full()).write(0, slice(0, 2), np.zeros((2, 2)))
+
+
+def test_a_link_in_place_of_what_is_unfinished_is_not_followed(tmp_path: Path) -> None:
+    for name in ("x.npy", "x.zarr"):
+        mine = tmp_path / f"mine-{name}"
+        mine.mkdir()
+        (mine / "file").write_text("mine")
+        (tmp_path / f"{name}.unfinished").symlink_to(mine)
+        write(tmp_path / name)
+        assert (mine / "file").read_text() == "mine"
 
 
 def test_another_job_is_not_continued(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
         os.fsync(file.fileno())
         file.close()
         os.replace(draft, place)
-        _sync_folder(place.parent)
+        _sync(place.parent)
     except (InputError, MemoryError):
         raise
     except Exception as error:  # where there is no room a library may raise anything
@@ -95,10 +95,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         draft.mkdir()
         lock = _lock_folder(draft)
         yield draft
-        for place in (*draft.rglob("*"), draft):
-            _sync_folder(place)
-        os.rename(draft, path)
-        _sync_folder(path.parent)
+        put_in_place(draft, path)
     except (InputError, MemoryError):
         raise
     except Exception as error:  # as above
@@ -108,6 +105,17 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             os.close(lock)
         if draft.exists():
             _remove_folder(draft)
+
+
+def put_in_place(draft: Path, path: Path) -> None:
+    """Rename a whole file or folder once it is on disk; it gets mode and owner of what it
+    replaces."""
+    for place in (*draft.rglob("*"), draft):
+        _sync(place)
+    if path.is_file():
+        _copy_owner(path.stat(), draft)
+    os.replace(draft, path)
+    _sync(path.parent)
 
 
 @contextlib.contextmanager
@@ -374,9 +382,9 @@ def _copy_owner(old: os.stat_result, draft: Path) -> None:
     os.chmod(draft, old.st_mode & 0o777)
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync(path: Path) -> None:
     with contextlib.suppress(OSError):  # not all systems can
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, import_package
-from .files import check_target, naming, replacing
+from .files import check_target, naming, put_in_place, replacing, undisturbed
 
 SUFFIXES = (".npy", ".zarr")
 
@@ -30,15 +30,21 @@ class Parts:
     """An array that is being written: the .npy file, or zarr's array."""
 
     array: Any
+    path: Path
     place: Path
     job: dict[str, Any]
     done: set[int] = field(default_factory=set)
 
     def write(self, part: int, where: Any, values: NDArray[Any]) -> None:
         """Write one part, and then that it is done."""
-        # A file is mapped for each part, or the pages of all would stay in memory.
-        array = np.load(self.array, mmap_mode="r+") if isinstance(self.array, Path) else self.array
-        array[where] = values
+        with _writing(self.path):
+            if isinstance(self.array, Path):
+                # A file is mapped for each part, or the pages of all would stay in memory.
+                array = np.load(self.array, mmap_mode="r+")
+                array[where] = values
+                array.flush()  # on disk before it is said to be done
+            else:
+                self.array[where] = values
         self.done.add(part)
         with replacing(self.place) as path:
             path.write_text(json.dumps({"job": self.job, "done": sorted(self.done)}))
@@ -125,14 +131,18 @@ def in_parts(
     >>> np.load(path)
     array([1., 1., 0., 0.], dtype=float32)
     """
-    zarr = path.suffix == ".zarr"
+    zarr = _zarr() if path.suffix == ".zarr" else None
     if zarr and path.exists():
         raise InputError(f"{path} is there already", hint="another name")
     check_target(path, SUFFIXES)
-    draft, place = (path.with_name(path.name + end) for end in (".unfinished", ".unfinished.json"))
+    target = Path(os.path.realpath(path))  # a link stays a link
+    draft, place = (
+        target.with_name(target.name + end) for end in (".unfinished", ".unfinished.json")
+    )
     done: set[int] = set()
     job = {"shape": list(shape), "dtype": np.dtype(dtype).str, **job}
-    if resume and place.exists() and draft.exists():
+    resumed = resume and place.exists() and draft.exists()
+    if resumed:
         with naming(place):
             state = json.loads(place.read_text())
             other, done = state["job"], {int(part) for part in state["done"]}
@@ -147,18 +157,34 @@ def in_parts(
                 hint="the same input and options, or without resume",
             )
     else:
+        _remove(place)  # first: what it lists would be taken for done
         _remove(draft)
-    if zarr:
-        array = _zarr_array(draft, shape, dtype, chunks, new=not done)
-        array.attrs.update(attributes)
-    elif not done:
-        _reserve(draft, np.lib.format.open_memmap(draft, "w+", dtype, shape).offset, shape, dtype)
-    yield Parts(array if zarr else draft, place, job, done)
+    array: Any = draft
+    with _writing(path):
+        if zarr and resumed:
+            array = zarr.open_array(draft, mode="r+")
+        elif zarr:
+            array = zarr.create_array(draft, shape=shape, dtype=dtype, chunks=chunks)
+        elif not resumed:
+            _reserve(
+                draft, np.lib.format.open_memmap(draft, "w+", dtype, shape).offset, shape, dtype
+            )
+        if zarr:
+            array.attrs.update(attributes)
+    yield Parts(array, path, place, job, done)
     if attributes and not zarr:
         with replacing(path.with_suffix(".json")) as beside:
             beside.write_text(json.dumps(attributes))
-    os.replace(draft, path)
+    with _writing(path):
+        put_in_place(draft, target)
     place.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What a library raises names the file, and signals wait for it."""
+    with undisturbed(), naming(path, "cannot be written"):
+        yield
 
 
 def _reserve(path: Path, start: int, shape: tuple[int, ...], dtype: Any) -> None:
@@ -168,17 +194,9 @@ def _reserve(path: Path, start: int, shape: tuple[int, ...], dtype: Any) -> None
         try:
             with path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, size)
-        except OSError as error:
+        except OSError:
             _remove(path)
-            raise InputError(f"{path} cannot be written", got=str(error.strerror)) from error
-
-
-def _zarr_array(
-    path: Path, shape: tuple[int, ...], dtype: Any, chunks: tuple[int, ...], *, new: bool
-) -> Any:
-    if new:
-        return _zarr().create_array(path, shape=shape, dtype=dtype, chunks=chunks)
-    return _zarr().open_array(path, mode="r+")
+            raise
 
 
 def _zarr() -> Any:
@@ -187,6 +205,6 @@ def _zarr() -> Any:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     path.unlink(missing_ok=True)
