@@ -273,6 +273,30 @@ def test_opacity_is_no_colour():
         inpaint(smooth(), HOLES, alpha=True)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "full"),
+    [("u1", 255), ("u2", 65535), ("i4", 255), ("f4", 1), ("f8", 255), ("f4", 65535), ("f2", 1)],
+)
+def test_opaque_is_what_the_known_reach(dtype, full):
+    image = np.zeros((24, 24, 4))
+    image[4:20, 4:20] = (0.8, 0.6, 0.2, 1.0)
+    holes = np.zeros((24, 24), bool)
+    holes[8:14, 5:9] = True
+    image = (image * full).astype(dtype)
+    filled = inpaint(image, holes, channel_axis=-1, alpha=True)[holes].astype(float)
+    assert (filled[:, 3] == full).all()
+    assert abs(filled[:, :3] / full - (0.8, 0.6, 0.2)).max() < 0.02
+    filled = inpaint(image, holes, channel_axis=-1, alpha="premultiplied")[holes].astype(float)
+    assert (filled[:, 3] == full).all()
+    assert abs(filled[:, :3] / full - (0.8, 0.6, 0.2)).max() < 0.02
+
+
+@pytest.mark.parametrize("given", [1, "straight", None])
+def test_alpha_of_another_kind_is_refused(given):
+    with pytest.raises(InputError, match="alpha must be True, False or 'premultiplied'"):
+        inpaint(np.dstack([smooth()] * 4), HOLES, channel_axis=-1, alpha=given)
+
+
 @pytest.mark.parametrize("empty", [[1], [0, 2]])
 def test_channels_without_a_known_pixel_are_named_before_any_work(empty, monkeypatch):
     monkeypatch.setattr(Inpainter, "_fit", lambda *_: 1 / 0)

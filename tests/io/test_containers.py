@@ -406,3 +406,102 @@ def test_two_marks_of_missing_values_in_netcdf_become_one(capsys):
     with xarray.open_dataset("out.nc") as back:
         check(back.t.values)
         assert back.t.encoding["_FillValue"] == 1e20
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+def test_groups_that_are_not_kept_are_said(suffix, capsys):
+    field = xarray.Dataset({"h": (("y", "x"), DAMAGED)})
+    other = xarray.Dataset({"g": (("y", "x"), RAMP)})
+    if suffix == ".nc":
+        field.to_netcdf("in.nc")
+        other.to_netcdf("in.nc", mode="a", group="more")
+    else:
+        field.to_zarr("in.zarr", consolidated=False)
+        other.to_zarr("in.zarr", mode="a", group="more", consolidated=False)
+    fill(f"in{suffix}", f"out{suffix}")
+    assert capsys.readouterr().err.count(f"not kept in out{suffix}: group more") == 1
+
+
+@pytest.mark.parametrize("version", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF4"])
+def test_netcdf_comes_back_in_its_version(version, capsys):
+    xarray.Dataset({"h": (("y", "x"), DAMAGED)}).to_netcdf("in.nc", format=version)
+    fill("in.nc", "out.nc")
+    magic = [Path(name).read_bytes()[:4] for name in ("in.nc", "out.nc")]
+    assert magic[0] == magic[1]
+    with xarray.open_dataset("out.nc") as back:
+        check(back.h.values)
+    assert "not kept" not in capsys.readouterr().err
+
+
+LABELS = np.uint8(HOLES)
+CLASSES = {
+    "a.nii": lambda p: labelled_nifti(p),
+    "a.nc": lambda p: flagged().to_netcdf(p),
+    "a.zarr": lambda p: flagged().to_zarr(p, consolidated=False),
+}
+
+
+def labelled_nifti(path):
+    image = nibabel.Nifti1Image(LABELS, np.eye(4))
+    image.header.set_intent("label")
+    nibabel.save(image, path)
+
+
+def flagged():
+    flags = {"flag_values": np.uint8([0, 1]), "flag_meanings": "sea land"}
+    return xarray.Dataset({"h": (("y", "x"), LABELS, flags)})
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_classes_are_no_picture_but_a_mask(name, capsys):
+    CLASSES[name](name)
+    fill(name, f"out{name[1:]}", "--mask", "mask.png", code=FAILED)
+    assert f"{name}: the file holds labels" in capsys.readouterr().err
+    np.save("in.npy", RAMP)
+    fill("in.npy", "out.npy", "--mask", name)
+    check(np.load("out.npy"))
+
+
+@pytest.mark.parametrize("kind", ["range", "least", "packed", "inside"])
+def test_values_that_a_file_calls_invalid_are_said(kind, capsys):
+    field = xarray.Dataset({"h": (("y", "x"), np.where(HOLES, -7.0, RAMP))})
+    field.h.attrs |= {
+        "range": {"valid_range": [0.0, 80.0]},
+        "least": {"valid_min": 0.0},
+        "packed": {"valid_range": np.int16([0, 160])},
+        "inside": {"valid_range": [-9.0, 80.0]},
+    }[kind]
+    packing = {"dtype": "int16", "scale_factor": 0.5, "_FillValue": -99} if kind == "packed" else {}
+    field.to_netcdf("in.nc", encoding={"h": packing})
+    fill("in.nc", "out.nc", "--nodata", "-99", "--mask", "mask.png")
+    said = capsys.readouterr().err
+    assert said.count("20 values of 'h' are outside its valid range") == (kind != "inside")
+
+
+def test_arrays_without_names_of_dimensions_are_refused(capsys):
+    zarr.create_group("in.zarr").create_array("h", data=DAMAGED)
+    fill("in.zarr", "out.zarr", code=FAILED)
+    assert "in.zarr: the arrays of the group have no names of dimensions; got h" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("name", ["m.zarr", "m.nii.gz", "m.mp4"])
+def test_containers_are_masks(name):
+    if name == "m.zarr":
+        zarr.create_array(name, data=HOLES)
+    elif name == "m.nii.gz":
+        nibabel.save(nibabel.Nifti1Image(np.uint8(HOLES), np.eye(4)), name)
+    np.save("in.npy", RAMP)
+    if name == "m.mp4":  # lossy: black is not zero everywhere
+        big = np.kron(np.uint8(255 * HOLES), np.ones((4, 4), np.uint8))
+        with av.open(name, "w") as file:
+            stream = file.add_stream("libx264", rate=25)
+            stream.height, stream.width, stream.pix_fmt = *big.shape, "yuv420p"
+            frame = av.VideoFrame.from_ndarray(np.dstack([big] * 3), format="rgb24")
+            file.mux(stream.encode(frame))
+            file.mux(stream.encode())
+        np.testing.assert_array_equal(images.read_mask(Path(name)), big[None] > 0)
+        return
+    fill("in.npy", "out.npy", "--mask", name)
+    check(np.load("out.npy"))

@@ -190,6 +190,38 @@ def test_axes_and_spacing_of_stacks_are_kept(options, axes):
         np.testing.assert_array_equal(after.asarray()[:, ~HOLES], array[:, ~HOLES])
 
 
+@pytest.mark.parametrize("orientation", [3, 6])
+@pytest.mark.parametrize("kind", ["shaped", "ome", "plain"])
+def test_what_is_said_of_axes_is_turned_with_the_image(kind, orientation):
+    stored = np.ascontiguousarray([TO_STORED[orientation](page) for page in stack()])
+    options = {
+        "shaped": {"metadata": {"axes": "ZYX", "note": "hello"}},
+        "ome": {"ome": True, "metadata": {"axes": "ZYX", "PhysicalSizeX": 0.3, "PhysicalSizeY": 2}},
+        "plain": {"metadata": None},
+    }[kind]
+    tags = [(274, 3, 1, orientation, False)]
+    tifffile.imwrite("in.tif", stored, photometric="minisblack", extratags=tags, **options)
+    with tifffile.TiffFile(fill("in.tif", "out.tif")) as file:
+        back = file.series[0]
+        assert back.shape == stack().shape
+        np.testing.assert_array_equal(back.asarray()[:, ~HOLES], stack()[:, ~HOLES])
+        if kind == "shaped":
+            assert (back.axes, file.shaped_metadata[0]["note"]) == ("ZYX", "hello")
+        if kind == "ome":
+            pixels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
+            along = ("Y", "X") if orientation == 6 else ("X", "Y")
+            assert [pixels[f"PhysicalSize{axis}"] for axis in along] == [0.3, 2]
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+@pytest.mark.parametrize("rows", [3, 32])
+def test_strips_are_kept(rows, compression):
+    tifffile.imwrite("in.tif", RAMP, rowsperstrip=rows, compression=compression)
+    with tifffile.TiffFile(fill("in.tif", "out.tif")) as file:
+        assert file.pages[0].rowsperstrip == rows
+        assert len(file.pages[0].dataoffsets) == -(-32 // rows)
+
+
 def profile_of_colours():
     from PIL import ImageCms
 
@@ -279,6 +311,25 @@ MASKS = {  # by name of the file: how it is made; all mean HOLES
     ),
     "erased picture.png": lambda p: Image.fromarray(erased()).save(p),
     "erased canvas.png": lambda p: Image.fromarray(layer((9, 9, 9, 255), (9, 9, 9, 0))).save(p),
+    "turned palette.tif": lambda p: tifffile.imwrite(
+        p, np.ascontiguousarray(TO_STORED[6](HOLES.astype(np.uint8))), photometric="palette",
+        colormap=np.uint16(np.arange(256) > 0) * np.full((3, 1), 65535, np.uint16),
+        extratags=[(274, 3, 1, 6, True)],
+    ),
+    "lossy.webp": lambda p: Image.fromarray(np.uint8(255 * HOLES)).save(p, quality=60),
+    "lossy.tif": lambda p: tifffile.imwrite(
+        p, np.uint8(255 * HOLES), compression="jpeg", compressionargs={"level": 60}
+    ),
+    "lossless.webp": lambda p: Image.fromarray(np.uint8(HOLES)).save(p, lossless=True),
+    "black on transparent white.png": lambda p: Image.fromarray(np.uint8(255 * ~HOLES)).save(
+        p, transparency=255
+    ),
+    "red on a transparent colour.png": lambda p: Image.fromarray(
+        layer((9, 9, 9, 255), (*PAINT, 255))[..., :3]
+    ).save(p, transparency=(9, 9, 9)),
+    "premultiplied brush.tif": lambda p: tifffile.imwrite(
+        p, layer((0, 0, 0, 0), (*PAINT, 255)), photometric="rgb", extrasamples=["assocalpha"]
+    ),
     "opaque.png": lambda p: Image.fromarray(layer((0, 0, 0, 255), (255, 255, 255, 255))).save(p),
 }  # fmt: skip
 
@@ -322,6 +373,33 @@ def test_one_mask_for_each_picture(capsys):
     Path("masks/1.npy").unlink()
     fill("frames", "again", mask="masks", code=FAILED)
     assert "one mask called 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a.PNG", "a.nii.gz", "a.zarr"])
+def test_masks_are_found_by_the_name_without_any_suffix(name):
+    Path("masks").mkdir()
+    if name == "a.PNG":
+        Image.fromarray(np.uint8(255 * HOLES)).save(f"masks/{name}")
+    elif name == "a.zarr":
+        pytest.importorskip("zarr").create_array(f"masks/{name}", data=HOLES)
+    else:
+        nibabel = pytest.importorskip("nibabel")
+        nibabel.save(nibabel.Nifti1Image(np.uint8(HOLES), np.eye(4)), f"masks/{name}")
+    Image.fromarray(np.where(HOLES, np.uint8(255), RAMP)).save("a.png")
+    both = [
+        seen(fill("a.png", f"{k}.png", mask=mask)) for k, mask in enumerate(["masks", "mask.png"])
+    ]
+    np.testing.assert_array_equal(*both)
+
+
+def test_the_suffix_of_a_picture_may_have_two_parts():
+    nibabel = pytest.importorskip("nibabel")
+    Path("masks").mkdir()
+    nibabel.save(nibabel.Nifti1Image(np.float32(RAMP), np.eye(4)), "a.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(np.uint8(HOLES), np.eye(4)), "masks/a.nii.gz")
+    back = nibabel.load(fill("a.nii.gz", "out.nii.gz", mask="masks")).get_fdata()
+    assert (back[~HOLES] == RAMP[~HOLES]).all()
+    assert (back[HOLES] != RAMP[HOLES]).any()
 
 
 def test_one_mask_for_every_page(capsys):
@@ -399,6 +477,40 @@ def test_colours_are_weighted_by_their_opacity(hole, suffix):
     assert visible.any() or not truth[missing].any()
     error = np.abs(back[..., :3] - (212, 175, 55))[visible]
     assert error.max(initial=0) <= 2
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("hole", [np.s_[20:28, 20:28], np.s_[20:28, 34:44]])
+def test_colours_that_are_multiplied_by_their_opacity(hole, dtype):
+    soft = disc() / 255.0
+    rows, columns = np.indices((48, 48)) - 24
+    soft[..., 3] = np.clip(16 - np.hypot(rows, columns), 0, 1)
+    soft[..., :3] = np.array((212, 175, 55)) / 255 * soft[..., 3:]
+    full = np.iinfo(dtype).max if dtype != "f4" else 1
+    stored = (soft * full).round(0 if full > 1 else 9).astype(dtype)
+    missing = np.zeros((48, 48), bool)
+    missing[hole] = True
+    stored[missing] = np.array((1, 0, 1, 1)) * full
+    tifffile.imwrite("in.tif", stored, photometric="rgb", extrasamples=["assocalpha"])
+    np.save("hole.npy", missing)
+    target = fill("in.tif", "out.tif", "--network", "auto", mask="hole.npy")
+    with tifffile.TiffFile(target) as file:
+        assert file.pages[0].extrasamples == (1,)
+        back = file.asarray()
+    np.testing.assert_array_equal(back[~missing], stored[~missing])
+    opacity = back[missing][:, 3:] / full
+    expected = np.array((212, 175, 55)) * opacity
+    assert opacity.max() == 1
+    assert np.abs(back[missing][:, :3] / (full / 255) - expected).max() < 3
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_colours_are_divided_by_their_opacity_where_a_format_wants_that(suffix, capsys):
+    stored = layer((100, 50, 25, 128), (0, 0, 0, 0))
+    tifffile.imwrite("in.tif", stored, photometric="rgb", extrasamples=["assocalpha"])
+    back = seen(fill("in.tif", f"out{suffix}"))
+    assert set(map(tuple, back[~HOLES])) == {(199, 100, 50, 128)}
+    assert "colours multiplied by their opacity (now straight)" in capsys.readouterr().err
 
 
 def test_white_is_zero_comes_back_so():

@@ -477,7 +477,7 @@ def recipe(name: str, info: Figures, options: Figures) -> dict[str, str]:
     if axis is not None:
         arguments.append(f"channel_axis={axis}")
     if info["alpha"]:
-        arguments.append("alpha=True")
+        arguments.append(f"alpha={info['alpha']!r}")
     if info["missing_values"]:
         arguments.append(f"missing_values={info['missing_values']}")
     for key, option in (("network", "--network"), ("refine", "--refine"), ("bounds", "--bounds")):

@@ -524,7 +524,7 @@ def read_input(
 
 
 def _has_masks(options: argparse.Namespace) -> bool:
-    return options.mask is not None and options.mask.is_dir()
+    return options.mask is not None and _is_folder(options.mask)
 
 
 def read_mask(options: argparse.Namespace, source: Path | None = None) -> Mask | None:
@@ -537,16 +537,21 @@ def read_mask(options: argparse.Namespace, source: Path | None = None) -> Mask |
             raise InputError(f"{option} needs a mask", hint="--mask MASK")
         return None
     path = options.mask
-    if source is not None and path.is_dir():
-        found = [path / f"{source.stem}{suffix}" for suffix in images.SUFFIXES]
-        found = [place for place in found if place.exists()]
+    if source is not None and _is_folder(path):
+        name = _without_suffix(source)
+        found = [each for each in sorted(path.iterdir()) if _without_suffix(each) == name]
+        found = [each for each in found if suffix_of(each) in images.SUFFIXES]
         if len(found) != 1:
             raise InputError(
-                f"the folder {path} must hold one mask called {source.stem}", got=str(len(found))
+                f"the folder {path} must hold one mask called {name}", got=str(len(found))
             )
         path = found[0]
     mask = images.read_mask(path, invert=options.invert_mask, max_pixels=options.max_pixels)
     return _dilated(mask, options.dilate) if options.dilate else mask
+
+
+def _without_suffix(path: Path) -> str:
+    return path.name[: len(path.name) - len(suffix_of(path))]
 
 
 def _dilated(mask: Mask, radius: int) -> Mask:

@@ -88,11 +88,25 @@ class ImageArray:
         """Filled values (*grid, channels) as those of the original, within the bounds."""
         check_finite("the fill", values[missing])
         if self.options.alpha:
-            values = _straight(values, self._each(missing), _opaque(self.original.dtype))
+            values = self._visible(missing, values)
         if self.scale != 1:
             with np.errstate(over="ignore"):
                 values = values * self.scale
         return self.within_bounds(missing, values)
+
+    def _visible(self, missing: Mask, values: Array) -> Array:
+        """Filled values whose opacity is one of those that are known, as the original has them."""
+        opacity = channels_last(self.original, self.options.channel_axis)[..., -1:]
+        gaps = np.broadcast_to(self._each(missing)[..., -1:], opacity.shape)
+        known = opacity[~gaps]
+        full = _opaque(known)
+        factor = 1.0
+        if self.options.alpha is True:
+            factor = _largest(self.original.dtype) / full
+        straight = _straight(values, known / full, full, factor)
+        if self.options.alpha == "premultiplied":
+            straight[..., :-1] *= straight[..., -1:] / full
+        return straight
 
     def within_bounds(self, missing: Mask, values: Array) -> Array:
         """Values (*grid, channels), clipped where missing to the bounds and an integer's range."""
@@ -204,8 +218,9 @@ def read_image(image: ArrayLike, options: GridOptions) -> ImageArray:
             values = np.divide(values, scale, dtype=values.dtype)
     if options.alpha:
         dtype = np.float32 if original.dtype.itemsize <= 2 else np.float64
-        opacity = np.divide(values[..., -1:], _opaque(original.dtype), dtype=dtype)
-        values = np.concatenate([values[..., :-1] * opacity, values[..., -1:]], -1, dtype=dtype)
+        if options.alpha is True:
+            opacity = np.divide(values[..., -1:], _largest(original.dtype), dtype=dtype)
+            values = np.concatenate([values[..., :-1] * opacity, values[..., -1:]], -1, dtype=dtype)
     return ImageArray(original, values, options, nan, values.shape[:-1], scale)
 
 
@@ -294,17 +309,30 @@ def _refuse_infinity(values: NDArray[Any], known: Mask) -> None:
     )
 
 
-def _opaque(dtype: np.dtype[Any]) -> float:
+def _largest(dtype: np.dtype[Any]) -> float:
     return float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
 
 
-def _straight(values: Array, gaps: Mask, opaque: float) -> Array:
-    """Colours that are no longer multiplied by their opacity, the last channel; a hole in an object
-    with sharp edges is filled opaque or transparent."""
+def _opaque(known: NDArray[Any]) -> float:
+    """The number that stands for opaque.
+
+    >>> [_opaque(np.array([0, 255], kind)) for kind in ("u1", "u2", "f4")]
+    [255.0, 65535.0, 255.0]
+    """
+    largest = _largest(known.dtype)
+    if known.dtype.kind in "bui" and known.dtype.itemsize <= 2:
+        return largest
+    top = float(known.max(initial=0)) / (1 + 1e-3)
+    return next((full for full in (1.0, 255.0, 65535.0) if top <= full), largest)
+
+
+def _straight(values: Array, known: NDArray[Any], opaque: float, factor: float) -> Array:
+    """Colours that are no longer multiplied by their opacity, the last channel, and divided by a
+    factor; a hole in an object with sharp edges, as `known` opacities show, is filled opaque or
+    transparent."""
     opacity = values[..., -1:] / opaque
-    colours = values[..., :-1] / np.maximum(opacity, 1 / 64)
+    colours = values[..., :-1] * factor / np.maximum(opacity, 1 / 64)
     opacity = opacity.clip(0, 1)
-    known = opacity[~np.broadcast_to(gaps[..., -1:], opacity.shape)]
     between = np.mean((known > 0) & (known < 1))
     if between == 0:
         opacity = (opacity >= 0.5).astype(values.dtype)

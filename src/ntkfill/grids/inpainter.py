@@ -32,7 +32,7 @@ from .explain import explain
 from .image import ImageArray, angles, check_mask, circle, expand, read_image, read_mask, too_wide
 from .labelled import read_labels
 from .model import Component, GridModel
-from .options import Boundary, Bounds, GridOptions, MissingValues, Network, Refine
+from .options import Alpha, Boundary, Bounds, GridOptions, MissingValues, Network, Refine
 from .patches import Refinement
 from .plan import ONE, Plan, Request, make_plans, outside_receptive_field
 from .selection import MAX_MIXED_SIZE, couple, offered_splines, select
@@ -195,9 +195,11 @@ class Inpainter:
         paper's exact kernel, it takes as many levels as the largest hole needs.
     channel_axis : int, optional
         The axis that holds channels, e.g. -1 for RGB; None if every axis belongs to the grid.
-    alpha : bool
+    alpha : bool or "premultiplied"
         Whether the last channel is an opacity, as in RGBA: colours count as much as they are
-        opaque, and a hole in an opaque object with sharp edges is filled opaque.
+        opaque, and a hole in an opaque object with sharp edges is filled opaque. "premultiplied"
+        where colours are stored multiplied by it. Opaque is the largest number of 8 or 16 bits, and
+        1, 255 or 65535 of other types, whichever the known ones reach.
     missing_values : number, "nonfinite", or a sequence of them, optional
         Values that mean missing, as NaN does: -9999, or "nonfinite" for infinity. They are compared
         as the image's type represents them.
@@ -276,7 +278,7 @@ class Inpainter:
         network: Network = "auto",
         *,
         channel_axis: int | None = None,
-        alpha: bool = False,
+        alpha: Alpha = False,
         missing_values: MissingValues = None,
         bounds: Bounds = None,
         max_gap: int | None = None,

@@ -20,6 +20,7 @@ Side = Literal["pad", "wrap"]
 Boundary = Side | tuple[Side, ...]
 Refine = Literal["patches", "auto"] | None
 MissingValues = float | Literal["nonfinite"] | Sequence[float | Literal["nonfinite"]] | None
+Alpha = bool | Literal["premultiplied"]
 Bounds = tuple[float | None, float | None] | Literal["data"] | None
 
 OPEN = (-math.inf, math.inf)
@@ -38,7 +39,7 @@ class GridOptions:
     network: Network = "auto"
     # Not compared, as cache and progress: the fitted model does not depend on it.
     channel_axis: int | None = field(default=None, compare=False)
-    alpha: bool = field(default=False, compare=False)
+    alpha: Alpha = field(default=False, compare=False)
     missing_values: MissingValues = field(default=None, compare=False)
     bounds: Bounds = field(default=None, compare=False)
     max_gap: int | None = field(default=None, compare=False)
@@ -101,7 +102,11 @@ class GridOptions:
                 self.channel_axis is None or isinstance(self.channel_axis, Integral),
                 "an axis of the image or None",
             ),
-            "alpha": (isinstance(self.alpha, bool), "True or False"),
+            "alpha": (
+                isinstance(self.alpha, bool)
+                or (isinstance(self.alpha, str) and self.alpha == "premultiplied"),
+                "True, False or 'premultiplied'",
+            ),
             "missing_values": (
                 all(
                     value == "nonfinite" if isinstance(value, str) else _is_marker(value)

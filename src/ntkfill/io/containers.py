@@ -11,16 +11,16 @@ import math
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, import_package
+from ..errors import InputError, import_package, warn
 from ..runtime import resources
 from . import video
 from .files import replacing, replacing_folder, undisturbed
-from .hdf5 import check_hdf5
+from .hdf5 import check_hdf5, groups
 
 # The module that reads each kind, which is an extra of the same name as in pyproject.toml.
 NIFTI, FITS, NETCDF, ZARR = (".nii", ".nii.gz"), (".fits", ".fit"), (".nc",), (".zarr",)
@@ -34,7 +34,13 @@ LIBRARIES = {
 SUFFIXES = tuple(LIBRARIES)
 # What HDF5 files begin with: NetCDF of version 4 is HDF5, older ones are not.
 HDF5 = b"\x89HDF"
+CLASSIC = {b"CDF\x01": "NETCDF3_CLASSIC", b"CDF\x02": "NETCDF3_64BIT"}
 LABELS = 1002  # the intent of a NIfTI
+# Attributes of a variable, and what they are where they are not said.
+VALID, PACKED = (
+    {"valid_min": -math.inf, "valid_max": math.inf},
+    {"scale_factor": 1.0, "add_offset": 0.0},
+)
 
 Check = Callable[..., None]
 """Refuses too many pixels along these axes."""
@@ -53,10 +59,10 @@ def library(suffix: str) -> Any:
 
 
 def read(
-    path: Path, suffix: str, limit: int
+    path: Path, suffix: str, limit: int, *, labels: bool = False
 ) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
     """Pixels, at most so many, what is needed to write the same container, values that mean
-    missing, and what cannot be kept."""
+    missing, and what cannot be kept; classes are read as `labels` alone."""
 
     def check(*shape: int) -> None:
         check_declared(shape, limit)
@@ -65,10 +71,10 @@ def read(
         array, template, missed = video.read(library(suffix), path, check)
         return array, template, (), missed
     if suffix in NIFTI:
-        return _read_nifti(path, check)
+        return _read_nifti(path, check, labels)
     if suffix in FITS:
         return _read_fits(path, check)
-    return _read_dataset(path, suffix, check)
+    return _read_dataset(path, suffix, check, labels)
 
 
 def check_declared(shape: Sequence[int], limit: int) -> None:
@@ -104,8 +110,10 @@ def write(path: Path, suffix: str, array: NDArray[Any], template: Any) -> None:
             return
         with replacing(path) as draft, tempfile.TemporaryDirectory() as folder:
             made = Path(folder) / "filled.nc"  # not locked, as the draft is
+            with Path(dataset.encoding["source"]).open("rb") as source:
+                version = CLASSIC.get(source.read(4))
             with undisturbed():
-                filled.to_netcdf(made)
+                filled.to_netcdf(made, format=version)
             draft.write_bytes(made.read_bytes())
         return
     if suffix in NIFTI:
@@ -126,21 +134,25 @@ def write(path: Path, suffix: str, array: NDArray[Any], template: Any) -> None:
 
 
 def _read_nifti(
-    path: Path, check: Check
+    path: Path, check: Check, labels: bool
 ) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
     image = library(".nii").load(path)
     check(*map(int, image.shape))
     resources.require("reading it", 2 * 8 * int(np.prod(image.shape)))
-    if int(image.header.get("intent_code", 0)) == LABELS:
-        raise InputError(
-            "the file holds labels, between which there are no values",
-            hint="one file for each class, of zeros and ones",
-        )
+    if int(image.header.get("intent_code", 0)) == LABELS and not labels:
+        _refuse_labels()
     array = np.asanyarray(image.dataobj)
     stored = image.get_data_dtype()
     scaled = array.dtype != stored and stored.kind in "ui"
     array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("=")))
     return array, image, (), ((f"scaled {stored} (now {array.dtype})",) if scaled else ())
+
+
+def _refuse_labels() -> NoReturn:
+    raise InputError(
+        "the file holds labels, between which there are no values",
+        hint="one file for each class, of zeros and ones",
+    )
 
 
 def _read_fits(
@@ -168,23 +180,40 @@ def _read_fits(
 
 
 def _read_dataset(
-    path: Path, suffix: str, check: Check
+    path: Path, suffix: str, check: Check, labels: bool
 ) -> tuple[NDArray[Any], Any, tuple[float, ...], tuple[str, ...]]:
-    how = {}
+    how: dict[str, Any] = {}
+    missed: list[str] = []
     if suffix in ZARR:
         found = library(suffix).open(path, mode="r")
         if hasattr(found, "chunks"):  # one array, without a group around it
             check(*found.shape)
             resources.require("reading it", 2 * found.nbytes)
             return found[...], found, (), ()
+        arrays = dict(found.arrays())
         # Coordinates are read when the group is opened.
-        resources.require("reading it", 2 * sum(each.nbytes for _, each in found.arrays()))
+        resources.require("reading it", 2 * sum(each.nbytes for each in arrays.values()))
+        for name, each in arrays.items():
+            named = (
+                getattr(each.metadata, "dimension_names", None) or "_ARRAY_DIMENSIONS" in each.attrs
+            )
+            if each.ndim and not named:
+                raise InputError(
+                    "the arrays of the group have no names of dimensions",
+                    got=name,
+                    hint="inpaint(zarr.open(path)[name][...]), or a .zarr of one array",
+                )
+        missed += [f"group {name}" for name, _ in found.groups()]
         how = {"engine": library(suffix).__name__, "consolidated": False}
     else:
         with path.open("rb") as file:
-            inner = file.read(len(HDF5)) == HDF5
+            magic = file.read(4)
+        inner = magic == HDF5
         if inner:
             check_hdf5(path)
+            missed += [f"group {name}" for name in groups(path)]
+        elif magic not in CLASSIC:
+            missed.append("version of NetCDF (now 4)")
     # What other variables are described by, such as bounds of cells, is a coordinate.
     with library(".nc").open_dataset(path, decode_coords="all", **how) as dataset:
         named = [name for name, each in dataset.data_vars.items() if each.dtype.kind in "buif"]
@@ -198,9 +227,28 @@ def _read_dataset(
         check(*dataset[wanted[0]].shape)
         resources.require("reading it", 2 * dataset[wanted[0]].nbytes)
         dataset.load()
-    missed: tuple[str, ...] = ()
-    encoding = dataset[wanted[0]].encoding
+    encoding, attributes = dataset[wanted[0]].encoding, dataset[wanted[0]].attrs
+    if {"flag_values", "flag_meanings"} & set(attributes) and not labels:
+        _refuse_labels()
+    _warn_of_range(path, dataset[wanted[0]])
     marks = [encoding.get(name) for name in ("_FillValue", "missing_value")]
     if None not in marks and not np.array_equal(*marks):  # xarray writes one value for both
-        missed = (f"missing_value {encoding.pop('missing_value')} (now {marks[0]})",)
-    return dataset[wanted[0]].values, (dataset, wanted[0]), (), missed
+        missed.append(f"missing_value {encoding.pop('missing_value')} (now {marks[0]})")
+    return dataset[wanted[0]].values, (dataset, wanted[0]), (), tuple(missed)
+
+
+def _warn_of_range(path: Path, array: Any) -> None:
+    """Say of values that the file itself calls invalid that they are taken for values."""
+    low, high = (array.attrs.get(name, far) for name, far in VALID.items())
+    low, high = array.attrs.get("valid_range", (low, high))
+    packed = array.encoding.get("dtype")
+    if packed is not None and getattr(low, "dtype", getattr(high, "dtype", None)) == packed:
+        scale, offset = (array.encoding.get(name, by) for name, by in PACKED.items())
+        low, high = low * scale + offset, high * scale + offset
+    outside = int(((array.values < low) | (array.values > high)).sum())
+    if outside:
+        warn(
+            f"{path}: {outside:,} values of {array.name!r} are outside its valid range, {low:g} to "
+            f"{high:g}, and are taken for values. Try: --nodata V.",
+            UserWarning,
+        )

@@ -50,6 +50,14 @@ def check_hdf5(path: Path) -> None:
     raise OSError(reason)
 
 
+def groups(path: Path) -> list[str]:
+    """The names of the groups of a file that was checked."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return [name for name, item in file.items() if isinstance(item, h5py.Group)]
+
+
 def walk() -> None:
     """Print the bytes that all datasets declare; where they fit, read what holds pointers."""
     import h5py

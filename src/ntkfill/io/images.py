@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import math
 import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import tifffile
@@ -53,6 +54,8 @@ COLOURS = {
     ".webp": (3, 4),
     **dict.fromkeys(LOSSY_SUFFIXES, (1, 3)),
 }
+
+Alpha = bool | Literal["premultiplied"]
 
 PNG_HEADER = 33  # bytes of signature and IHDR
 
@@ -108,8 +111,8 @@ class Stored:
         None where the format of the file does not say.
     metadata : dict
         What the formats in `METADATA` can say.
-    alpha : bool
-        Whether the last channel is an opacity that colours are not multiplied by.
+    alpha : bool or "premultiplied"
+        Whether the last channel is an opacity, and whether colours are multiplied by it.
     missing_values : tuple of float
         Values that mean missing.
     tiff : Tiff, optional
@@ -119,23 +122,26 @@ class Stored:
     container : object, optional
         Of the library that read a scientific container, with the suffixes that it can be written
         to again.
+    lossy : bool
+        Whether pixels need not be those that were painted.
     """
 
     array: NDArray[Any]
     channel_axis: int | None
     metadata: dict[str, Any] = field(default_factory=dict)
-    alpha: bool = False
+    alpha: Alpha = False
     missing_values: tuple[float, ...] = ()
     tiff: Tiff | None = None
     lost: tuple[str, ...] = ()
     container: tuple[tuple[str, ...], Any] | None = None
+    lossy: bool = False
 
 
 def read(
-    path: Path, max_pixels: int = MAX_PIXELS, masked: int | None = None, *, palette: bool = False
+    path: Path, max_pixels: int = MAX_PIXELS, masked: int | None = None, *, as_mask: bool = False
 ) -> Stored:
     """Read an image of at most so many pixels, and of a size that suits a mask of `masked` pixels;
-    `palette` accepts the palette of a TIFF, which is not kept.
+    `as_mask` accepts the palette of a TIFF, which is not kept, and labels.
 
     Raises
     ------
@@ -149,7 +155,7 @@ def read(
     with files.naming(path):
         limit = min(max_pixels, MAX_CHANNELS * masked) if masked else max_pixels
         if suffix in containers.SUFFIXES:
-            array, template, marks, missed = containers.read(path, suffix, limit)
+            array, template, marks, missed = containers.read(path, suffix, limit, labels=as_mask)
             channels = -1 if suffix in video.SUFFIXES and array.ndim == 4 else None
             return Stored(
                 array,
@@ -158,10 +164,11 @@ def read(
                 missing_values=marks,
                 lost=missed,
                 container=(containers.alike(suffix), template),
+                lossy=any("lossy" in each for each in missed),
             )
         if suffix == ".npy":
             return Stored(arrays.read_npy(path), None)
-        return _read_tiff(path, limit, palette) if suffix in TIFF else _read_pillow(path, limit)
+        return _read_tiff(path, limit, as_mask) if suffix in TIFF else _read_pillow(path, limit)
 
 
 def write(path: Path, image: Stored) -> None:
@@ -236,6 +243,8 @@ def lost(image: Stored, path: Path) -> tuple[str, ...]:
             for tag in image.tiff.tags
             if tag[0] not in done
         ]
+    if image.alpha == "premultiplied" and suffix in PILLOW:
+        names.append("colours multiplied by their opacity (now straight)")
     if image.container is not None and suffix not in image.container[0]:
         names.append("header and coordinates")
     return tuple(dict.fromkeys((*image.lost, *names)))
@@ -246,11 +255,12 @@ def read_mask(
 ) -> NDArray[np.bool_]:
     """Read a mask: True where missing.
 
-    Anything but black (zero, in any channel) is missing; a JPEG, which cannot hold exact values,
-    is thresholded at 128. Grey levels raise a warning. Where opacity varies, it is the mask: of a
-    layer that is painted on the painted pixels are missing, of a picture those that are erased.
+    Anything but black (zero, in any channel) is missing; a JPEG, and what else does not hold exact
+    values, is thresholded at half of its range. Grey levels raise a warning. Where opacity varies,
+    it is the mask: of a layer that is painted on the painted pixels are missing, of a picture those
+    that are erased. A transparent colour is opacity, too.
     """
-    stored = read(path, max_pixels, palette=True)
+    stored = read(path, max_pixels, as_mask=True)
     array = stored.array
     if array.dtype.kind not in "buif" or (array.dtype.kind == "f" and np.isnan(array).any()):
         raise InputError(
@@ -260,6 +270,10 @@ def read_mask(
         )
     if stored.tiff is not None and stored.tiff.photometric == "MINISWHITE" and stored.tiff.is_array:
         array = _inverted(array)  # True, whatever it looks like
+    if (clear := stored.metadata.get("transparency")) is not None and array.dtype != np.bool_:
+        array = array[..., None] if stored.channel_axis is None else array
+        shown = (array != np.array(clear)).any(axis=-1, keepdims=True)
+        array, stored = np.concatenate([array, 255 * shown], -1), replace(stored, channel_axis=-1)
     if stored.channel_axis is not None and array.shape[-1] in (2, 4):
         opacity, array = array[..., -1], array[..., :-1]
         if np.ptp(opacity) > 0:
@@ -267,14 +281,17 @@ def read_mask(
                 _mask_of_opacity(path, array, opacity),
                 replace(stored, channel_axis=None),
             )
-    jpeg = path.suffix.lower() in (".jpg", ".jpeg")
-    if array.dtype != np.bool_ and not jpeg and len(np.unique(array)) > 2:
+    several = array.dtype != np.bool_ and len(np.unique(array)) > 2
+    jpeg = path.suffix.lower() in LOSSY_SUFFIXES
+    halves = jpeg or (stored.lossy and several)
+    if several and not halves:
         warnings.warn(
             f"the mask {path} has more than two values; everything but black counts as missing. "
             "Try: a mask of black and white alone.",
             stacklevel=2,
         )
-    missing = array >= 128 if jpeg else array != 0
+    half = np.iinfo(array.dtype).max // 2 if array.dtype.kind in "ui" else array.max() / 2
+    missing = array > half if halves else array != 0
     if stored.channel_axis is not None:
         missing = missing.any(axis=stored.channel_axis)
     return np.asarray(~missing if invert else missing)
@@ -348,7 +365,7 @@ def _read_pillow(path: Path, limit: int) -> Stored:
     array = np.ascontiguousarray(_upright(array, turned, (0, 1)))
     channel = -1 if array.ndim == 3 else None
     alpha = channel is not None and array.shape[-1] in (2, 4)
-    return Stored(array, channel, metadata, alpha, lost=missed)
+    return Stored(array, channel, metadata, alpha, lost=missed, lossy=_is_lossy(path))
 
 
 def _upright(array: NDArray[Any], orientation: int, axes: tuple[int, int]) -> NDArray[Any]:
@@ -378,6 +395,19 @@ def _is_16_bit_colour(path: Path, image: Image.Image) -> bool:
     return header[24] == 16 and header[25] != 0
 
 
+def _is_lossy(path: Path) -> bool:
+    """Whether a picture is a JPEG, or a WebP that holds one of its lossy kind."""
+    suffix = files.suffix_of(path)
+    if suffix != ".webp":
+        return suffix in LOSSY_SUFFIXES
+    content, place, kinds = path.read_bytes(), 12, []
+    while place + 8 <= len(content):
+        kinds.append(content[place : place + 4])
+        place += 8 + int.from_bytes(content[place + 4 : place + 8], "little")
+        place += place % 2
+    return b"VP8 " in kinds
+
+
 def _imagecodecs() -> Any:
     """The library that reads and writes PNG of 16 bits and several channels."""
     try:
@@ -390,7 +420,16 @@ def _imagecodecs() -> Any:
     return imagecodecs
 
 
+def _straight(array: NDArray[Any]) -> NDArray[Any]:
+    """Colours that are no longer multiplied by their opacity, the last channel."""
+    full, opacity = np.iinfo(array.dtype).max, np.maximum(array[..., -1:].astype(np.float64), 1)
+    colours = np.rint(array[..., :-1] * (full / opacity)).clip(0, full).astype(array.dtype)
+    return np.concatenate([colours, array[..., -1:]], axis=-1)
+
+
 def _write_pillow(file: IO[bytes], image: Stored, suffix: str) -> None:
+    if image.alpha == "premultiplied":
+        image = replace(image, array=_straight(image.array))
     jpeg = suffix in LOSSY_SUFFIXES
     kept = METADATA[".jpg" if jpeg else suffix]
     metadata = {name: value for name, value in image.metadata.items() if name in kept}
@@ -413,7 +452,7 @@ def _write_pillow(file: IO[bytes], image: Stored, suffix: str) -> None:
     Image.fromarray(image.array).save(file, format=FORMATS[suffix], **metadata)
 
 
-def _read_tiff(path: Path, limit: int, palette: bool) -> Stored:
+def _read_tiff(path: Path, limit: int, as_mask: bool) -> Stored:
     with tifffile.TiffFile(path) as file:
         pages: list[Any] = [series.keyframe for series in file.series]
         if any(page.subfiletype & MASK for page in pages) or Path(f"{path}.msk").exists():
@@ -426,7 +465,7 @@ def _read_tiff(path: Path, limit: int, palette: bool) -> Stored:
         series, page = file.series[0], pages[0]
         photometric = getattr(page.photometric, "name", "")
         white = photometric == "MINISWHITE" and np.dtype(series.dtype).kind not in "bu"
-        if white or photometric not in (*PHOTOMETRIC, *(["PALETTE"] if palette else [])):
+        if white or photometric not in (*PHOTOMETRIC, *(["PALETTE"] if as_mask else [])):
             raise InputError(
                 "its colours are not plain",
                 expected="grey or RGB",
@@ -437,13 +476,13 @@ def _read_tiff(path: Path, limit: int, palette: bool) -> Stored:
         values = math.prod(side for side, axis in zip(shape, axes, strict=False) if axis in "SC")
         _check_declared(shape, 1, np.dtype(series.dtype).itemsize, limit * values)
         array = series.asarray()
-        if photometric == "PALETTE":
-            return Stored(np.moveaxis(page.colormap[:, array], 0, -1), -1)
         if array.ndim != len(axes):
             axes = ""
         tag = page.tags.get(ORIENTATION)
         turned = tag.value if tag is not None and {"X", "Y"} <= set(axes) else 1
         array = _upright(array, turned, (axes.find("Y"), axes.find("X")))
+        if photometric == "PALETTE":
+            return Stored(np.moveaxis(page.colormap[:, array], 0, -1), -1)
         channel = next((axes.index(letter) for letter in "SC" if letter in axes), None)
         samples = channel if channel is not None and axes[channel] == "S" else None
         if samples is not None:
@@ -451,6 +490,9 @@ def _read_tiff(path: Path, limit: int, palette: bool) -> Stored:
         if photometric == "MINISWHITE":
             array = _inverted(array)
         tiff, missed = _tiff_template(file, samples, turned)
+        alpha: Alpha = False
+        if samples is not None and page.extrasamples[-1:] in ((1,), (2,)):
+            alpha = "premultiplied" if page.extrasamples[-1] == 1 else True
         metadata: dict[str, Any] = {}
         if page.iccprofile:
             metadata["icc_profile"] = page.iccprofile
@@ -461,10 +503,11 @@ def _read_tiff(path: Path, limit: int, palette: bool) -> Stored:
             np.ascontiguousarray(array),
             channel,
             metadata,
-            samples is not None and page.extrasamples[-1:] == (2,),
+            alpha,
             _numbers(page.tags.valueof(NODATA, "")),
             tiff,
             missed,
+            lossy=page.compression in LOSSY,
         )
 
 
@@ -485,6 +528,8 @@ def _tiff_template(
     missed = []
     if page.is_tiled and len(page.tile) == 2:
         options["tile"] = page.tile
+    elif not page.is_tiled and page.rowsperstrip:
+        options["rowsperstrip"] = page.rowsperstrip
     if page.compression != 1:
         kept = page.compression not in LOSSY and _can(tifffile.TIFF.COMPRESSORS, page.compression)
         options["compression"] = page.compression if kept else DEFLATE
@@ -502,8 +547,7 @@ def _tiff_template(
         missed.append("descriptions of single pages")
     copied = []
     for tag in page.tags:
-        shaped = tag.code == 270 and page.is_shaped and turned > 4
-        if tag.code in LAYOUT or tag.code in tifffile.TIFF.TAG_FILTERED - {*NOT_COPIED} or shaped:
+        if tag.code in LAYOUT or tag.code in tifffile.TIFF.TAG_FILTERED - {*NOT_COPIED}:
             continue
         if tag.code in NOT_COPIED or (tag.code in GEOREFERENCE and turned != 1):
             missed.append(NOT_COPIED.get(tag.code, "georeference (the image was turned)"))
@@ -512,9 +556,29 @@ def _tiff_template(
         raw = file.filehandle.read(tag.valuebytecount)
         if tag.code == GDAL_METADATA:  # statistics change with the pixels
             raw = re.sub(rb'\s*<Item name="STATISTICS_[^>]*>[^<]*</Item>', b"", raw)
-        copied.append((tag.code, int(tag.dtype), tag.count, raw, tag.code not in later))
+        count = tag.count
+        if tag.code == 270 and turned > 4:
+            raw = _turned_description(raw, file, series.axes)
+            count = len(raw)
+        copied.append((tag.code, int(tag.dtype), count, raw, tag.code not in later))
     photometric = page.photometric.name
     return Tiff(photometric, samples, options, tuple(copied), page.is_shaped), tuple(missed)
+
+
+def _turned_description(raw: bytes, file: tifffile.TiffFile, axes: str) -> bytes:
+    """What tifffile and OME say of an image, after its rows have become columns."""
+    if file.is_ome:
+
+        def swapped(found: re.Match[bytes]) -> bytes:
+            return found[1] + (b"X" if found[2] == b"Y" else b"Y")
+
+        return re.sub(rb"\b(Size|PhysicalSize)([XY])(?=Unit=|=)", swapped, raw)
+    if not file.pages.first.is_shaped:
+        return raw
+    said = json.loads(raw.rstrip(b"\0"))
+    y, x = axes.find("Y"), axes.find("X")
+    said["shape"][y], said["shape"][x] = said["shape"][x], said["shape"][y]
+    return json.dumps(said).encode() + b"\0"
 
 
 def _can(codecs: Mapping[int, Any], key: int) -> bool:
