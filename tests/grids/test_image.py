@@ -463,6 +463,10 @@ def classes(kind):
     rows, columns = np.indices((48, 48))
     if kind == "land cover":
         return np.array([[1, 4, 7], [5, 2, 6], [3, 7, 1]], np.uint8)[rows // 16, columns // 16]
+    if kind == "void":
+        return np.where(rows + columns > 80, 255, classes("land cover")).astype(np.uint8)
+    if kind == "no background":
+        return np.where(rows + columns > 80, -1, classes("segments"))
     if kind == "segments":
         corners = np.random.default_rng(0).integers(0, 48, (9, 2))
         apart = np.hypot(rows[..., None] - corners[:, 0], columns[..., None] - corners[:, 1])
@@ -474,6 +478,15 @@ def classes(kind):
     if kind == "steps":
         return ((rows + columns) // 8).astype(np.uint8)
     return (rows // 16 * 100).astype(np.uint8)  # grey levels
+
+
+@pytest.mark.parametrize("kind", ["void", "no background"])
+@pytest.mark.parametrize("pages", [False, True])
+def test_labels_beside_what_is_none_are_refused(kind, pages):
+    labels, hole = classes(kind), np.zeros((48, 48), bool)
+    hole[20:26, 20:26] = True
+    with pytest.raises(InputError, match=r"looks like labels.*argmax"):
+        inpaint(np.stack([labels] * 3) if pages else labels, hole)
 
 
 @pytest.mark.parametrize("kind", ["land cover", "segments", "three organs"])

@@ -29,6 +29,34 @@ def test_what_is_excluded_is_neither_filled_nor_used(land, channels):
     assert done.info.missing == (GAPS & ~LAND).sum()
 
 
+@pytest.mark.parametrize("land", [np.inf, -999.0, 0.0])
+def test_excluded_pixels_are_no_part_of_what_is_told(land):
+    image = np.where(LAND, land, SEA)
+    done = Inpainter(hourglass(1), bounds=(0, 500)).fill(image, GAPS, exclude=LAND, interval=0.9)
+    assert not done.info.outside_receptive_field[LAND].any()
+    for part in (done.std, done.interval.lower, done.interval.upper):
+        assert np.isnan(part[LAND]).all()
+        assert np.isfinite(part[~LAND]).all()
+
+
+@pytest.mark.parametrize("boundary", ["pad", ("pad", "wrap")])
+@pytest.mark.parametrize("max_gap", [None, 2, 4])
+def test_angles_beside_what_is_excluded(max_gap, boundary):
+    """Wide gaps are told from others before the land counts as missing."""
+    wide = GAPS.copy()
+    wide[2:8, 2:8] = True
+    truth = 3 * SEA % 360
+    options = {"period": 360, "max_gap": max_gap, "boundary": boundary, "network": hourglass(3)}
+    done = Inpainter(**options).fill(np.where(LAND, -999.0, truth), wide, exclude=LAND)
+    back = done.values
+    np.testing.assert_array_equal(back[LAND], -999)
+    assert done.info.missing <= (wide & ~LAND).sum()
+    apart = np.abs(back - truth)[~LAND]
+    assert np.minimum(apart, 360 - apart).max() < 40
+    assert (back[4:6, 4:6] == truth[4:6, 4:6]).all() == (max_gap is not None)
+    assert done.info.missing == (back != np.where(LAND, -999.0, truth)).sum()
+
+
 def test_exclude_has_the_shape_of_the_image():
     with pytest.raises(InputError, match="shape of the image"):
         inpaint(SEA, GAPS, exclude=LAND[:5])
@@ -120,6 +148,33 @@ def test_angles_come_back_in_the_range_of_the_known(dtype):
 def test_other_options_are_refused(options):
     with pytest.raises(InputError):
         inpaint(SEA, GAPS, **options)
+
+
+@pytest.mark.parametrize("land", ["inf", "-999", "nan"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["--max-gap", "3", "--bounds", "120,180"],
+        ["--spacing", "2,1", "--boundary", "pad,wrap"],
+        ["--std", "std.npy", "--interval", "0.9"],
+        ["--dry-run"],
+    ],
+    ids=" ".join,
+)
+def test_the_command_line_leaves_out_what_is_excluded(more, land, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    image = np.where(LAND, float(land), SEA)
+    for name, array in (("in", image), ("land", LAND), ("gaps", GAPS)):
+        np.save(f"{name}.npy", array)
+    command = ["inpaint", "in.npy", "--mask", "gaps.npy", "--exclude", "land.npy", *more]
+    command += ["--network", "hourglass(1)", "--fast"]
+    assert main([*command, "-o", "out.npy"]) == 0
+    said = capsys.readouterr().err
+    assert "looks like a mark" not in said
+    if "--dry-run" not in more:
+        count = (GAPS & ~LAND).sum()
+        assert f"{count} of 2,000 pixels are missing" in said
+        np.testing.assert_array_equal(np.load("out.npy")[LAND], image[LAND])
 
 
 @pytest.mark.slow

@@ -207,9 +207,13 @@ def inpaint_file(
     """Fill one image, or plan to where there is no target; returns the figures."""
     import numpy as np
 
+    from ..grids.image import read_mask as as_mask
     from ..io import images
 
-    stored, read, missing = read_input(options, source, mask)
+    exclude = None
+    if options.exclude is not None:
+        exclude = images.read_mask(options.exclude, max_pixels=options.max_pixels)
+    stored, read, missing = read_input(options, source, mask, exclude)
     if mask is None and not missing.any():
         hint = "--mask MASK, or --nodata VALUE"
         if stored.alpha:
@@ -222,7 +226,10 @@ def inpaint_file(
     )
     asked = {"return_std": options.std is not None, "interval": options.interval}
     if target is None:
-        return plan_figures(options, source, inpainter.plan(stored.array, mask, **asked))
+        hidden = mask
+        if exclude is not None:
+            hidden = read.missing(mask, as_mask(exclude, read.grid))
+        return plan_figures(options, source, inpainter.plan(stored.array, hidden, **asked))
     images.check_target(target, stored.array, stored)
     if options.std is not None:
         images.check_target(options.std, np.zeros((1, *stored.array.shape)))
@@ -232,9 +239,6 @@ def inpaint_file(
         text = f"pages {', '.join(map(str, pages))} hold no known pixel and are filled from others"
         print_message(options, f"note: {text}")
     started = time.perf_counter()
-    exclude = None
-    if options.exclude is not None:
-        exclude = images.read_mask(options.exclude, max_pixels=options.max_pixels)
     filled = inpainter.fill(stored.array, mask, exclude=exclude, **asked)
     uncertainty = {} if options.std is None else write_uncertainty(options, filled)
     images.write(target, replace(stored, array=filled.values))
@@ -498,12 +502,14 @@ def _is_folder(path: Path) -> bool:
 
 
 def read_input(
-    options: argparse.Namespace, path: Path, mask: Mask | None
+    options: argparse.Namespace, path: Path, mask: Mask | None, exclude: Mask | None = None
 ) -> tuple[Stored, ImageArray, Mask]:
-    """An image file, its array, and the pixels (*grid) that are missing in any channel."""
+    """An image file, its array, and the pixels (*grid) that are missing in any channel and not
+    excluded."""
     import numpy as np
 
     from ..grids.image import check_mask, read_image
+    from ..grids.image import read_mask as as_mask
     from ..grids.options import GridOptions
     from ..io import images
 
@@ -518,9 +524,11 @@ def read_input(
             missing_values=(*options.nodata, *stored.missing_values),
         ),
     )
-    missing = source.missing(mask)
+    out = None if exclude is None else as_mask(exclude, source.grid)
+    missing = source.missing(mask, out)
     check_mask(missing, inverted=mask is not None)
-    return stored, source, np.asarray(missing.reshape(*source.grid, -1).any(axis=-1))
+    anywhere = np.asarray(missing.reshape(*source.grid, -1).any(axis=-1))
+    return stored, source, anywhere if out is None else anywhere & ~out
 
 
 def _has_masks(options: argparse.Namespace) -> bool:

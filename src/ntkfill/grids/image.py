@@ -29,6 +29,8 @@ TABLES = ("pandas", "polars")
 
 # Images of fewer values are not looked at for labels; labels are not larger.
 MIN_LABELS, MAX_LABEL = 1024, 32
+# Of labels that are none: what is not to be classified.
+VOID = 255
 
 # An opacity that is 0 or 1 but for this share of the known pixels has edges, not gradients.
 SHARP = 0.1
@@ -478,6 +480,7 @@ def _check_no_labels(values: NDArray[Any], known: Mask) -> None:
     if values.dtype.kind not in "ui" or values.size < MIN_LABELS:
         return
     step = max(len(values) // 64, 1)
+    known = known & (values != VOID)
     few = values[::step][known[::step]]
     if few.max(initial=0) > MAX_LABEL or len(np.unique(few)) > MAX_LABEL:
         return

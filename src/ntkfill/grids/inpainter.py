@@ -88,6 +88,11 @@ class Info:
     relative_error: float = 0.0
     seconds: float = 0.0
 
+    def of(self, filled: Mask) -> Info:
+        """The same, of these pixels (*grid) alone."""
+        outside = self.outside_receptive_field & filled
+        return replace(self, missing=int(filled.sum()), outside_receptive_field=outside)
+
     @property
     def n_outside_receptive_field(self) -> int:
         """How many pixels are filled with no more than a level."""
@@ -521,10 +526,7 @@ class Inpainter:
         values = source.write_back(wanted, filled)
         seconds = time.perf_counter() - started
 
-        anywhere, filled_anywhere = (
-            np.asarray(each.any(axis=-1)) if each.ndim > axes else each
-            for each in (missing, wanted)
-        )
+        anywhere, filled_anywhere = (_anywhere(each, axes) for each in (missing, wanted))
         std, bounds, distance, relative_error = None, None, None, 0.0
         if wished is not None:
             unsure = GridUncertainty(model, pixels, wished, cache)
@@ -544,9 +546,12 @@ class Inpainter:
                     interval, choice, done.refinement, progress and stage(progress, 2, stages)
                 )
                 half = np.where(deviation > 0, multiplier, 0.0) * deviation
+                ends = (source.within_bounds(missing, filled + sign * half) for sign in (-1.0, 1.0))
                 lower, upper = (
-                    source.with_axes(source.within_bounds(missing, filled + sign * half))
-                    for sign in (-1.0, 1.0)
+                    source.with_axes(
+                        end if left is None else np.where(expand(left, end), np.nan, end)
+                    )
+                    for end in ends
                 )
                 bounds = Interval(lower, upper, interval, count)
         radius = max(x.plan.network.receptive_radius for x in model.components)
@@ -558,9 +563,8 @@ class Inpainter:
             refinement=done.refinement,
             reports=done.reports,
             missing=int(filled_anywhere.sum()),
-            outside_receptive_field=outside_receptive_field(
-                missing, radius, axes, model.components[0].plan.steps
-            ),
+            outside_receptive_field=filled_anywhere
+            & outside_receptive_field(missing, radius, axes, model.components[0].plan.steps),
             channel_covariance=None if together is None else together.covariance,
             distance=distance,
             relative_error=relative_error,
@@ -636,7 +640,9 @@ class Inpainter:
         each = np.broadcast_to(expand(missing, source.values), source.values.shape)
         around[np.concatenate([each, each], axis=-1)] = np.nan
         inner = Inpainter(
-            **self.get_params() | {"period": None, "channel_axis": -1, "missing_values": None}
+            # What is too wide, or excluded, was told from the gaps before.
+            **self.get_params()
+            | {"period": None, "channel_axis": -1, "missing_values": None, "max_gap": None}
         )
         done = inner.fill(around)
         found = angles(done.values, period)
@@ -644,7 +650,8 @@ class Inpainter:
             found = np.rint(found) % period
         if source.known_values(missing).min() < 0:  # from -180 to 180
             found = np.where(found < period / 2, found, found - period)
-        return replace(done, values=source.write_back(wanted, found))
+        info = done.info.of(_anywhere(wanted, len(source.grid)))
+        return replace(done, values=source.write_back(wanted, found), info=info)
 
     @single_blas_thread()
     def std(
@@ -919,6 +926,11 @@ class Inpainter:
                 hint="inpainter.fill, which takes NaN for missing",
             )
         return options, source, source.known_values(missing)
+
+
+def _anywhere(mask: Mask, axes: int) -> Mask:
+    """Where a mask (*grid), or (*grid, channels), is True in any channel."""
+    return np.asarray(mask.any(axis=-1)) if mask.ndim > axes else mask
 
 
 def _request(
