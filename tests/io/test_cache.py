@@ -392,13 +392,17 @@ def test_what_a_process_left_that_died_while_writing(store):
         left = store.directory / f".writing-{suffix}"
         left.write_bytes(only(store, f"[!.]*{suffix}").read_bytes())
     assert [entry.key for entry in store.entries()] == ["k"]
+    check(store, "another", calls=1)  # the next write sweeps
+    assert len(list(store.directory.iterdir())) == 4
     store.clear()
     assert list(store.directory.iterdir()) == []
 
 
-def test_cleared_while_a_table_is_in_use(store):
+@pytest.mark.parametrize("harm", [Cache.clear, lambda store: truncate(only(store, "*.npy"), 0)])
+def test_cleared_or_truncated_while_a_table_is_in_use(store, harm):
+    """A mapped file would end the process."""
     found = check(store, calls=0)
-    store.clear()
+    harm(store)
     np.testing.assert_array_equal(found, TABLE)
 
 

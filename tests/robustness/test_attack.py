@@ -2,17 +2,20 @@
 
 import pytest
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.usefixtures("samples"),
-    pytest.mark.filterwarnings("ignore"),
-]
+pytestmark = [pytest.mark.usefixtures("samples"), pytest.mark.filterwarnings("ignore")]
 
 
+@pytest.mark.parametrize("writer", ["complete .npz", "inpaint in parts"])
+def test_a_few_kills(attack, writer):
+    assert attack.attack_kills(6, 1, writer)[1] == {}
+
+
+@pytest.mark.slow
 def test_bombs_of_half_a_gigabyte(attack):
     assert attack.attack_bombs()[1] == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part", "tries"), [("kills", 12), ("file_size", 6), ("full_disk", 6)])
 def test_kills_and_full_disks(attack, part, tries):
     assert getattr(attack, f"attack_{part}")(tries, 1)[1] == {}

@@ -72,6 +72,29 @@ def test_formulas(command, gaps):
         assert any("-2" in line.split(",") or "-2.0" in line.split(",") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("command", "written"),
+    [
+        ("impute s.csv -o out.csv --std other.csv", "other.csv"),
+        ("impute s.csv -o out.csv --std other.csv --interval 0.9", "other.csv"),
+        ("screen complete s.csv --method cell-mean -o out.csv --std other.csv", "other.csv"),
+        ("screen rank s.csv --method cell-mean --signature g.csv -o out.csv", "out.csv"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_formulas_in_other_tables(command, written):
+    rng = np.random.default_rng(0)
+    rows = [f"{c},{FORMULA}{k},{k % 5},{rng.normal()}\n" for c in "@+" for k in range(12)]
+    gaps = [f"@,{FORMULA}9{k},,{k}\n" for k in range(4)] if "impute" in command else []
+    Path("s.csv").write_text(f"cell,drug,g,h\n{''.join(rows + gaps)}")
+    Path("g.csv").write_text("gene,change\ng,1\nh,-1\n")
+    for options, marks in (([], set("=")), (["--excel-safe"], set("'"))):
+        assert main([*command.split(), "--quiet", *options]) == DONE
+        lines = Path(written).read_text().splitlines()
+        first = {cell[:1] for line in lines for cell in line.split(",")}
+        assert first & set("='") == marks
+
+
 @pytest.mark.parametrize("wanted", [[], ["--recommend", "1"], ["--pairs", "p.csv"]])
 def test_formulas_in_ratings(wanted):
     rows = "".join(f"{FORMULA},@i{k},{k % 3}\n+b,@i{k + 1},{k % 2}\n" for k in range(5))

@@ -63,7 +63,9 @@ def test_devices_and_pipes_are_not_replaced(kind, link):
         path.rename("real.csv")
         path.symlink_to("real.csv")
     Path("t.csv").write_text("a,b\n1,2\n,3\n4,5\n")
-    assert main(["impute", "t.csv", "-o", "out.csv"]) == FAILED
+    for option in (["-o", "out.csv"], ["-o", "other.csv", "--std", "out.csv"]):
+        assert main(["impute", "t.csv", *option]) == FAILED
+    assert not Path("other.csv").exists()
     with pytest.raises(InputError, match="device or a pipe"):
         write(path)
     mode = path.stat().st_mode
@@ -78,6 +80,18 @@ def test_links_are_followed_or_replaced():
     assert (Path("link.txt").is_symlink(), Path("real.txt").read_text()) == (True, "new")
     write("link.txt", "newer", follow=False)
     assert (Path("link.txt").is_symlink(), Path("real.txt").read_text()) == (False, "new")
+
+
+@posix
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_link_that_is_planted_where_a_file_is_made_is_not_followed(follow, monkeypatch):
+    monkeypatch.setattr("ntkfill.io.files.secrets.token_hex", lambda _: "guessed")
+    Path("mine.txt").write_text("mine")
+    Path(".writing-guessed.txt").symlink_to("mine.txt")
+    with pytest.raises(InputError, match="File exists"):
+        write("out.txt", follow=follow)
+    assert Path("mine.txt").read_text() == "mine"
+    assert not Path("out.txt").exists()
 
 
 def test_data_are_on_disk_before_the_name(monkeypatch):

@@ -44,7 +44,7 @@ def kernels(options: argparse.Namespace) -> int:
             try:
                 plan.build_kernel(levels, options.axes, cache)
             except InputError:
-                kept = ", ".join(entry.key for entry in cache.entries()) or "nothing"
+                kept = ", ".join(shortened(entry.key) for entry in cache.entries()) or "nothing"
                 print_message(options, f"kept in {cache.directory}: {kept}")
                 raise
     entries = cache.entries()
