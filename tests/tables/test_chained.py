@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
 
-from ntkfill import NTKImputer
+from ntkfill import ConvergenceWarning, NTKImputer
 from ntkfill.nn import fully_connected
 from ntkfill.nn.uncertain import LaplaceKernel, NetworkKernel, Vectors
 from ntkfill.tables import chained, stack
@@ -286,6 +286,22 @@ def test_draws_scatter_as_what_they_stand_for():
     correlation = [np.corrcoef(each[rows].T)[0, 1] for each in (model.filled, drawn)]
     assert correlation[0] > 0.9
     assert correlation[1] == pytest.approx(0.5, abs=0.2)
+
+
+@pytest.mark.parametrize(("rows", "share"), [(60, 0.3), (60, 0.6), (300, 0.3)])
+def test_the_history_of_fills_is_counted(rows, share, monkeypatch):
+    """What new rows are filled after: 16 bytes for each missing entry and round."""
+    monkeypatch.setattr(chained, "SETTLING", 100)
+    values, missing = holed(low_rank(rows, 6), share=share)
+    rounds = 6
+    few, many = (chained.chained_memory(~missing, 1, count) for count in (0, rounds))
+    imputer = NTKImputer(tol=0.0, max_iter=rounds)
+    with pytest.warns(ConvergenceWarning):
+        model = imputer.fit(values).model_
+    assert len(model.rounds) >= 4
+    held = sum(past.filled.mean.nbytes + past.filled.variance.nbytes for past in model.rounds)
+    assert held / len(model.rounds) == pytest.approx((many - few) / rounds, rel=0.1)
+    assert len({id(past.gaps) for past in model.rounds}) == 1
 
 
 @pytest.mark.parametrize("unit", [1e-100, 1e100])

@@ -192,6 +192,22 @@ def test_marks_are_gaps(mark):
         np.testing.assert_array_equal(np.asarray(result), expected)
 
 
+LISTED = {
+    "decimal": Decimal(-99),
+    "range": range(-99, -90),
+    "series": pandas.Series([-9, -99], index=["x", "y"]),
+    "index": pandas.Index([-99.0]),
+    "polars": polars.Series([-99, None]),
+}
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_marks_in_whatever_list(name):
+    given = pandas.DataFrame(np.where(np.isnan(HOLED), -99, HOLED))
+    result = NTKImputer(missing_values=LISTED[name]).fit_transform(given)
+    np.testing.assert_array_equal(result, NTKImputer().fit_transform(HOLED))
+
+
 @pytest.mark.parametrize("mark", [-99.9, np.float32(-99.9)], ids=repr)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_marks_of_another_precision(mark, dtype):
@@ -264,6 +280,47 @@ def test_a_suspicious_mark_draws_a_warning_that_says_how_to_mark_it(mark):
     hint = str(warned[0].message).rpartition("missing_values=")[2].rstrip(".")
     result = NTKImputer(missing_values=float(hint)).fit_transform(given)
     assert np.abs(result).max() < 20
+
+
+SPANS = np.datetime64("2024-01-01", "us") + (LINE * 86400e6).astype("m8[us]")
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "array"])
+@pytest.mark.parametrize("day", ["1900-01-01", "9999-12-31", "1970-01-01"])
+def test_dates_that_stand_for_none_draw_the_warning(day, library):
+    column = np.where(GAPS, np.datetime64(day, "us"), SPANS)
+    frame = {"pandas": beside(column), "polars": polars.from_pandas(beside(column))}.get(library)
+    table = np.stack([SPANS, column], axis=1) if frame is None else frame
+    name = "1" if frame is None else "'y'"
+    with pytest.warns(UserWarning, match=rf"{day} in column {name} looks .*datetime.date"):
+        NTKImputer().fit(table)
+    mark = datetime.date.fromisoformat(day)
+    NTKImputer(missing_values=mark).fit(table)  # warnings are errors
+
+
+@pytest.mark.parametrize("text", ["null", "NA", "None", "<NA>", "N/A"])
+@pytest.mark.parametrize("library", ["pandas", "polars", "array"])
+def test_text_that_stands_for_none_draws_the_warning(text, library):
+    entries = [text if gap else "ab"[k % 2] for k, gap in enumerate(GAPS)]
+    table = beside((polars if library == "polars" else pandas).Series(entries))
+    table = table.to_numpy() if library == "array" else table
+    with pytest.warns(UserWarning, match=rf"'{text}' in column .*missing_values='{text}'"):
+        NTKImputer().fit(table)
+    result = np.asarray(NTKImputer(missing_values=text).fit_transform(table))
+    assert set(result[:, 1]) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.datetime64("1900-01-01") + np.arange(N) * np.timedelta64(900, "D"),
+        np.datetime64("1970-01-01") + np.arange(N) * np.timedelta64(1, "h"),
+        np.array(["nay", "anna", "nano", "b"] * 10, object),
+    ],
+    ids=["years", "hours", "words"],
+)
+def test_dates_and_text_that_are_no_marks(column):
+    NTKImputer().fit(beside(column))  # warnings are errors
 
 
 @pytest.mark.parametrize(
@@ -410,6 +467,28 @@ def test_known_entries_stay_equal_in_polars(dtype):
     assert result.null_count() == 0
 
 
+@pytest.mark.parametrize("number", [Fraction(1, 3), np.float32(1 / 3), 2**80 + 1], ids=repr)
+def test_known_objects_stay_what_they_are(number):
+    given = pandas.Series([None if gap else number * k for k, gap in enumerate(GAPS)], dtype=object)
+    result = filled(beside(given))["y"]
+    assert result.dtype == object
+    for k in np.flatnonzero(~GAPS):
+        assert result[k] == given[k]
+        assert type(result[k]) is type(given[k])
+    assert float(result[17]) == pytest.approx(17 * float(number), rel=0.05)
+
+
+@pytest.mark.parametrize("power", [60, 70, 126])
+def test_whole_numbers_of_128_bits(power):
+    column = [None if gap else 2**power + k * 2 ** (power - 10) for k, gap in enumerate(GAPS)]
+    given = polars.Series(column, dtype=polars.Int128)
+    result = filled(beside(given))["y"]
+    assert result.dtype == polars.Int128
+    assert result.filter(~GAPS).equals(given.filter(~GAPS))
+    for k in np.flatnonzero(GAPS):
+        assert result[int(k)] == pytest.approx(2**power + int(k) * 2 ** (power - 10), rel=1e-3)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
 def test_known_entries_stay_equal_in_arrays(dtype):
     given = np.where(np.isnan(HOLED), np.nan, HOLED).astype(dtype) / dtype(3)
@@ -445,6 +524,13 @@ def test_numeric_categories_get_the_nearest(categories, ordered):
         beside(pandas.Series([1j, None] * 20, dtype=object)),
         beside(pandas.Series([1, np.complex64(2)] * 20, dtype=object)),
         beside(pandas.Series([b"a", b"b"] * 20)),
+        beside(pandas.Series([b"1", None] * 20)),
+        beside(
+            pandas.Series(
+                arrow.array([1, 2, None, 4] * 10).dictionary_encode(),
+                dtype=pandas.ArrowDtype(arrow.dictionary(arrow.int32(), arrow.int64())),
+            )
+        ),
         beside(polars.Series([[1], [2]] * 20)),
         np.array([[1, 2j], [3, 4]], dtype=object),
         TABLE + 1j,
@@ -454,6 +540,8 @@ def test_numeric_categories_get_the_nearest(categories, ordered):
         "complex and nothing",
         "complex among numbers",
         "bytes",
+        "bytes of digits",
+        "categories of Arrow",
         "polars lists",
         "complex object",
         "complex array",
@@ -462,6 +550,21 @@ def test_numeric_categories_get_the_nearest(categories, ordered):
 def test_what_is_no_number_is_refused(table):
     with pytest.raises(ValueError, match=r"(column '?(y|1)'?|[cC]omplex)"):
         NTKImputer().fit(table)
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        (RIGHT.T + 1j, "no number; got dtype complex128"),
+        ({"a": [1, 2]}, "column features must be an array or a data frame; got dict"),
+        (RIGHT.T.astype("S"), "no number; got dtype .S"),
+        (pandas.DataFrame(RIGHT.T + 1j), "column 0 holds something that is no number"),
+    ],
+    ids=["complex", "dict", "bytes", "complex frame"],
+)
+def test_features_that_are_no_numbers_are_refused(features, said):
+    with pytest.raises(InputError, match=said):
+        NTKImputer(column_features=features).fit(HOLED)
 
 
 def test_arrays_of_records_are_refused_with_a_hint():

@@ -215,6 +215,7 @@ class Chained:
             values, known, standard = values[rows], known[rows], standard[rows]
         targets = _targets(values, known, indicators, Ranks.of(standard))
         fill, sure = _initial(standard, relations, prior)
+        gaps = ~sure  # one for all rounds
         gappy = [k for k, target in enumerate(targets) if not sure[:, target.columns].all()]
         # Fills of wide tables, which are made of many columns, hold little of each.
         narrow = known.shape[1] <= LEARNED
@@ -246,7 +247,7 @@ class Chained:
 
                 fill = _predicted(some, targets, fitted, fill, here, bounds)
             most = SAMPLE if n_iter < second else None
-            rounds.append(Round(tuple(targets), most, ~sure, fill[:count][~sure]))
+            rounds.append(Round(tuple(targets), most, gaps, fill[:count][gaps]))
             fill = _damped(before, fill, n_iter - second)
             change = _changed(before[:count], fill[:count], sure)
             if n_iter > second + 1 and change > last:  # it will not settle
@@ -485,9 +486,9 @@ class Chained:
         return 8 * sum(_size(count, FEWER) ** 2 for count in rows) <= KEPT
 
 
-def chained_memory(known: Mask, models: int) -> int:
-    """Bytes of a fit to a table (n, m) whose entries are known there, with so many fitted models
-    alive at once, about: two predictors for each column."""
+def chained_memory(known: Mask, models: int, rounds: int) -> int:
+    """Bytes of a fit to a table (n, m) whose entries are known there, of so many rounds and with so
+    many fitted models alive at once, about: two predictors for each column."""
     counts = known.sum(axis=0)[~known.all(axis=0)]
     if not len(counts):
         return 80 * known.size
@@ -501,7 +502,10 @@ def chained_memory(known: Mask, models: int) -> int:
         # columns are fitted to the long table at once.
         one = 8 * (4 * ROWS * LANDMARKS + 8 * LANDMARKS**2)
         busy = min(workers(), len(counts))
-    return 80 * known.size + busy * one + models * (kept if kept <= KEPT else 0)
+    # Means and variances that new rows are filled after.
+    share = min(1.0, SETTLING / len(known))
+    history = int(16 * rounds * share * (known.size - np.count_nonzero(known)))
+    return 80 * known.size + busy * one + models * ((kept if kept <= KEPT else 0) + history)
 
 
 def _size(rows: int, landmarks: int) -> int:

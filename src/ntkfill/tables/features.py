@@ -25,7 +25,12 @@ def read_features(features: Any, labels: list[Any] | None, count: int, what: str
     array([[1.],
            [2.]])
     """
-    values = np.asarray(as_numbers(features), dtype=np.float64)
+    try:
+        values = np.asarray(as_numbers(features), dtype=np.float64)
+    except TypeError as error:
+        raise InputError(
+            f"the {what} features must be an array or a data frame", got=type(features).__name__
+        ) from error
     if values.ndim != 2:
         raise InputError(f"the {what} features need two axes", got=f"shape {values.shape}")
     names: Sequence[Any] = range(len(values))

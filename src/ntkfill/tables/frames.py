@@ -24,13 +24,27 @@ from scipy import sparse
 from sklearn.utils.validation import validate_data
 
 from ..errors import InputError, check_unique, warn
+from ..io.text_tables import GAPS
 from ..kernels.table import Array
 from ..observed import LARGEST, SMALLEST, Mask, sentinel_of
 
 # Dates are regressed as days since 1970, durations as days.
 DAY = 86_400_000_000  # microseconds
 # What arrays of objects may hold that NumPy would turn into a number, or not name.
-NO_NUMBER = (str, complex, np.complexfloating, np.datetime64, np.timedelta64, date, timedelta)
+NO_NUMBER = (
+    str,
+    bytes,
+    complex,
+    np.complexfloating,
+    np.datetime64,
+    np.timedelta64,
+    date,
+    timedelta,
+)
+# Dates, in days since 1970, that stand for none: the first, the last, and those of Excel and Unix.
+EPOCH = date(1970, 1, 1).toordinal()
+NO_DATES = (date(1, 1, 1), date(1900, 1, 1), date(1970, 1, 1), date(9999, 12, 31))
+MARKED = tuple(float(day.toordinal() - EPOCH) for day in NO_DATES)
 # Columns in half precision, which hold other numbers than marks are written as.
 HALF = ("float16", "Float16", "halffloat[pyarrow]")
 
@@ -97,6 +111,7 @@ def read(estimator: Any, table: Any, missing_values: Any, *, reset: bool) -> Arr
         )
     if reset:
         _warn_of_sentinels(np.where(countable, values, np.nan), labels)
+        _warn_of_marks(values, categories, dates, labels)
     return values
 
 
@@ -116,7 +131,8 @@ def read_marks(missing_values: Any) -> Marks:
     >>> marks.numbers.tolist(), marks.days.tolist(), list(marks.texts)
     ([-99.0, 0.1, 0.10000000149011612], [2.0], ['?'])
     """
-    several = isinstance(missing_values, list | tuple | set | frozenset | np.ndarray)
+    several = isinstance(missing_values, list | tuple | set | frozenset | range | np.ndarray)
+    several = several or hasattr(missing_values, "to_list")  # a series, or an index
     given = np.ravel(missing_values) if isinstance(missing_values, np.ndarray) else missing_values
     pandas = sys.modules.get("pandas")
     nothing = (getattr(pandas, "NA", None), getattr(pandas, "NaT", None))
@@ -131,7 +147,7 @@ def read_marks(missing_values: Any) -> Marks:
             numbers_ |= {float(mark)} if _is_number(mark) else set()
         elif isinstance(mark, date | np.datetime64):
             days.add(_day(mark))
-        elif isinstance(mark, numbers.Real) and not isinstance(mark, bool | np.bool_):
+        elif isinstance(mark, numbers.Real | Decimal) and not isinstance(mark, bool | np.bool_):
             numbers_ |= _as_floats(mark)
         else:
             raise InputError(
@@ -342,6 +358,32 @@ def _warn_of_sentinels(values: Array, labels: list[Any] | None) -> None:
             )
 
 
+def _warn_of_marks(
+    values: Array, categories: Mapping[int, list[str]], dates: Mask, labels: list[Any] | None
+) -> None:
+    """Warn of text and dates that most often stand for a missing entry."""
+    found = [
+        (j, f"{text!r}", f"{text!r}")
+        for j, texts in categories.items()
+        for text in texts
+        if text.strip().lower() in GAPS
+    ]
+    for j in map(int, np.flatnonzero(dates)):
+        known = values[~np.isnan(values[:, j]), j]
+        for mark in {known.min(initial=np.inf), known.max(initial=-np.inf)} & {*MARKED}:
+            rest = known[known != mark]
+            if rest.size and 0 < np.ptp(rest) < np.abs(rest - mark).min():
+                day = date.fromordinal(EPOCH + int(mark))
+                found.append((j, day.isoformat(), repr(day)))
+    for j, mark, given in found:
+        name = j if labels is None else labels[j]
+        warn(
+            f"{mark} in column {name!r} looks like a mark of missing entries; it was taken for a "
+            f"value. Try: missing_values={given}.",
+            UserWarning,
+        )
+
+
 def kind(table: Any) -> str:
     """ "pandas", "polars", "sparse" or "array".
 
@@ -381,7 +423,7 @@ def as_numbers(
             texts = (
                 f"{entry!r} in row {k}"
                 for k, entry in enumerate(series.to_list())
-                if entry is not None and not _is_number(entry)
+                if not _is_nothing(entry) and not _is_number(entry)
             )
             raise InputError(
                 f"the column {name!r} holds something that is no number",
@@ -440,6 +482,8 @@ def _pandas_numbers(series: Any) -> Array:
         return _days(series.to_numpy(dtype=code, na_value=np.array("NaT", code)[()]))
     if found == "category" and series.cat.categories.dtype.kind not in "iufb":
         raise TypeError("categories that are no numbers")
+    if str(series.dtype).startswith("dictionary"):
+        raise TypeError("categories of Arrow, which would come back as other numbers")
     objects = series.dropna() if _is_object(series.dtype) else ()
     if series.dtype.kind == "c" or not all(map(_is_number, objects)):
         raise TypeError("complex numbers, text, or anything else")
@@ -482,6 +526,8 @@ def _array_numbers(table: Any, marks: frozenset[str], categories: Mapping[int, l
         )
     if array.dtype.kind in "mM":
         return _days(array)
+    if array.dtype.kind in "cSV":
+        raise InputError("the table holds something that is no number", got=f"dtype {array.dtype}")
     if array.ndim == 2 and array.dtype.kind == "O":
         if marks or categories:
             array = array.copy()
@@ -697,7 +743,7 @@ def _column(series: Any, values: Array, gaps: Mask) -> Any:
     if pandas is None or not isinstance(series, pandas.Series):
         return series.zip_with(type(series)(~gaps), _polars_column(series, values))
     new = _pandas_column(series, values)
-    if _is_object(series.dtype) and _type(series) not in ("string", "mixed", "mixed-integer"):
+    if _is_object(series.dtype) and not any(isinstance(x, str) for x in series):
         new = new.astype(object)
     if new.dtype == series.dtype:
         return series.where(~gaps, new)
@@ -746,8 +792,13 @@ def _polars_column(series: Any, values: Array) -> Any:
         return stamps.cast(dtype)
     if dtype == polars.Boolean:
         return polars.Series(values >= 0.5)
+    if dtype.is_integer() and "128" in str(dtype):
+        most = 2.0**127 * (1 - 2.0**-53)
+        return polars.Series(np.rint(values).clip(-most * dtype.is_signed_integer(), most)).cast(
+            dtype
+        )
     if dtype.is_integer():
-        values = as_whole(values, np.dtype(str(dtype).lower().replace("128", "64")))
+        values = as_whole(values, np.dtype(str(dtype).lower()))
     return polars.Series(values).cast(dtype) if dtype.is_numeric() else polars.Series(values)
 
 

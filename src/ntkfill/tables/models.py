@@ -98,7 +98,8 @@ def fit_table(
     """The model for the sides that have features; refused where so many that are alive at once do
     not fit into memory."""
     known = ~np.isnan(values)
-    needed = working_memory(known, rows is not None, columns is not None, models)
+    sides = rows is not None, columns is not None
+    needed = working_memory(known, *sides, models, options.max_iter)
     require("the fit of this table", needed, hint="fewer rows or columns")
     left = None if rows is None else Features.of(rows, network, feature_scale)
     right = None if columns is None else Features.of(columns, network, feature_scale)
@@ -111,15 +112,16 @@ def fit_table(
     return Chained.fit(values, network, options, indicators)
 
 
-def working_memory(known: Mask, rows: bool, columns: bool, models: int) -> int:
+def working_memory(known: Mask, rows: bool, columns: bool, models: int, rounds: int) -> int:
     """Bytes of a fit to a table (n, m) whose entries are known there, with so many fitted models
-    alive at once, about (benchmarks/memory.py); standard deviations take two."""
+    alive at once, and of so many rounds where there are no features, about (benchmarks/memory.py);
+    standard deviations take two."""
     if rows and columns:
         # Solves are in double precision; standard deviations take a second kernel of each side.
         draws = BATCH * (DRAWN + SEEN + 12 * 8) * known.size if models > 1 else 0
         return 8 * (12 * known.size + 8 * models * sum(k * k for k in known.shape)) + draws
     if not rows and not columns:
-        return chained_memory(known, models)
+        return chained_memory(known, models, rounds)
     if columns:
         known = known[known.any(axis=1)].T
     squares = np.square(np.unique(known, axis=1).sum(axis=0), dtype=np.float64)  # of each pattern
