@@ -648,6 +648,11 @@ def forked(action: Callable[[], int], then: Callable[[int], None] = lambda _: No
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def last_line() -> str:
+    """What a forked action said last."""
+    return "".join(Path("stderr.txt").read_text().strip().splitlines()[-1:])
+
+
 def prepare(command: list[str], outputs: list[str]) -> tuple[dict[str, object], float]:
     """The right content of what a command writes, and how long it takes."""
     for _ in range(2):
@@ -719,7 +724,7 @@ def kill_writer(name: str, kills: int, rng: np.random.Generator, failures: Failu
 
         code = forked(lambda: main(command), kill)
         said = {
-            f"exit code {code}": code not in usual[number],
+            f"exit code {code}: {last_line()}": code not in usual[number],
             "half-written": bool(half_written(right, old)),
             "left": number != signal.SIGKILL and left(before, outputs),
         }

@@ -12,7 +12,7 @@ import pytest
 
 from ntkfill import InputError, cli
 from ntkfill.cli import main
-from ntkfill.cli.common import DONE, FAILED, TERMINATED
+from ntkfill.cli.common import DONE, FAILED, INTERRUPTED, TERMINATED
 from ntkfill.io import containers, files, images
 from ntkfill.io.files import replacing, replacing_folder, undisturbed
 
@@ -260,13 +260,41 @@ def test_folders_of_dead_processes_are_swept():
     assert sorted(path.name for path in Path().iterdir()) == ["alive.zarr", "out.txt"]
 
 
-def test_a_signal_just_after_the_work_is_no_traceback(monkeypatch):
-    def late(options):
-        cli.signal.raise_signal(signal.SIGTERM)
-        return DONE
+SIGNALS = {signal.SIGINT: (INTERRUPTED, "interrupted"), signal.SIGTERM: (TERMINATED, "terminated")}
 
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("error", [None, ImportError("numpy"), InputError("it cannot be read")])
+def test_a_signal_ends_a_command_whatever_a_library_makes_of_it(number, error, monkeypatch, capsys):
+    """Imports in C make an ImportError of any exception; None: just after the work."""
+
+    def late(options):
+        try:
+            signal.raise_signal(number)
+        except BaseException:
+            if error is None:
+                raise
+            raise error from None
+
+    before = signal.getsignal(number)
     monkeypatch.setattr(cli, "_run", late)
-    assert main(["kernel", "list"]) == TERMINATED
+    code, said = SIGNALS[number]
+    assert main(["kernel", "list"]) == code
+    assert capsys.readouterr().err == f"ntkfill: {said}; no file was half-written.\n"
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, InputError])
+def test_without_a_signal_errors_are_themselves(error, monkeypatch):
+    def fail(options):
+        raise error("wrong")
+
+    monkeypatch.setattr(cli, "_run", fail)
+    if error is InputError:
+        assert main(["kernel", "list"]) == FAILED
+    else:
+        with pytest.raises(ZeroDivisionError):
+            main(["kernel", "list"])
 
 
 def test_a_folder_that_is_made_again_is_deleted_again(monkeypatch):
@@ -314,7 +342,8 @@ def test_containers_are_written_undisturbed(name, monkeypatch):
     pytest.importorskip({"out.nc": "netCDF4", "out.zarr": "zarr"}[name])
     array = xarray.DataArray(np.arange(12.0).reshape(3, 4), dims=("y", "x"), name="a")
     data = xarray.Dataset({"a": array})
-    data.encoding["source"] = "none"
+    Path("source").write_bytes(b"CDF\1")
+    data.encoding["source"] = "source"
     writer, said = ("to_netcdf" if name.endswith("nc") else "to_zarr"), []
     usual = getattr(xarray.Dataset, writer)
 
@@ -327,4 +356,4 @@ def test_containers_are_written_undisturbed(name, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         containers.write(Path(name), Path(name).suffix, np.ones((3, 4)), (data, "a"))
     assert said == ["goes on"]
-    assert not list(Path().iterdir())
+    assert os.listdir() == ["source"]

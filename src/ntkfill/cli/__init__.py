@@ -36,50 +36,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show is escaped
             stream.reconfigure(errors="backslashreplace")
     options = parser().parse_args(_join_numbers(sys.argv[1:] if arguments is None else arguments))
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if before[signal.SIGINT] is not signal.default_int_handler:  # ignored, or somebody else's
+        del before[signal.SIGINT]
     if threading.current_thread() is not threading.main_thread():
-        return _run(options)
-    before = signal.getsignal(signal.SIGTERM)
+        before = {}
+
+    def stop(number: int, _: object) -> NoReturn:
+        received.append(number)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        signal.signal(number, signal.SIG_IGN)  # once is enough
+        raise Terminated
+
     try:
         try:
-            signal.signal(signal.SIGTERM, _terminate)
+            for number in before:
+                signal.signal(number, stop)
             return _run(options)
         finally:
-            signal.signal(signal.SIGTERM, before)
-    except Terminated:  # just before or after the work
-        print_error("terminated; no file was half-written.")
-        return TERMINATED
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    except BaseException as error:
+        if received and isinstance(error, Exception):
+            # A library has made another error of what a signal raised: imports in C do.
+            error = KeyboardInterrupt() if received[0] == signal.SIGINT else Terminated()
+        return _failed(error)
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Run one command; what goes wrong is a sentence and an exit code."""
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            code: int = options.run(options)
-        for text in dict.fromkeys(
-            str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)
-        ):
-            print_message(options, f"warning: {text}")
-        return code
-    except (InputError, MemoryError) as error:
+    """Run one command, and print its warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        code: int = options.run(options)
+    for text in dict.fromkeys(
+        str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)
+    ):
+        print_message(options, f"warning: {text}")
+    return code
+
+
+def _failed(error: BaseException) -> int:
+    """Print what went wrong as a sentence; returns the exit code."""
+    if isinstance(error, KeyboardInterrupt | Terminated):
+        interrupted = isinstance(error, KeyboardInterrupt)
+        print_error(f"{'interrupted' if interrupted else 'terminated'}; no file was half-written.")
+        return INTERRUPTED if interrupted else TERMINATED
+    if isinstance(error, InputError | MemoryError):
         print_error(str(error))
-    except BrokenPipeError:  # the reader of stdout has closed it
+    elif isinstance(error, BrokenPipeError):  # the reader of stdout has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except OSError as error:
+    elif isinstance(error, OSError):
         print_error(f"{error.filename or 'the output'}: {error.strerror or error}.")
-    except KeyboardInterrupt:
-        print_error("interrupted; no file was half-written.")
-        return INTERRUPTED
-    except Terminated:
-        print_error("terminated; no file was half-written.")
-        return TERMINATED
+    else:
+        raise error
     return FAILED
-
-
-def _terminate(*_: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
-    raise Terminated
 
 
 def _join_numbers(arguments: Sequence[str]) -> list[str]:
