@@ -519,3 +519,116 @@ def test_a_screen(page, app):
             page.emulate_media(color_scheme=theme)
             assert violations(page) == []
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def active(page):
+    """What has the focus: the name of its part, or of its element."""
+    return page.evaluate("document.activeElement.dataset.part ?? document.activeElement.tagName")
+
+
+def test_the_focus_is_never_lost(page, app, scene):
+    """The link that skips to the content, opening, tabs and closing, by keyboard."""
+    folder, _, _ = scene
+    page.locator("[data-example=table]").press("Enter")
+    page.wait_for_selector(".sheet td.gap")
+    assert active(page) == "main"
+    address = page.url
+    page.locator("[data-part=skip]").press("Enter")
+    assert (page.url, active(page)) == (address, "main")
+    page.set_input_files("[data-part=file]", folder / "picture.png")
+    page.wait_for_selector(".editor")
+    page.locator("nav a").first.press("Enter")
+    page.wait_for_selector(".sheet td.gap")
+    assert active(page) == "A"
+    page.locator("nav li button").first.press("Enter")
+    page.wait_for_selector(".welcome")
+    assert active(page) == "main"
+
+
+def test_many_tabs(page, app, scene):
+    """More than a browser has connections for, each reloaded at a document of its own."""
+    folder, _, _ = scene
+    addresses = []
+    for _ in range(8):
+        open_file(page, folder / "picture.png")
+        addresses.append(page.url)
+    others = []
+    for address in addresses:
+        others.append(page.context.new_page())
+        others[-1].goto(address)
+        others[-1].wait_for_selector(".editor")
+    app.call("DELETE", f"documents/{document(others[-1])}")
+    others[-1].wait_for_selector(".welcome")
+
+
+def test_a_table_by_keyboard(page, app):
+    """One stop for all filled cells, arrows between them, which outlast what is filled anew."""
+    page.click("[data-example=table]")
+    page.wait_for_selector(".sheet td.gap")
+    page.keyboard.press("f")
+    page.wait_for_selector("[data-part=save-std]:enabled", timeout=120_000)
+    page.locator("[data-part=grid]").focus()
+    page.keyboard.press("Tab")
+    at = "(({ row, column }) => [Number(row), Number(column)])(document.activeElement.dataset)"
+    first = page.evaluate(at)
+    page.keyboard.press("ArrowDown")
+    below = page.evaluate(at)
+    assert below[0] > first[0]
+    assert below[1] == first[1]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(at) == below
+    version = app.call("GET", f"documents/{document(page)}")["result"]["version"]
+    page.keyboard.press("f")
+    app.wait(
+        document(page),
+        lambda state: not state["stage"] and state["result"]["version"] != version,
+    )
+    page.wait_for_selector("[data-part=fill][aria-disabled=false]")
+    until(page, lambda: "std" in page.inner_text("[data-part=cell-text]"))
+    assert page.evaluate(at) == below
+    page.keyboard.press("Tab")
+    assert active(page) == "later"
+
+
+def test_what_runs_is_not_ended_by_a_slip(page, app):
+    """Of a screen: what would end an evaluation is off until it is done, and keeps the focus."""
+    page.click("[data-example=screen]")
+    page.wait_for_selector(".screen canvas")
+    page.locator("[data-part=evaluate]").press("Enter")
+    page.wait_for_selector("[data-part=complete][aria-disabled=true]")
+    page.keyboard.press("Enter")
+    page.locator("[data-part=complete]").dispatch_event("click")
+    assert active(page) == "evaluate"
+    page.wait_for_selector("[data-part=evaluation]:not([hidden])")
+    assert "cell mean removed" in page.inner_text("[data-part=scores-head]")
+    page.locator("[data-part=evaluate]").press("Enter")
+    page.locator("[data-part=cancel]:not([hidden])").press("Enter")
+    page.wait_for_selector("[data-part=cancel]", state="hidden")
+    assert active(page) == "complete"
+
+
+def test_a_map_by_keyboard(page, app):
+    page.click("[data-example=screen]")
+    page.wait_for_selector(".screen canvas")
+    availability = app.call("GET", f"documents/{document(page)}/availability")
+    page.locator("[data-part=map]").focus()
+    for key in ("ArrowDown", "End"):
+        page.keyboard.press(key)
+    cell, drug = availability["cells"][1], availability["drugs"][-1]
+    known = "measured" if availability["measured"][1][-1] == "1" else "not measured"
+    assert page.inner_text("[data-part=map-text]") == f"{cell}, {drug}: {known}"
+    assert page.is_visible("[data-part=map-mark]")
+    page.mouse.move(5, 5)
+    page.keyboard.press("ArrowDown")
+    assert availability["cells"][2] in page.inner_text("[data-part=map-text]")
+
+
+def test_a_table_that_looks_like_a_screen(page, app, tmp_path):
+    rows = [f"c{k % 5},d{k // 5},{'' if k == 7 else k + 0.5}" for k in range(30)]
+    (tmp_path / "doses.csv").write_text("\n".join(["cell,drug,ic50", *rows]) + "\n")
+    page.set_input_files("[data-part=file]", tmp_path / "doses.csv")
+    page.wait_for_selector("[data-part=as-table]:not([hidden])")
+    page.click("[data-part=as-table]")
+    page.wait_for_selector(".sheet td.gap")
+    assert "1 of 30 entries" in page.inner_text("[data-part=count]")

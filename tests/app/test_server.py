@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import ntkfill
-from ntkfill.app import tables
+from ntkfill.app import screens, tables
 from ntkfill.cli import main
-from ntkfill.io import images
+from ntkfill.io import images, text_tables
 
 
 def bits(mask):
@@ -482,3 +482,12 @@ def test_a_column_without_entries_stays_empty_and_is_said_once(tmp_path):
     assert len(said) == 1
     assert found["filled"] == 1
     assert np.isnan(np.load(tmp_path / "values.npy")[:, 1]).all()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".xlsx"])
+def test_screens_are_recognised(tmp_path, suffix):
+    pytest.importorskip({".parquet": "pyarrow", ".xlsx": "openpyxl"}.get(suffix, "numpy"))
+    for names, expected in ((["Cell_Line", "compound", "g"], True), (["cell", "g", "h"], False)):
+        path = tmp_path / f"one{suffix}"
+        text_tables.write(path, text_tables.Table(names, [["a", "b", 1.5], ["c", "d", 2.5]]))
+        assert screens.is_screen(path, print) == {"screen": expected}

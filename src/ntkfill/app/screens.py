@@ -19,17 +19,20 @@ from .jobs import Figures
 Report = Callable[[Figures], None]
 
 FOLDS = 5
+SHOWN = 200  # drugs of a ranking; the file has all
 
 
 def is_screen(source: Path, report: Report) -> Figures:
-    """Whether a text table has columns of cells and drugs."""
+    """Whether a table has columns of cells and drugs."""
     from ..screens.io.reading import ALIASES
 
-    if source.suffix.lower() not in text_tables.DELIMITERS:
-        return {"screen": False}
-    with source.open("rb") as file:
-        line = file.readline(1_000_000).decode("utf-8", "replace").lower()
-    names = {name.strip().strip('"') for name in re.split("[,\t;]", line)}
+    if source.suffix.lower() in text_tables.DELIMITERS:
+        with source.open("rb") as file:
+            line = file.readline(1_000_000).decode("utf-8-sig", "replace")
+        found = re.split("[,\t;]", line)
+    else:
+        found = text_tables.read(source).names
+    names = {str(name).lower().strip(' \r\n"') for name in found}
     return {"screen": bool(names & set(ALIASES["cell"]) and names & set(ALIASES["drug"]))}
 
 
@@ -75,6 +78,7 @@ def complete(folder: Path, source: Path, report: Report) -> Figures:
 def evaluate(folder: Path, source: Path, report: Report) -> Figures:
     """Hold out a fifth of what was measured, five times, and score what is predicted."""
     from .. import screens
+    from ..screens.evaluation import metrics
     from ..screens.evaluation import report as reports
 
     screen = screens.read(source, replicates="mean")
@@ -93,7 +97,7 @@ def evaluate(folder: Path, source: Path, report: Report) -> Figures:
     if rendered:
         reports.write(folder / "report.html", screen, evaluation)
     scores = {
-        name: {score: value["mean"] for score, value in of.items()}
+        name: {metrics.LABELS[score]: value["mean"] for score, value in of.items()}
         for name, of in figures["methods"].items()
     }
     return {
@@ -113,7 +117,8 @@ def rank(folder: Path, source: Path, signature: Path, report: Report) -> Figures
     ranked = screens.rank(_completed(source), changes)
     text_tables.write(folder / "ranked.csv", ranking.as_table(ranked))
     drugs = [asdict(drug) for drug in ranked.drugs]
-    return {"genes": ranked.genes, "absent": ranked.absent, "drugs": drugs[:200]}
+    figures = {"genes": ranked.genes, "absent": ranked.absent, "count": len(drugs)}
+    return figures | {"drugs": drugs[:SHOWN]}
 
 
 def write_example(target: Path, report: Report) -> Figures:

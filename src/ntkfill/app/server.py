@@ -156,6 +156,16 @@ async def cancel(session: Session, document: Document, request: Request) -> dict
     return document.state()
 
 
+async def set_kind(
+    session: Session, document: Document, request: Request, kind: str
+) -> dict[str, Any]:
+    """Read a file again as a "table" or a "screen", where it was taken for the other."""
+    document.kind = kind_of(document.name, kind)
+    document.info, document.result, document.explained, document.recipe = {}, {}, {}, {}
+    start_opening(session, document, guess=False)
+    return document.state()
+
+
 def start_opening(session: Session, document: Document, *, guess: bool) -> None:
     """Read the file of a document; `guess` whether a table is a screen."""
     session.begin(document, "opening", lambda: _open(session, document, guess=guess))
@@ -610,6 +620,8 @@ ENDPOINTS = (
     Endpoint("GET", DOCUMENT, get_document),
     Endpoint("DELETE", DOCUMENT, close_document),
     Endpoint("DELETE", f"{DOCUMENT}/work", cancel),
+    Endpoint("PUT", f"{DOCUMENT}/kind", set_kind,
+             body={"kind": Value("string", choices=("table", "screen"))}),
     Endpoint("GET", f"{DOCUMENT}/tiles/{{layer}}/{{page}}/{{level}}/{{row}}/{{column}}", get_tile,
              kind="image"),
     Endpoint("GET", f"{DOCUMENT}/pixel", get_pixel, query=PIXEL, kind="image"),

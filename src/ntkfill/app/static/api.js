@@ -57,7 +57,8 @@ export function saveBlob(blob, name) {
  * A browser opens six connections to a server at most, so that only one tab listens, the one that
  * holds a lock, and tells the others. */
 export function listen(heard, lost) {
-  const channel = new BroadcastChannel(`ntkfill ${document.baseURI}`);
+  const name = `ntkfill ${new URL(".", document.baseURI)}`; // the same whatever a tab shows
+  const channel = new BroadcastChannel(name);
   channel.onmessage = ({ data }) => (data === null ? lost() : heard(data));
   const open = () => new Promise(() => {
     const source = new EventSource(new URL("api/v1/events", document.baseURI));
@@ -75,6 +76,6 @@ export function listen(heard, lost) {
       lost();
     };
   });
-  if (navigator.locks) navigator.locks.request(`ntkfill ${document.baseURI}`, open);
+  if (navigator.locks) navigator.locks.request(name, open);
   else open();
 }

@@ -4,7 +4,7 @@ import { Failure, listen, request, sentence } from "./api.js";
 import { ImageEditor } from "./images.js";
 import { ScreenView } from "./screens.js";
 import { TableView } from "./tables.js";
-import { parts, showTemplate, speakError, toast } from "./ui.js";
+import { offerTable, parts, showTemplate, speakError, toast } from "./ui.js";
 
 const page = parts(document.body);
 const states = new Map(); // id -> the state of a document
@@ -25,8 +25,10 @@ function show() {
     shown?.view?.close?.();
     const main = page.main;
     main.replaceChildren();
+    // What had the focus is gone: the keyboard goes on at the new content.
+    if (shown && document.activeElement === document.body) main.focus({ preventScroll: true });
     const view = key === "welcome" ? new Welcome(main) : key === "waiting" ? new Waiting(main)
-      : new views[state.kind](main, state);
+      : new views[state.kind](main, state, session.formats.table);
     shown = { id: state?.id ?? null, key, view };
     view.update?.(state);
   }
@@ -37,6 +39,7 @@ function show() {
 function tabs() {
   const items = [...states.values()].map((state) => {
     const item = document.createElement("li");
+    item.dataset.id = state.id;
     const link = document.createElement("a");
     link.href = `#/d/${state.id}`;
     link.textContent = state.name;
@@ -56,7 +59,12 @@ function tabs() {
   const key = JSON.stringify([...states.values()].map((s) => [s.id, s.name, s.id === current()]));
   if (page.tabs.dataset.key === key) return;
   page.tabs.dataset.key = key;
+  const held = page.tabs.contains(document.activeElement) ? document.activeElement : null;
   page.tabs.replaceChildren(...items);
+  if (held) {
+    const same = items.find(({ dataset }) => dataset.id === held.closest("li").dataset.id);
+    (same?.querySelector(held.tagName) ?? page.main).focus({ preventScroll: true });
+  }
   page.tabs.querySelector(".current")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
@@ -88,6 +96,7 @@ class Waiting {
     progress.hidden = !state.stage;
     error.hidden = !state.error;
     error.textContent = sentence(state.error);
+    if (!state.stage) offerTable(this.parts["as-table"], state, session.formats.table ?? [], error);
   }
 }
 
@@ -143,6 +152,10 @@ addEventListener("paste", (event) => {
   if (event.clipboardData?.files.length) openFiles([...event.clipboardData.files]);
 });
 addEventListener("hashchange", show);
+page.skip.addEventListener("click", (event) => {
+  event.preventDefault(); // the part after # says which document is shown
+  page.main.focus();
+});
 
 const themes = ["auto", "light", "dark"];
 function setTheme(theme) {

@@ -1,39 +1,42 @@
 // The view of a drug screen: what was measured, evaluation, ranking.
 
 import { download, request } from "./api.js";
-import { listenToRecipe, number, showTemplate, showWork, speakError, tableRow } from "./ui.js";
+import { counted, listenToRecipe, number, offerTable, showTemplate, showWork, speakError, tableRow, whenPressed } from "./ui.js";
 
 const STAGES = { evaluating: "Evaluating", completing: "Completing", ranking: "Ranking" };
+const STARTERS = ["complete", "evaluate", "rank", "rank-example"];
 const SIDE = 8; // pixels of the canvas for one pair, at most
 
 export class ScreenView {
-  keys = { Esc: "Cancel", "?": "This list" };
+  keys = { "← ↑ → ↓": "On the map: from pair to pair", "Home End": "First and last drug", Esc: "Cancel", "?": "This list" };
 
-  constructor(main, state) {
+  constructor(main, state, formats) {
     const p = this.parts = showTemplate(main, "screen");
     const { info } = state;
     this.path = `documents/${state.id}`;
     p.title.textContent = state.name;
-    p.facts.textContent = `${info.cells} cells, ${info.drugs} drugs, ` +
-      `${info.genes.toLocaleString("en")} genes; ${info.measured.toLocaleString("en")} of ` +
-      `${info.pairs.toLocaleString("en")} pairs were measured.`;
+    p.facts.textContent = `${counted(info.cells, "cell")}, ${counted(info.drugs, "drug")}, ` +
+      `${counted(info.genes, "gene")}; ${info.measured.toLocaleString("en")} of ` +
+      `${counted(info.pairs, "pair")} were measured.`;
     p["rank-example"].hidden = !info.signature;
     p.report.href = `api/v1/${this.path}/report`;
-    const click = (name, work) => p[name].addEventListener("click", work);
+    const click = (name, work) => whenPressed(p[name], work);
     click("complete", () => this.ask("complete", {}));
     click("evaluate", () => this.ask("evaluate", {}));
     click("rank", () => p.signature.click());
     click("rank-example", () => this.ask("rank"));
-    click("cancel", () => speakError(() => request("DELETE", `${this.path}/work`)));
+    click("cancel", () => speakError(() => request("DELETE", `${this.path}/work`), p.error));
     p.signature.addEventListener("change", () => {
       const [file] = p.signature.files;
       if (file) this.ask("rank", file, { name: file.name });
       p.signature.value = "";
     });
     for (const what of ["completed", "ranked"]) {
-      click(`save-${what}`, () => speakError(() => download(`${this.path}/files/${what}`)));
+      click(`save-${what}`, () =>
+        speakError(() => download(`${this.path}/files/${what}`), p[`${what}-error`]));
     }
     listenToRecipe(p);
+    offerTable(p["as-table"], state, formats, p.error);
     this.draw();
   }
 
@@ -42,7 +45,7 @@ export class ScreenView {
       request("POST", `${this.path}/${path}`, { body, query }), this.parts.error);
   }
 
-  /** The map of what was measured; the pair under the pointer is named. */
+  /** The map of what was measured; the pair under the pointer, or that of the keyboard, is named. */
   async draw() {
     const p = this.parts;
     const map = await speakError(() => request("GET", `${this.path}/availability`), p.error);
@@ -52,6 +55,22 @@ export class ScreenView {
     canvas.width = map.drugs.length * side;
     canvas.height = map.cells.length * side;
     canvas.setAttribute("aria-label", `What was measured: ${p.facts.textContent}`);
+    const shown = () => { // the canvas lies in its box at the left and the top
+      const box = canvas.getBoundingClientRect();
+      return [box, side * Math.min(box.width / canvas.width, box.height / canvas.height)];
+    };
+    let at = [0, 0];
+    const say = (row, column) => {
+      if (!(map.cells[row] && map.drugs[column])) return;
+      at = [row, column];
+      const known = map.measured[row][column] === "1" ? "measured" : "not measured";
+      p["map-text"].textContent = `${map.cells[row]}, ${map.drugs[column]}: ${known}`;
+      const [, unit] = shown();
+      const { style } = p["map-mark"];
+      [style.left, style.top] = [`${column * unit}px`, `${row * unit}px`];
+      style.width = style.height = `${Math.max(0, unit - 2)}px`;
+      p["map-mark"].hidden = false;
+    };
     const context = canvas.getContext("2d");
     const gap = side > 3 ? 1 : 0;
     map.measured.forEach((line, row) => [...line].forEach((one, column) => {
@@ -59,13 +78,23 @@ export class ScreenView {
       context.fillRect(column * side, row * side, side - gap, side - gap);
     }));
     canvas.addEventListener("pointermove", (event) => {
-      const box = canvas.getBoundingClientRect();
-      const scale = Math.min(box.width / canvas.width, box.height / canvas.height);
-      const column = Math.floor((event.clientX - box.left) / scale / side);
-      const row = Math.floor((event.clientY - box.top) / scale / side);
-      if (!(map.cells[row] && map.drugs[column])) return;
-      const known = map.measured[row][column] === "1" ? "measured" : "not measured";
-      p["map-text"].textContent = `${map.cells[row]}, ${map.drugs[column]}: ${known}`;
+      const [box, unit] = shown();
+      say(Math.floor((event.clientY - box.top) / unit), Math.floor((event.clientX - box.left) / unit));
+    });
+    canvas.addEventListener("focus", () => say(...at));
+    for (const kind of ["blur", "pointerleave"]) {
+      canvas.addEventListener(kind, () => { p["map-mark"].hidden = true; });
+    }
+    canvas.addEventListener("keydown", (event) => {
+      const [row, column] = at;
+      const next = {
+        ArrowUp: [row - 1, column], ArrowDown: [row + 1, column],
+        ArrowLeft: [row, column - 1], ArrowRight: [row, column + 1],
+        Home: [row, 0], End: [row, map.drugs.length - 1],
+      }[event.key];
+      if (!next) return;
+      event.preventDefault();
+      say(...next);
     });
   }
 
@@ -73,7 +102,7 @@ export class ScreenView {
     const p = this.parts;
     const { result } = state;
     this.state = state;
-    showWork(p, state, STAGES);
+    showWork(p, state, STAGES, STARTERS);
     const key = JSON.stringify(result);
     if (key === this.shown) return;
     this.shown = key;
@@ -92,10 +121,13 @@ export class ScreenView {
       p["scores-body"].replaceChildren(...Object.entries(evaluation.scores).map(([name, scores]) =>
         tableRow([name, ...Object.values(scores).map((one) => number(one, 3))], true)));
       p.report.hidden = !evaluation.report;
+      p["no-report"].hidden = evaluation.report;
     }
     if (ranking) {
+      const shown = ranking.drugs.length;
       p["ranking-text"].textContent = `${ranking.genes} genes of the signature are in the screen, ` +
-        `${ranking.absent} are not.`;
+        `${ranking.absent} are not.` + (shown < ranking.count
+        ? ` The first ${shown} of ${counted(ranking.count, "drug")} are shown; the file has all.` : "");
       p.ranked.replaceChildren(...ranking.drugs.map((one) => tableRow(
         [one.drug, one.rank, number(one.cosine, 3), number(one.connectivity, 3), one.source], true)));
     }

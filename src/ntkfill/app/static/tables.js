@@ -1,7 +1,7 @@
 // The view of a table: its cells page by page, and the panel beside them.
 
 import { download, request } from "./api.js";
-import { counted, listenToRecipe, number, showTemplate, showWork, speakError, tableRow } from "./ui.js";
+import { counted, listenToRecipe, number, showTemplate, showWork, speakError, tableRow, whenPressed } from "./ui.js";
 
 const COUNT = 100;
 const STAGES = { filling: "Filling", "error bars": "Error bars", scoring: "Scoring", opening: "Reading" };
@@ -9,7 +9,7 @@ const STAGES = { filling: "Filling", "error bars": "Error bars", scoring: "Scori
 const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
 export class TableView {
-  keys = { F: "Fill", Esc: "Cancel", Tab: "From one filled cell to the next", "?": "This list" };
+  keys = { F: "Fill", Esc: "Cancel", "← ↑ → ↓": "From one filled cell to the next", "?": "This list" };
 
   constructor(main, state) {
     const p = this.parts = showTemplate(main, "table");
@@ -19,7 +19,7 @@ export class TableView {
     p.title.textContent = state.name;
     p.format.replaceChildren(...[...new Set([state.info.suffix, ".csv", ".parquet", ".xlsx"])]
       .map((one, k) => new Option(`${one.slice(1).toUpperCase()}${k ? "" : ", as it came"}`, one)));
-    const click = (name, work) => p[name].addEventListener("click", work);
+    const click = (name, work) => whenPressed(p[name], work);
     click("earlier", () => this.show(this.start - COUNT));
     click("later", () => this.show(this.start + COUNT));
     click("fill", () => this.ask("POST", "impute", {}));
@@ -33,18 +33,20 @@ export class TableView {
     for (const kind of ["pointerover", "focusin", "click"]) {
       p.grid.addEventListener(kind, (event) => this.look(event.target.closest("td.filled")));
     }
+    p.grid.addEventListener("focusin", ({ target }) => this.stopAt(target.closest("td.filled")));
+    p.grid.addEventListener("keydown", (event) => this.go(event));
   }
 
   close() {
     this.closed = true;
   }
 
-  ask(method, path, body) {
-    return speakError(() => request(method, `${this.path}/${path}`, { body }), this.parts.error);
+  ask(method, path, body, place = this.parts.error) {
+    return speakError(() => request(method, `${this.path}/${path}`, { body }), place);
   }
 
   setMarks(marks) {
-    return this.ask("PUT", "marks", { marks });
+    return this.ask("PUT", "marks", { marks }, this.parts["marks-error"]);
   }
 
   save(what) {
@@ -62,7 +64,7 @@ export class TableView {
       this.describe(info);
       this.show(this.start);
     }
-    showWork(p, state, STAGES);
+    showWork(p, state, STAGES, ["fill", "score"]);
     const done = Boolean(result.stage);
     p.save.disabled = !done;
     p["save-std"].disabled = p["cells-legend"].hidden = !result.level;
@@ -104,7 +106,8 @@ export class TableView {
     const p = this.parts;
     this.start = Math.min(Math.max(0, start), Math.max(0, info.rows - 1));
     const query = { start: this.start, count: COUNT };
-    const answer = await speakError(() => request("GET", `${this.path}/rows`, { query }), p.error);
+    const answer = await speakError(
+      () => request("GET", `${this.path}/rows`, { query }), p["rows-error"]);
     if (!answer || this.closed || answer.start !== this.start) return;
     this.gaps = new Map(answer.gaps.map((gap) => [`${gap.row}/${gap.column}`, gap]));
     const table = document.createElement("table");
@@ -120,7 +123,15 @@ export class TableView {
     }
     const body = table.createTBody();
     answer.cells.forEach((cells, k) => this.addRow(body, answer.start + k, cells, labelled));
+    const held = document.activeElement.closest("td.filled")?.dataset;
     p.grid.replaceChildren(table);
+    const cells = [...table.querySelectorAll("td.filled")];
+    const same = held && cells.find(({ dataset }) =>
+      dataset.row === held.row && dataset.column === held.column);
+    this.stopAt(same ?? cells[0]);
+    if (held) (same ?? p.grid).focus({ preventScroll: true });
+    if (this.shownFrom !== answer.start) p.grid.scrollTop = 0;
+    this.shownFrom = answer.start;
     const stop = answer.start + answer.cells.length;
     p.range.textContent =
       `Rows ${answer.start + 1} to ${stop} of ${info.rows.toLocaleString("en")}`;
@@ -145,7 +156,7 @@ export class TableView {
       cell.title = "";
       cell.textContent = number(gap.value, 4);
       cell.className = `filled${gap.std === undefined ? "" : ` sure-${this.sure(gap.std, column)}`}`;
-      cell.tabIndex = 0;
+      cell.tabIndex = -1;
       Object.assign(cell.dataset, { row, column, name, label: header.textContent });
     });
   }
@@ -154,6 +165,26 @@ export class TableView {
   sure(std, column) {
     const share = std / (this.state.result.spread[column] || 1);
     return 1 + [0.2, 0.4, 0.6, 0.8].filter((bound) => share > bound).length;
+  }
+
+  /** The one filled cell that Tab goes to; arrow keys go on from there. */
+  stopAt(cell) {
+    if (!cell) return;
+    if (this.stop) this.stop.tabIndex = -1;
+    cell.tabIndex = 0;
+    this.stop = cell;
+  }
+
+  /** Arrow keys: to the next filled cell of all, or of the column. */
+  go(event) {
+    const from = event.target.closest("td.filled");
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (!from || !step) return;
+    event.preventDefault();
+    const across = event.key === "ArrowLeft" || event.key === "ArrowRight";
+    const cells = [...this.parts.grid.querySelectorAll(
+      across ? "td.filled" : `td.filled[data-column="${from.dataset.column}"]`)];
+    cells[cells.indexOf(from) + step]?.focus();
   }
 
   look(cell) {
@@ -175,7 +206,7 @@ export class TableView {
     p.cell.hidden = false;
     p["cell-text"].textContent =
       `${cell.dataset.name}, row ${cell.dataset.label}: ${number(gap.value)}${far}.`;
-    const found = await this.ask("POST", "cell", { row, column });
+    const found = await this.ask("POST", "cell", { row, column }, p["cell-error"]);
     if (!found || this.looked !== cell) return;
     const { columns } = this.state.info;
     const names = Object.fromEntries(columns.map((one) => [one.number, one.name]));

@@ -1,6 +1,6 @@
 // Small things that all views use.
 
-import { Failure, sentence } from "./api.js";
+import { Failure, request, sentence } from "./api.js";
 
 /** The elements below `root` by the name in `data-part`. */
 export function parts(root) {
@@ -21,7 +21,10 @@ export function toast(text) {
 
 /** Run something; what goes wrong is said in `place`, or else in a toast. */
 export async function speakError(work, place = null) {
-  if (place) place.hidden = true;
+  if (place) {
+    place.hidden = true;
+    delete place.dataset.said;
+  }
   try {
     return await work();
   } catch (error) {
@@ -78,14 +81,29 @@ export function tableRow(cells, headed = false, kind = "td") {
   return row;
 }
 
-/** What all views show of a state: what runs, how far it is, what went wrong, the recipe. */
-export function showWork(p, { stage, progress, error, recipe }, names) {
+/** Call `work` when a button is pressed, unless it is switched off: by an attribute that, other than
+ * `disabled`, leaves it the focus. */
+export function whenPressed(button, work) {
+  button.addEventListener("click", () => {
+    if (button.getAttribute("aria-disabled") !== "true") work();
+  });
+}
+
+/** What all views show of a state: what runs, how far it is, what went wrong, the recipe. The
+ * buttons in `starters` would end what runs, and are off until it is done. */
+export function showWork(p, { stage, progress, error, recipe }, names, starters = []) {
+  for (const name of starters) p[name].setAttribute("aria-disabled", String(Boolean(stage)));
+  // Before it is hidden: the focus would be lost.
+  if (!stage && document.activeElement === p.cancel) p.cancel.parentElement.firstElementChild.focus();
   p.cancel.hidden = p["progress-row"].hidden = !stage;
   p["stage-name"].textContent = names[stage] ?? stage;
   if (progress > 0) p.progress.value = progress;
   else p.progress.removeAttribute("value");
-  p.error.hidden = !error;
-  p.error.textContent = sentence(error);
+  if (p.error.dataset.said !== error) { // what a request was refused for stays there
+    p.error.dataset.said = error;
+    p.error.hidden = !error;
+    p.error.textContent = sentence(error);
+  }
   p.recipe.hidden = !recipe.command;
   p.command.textContent = recipe.command ?? "";
   p.python.textContent = recipe.python ?? "";
@@ -100,6 +118,13 @@ export function showTemplate(main, name) {
   }
   main.append(view);
   return parts(main);
+}
+
+/** A button that reads a screen again as a table, where its name allows that. */
+export function offerTable(button, { id, kind, name }, formats, place) {
+  button.hidden = kind !== "screen" || !formats.some((one) => name.toLowerCase().endsWith(one));
+  button.onclick = () => speakError(
+    () => request("PUT", `documents/${id}/kind`, { body: { kind: "table" } }), place);
 }
 
 /** Buttons that copy the recipe. */
