@@ -131,6 +131,20 @@ def test_the_largest_floats(dtype, low):
     assert np.isfinite(deviation).all()
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("noise", [0.3, 1.0])
+def test_uncertainty_at_the_largest_floats_is_finite(noise, dtype):
+    top = float(np.finfo(dtype).max)
+    image = np.random.default_rng(1).uniform(-noise, noise, (18, 15))
+    done = Inpainter(hourglass(2)).fill((image * top).astype(dtype), HOLES, interval=0.9)
+    for part in (done.values, done.std, done.interval.lower, done.interval.upper):
+        assert np.isfinite(part).all()
+    assert (done.interval.lower <= done.interval.upper).all()
+    plain = Inpainter(hourglass(2)).fill(image, HOLES, return_std=True)
+    expected = np.minimum(plain.std, np.finfo(np.float64).max / top)
+    np.testing.assert_allclose(done.std / top, expected, rtol=1e-2)
+
+
 @pytest.mark.parametrize(
     ("bounds", "low", "high"),
     [((0, 1), 0, 1), ((0.2, None), 0.2, np.inf), ((None, 0.7), -np.inf, 0.7), ("data", 0, 1)],

@@ -99,6 +99,21 @@ def test_chunks_of_dask_stay_chunks_of_dask(how, tmp_path):
     xarray.testing.assert_allclose(filled.compute(scheduler="synchronous"), truth, atol=0.1)
 
 
+@pytest.mark.parametrize("chunks", [(1, 32, 40), (2, 16, 40), (4, 16, 20)])
+@pytest.mark.parametrize("lost", [False, True])
+def test_axes_that_are_shorter_than_what_the_network_sees(lost, chunks):
+    dask = pytest.importorskip("dask.array")
+    truth = np.add.outer(np.arange(4.0), np.add.outer(np.arange(32.0), np.arange(40.0)))
+    damaged = truth.copy()
+    damaged[:, 4:8, 6:10] = np.nan
+    if lost:
+        damaged[2] = np.nan
+    filled = inpaint(dask.from_array(damaged, chunks=chunks), network=hourglass(3))
+    found = filled.compute(scheduler="synchronous")
+    assert np.abs(found - truth).max() < 4
+    np.testing.assert_array_equal(found[~np.isnan(damaged)], truth[~np.isnan(damaged)])
+
+
 def test_what_chunks_of_dask_cannot_do_is_said():
     pytest.importorskip("dask.array")
     truth = field()
@@ -170,7 +185,15 @@ def test_uneven_times_are_honoured(seed, spread):
             r"take a series, and only with times; got an index of int64. Try: .*to_numpy\(\)",
         ),
         (pd.Series(1.0, TIMES[::-1]), "times must increase"),
-        (pd.DataFrame({"a": list("abcd")}, TIMES[:4]), "signals must be numbers"),
+        (
+            pd.DataFrame({"a": list("abcd")}, TIMES[:4]),
+            "signals must be numbers; got object in .* 'a'",
+        ),
+        (pd.DataFrame({"a": 1.0, "b": 1j}, TIMES[:4]), "got complex128 in column 'b'"),
+        (
+            pd.Series(pd.Categorical(list("abca")), TIMES[:4], name="c"),
+            "got category in column 'c'",
+        ),
         (type("Mine", (pd.DataFrame,), {})(np.eye(4)), "NTKImputer"),
         (pa.table({"a": [1.0, None, 3.0]}), "NTKImputer"),
         (pl.DataFrame({"t": TIMES[:4], "a": [1.0, None, 3.0, 4.0]}), "NTKImputer"),

@@ -144,6 +144,30 @@ def test_what_is_not_read_of_a_workbook_is_said(book):
         read(book)
 
 
+@pytest.mark.parametrize(
+    ("span", "rows"),
+    [
+        ("B2:B3", [["x", 1, 4], ["y", 1, None], ["z", 3, 6]]),
+        ("A2:A4", [["x", 1, 4], ["x", None, None], ["x", 3, 6]]),
+        ("B4:C4", [["x", 1, 4], ["y", None, None], ["z", 3, 3]]),
+    ],
+)
+def test_merged_cells_hold_what_they_show(span, rows, tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    made = openpyxl.Workbook()
+    for row in (["who", "a", "b"], ["x", 1, 4], ["y", None, None], ["z", 3, 6]):
+        made.active.append(row)
+    made.active.merge_cells(span)
+    made.save(tmp_path / "in.xlsx")
+    table = read(tmp_path / "in.xlsx")
+    assert table.rows == rows
+    command = ["impute", str(tmp_path / "in.xlsx"), "-o", str(tmp_path / "out.xlsx"), "--quiet"]
+    assert main(command) == 0
+    back = openpyxl.load_workbook(tmp_path / "out.xlsx").active
+    assert [str(each) for each in back.merged_cells.ranges] == [span]
+    assert back["C3"].value is not None
+
+
 def test_a_formula_without_a_value_is_no_gap(tmp_path):
     openpyxl = pytest.importorskip("openpyxl")
     made = openpyxl.Workbook()

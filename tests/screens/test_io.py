@@ -503,6 +503,73 @@ def test_columns_to_ignore(tmp_path):
         read(path, ignore=["well"])
 
 
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", " "])
+@pytest.mark.parametrize("kind", ["wide", "long", "frame"])
+def test_the_index_of_a_data_frame_is_no_gene(kind, name, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = frame_of(PLAIN)
+    frame = FRAMES["long"](frame, ["cell", "drug"]) if kind == "long" else frame
+    if kind == "frame":
+        frame.insert(0, name, range(len(frame)))
+        assert same(PLAIN, from_frame(frame))
+        return
+    frame.to_csv(tmp_path / "a.csv", index_label=name)
+    assert same(PLAIN, read(tmp_path / "a.csv"))
+    assert list(pandas.read_csv(tmp_path / "a.csv").columns[1:3]) == ["cell", "drug"]
+    if kind == "wide":  # and comes back beside the labels
+        assert run(tmp_path / "a.csv", "-o", tmp_path / "b.csv") == 0
+        assert reading.annotations_of(tmp_path / "b.csv", {}).conditions[name.strip()][0] == "0"
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_cannot_be_ignored_is_refused(name, tmp_path):
+    FORMATS[name](tmp_path / name, PLAIN)
+    tables = name.endswith((".csv", ".parquet"))
+    said = "there is no column 'plate' to ignore" if tables else "columns to ignore are of a table"
+    with pytest.raises(InputError, match=said):
+        read(tmp_path / name, ignore=["plate"])
+
+
+FAILED = {  # A, x was measured three times, once in no gene and once in one of two
+    "cell": ["A", "A", "A", "A", "B"],
+    "drug": ["x", "x", "x", "y", "x"],
+    "g": [1.0, np.nan, 3.0, np.nan, 5.0],
+    "h": [4.0, np.nan, np.nan, np.nan, 2.0],
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "name",
+    ["wide.parquet", "nullable.parquet", "long.parquet", "wide.xlsx", "long.tsv", "arrays.npz",
+     "v13.gct", "file.gctx", "file.h5ad"],
+)  # fmt: skip
+def test_a_failed_replicate_of_every_format_is_left_out(name, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame, path = pandas.DataFrame(FAILED), tmp_path / name
+    kind, _, suffix = name.partition(".")
+    frame = frame.convert_dtypes() if kind == "nullable" else frame
+    frame = FRAMES["long"](frame, ["cell", "drug"]) if kind == "long" else frame
+    if suffix == "parquet":
+        frame.to_parquet(path)
+    elif suffix == "xlsx":
+        frame.to_excel(path, index=False)
+    elif suffix == "tsv":
+        frame.to_csv(path, sep="\t", index=False)
+    else:
+        broken = object.__new__(Screen)
+        object.__setattr__(broken, "profiles", frame[["g", "h"]].to_numpy())
+        object.__setattr__(broken, "labels", frame[["cell", "drug"]].to_numpy(str))
+        object.__setattr__(broken, "genes", np.array(["g", "h"]))
+        object.__setattr__(broken, "fields", ("cell", "drug"))
+        FORMATS[name](path, broken)
+    found = read(path, replicates="mean")
+    assert found.labels.tolist() == [["A", "x"], ["A", "y"], ["B", "x"]]
+    np.testing.assert_array_equal(found.profiles, [[2, 4], [np.nan, np.nan], [5, 2]])
+    assert found.measured.tolist() == [True, False, True]
+
+
 @pytest.mark.parametrize("end", ["\t", "\t\t\t", "\t \t"])
 @pytest.mark.parametrize("last", ["", "\n\n", "\t\t\n", "  \n"])
 @pytest.mark.parametrize("screen", [PLAIN, DOSED], ids=["cell-drug", "dose-time"])

@@ -91,10 +91,23 @@ class ImageArray:
         check_finite("the fill", values[missing])
         if self.options.alpha:
             values = self._visible(missing, values)
-        if self.scale != 1:
-            with np.errstate(over="ignore"):
-                values = values * self.scale
-        return self.within_bounds(missing, values)
+        return self.within_bounds(missing, self._times_scale(values))
+
+    def rescaled(self, amounts: Array) -> Array:
+        """Standard deviations as those of the original, as far as there are such numbers."""
+        return self.added(self._times_scale(amounts), 0.0)
+
+    def added(self, values: Array, amounts: Array | float) -> Array:
+        """Sums of the original's numbers, the largest where they are beyond these."""
+        if self.scale == 1:
+            return values + amounts
+        top = np.finfo(np.float64).max
+        with np.errstate(over="ignore"):
+            return np.clip(values + amounts, -top, top)
+
+    def _times_scale(self, values: Array) -> Array:
+        with np.errstate(over="ignore"):
+            return values * self.scale if self.scale != 1 else values
 
     def _visible(self, missing: Mask, values: Array) -> Array:
         """Filled values whose opacity is one of those that are known, as the original has them."""

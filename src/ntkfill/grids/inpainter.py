@@ -533,8 +533,8 @@ class Inpainter:
             deviation = unsure.std(
                 done.refined, done.refinement, progress and stage(progress, 1, stages)
             )
-            deviation = deviation * source.scale
             check_finite("the standard deviation", deviation)
+            deviation = source.rescaled(deviation)
             std = source.with_axes(
                 deviation if left is None else np.where(expand(left, deviation), np.nan, deviation)
             )
@@ -545,8 +545,13 @@ class Inpainter:
                 multiplier, count = unsure.multiplier(
                     interval, choice, done.refinement, progress and stage(progress, 2, stages)
                 )
-                half = np.where(deviation > 0, multiplier, 0.0) * deviation
-                ends = (source.within_bounds(missing, filled + sign * half) for sign in (-1.0, 1.0))
+                half = source.rescaled(
+                    np.where(deviation > 0, multiplier, 0.0) * (deviation / source.scale)
+                )
+                ends = (
+                    source.within_bounds(missing, source.added(filled, sign * half))
+                    for sign in (-1.0, 1.0)
+                )
                 lower, upper = (
                     source.with_axes(
                         end if left is None else np.where(expand(left, end), np.nan, end)

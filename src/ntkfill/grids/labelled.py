@@ -135,8 +135,9 @@ def _of_pandas(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Lab
     if not times.is_monotonic_increasing or not times.is_unique:
         raise InputError("times must increase", hint="df.sort_index(), without duplicates")
     frame = image.to_frame() if isinstance(image, pd.Series) else image
-    if any(not pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes):
-        raise InputError("signals must be numbers", got=str([str(kind) for kind in frame.dtypes]))
+    for name, kind in frame.dtypes.items():
+        if not pd.api.types.is_numeric_dtype(kind) or kind.kind == "c":
+            raise InputError("signals must be numbers", got=f"{kind} in column {name!r}")
     values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
     hidden = np.isnan(values) | _marked(image, mask)
     for (k, kind), value in product(enumerate(frame.dtypes), options.markers):

@@ -154,15 +154,18 @@ def fill_lazily(inpainter: Inpainter, image: Any, mask: Any) -> Any:
 
     source, reach = _prepared(inpainter, image, mask, max(image.chunksize))
     depth = dict.fromkeys(range(image.ndim), reach)
+    if source.axis is not None:
+        depth[source.axis % image.ndim] = 0
+        image = image.rechunk({source.axis: -1})
+    for axis, side in enumerate(image.shape):
+        if side <= depth[axis]:  # less than what the network sees
+            depth[axis], image = 0, image.rechunk({axis: -1})
     if mask is None:
         mask = da.zeros_like(image, bool)
     else:
         mask = da.asarray(mask).astype(bool)
         if source.axis is not None:
             mask = da.expand_dims(mask, source.axis)
-    if source.axis is not None:
-        depth[source.axis % image.ndim] = 0
-        image = image.rechunk({source.axis: -1})
 
     def filled(pixels: NDArray[Any], missing: Mask) -> NDArray[Any]:
         if source.axis is not None:

@@ -423,9 +423,14 @@ def _read_workbook(path: Path) -> Table:
     if others:
         what = f"{path}: only the first sheet is read, {cells.title!r}; there are {others} more"
         warn(what, UserWarning)
+    rows = [list(row) for row in cells.iter_rows(values_only=True)]
+    for span in cells.merged_cells.ranges:  # all of them show the value of the first
+        first, width = span.min_col - 1, span.max_col - span.min_col + 1
+        for row in rows[span.min_row - 1 : span.max_row]:
+            row[first : span.max_col] = [rows[span.min_row - 1][first]] * width
     numbered = [
-        (number, list(row))
-        for number, row in enumerate(cells.iter_rows(values_only=True), start=1)
+        (number, row)
+        for number, row in enumerate(rows, start=1)
         if any(cell is not None for cell in row)
     ]
     if not numbered:

@@ -126,6 +126,8 @@ def read(
         raise InputError("a file of labels is for .gct and .gctx", got=path.name)
     if layer is not None and suffix != ".h5ad":
         raise InputError("a layer is of an .h5ad", got=path.name)
+    if ignore and suffix not in text_tables.SUFFIXES:
+        raise InputError("columns to ignore are of a table", got=path.name)
     if suffix in text_tables.SUFFIXES:
         table = text_tables.read(path)
         with naming(path):
@@ -245,13 +247,10 @@ def from_table(
     >>> from_table(Table(["cell", "drug", "gene", "value"], rows)).profiles
     array([[1., 2.]])
     """
-    found = match_columns(source.names, columns or {})
+    ignore, found = _ignored(source.names, ignore), match_columns(source.names, columns or {})
     meta = {name: source.column(name) for name in found.values()}
     if "gene" in found and "value" in found:
         return _from_long_table(source, meta, found, replicates)
-    absent = [name for name in ignore if name not in source.names]
-    if absent:
-        raise InputError(f"there is no column {absent[0]!r} to ignore", got=_some(source.names))
     genes = [name for name in source.names if name not in {SOURCE, *found.values(), *ignore}]
     if not genes:
         raise InputError("no column of genes", expected="labels, then one column per gene")
@@ -272,6 +271,14 @@ def from_table(
             hint=f"ignore=[{text[0]!r}] (--ignore {text[0]})",
         )
     return from_columns(meta, source.numbers(genes), genes, found, replicates)
+
+
+def _ignored(names: Sequence[str], ignore: Sequence[str]) -> list[str]:
+    """What is neither a label nor a gene: also the index of a data frame, which has no name."""
+    absent = [name for name in ignore if name not in names]
+    if absent:
+        raise InputError(f"there is no column {absent[0]!r} to ignore", got=_some(names))
+    return list(dict.fromkeys([*(names[:1] if names[0] in text_tables.UNNAMED else []), *ignore]))
 
 
 def from_columns(
@@ -373,7 +380,7 @@ def annotations_of(
             more = [f"{part}[{name!r}]" for part in parts for name in getattr(data, part)]
         elif suffix in text_tables.SUFFIXES:
             table = text_tables.read(path)
-            names = match_columns(table.names, columns)
+            names, ignore = match_columns(table.names, columns), _ignored(table.names, ignore)
             meta = {name: table.column(name) for name in (*names.values(), *ignore)}
             if "value" in names:
                 more = [name for name in table.names if name not in {*names.values(), SOURCE}]

@@ -214,10 +214,14 @@ def _wide(
 ) -> text_tables.Table:
     screen, marks = filled.values, _source(filled.info.measured)
     genes = [f"{gene}{suffix}" for suffix in suffixes for gene in screen.genes]
-    more = zip(*others.values(), strict=True) if others else [()] * len(screen)
-    parts = zip(screen.labels.tolist(), more, marks, np.hstack(arrays).tolist(), strict=True)
-    rows = [[*labels, *extra, mark, *row] for labels, extra, mark, row in parts]
-    return text_tables.Table([*names, *others, SOURCE, *genes], rows)
+    # The index of a data frame, which has no name, is the first column.
+    index = {name: column for name, column in others.items() if name in text_tables.UNNAMED}
+    said = {name: column for name, column in others.items() if name not in index}
+    labels = dict(zip(names, screen.labels.T.tolist(), strict=True))
+    columns = [index, labels, said, {SOURCE: marks}]
+    before = zip(*(column for part in columns for column in part.values()), strict=True)
+    rows = [[*cells, *row] for cells, row in zip(before, np.hstack(arrays).tolist(), strict=True)]
+    return text_tables.Table([*(name for part in columns for name in part), *genes], rows)
 
 
 def _long(filled: Filled[Info], columns: Mapping[str, str]) -> text_tables.Table:
