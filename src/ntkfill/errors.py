@@ -124,7 +124,8 @@ def warn(message: str, category: type[Warning]) -> None:
     """Warn at the line that called into this package."""
     level = 1
     frame: FrameType | None = sys._getframe()
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "ntkfill":
+    ours = ("ntkfill", "contextlib")  # where decorators of ours run
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in ours:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
 

@@ -290,13 +290,28 @@ def test_splines_that_may_fill_are_counted():
 
 
 @pytest.mark.slow
-def test_long_signals_take_as_few_steps_as_short_ones():
+@pytest.mark.parametrize(("short", "long"), [((1 << 16,), (500_000,)), ((2, 1000), (2, 20_000))])
+def test_long_signals_take_as_few_steps_as_short_ones(short, long):
     steps = []
-    for size in (1 << 16, 500_000):
+    for shape in (short, long):
         rng = np.random.default_rng(0)
-        signal = np.sin(np.arange(size) / 9) + 0.02 * rng.normal(size=size)
-        missing = rng.random(size) < 0.3
+        signal = np.sin(np.arange(shape[-1]) / 9) + 0.02 * rng.normal(size=shape)
+        missing = rng.random(shape) < 0.3
         network = hourglass(2, upsample="bilinear", activation=Abs())
         filled = Inpainter(network=network, ridge=3e-3, cache=None).fill(signal, missing)
         steps.append(filled.info.reports[0].steps)
     assert steps[1] < 2 * steps[0]
+
+
+@pytest.mark.parametrize("side", [280, pytest.param(552, marks=pytest.mark.slow)])
+def test_single_precision_takes_few_more_steps_than_double(side):
+    rng = np.random.default_rng(0)
+    kernel = hourglass(2, upsample="bilinear", activation=Abs()).kernel(
+        (side, side), shift_average=True
+    )
+    known, steps = rng.random(side**2) < 0.9, []
+    y = rng.normal(size=(int(known.sum()), 1)) + np.arange(side**2)[known, None] / side**2
+    for dtype in (np.float32, np.float64):
+        factor = CG(3e-3, 1e-3, dtype=dtype).factor(kernel, known)
+        steps.append(factor.solve(y - y.mean()).report.steps)
+    assert steps[0] < 1.5 * steps[1]

@@ -229,8 +229,17 @@ def holes(missing: Mask, min_depth: int = 2) -> Mask:
         return missing.copy()
     box = math.log(missing.size / HOLE_PROBABILITY) / -math.log(share)
     deep = max(min_depth, math.ceil((box ** (1 / missing.ndim) + 1) / 2))
-    middle = eroded(missing, deep - 1)
-    return missing & ~eroded(~middle, deep - 1) if middle.any() else middle
+    return opened(missing, deep - 1)
+
+
+def opened(mask: Mask, radius: int) -> Mask:
+    """What is within this Chebyshev distance of where everything within it is True.
+
+    >>> opened(np.array([1, 1, 0, 0, 1, 1, 1, 0], bool), 1).astype(int).tolist()
+    [1, 1, 0, 0, 1, 1, 1, 0]
+    """
+    middle = eroded(mask, radius)
+    return mask & ~eroded(~middle, radius) if middle.any() else middle
 
 
 def lines(missing: Mask) -> Mask:

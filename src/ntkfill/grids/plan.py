@@ -44,9 +44,10 @@ KERNEL_SECONDS, CHOLESKY_SECONDS, CG_SECONDS, STEPS = 1e-8, 1e-11, 6e-8, 10
 # The exact kernel of a grid with at most so many pixels is solved directly: blocks of one period,
 # which products on the torus need, may have many more (a volume of 520 voxels: 1 GB).
 SMALL = 1024
-# Longer signals are solved in double precision: what single precision loses of a constant, which is
-# the largest eigenvalue by far, grows with the length, and steps grow from ten to hundreds.
-LONG = 1 << 17
+# Signals, and grids with a side, longer than this are solved in double precision: what single
+# precision loses of a constant, which is the largest eigenvalue by far, grows with the length, and
+# steps grow from ten to hundreds.
+LONG_SIGNAL, LONG_SIDE = 1 << 17, 1 << 14
 # Bytes per pixel of the torus, of the factor while it is made and after, and more of it where
 # channels are coupled; for each pair of pixels, of a direct solve, and of a kernel that is not
 # stationary while it is made.
@@ -368,8 +369,9 @@ def make_plan(
     direct = not options.shift_average and math.prod(grid) <= SMALL
     if prior.stationary and not direct:
         limit = None if options.memory_limit is None else int(options.memory_limit)
-        double = np.float64 if len(grid) == 1 and grid[0] > LONG else None
-        solver = CG(ridge=ridge, rtol=options.rtol, dtype=double, memory_limit=limit)
+        long = max(grid) > (LONG_SIGNAL if len(grid) == 1 else LONG_SIDE)
+        dtype = np.float64 if long else None
+        solver = CG(ridge=ridge, rtol=options.rtol, dtype=dtype, memory_limit=limit)
     torus = padded(grid, network, options.shift_average)
     if wrapped_sides(grid, options.boundary):
         each = options.boundary if isinstance(options.boundary, tuple) else ("wrap",) * len(grid)

@@ -83,10 +83,6 @@ class Trial:
     weight: Array  # (n_held_out,)
     independent: float  # errors among those of the held-out pixels
 
-    def errors_of_network(self, component: Component, together: Channels | None) -> Array:
-        """(n_held_out,)."""
-        return _errors(component, self.values, self.gaps, self.held_out, together)
-
     def errors_of_spline(self, spline: Spline, steps: tuple[float, ...] | None) -> Array:
         """(n_held_out,)."""
         both = self.gaps | self.held_out
@@ -296,7 +292,7 @@ def _held_out_errors(
             found = trial.errors_of_spline(candidate, plans[0].steps)
         else:
             component = components[trial.values.shape[:-1]][candidate]
-            found = trial.errors_of_network(component, together)
+            found = _errors(component, trial.values, trial.gaps, trial.held_out, together)
         errors[row, ends[number] - len(found) : ends[number]] = found
 
     parallel_for(predict, itertools.product(range(len(candidates)), range(len(trials))), progress)

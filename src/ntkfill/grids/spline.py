@@ -24,7 +24,7 @@ from ..nn import Spline
 from ..observed import Mask
 from ..runtime.resources import require
 from ..solvers.base import Report
-from .holdout import eroded
+from .holdout import eroded, opened
 from .windows import widened
 
 # Squared differences across a spline's axis count this much, where no pixel along it is known, and
@@ -120,10 +120,10 @@ class SplineFit:
         """For every deep hole, which of the missing pixels it has, and which of the known ones are
         around it."""
         missing = self.missing
-        middle = eroded(missing, LIMITED - 1)
-        if not middle.any():
+        deep = opened(missing, LIMITED - 1)
+        if not deep.any():
             return []
-        labels, count = ndimage.label(missing & ~eroded(~middle, LIMITED - 1))
+        labels, count = ndimage.label(deep)
         depth = ndimage.distance_transform_cdt(missing, "chessboard")
         depths = ndimage.maximum(depth, labels, np.arange(1, count + 1)).astype(int)
         flat = missing.ravel()

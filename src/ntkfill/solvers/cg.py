@@ -20,9 +20,9 @@ from .preconditioner import Preconditioner, preconditioner
 ARRAYS = 12
 
 # On a singular kernel the residual may stop falling, or grow. Give up after so many steps in which
-# it was not halved, or when it is so much larger than the values. Once a solve takes more than
-# COPYING steps, the best iterate is kept.
-PATIENCE, LOST, COPYING = 500, 1e3, 40
+# it was not halved (in single precision, which double follows, after fewer), or when it is so much
+# larger than the values. Once a solve takes more than COPYING steps, the best iterate is kept.
+PATIENCE, PATIENCE_SINGLE, LOST, COPYING = 500, 60, 1e3, 40
 
 # The smallest ridge that the preconditioner works with, relative to the mean diagonal.
 MIN_RIDGE = 1e-6
@@ -173,7 +173,8 @@ class CGFactor:
         guess = np.copy if self.preconditioner is None else self.preconditioner
         direction, power = np.zeros_like(rest), np.zeros(len(rest))
         steps, residual, lowest = 0, smallest, 1.0
-        while residual > goal and steps < max_steps and steps - halved < PATIENCE:
+        patience = PATIENCE_SINGLE if self.dtype is np.float32 else PATIENCE
+        while residual > goal and steps < max_steps and steps - halved < patience:
             z = guess(rest)
             before, power = power, _dots(rest, z)
             direction *= _ratio(power, before, rest)
