@@ -491,3 +491,19 @@ def test_screens_are_recognised(tmp_path, suffix):
         path = tmp_path / f"one{suffix}"
         text_tables.write(path, text_tables.Table(names, [["a", "b", 1.5], ["c", "d", 2.5]]))
         assert screens.is_screen(path, print) == {"screen": expected}
+
+
+@pytest.mark.slow
+def test_a_screen_of_two_drugs(app, tmp_path, monkeypatch):
+    """It is evaluated in two parts, by the recipe too; a bad signature has the name of its file."""
+    monkeypatch.chdir(tmp_path)
+    rows = ["a,x,1,2", "a,y,2,1", "b,x,0.5,1", "b,y,1,0"]
+    (tmp_path / "two.csv").write_text("\n".join(["cell,drug,g1,g2", *rows]) + "\n")
+    state = app.open(tmp_path / "two.csv")
+    path = f"documents/{state['id']}"
+    app.call("POST", f"{path}/evaluate", {})
+    done = app.wait(state["id"])
+    assert (done["error"], done["result"]["evaluation"]["folds"]) == ("", 2)
+    assert main([*shlex.split(done["recipe"]["command"].splitlines()[0])[1:], "--quiet"]) == 0
+    app.call("POST", f"{path}/rank", b"gene;change\n", name="mine.csv")
+    assert app.wait(state["id"])["error"].startswith("mine.csv")

@@ -18,7 +18,7 @@ from .jobs import Figures
 
 Report = Callable[[Figures], None]
 
-FOLDS = 5
+FOLDS = 5  # at most; no more than there are drugs
 SHOWN = 200  # drugs of a ranking; the file has all
 
 
@@ -89,7 +89,7 @@ def evaluate(folder: Path, source: Path, report: Report) -> Figures:
         "cell mean": screens.CellMean(),
     }
     evaluation = screens.evaluate(
-        screen, methods, screens.KFold(FOLDS, rounds=1),
+        screen, methods, screens.KFold(folds(len(np.unique(screen.drugs))), rounds=1),
         lambda share: report({"progress": round(share, 3)}),
     )  # fmt: skip
     figures = reports.figures(screen, evaluation)
@@ -97,15 +97,21 @@ def evaluate(folder: Path, source: Path, report: Report) -> Figures:
     if rendered:
         reports.write(folder / "report.html", screen, evaluation)
     scores = {
-        name: {metrics.LABELS[score]: value["mean"] for score, value in of.items()}
+        name: {score: value["mean"] for score, value in of.items()}
         for name, of in figures["methods"].items()
     }
     return {
         "folds": figures["folds"],
         "best": figures["best"],
         "scores": scores,
+        "labels": metrics.LABELS,
         "report": rendered,
     }
+
+
+def folds(drugs: int) -> int:
+    """Into how many parts the drugs of a screen are taken."""
+    return min(FOLDS, max(2, drugs))
 
 
 def rank(folder: Path, source: Path, signature: Path, report: Report) -> Figures:
@@ -137,12 +143,12 @@ def write_example(target: Path, report: Report) -> Figures:
     return {}
 
 
-def recipe(name: str) -> dict[str, str]:
+def recipe(name: str, info: Figures) -> dict[str, str]:
     """The command lines and the Python that do the same."""
     file, stem = f"{shlex.quote(name)} --replicates mean", Path(name).stem
     command = (
         f"ntkfill screen evaluate {file} --methods ntk,dnpp,additive,cell-mean "
-        f"--folds {FOLDS} --rounds 1 --report {shlex.quote(f'{stem}.html')}\n"
+        f"--folds {folds(info['drugs'])} --rounds 1 --report {shlex.quote(f'{stem}.html')}\n"
         f"ntkfill screen complete {file} -o {shlex.quote(f'{stem}-completed.csv')}\n"
         f"ntkfill screen rank {file} --signature signature.csv"
     )

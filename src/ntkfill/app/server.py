@@ -570,7 +570,8 @@ async def rank_drugs(session: Session, document: Document, request: Request, nam
             raise InputError(f"{Path(name).name} is not a signature", expected=expected)
         place = document.folder / f"given{suffix}"
         await receive(session, request, place)
-    return _start(session, document, "ranking", "ranking", screens.rank, place)
+    given = Path(name).name
+    return _start(session, document, "ranking", "ranking", screens.rank, place, given=given)
 
 
 async def get_report(session: Session, document: Document, request: Request) -> Response:
@@ -583,15 +584,23 @@ async def get_report(session: Session, document: Document, request: Request) -> 
 
 
 def _start(
-    session: Session, document: Document, stage: str, key: str, function: Any, *more: Any
-) -> Response:
-    """Begin a job on a screen, whose figures become part of the result."""
+    session: Session, document: Document, stage: str, key: str, function: Any, *more: Path,
+    given: str = "",
+) -> Response:  # fmt: skip
+    """Begin a job on a screen, whose figures become part of the result; `more` is a file that
+    people call `given`."""
     check_ready(document)
 
     async def work() -> None:
-        document.recipe = screens.recipe(document.name)
+        document.recipe = screens.recipe(document.name, document.info)
         arguments = (function, document.folder, document.source, *more)
-        figures = await session.step(document, stage, *arguments)
+        try:
+            figures = await session.step(document, stage, *arguments)
+        except JobError as error:
+            text = str(error)
+            for path in more:
+                text = text.replace(str(path), given)
+            raise JobError(text) from None
         document.result = document.result | {key: figures}
 
     session.begin(document, stage, work)

@@ -358,8 +358,12 @@ export class ImageEditor {
         .map((name) => Math.round(Number(p[`rect-${name}`].value)));
       this.mask.begin();
       this.mask.rectangle(left, top, left + width, top + height, 1);
+      p["mask-error"].hidden = true;
       if (this.mask.end()) this.edited();
-      else toast("That marks nothing new.");
+      else {
+        p["mask-error"].textContent = "That rectangle marks nothing new.";
+        p["mask-error"].hidden = false;
+      }
     });
     click("import", () => p["import-file"].click());
     p["import-file"].addEventListener("change", () => this.importMask());
@@ -389,7 +393,7 @@ export class ImageEditor {
       this.mask.forget(this.page);
       this.showCount();
       toast(`Marked on all ${this.info.pages} pages.`);
-    });
+    }, this.parts["mask-error"]);
   }
 
   async importMask() {
@@ -425,7 +429,7 @@ export class ImageEditor {
     await speakError(async () => {
       await request("DELETE", `${this.path}/work`);
       toast("Cancelled.");
-    });
+    }, this.parts.error);
   }
 
   async save(what, suffix = "") {
@@ -620,7 +624,7 @@ export class ImageEditor {
       const value = takeAway ? 0 : 1;
       for (let k = 0; k < next.length; k++) if (found[k]) next[k] = value;
       if (this.mask.replace(next)) this.edited();
-    });
+    }, p["mask-error"]);
   }
 
   async explain(place, traced) {
@@ -639,7 +643,8 @@ export class ImageEditor {
     this.view.redrawCursor();
     this.asking = true;
     await speakError(() =>
-      request("POST", `${this.path}/explain`, { body: { page, row, column, traced } }));
+      request("POST", `${this.path}/explain`, { body: { page, row, column, traced } }),
+    this.parts["explain-error"]);
   }
 
   showExplained() {

@@ -175,7 +175,7 @@ page.letters.checked = localStorage.getItem("letters") !== "off";
 page.letters.addEventListener("change", () =>
   localStorage.setItem("letters", page.letters.checked ? "on" : "off"));
 function showHelp() {
-  page.keys.replaceChildren(...Object.entries(shown?.view?.keys ?? {}).map(([keys, what]) => {
+  page.keys.replaceChildren(...Object.entries(shown?.view?.keys ?? { "?": "This list" }).map(([keys, what]) => {
     const pair = document.createElement("div");
     const term = document.createElement("dt");
     const text = document.createElement("dd");

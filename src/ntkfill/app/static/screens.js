@@ -54,6 +54,7 @@ export class ScreenView {
     const side = Math.max(1, Math.min(SIDE, Math.floor(8000 / map.drugs.length)));
     canvas.width = map.drugs.length * side;
     canvas.height = map.cells.length * side;
+    canvas.style.maxWidth = `${2.5 * map.drugs.length}rem`; // few pairs are no posters
     canvas.setAttribute("aria-label", `What was measured: ${p.facts.textContent}`);
     const shown = () => { // the canvas lies in its box at the left and the top
       const box = canvas.getBoundingClientRect();
@@ -74,7 +75,7 @@ export class ScreenView {
     const context = canvas.getContext("2d");
     const gap = side > 3 ? 1 : 0;
     map.measured.forEach((line, row) => [...line].forEach((one, column) => {
-      context.fillStyle = one === "1" ? "#2f7fc4" : "#9aa3af55";
+      context.fillStyle = one === "1" ? "#2f7fc4" : "#9aa3af33";
       context.fillRect(column * side, row * side, side - gap, side - gap);
     }));
     canvas.addEventListener("pointermove", (event) => {
@@ -117,7 +118,7 @@ export class ScreenView {
       p["evaluation-text"].textContent =
         `Means over ${evaluation.folds} held-out folds. Best: ${evaluation.best}.`;
       const [first] = Object.values(evaluation.scores);
-      p["scores-head"].replaceChildren(tableRow(["method", ...Object.keys(first)], false, "th"));
+      p["scores-head"].replaceChildren(tableRow(["method", ...Object.keys(first).map((one) => evaluation.labels[one])], false, "th"));
       p["scores-body"].replaceChildren(...Object.entries(evaluation.scores).map(([name, scores]) =>
         tableRow([name, ...Object.values(scores).map((one) => number(one, 3))], true)));
       p.report.hidden = !evaluation.report;
