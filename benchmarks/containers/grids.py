@@ -354,7 +354,7 @@ GIF = [Image.fromarray(np.full((8, 8), k, np.uint8)) for k in range(3)]
 
 CONTAINERS = (
     Container(
-        ".png, 8 bits grey", "Pillow", ".png", with_gamma, pillow, masked, {"gamma": "gamma"},
+        ".png, 8 bits grey", "Pillow", ".png", with_gamma, pillow, masked,
     ),
     Container(
         ".png, palette", "Pillow", ".png",

@@ -1,5 +1,7 @@
 """Image files: read as they are seen, and written again with all that can be kept."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +278,60 @@ def test_text_of_png_and_comment_of_jpeg_are_kept(capsys):
     with Image.open(fill("in.jpg", "out.jpg")) as image:
         assert image.info["comment"] == b"hello"
     assert "not kept" not in capsys.readouterr().err
+
+
+def with_chunks(path, *chunks):
+    """A PNG with more chunks after its header."""
+    content = Path(path).read_bytes()
+    more = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    ]
+    Path(path).write_bytes(content[:33] + b"".join(more) + content[33:])
+
+
+CHUNKS = {
+    b"gAMA": struct.pack(">I", 45455),
+    b"sRGB": b"\0",
+    b"cICP": b"\x09\x10\0\1",
+    b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
+    b"sBIT": b"\5\5\5",
+    b"bKGD": b"\0\1\0\1\0\1",
+    b"prIV": b"not to be copied",
+    b"prIo": b"to be copied",
+    b"tIME": struct.pack(">H5B", 2024, 1, 1, 1, 1, 1),
+    b"sTER": b"\0",
+}
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("name", CHUNKS, ids=bytes.decode)
+def test_what_a_png_says_of_its_colours_is_kept_or_said(name, deep, capsys):
+    colours = COLOUR.astype(np.uint16) * 257 if deep else COLOUR
+    images.write(Path("in.png"), images.Stored(colours, -1))
+    with_chunks("in.png", (name, CHUNKS[name]))
+    back = fill("in.png", "out.png").read_bytes()
+    said = capsys.readouterr().err
+    if name in (b"tIME", b"sTER", b"prIV"):
+        assert f"not kept in out.png: {name.decode()}" in said
+    else:
+        place = back.index(name)
+        assert back[place + 4 : place + 4 + len(CHUNKS[name])] == CHUNKS[name]
+        assert "not kept" not in said
+        fill("in.png", "out.tif")
+        assert f"not kept in out.tif: {name.decode()}" in capsys.readouterr().err
+    np.testing.assert_array_equal(images.read(Path("out.png")).array[~HOLES], colours[~HOLES])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("layout", ["contig", "separate"])
+def test_bands_are_not_written_as_opacity(layout, count, suffix, capsys):
+    planes = bands(count, "u1")
+    array = planes if layout == "separate" else np.moveaxis(planes, 0, -1)
+    tifffile.imwrite("in.tif", array, photometric="minisblack", planarconfig=layout)
+    fill("in.tif", f"out{suffix}", code=FAILED)
+    assert f"would take the last band for an opacity; got {count} bands" in capsys.readouterr().err
 
 
 PAINT = (200, 30, 30)

@@ -39,13 +39,30 @@ MAX_CHANNELS = 1024
 
 # What each format can say besides its pixels; .npy says nothing.
 METADATA = {
-    ".png": ("icc_profile", "dpi", "exif", "text", "transparency"),
+    ".png": ("icc_profile", "dpi", "exif", "text", "transparency", "chunks"),
     ".jpg": ("icc_profile", "dpi", "exif", "comment", "xmp"),
     ".bmp": ("dpi",),
     ".webp": ("icc_profile", "exif", "xmp"),
     ".tif": ("icc_profile", "dpi"),
 }
-NOT_KEPT = ("gamma", "chromaticity", "photoshop")
+NOT_KEPT = ("photoshop",)
+
+# Chunks of a PNG: those that are read and written otherwise, those that are copied, and those of
+# them that depend on how pixels are stored.
+READ_CHUNKS = (
+    "IHDR",
+    "PLTE",
+    "IDAT",
+    "IEND",
+    "tRNS",
+    "iCCP",
+    "pHYs",
+    "eXIf",
+    "tEXt",
+    "zTXt",
+    "iTXt",
+)
+COPIED_CHUNKS, STORED_CHUNKS = ("cHRM", "cICP", "gAMA", "sRGB", "sBIT", "bKGD"), ("sBIT", "bKGD")
 
 # Channels of 8 bits that each format holds.
 COLOURS = {
@@ -212,6 +229,14 @@ def check_target(path: Path, array: NDArray[Any], source: Stored | None = None) 
                 f"{path} can only be written from a file of its kind", hint=".tif or .npy"
             )
         return
+    if suffix in PILLOW and source is not None and source.tiff is not None:
+        more = source.tiff.options.get("extrasamples") or (0,)
+        if array.ndim == 3 and array.shape[2] in (2, 4) and more[-1] not in (1, 2):
+            raise InputError(
+                f"a {suffix} file would take the last band for an opacity",
+                got=f"{array.shape[2]} bands",
+                hint=".tif or .npy",
+            )
     colours = array.shape[2] if array.ndim == 3 else 1
     fits = (
         suffix in PILLOW
@@ -235,7 +260,8 @@ def lost(image: Stored, path: Path) -> tuple[str, ...]:
     suffix = files.suffix_of(path)
     suffix = {".jpeg": ".jpg", ".tiff": ".tif"}.get(suffix, suffix)
     kept = METADATA.get(suffix, ())
-    names = [name.replace("_", " ") for name in image.metadata if name not in kept]
+    names = [name.replace("_", " ") for name in image.metadata if name not in (*kept, "chunks")]
+    names += image.metadata.get("chunks", ()) if "chunks" not in kept else ()
     if image.tiff is not None and suffix != ".tif":
         done = {ICC_PROFILE} if kept else set()
         names += [
@@ -353,6 +379,10 @@ def _read_pillow(path: Path, limit: int) -> Stored:
         if turned in (5, 6, 7, 8) and "dpi" in metadata:
             metadata["dpi"] = metadata["dpi"][::-1]
         missed = tuple(key for key in NOT_KEPT if key in image.info)
+        if image.format == "PNG":
+            chunks, others = _chunks(path, palette=image.mode in ("P", "PA"))
+            metadata |= {"chunks": chunks} if chunks else {}
+            missed += others
         if deep:  # Pillow would cut the pixels to 8 bits without a warning
             array = _imagecodecs().png_decode(path.read_bytes())
             missed += ("transparency",) if metadata.pop("transparency", None) else ()
@@ -366,6 +396,23 @@ def _read_pillow(path: Path, limit: int) -> Stored:
     channel = -1 if array.ndim == 3 else None
     alpha = channel is not None and array.shape[-1] in (2, 4)
     return Stored(array, channel, metadata, alpha, lost=missed, lossy=_is_lossy(path))
+
+
+def _chunks(path: Path, *, palette: bool) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """What else a PNG says, and the names of what cannot be written again."""
+    content, place = path.read_bytes(), 8
+    copied, missed = {}, []
+    while place + 8 <= len(content):
+        length, name = int.from_bytes(content[place : place + 4]), content[place + 4 : place + 8]
+        text = name.decode("latin1")
+        # A small second letter is of a private chunk, a small last one of what may be copied.
+        known = text in COPIED_CHUNKS and not (palette and text in STORED_CHUNKS)
+        if known or (text[1].islower() and text[3].islower()):
+            copied[text] = content[place + 8 : place + 8 + length]
+        elif text not in READ_CHUNKS:
+            missed.append(text)
+        place += 12 + length
+    return copied, tuple(dict.fromkeys(missed))
 
 
 def _upright(array: NDArray[Any], orientation: int, axes: tuple[int, int]) -> NDArray[Any]:
@@ -433,10 +480,12 @@ def _write_pillow(file: IO[bytes], image: Stored, suffix: str) -> None:
     jpeg = suffix in LOSSY_SUFFIXES
     kept = METADATA[".jpg" if jpeg else suffix]
     metadata = {name: value for name, value in image.metadata.items() if name in kept}
-    if "text" in metadata:
+    if suffix == ".png":
         metadata["pnginfo"] = PngInfo()
-        for name, text in metadata.pop("text").items():
+        for name, text in metadata.pop("text", {}).items():
             metadata["pnginfo"].add_itxt(name, text)
+        for name, content in metadata.pop("chunks", {}).items():
+            metadata["pnginfo"].add(name.encode("latin1"), content)
     if jpeg:
         metadata["quality"] = 95
     if suffix == ".webp":
