@@ -1,5 +1,6 @@
 """What is printed and written for people: terminals of few characters, formulas, long messages."""
 
+import contextlib
 import io
 import json
 import sys
@@ -44,6 +45,22 @@ def test_messages_are_short_and_on_one_line():
     said = str(InputError("name", got="x\n\x1b[31m" + "y" * 10_000, hint="z" * 10_000))
     assert len(said) < 2100
     assert said.isprintable()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "impute t.csv -o o.csv \x1b[2J",
+        "impute t.csv -o o.csv --\x1b[2J",
+        "kernel \x1b[2J",
+    ],
+)
+def test_what_the_command_line_held_is_escaped(command, capsys):
+    with contextlib.suppress(SystemExit):
+        main(command.split(" "))
+    said = "".join(capsys.readouterr())
+    assert r"\x1b" in said
+    assert "\x1b" not in said
 
 
 def test_a_pixel_from_the_end():

@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..errors import printable
 from ..io.files import check_target
 from .common import (
     DONE,
@@ -90,7 +91,7 @@ def demo(options: argparse.Namespace) -> int:
             f"  scattered pixels {figures['psnr_scattered_db']} dB, hole "
             f"{figures['psnr_hole_db']} dB, whole picture {figures['psnr_picture_db']} dB\n"
             + ("" if refinement is None else f"  {figures['refined']}; --fast leaves it out\n")
-            + f"  pictures: {folder}/before.png, after.png, truth.png, heatmap.png"
+            + f"  pictures: {printable(str(folder))}/before.png, after.png, truth.png, heatmap.png"
         )
     return DONE if filled.info.converged else NOT_CONVERGED
 

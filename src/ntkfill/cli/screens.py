@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import InputError, printable
 from ..io.files import check_target
 from .common import (
     DONE,
@@ -341,7 +341,7 @@ def demo(options: argparse.Namespace) -> int:
             f"the {count} drugs that cure by construction: {len(set(made.cures) & set(first))} of "
             f"them among the first {count} of the ranking\n"
             f"r of the predicted profiles with the truth: {r:.3f}\n"
-            f"{folder}: {', '.join(files)}"
+            f"{printable(str(folder))}: {', '.join(files)}"
         )
     return DONE
 
