@@ -114,6 +114,27 @@ def test_fits_keeps_header_and_other_units(kind, capsys):
     assert "not kept" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("kind", "dtype", "lossy"),
+    [("RICE_1", "f4", True), ("GZIP_2", "f4", False), ("RICE_1", "i2", False)],
+)
+def test_compressed_fits_says_whether_it_is_lossy(kind, dtype, lossy, capsys):
+    quantized = {"quantize_level": 16 if lossy else 0} if dtype == "f4" else {}
+    data = np.where(HOLES, -99, RAMP).astype(dtype)
+    image = astropy.io.fits.CompImageHDU(data, compression_type=kind, **quantized)
+    image.header["BLANK" if dtype == "i2" else "OBJECT"] = -99
+    units = [astropy.io.fits.PrimaryHDU(), image]
+    astropy.io.fits.HDUList(units).writeto("in.fits")
+    fill("in.fits", "out.fits", "--mask", "mask.png")
+    with astropy.io.fits.open("in.fits") as before, astropy.io.fits.open("out.fits") as after:
+        assert after[1].header["BITPIX"] == before[1].header["BITPIX"]
+        assert after[1].compression_type == kind
+        apart = np.abs(after[1].data - RAMP)
+    assert apart[~HOLES].max() <= (0.5 if lossy else 0)
+    assert apart.max() < 5
+    assert ("quantized compression is lossy" in capsys.readouterr().err) == lossy
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_netcdf_keeps_coordinates_attributes_and_packing(packed, capsys):
     coords = {"lat": np.linspace(-60, 60, 24), "lon": np.linspace(0, 342, 20)}
@@ -223,6 +244,9 @@ def watch(path, layout):
         ("a.mkv", "ffv1", "gray16le", "gray16le", 0, {"times": [0, 10, 50, 60, 200]}),
         ("a.avi", "rawvideo", "bgr24", "rgb24", 0, {}),
         ("a.mp4", "libx264", "yuv420p", "rgb24", 12, {"sound": True}),
+        ("a.mp4", "libx264rgb", "rgb24", "rgb24", 12, {}),
+        ("a.mov", "qtrle", "rgb24", "rgb24", 0, {}),
+        ("a.mov", "prores_ks", "yuv422p10le", "rgb48le", 2500, {}),
         ("a.webm", "libvpx-vp9", "yuv420p", "rgb24", 25, {}),
     ],
 )

@@ -174,9 +174,13 @@ def _read_fits(
         unit.data  # noqa: B018 - the file is closed, its pixels stay
     units.close()
     array = units[images[0]].data
-    scaled = (f"scaled integers (now {array.dtype.name})",) if scale != 1 else ()
+    missed = [f"scaled integers (now {array.dtype.name})"] if scale != 1 else []
+    if isinstance(units[images[0]], fits.CompImageHDU):
+        with fits.open(path, disable_image_compression=True) as stored:
+            if "ZSCALE" in stored[images[0]].columns.names:
+                missed.append("exact pixels (quantized compression is lossy)")
     array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("=")))
-    return array, (units, images[0]), ((float(blank),) if plain else ()), scaled
+    return array, (units, images[0]), ((float(blank),) if plain else ()), tuple(missed)
 
 
 def _read_dataset(

@@ -17,6 +17,8 @@ from ..runtime import resources
 SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm")
 # Streams besides the video that are copied as they are.
 COPIED = ("audio", "subtitle")
+# H.264 of red, green and blue has an encoder of its own, which takes them in another order.
+H264_RGB, RGB_OF_H264 = ("h264", "gbrp"), ("libx264rgb", "rgb24")
 # By the number of components of a pixel: as arrays of 8 and of 16 bits.
 LAYOUTS = {1: ("gray", "gray16le"), 3: ("rgb24", "rgb48le"), 4: ("rgba", "rgba64le")}
 
@@ -79,10 +81,13 @@ def read(
         exact = not codec.codec.lossy and (pixels.is_rgb or len(pixels.components) == 1)
         missed = () if exact else (f"exact pixels ({codec.name}, {pixels.name} is lossy)",)
         others = {s.type for s in file.streams} - {"video", *COPIED}
+        encoder, pixel_format = codec.name, pixels.name
+        if (encoder, pixel_format) == H264_RGB:
+            encoder, pixel_format = RGB_OF_H264
         template = Video(
             path,
-            codec.name,
-            pixels.name,
+            encoder,
+            pixel_format,
             layout,
             rate,
             None if exact else stream.bit_rate or file.bit_rate or None,
