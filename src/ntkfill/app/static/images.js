@@ -3,7 +3,7 @@
 import { download, request } from "./api.js";
 import { Mask, unpack } from "./mask.js";
 import { Drawing, TOOLS } from "./tools.js";
-import { counted, listenToRecipe, number, showTemplate, showWork, speakError, tableRow, toast } from "./ui.js";
+import { counted, listenToRecipe, number, setText, showTemplate, showWork, speakError, tableRow, toast } from "./ui.js";
 import { View } from "./view.js";
 
 const STAGES = { filling: "Filling", "error bars": "Error bars", refining: "Refining" };
@@ -117,8 +117,8 @@ export class ImageEditor {
     const how = { filled: "filled exactly", uncertain: "filled exactly" }[result.stage] ??
       (result.refined ? "filled and refined" : "filled exactly; refining would not help");
     const line = `${counted(result.missing, "pixel")} ${how}.`;
-    if (p["done-line"].textContent !== line) p["done-line"].textContent = line;
-    p.network.textContent = `Network: ${result.chosen}.`;
+    setText(p["done-line"], line);
+    setText(p.network, `Network: ${result.chosen}.`);
     p.network.title = result.network_name;
     const notes = [...result.warnings];
     if (!result.converged) notes.push("The solve stopped before it reached the accuracy asked for.");
@@ -140,8 +140,8 @@ export class ImageEditor {
     this.enableOverlay("weights", Boolean(this.state.explained.version));
     this.enableOverlay("kernel", Boolean(this.state.explained.version));
     if (this.view.overlay === null) {
-      p["legend-text"].textContent = result.std_max === null && stage
-        ? "Error bars come next." : "Hover a filled pixel for its value and error bar; with the tool Inspect, click it.";
+      setText(p["legend-text"], result.std_max === null && stage
+        ? "Error bars come next." : "Hover a filled pixel for its value and error bar; with the tool Inspect, click it.");
     }
   }
 
@@ -235,9 +235,9 @@ export class ImageEditor {
     const { count } = this.mask;
     const share = count / (width * height);
     const where = this.info.pages > 1 ? " on this page" : "";
-    p.count.textContent = !this.mask.data ? "" : count
+    setText(p.count, !this.mask.data ? "" : count
       ? `${counted(count, "pixel")} marked${where} (${number(100 * share, 2)}\u00a0%).`
-      : `Nothing is marked${where}: paint over what is missing, or import a mask.`;
+      : `Nothing is marked${where}: paint over what is missing, or import a mask.`);
     p.undo.disabled = !this.mask.done.length;
     p.redo.disabled = !this.mask.undone.length;
   }
@@ -746,7 +746,7 @@ export class ImageEditor {
       if (pixel.outside[0]) lines.push("out of reach: a constant");
     } else lines.push(marked ? "marked as missing" : `known: ${number(pixel.value)}`);
     const text = lines.join(" · ");
-    this.parts.readout.textContent = text;
+    setText(this.parts.readout, text);
     if (spoken) this.parts.spoken.textContent = text;
     const show = pixel.filled && this.pointer && !this.drawing.active;
     this.parts.tip.hidden = !show;
@@ -784,7 +784,7 @@ export class ImageEditor {
   }
 
   moved() {
-    this.parts.zoom.textContent = `${number(100 * this.view.scale, 3)} %`;
+    setText(this.parts.zoom, `${number(100 * this.view.scale, 3)} %`);
   }
 
   /** A key that is meant for this view; true if it was used. */

@@ -1,7 +1,7 @@
 // The view of a table: its cells page by page, and the panel beside them.
 
 import { download, request } from "./api.js";
-import { counted, listenToRecipe, number, showTemplate, showWork, speakError, tableRow, whenPressed } from "./ui.js";
+import { counted, listenToRecipe, number, setText, showTemplate, showWork, speakError, tableRow, whenPressed } from "./ui.js";
 
 const COUNT = 100;
 const STAGES = { filling: "Filling", "error bars": "Error bars", scoring: "Scoring", opening: "Reading" };
@@ -71,7 +71,7 @@ export class TableView {
     p["cells-legend"].hidden = !result.level;
     const more = result.level ? "hover or focus one." : "error bars come next.";
     const line = done ? `${counted(result.filled, "entry", "entries")} filled; ${more}` : "";
-    if (p["done-line"].textContent !== line) p["done-line"].textContent = line;
+    setText(p["done-line"], line);
     const said = [...info.warnings, ...(result.warnings ?? []), result.message];
     const notes = [...new Set(said.filter(Boolean))];
     p.notes.replaceChildren(...notes.map((textContent) => make("li", { textContent })));

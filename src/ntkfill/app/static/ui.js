@@ -19,6 +19,11 @@ export function toast(text) {
   return message;
 }
 
+/** Set a text where it has changed: the same text set again lets the whole page be laid out. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 /** Run something; what goes wrong is said in `place`, or else in a toast. */
 export async function speakError(work, place = null) {
   if (place) {
@@ -96,7 +101,7 @@ export function showWork(p, { stage, progress, error, recipe }, names, starters 
   // Before it is hidden: the focus would be lost.
   if (!stage && document.activeElement === p.cancel) p.cancel.parentElement.firstElementChild.focus();
   p.cancel.hidden = p["progress-row"].hidden = !stage;
-  p["stage-name"].textContent = names[stage] ?? stage;
+  setText(p["stage-name"], names[stage] ?? stage);
   if (progress > 0) p.progress.value = progress;
   else p.progress.removeAttribute("value");
   if (p.error.dataset.said !== error) { // what a request was refused for stays there
@@ -105,8 +110,8 @@ export function showWork(p, { stage, progress, error, recipe }, names, starters 
     p.error.textContent = sentence(error);
   }
   p.recipe.hidden = !recipe.command;
-  p.command.textContent = recipe.command ?? "";
-  p.python.textContent = recipe.python ?? "";
+  setText(p.command, recipe.command ?? "");
+  setText(p.python, recipe.python ?? "");
 }
 
 /** Show a template, with those that it holds places for; its parts by name. */
