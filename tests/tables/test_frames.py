@@ -555,7 +555,7 @@ def test_what_is_no_number_is_refused(table):
 @pytest.mark.parametrize(
     ("features", "said"),
     [
-        (RIGHT.T + 1j, "no number; got dtype complex128"),
+        (RIGHT.T + 1j, "Complex data not supported; got dtype complex128"),
         ({"a": [1, 2]}, "column features must be an array or a data frame; got dict"),
         (RIGHT.T.astype("S"), "no number; got dtype .S"),
         (pandas.DataFrame(RIGHT.T + 1j), "column 0 holds something that is no number"),

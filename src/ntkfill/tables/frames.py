@@ -526,7 +526,9 @@ def _array_numbers(table: Any, marks: frozenset[str], categories: Mapping[int, l
         )
     if array.dtype.kind in "mM":
         return _days(array)
-    if array.dtype.kind in "cSV":
+    if array.dtype.kind == "c":  # in the words of scikit-learn
+        raise InputError("Complex data not supported", got=f"dtype {array.dtype}")
+    if array.dtype.kind in "SV":
         raise InputError("the table holds something that is no number", got=f"dtype {array.dtype}")
     if array.ndim == 2 and array.dtype.kind == "O":
         if marks or categories:
