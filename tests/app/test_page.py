@@ -632,3 +632,13 @@ def test_a_table_that_looks_like_a_screen(page, app, tmp_path):
     page.click("[data-part=as-table]")
     page.wait_for_selector(".sheet td.gap")
     assert "1 of 30 entries" in page.inner_text("[data-part=count]")
+
+
+def test_a_code_is_taken_for_a_gap_by_keyboard(page, app, tmp_path):
+    lines = [f"{k},{-999 if k == 4 else k / 3}" for k in range(40)]
+    (tmp_path / "codes.csv").write_text("\n".join(["a,b", *lines]) + "\n")
+    page.set_input_files("[data-part=file]", tmp_path / "codes.csv")
+    page.locator("[data-part=codes] button").press("Enter")
+    page.wait_for_selector(".sheet td.gap")
+    until(page, lambda: page.locator("[data-part=codes] button").count() == 0)
+    assert active(page) == "marks"

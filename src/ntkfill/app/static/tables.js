@@ -92,6 +92,7 @@ export class TableView {
     p.types.textContent = `${info.rows.toLocaleString("en")} rows; ${count("number")} columns of ` +
       `numbers${text}.`;
     p.marks.value = info.marks.join(", ");
+    const held = p.codes.contains(document.activeElement);
     p.codes.replaceChildren(...info.columns.filter((one) => one.code !== null).map((one) => {
       const button = make("button", {
         type: "button", textContent: `${one.code} in ${one.name} looks like a gap: take it for one`,
@@ -99,6 +100,7 @@ export class TableView {
       button.addEventListener("click", () => this.setMarks([...info.marks, one.code]));
       return button;
     }));
+    if (held) (p.codes.firstElementChild ?? p.marks).focus();
   }
 
   async show(start) {
