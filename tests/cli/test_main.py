@@ -98,3 +98,10 @@ def test_options_are_not_abbreviated(arguments, capsys):
         main(arguments)
     assert stopped.value.code == 2
     assert "unrecognized arguments" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["starlette", "uvicorn"])
+def test_without_its_libraries_the_page_names_the_extra(module, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, module, None)
+    assert main(["app", "--no-browser"]) != 0
+    assert "pip install 'ntkfill[app]'" in capsys.readouterr().err
