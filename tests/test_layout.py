@@ -5,6 +5,7 @@ and ratings use the features of tables. The core imports none of them.
 """
 
 import ast
+import inspect
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.util import resolve_name
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import ntkfill
+from ntkfill.nn.structure import LAYERS
 
 ROOT = Path(ntkfill.__file__).parent
 SIBLINGS = {"grids", "tables", "screens", "ratings"}
@@ -120,3 +122,13 @@ def test_a_circle_is_found(of, module, line):
     broken = {**SOURCES, module: f"{SOURCES[module]}\n{line}\n"}
     with pytest.raises(CycleError):
         check_no_circle(broken, of)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
+def test_a_layer_is_short(layer):
+    assert len(inspect.getsource(layer).splitlines()) < 60
+
+
+def test_files_of_networks_are_short():
+    lines = {path.name: len(path.read_text("utf-8").splitlines()) for path in ROOT.glob("nn/*.py")}
+    assert {name: count for name, count in lines.items() if count > 300} == {}

@@ -64,7 +64,8 @@ def main() -> None:
     options.add_argument("--cmap", type=Path, help="a folder of the Connectivity Map")
     options = options.parse_args()
     screen = cmap(options.cmap) if options.cmap else l1000()
-    name = "paper_figure2" + "_cmap" * bool(options.cmap) + "_full" * options.full
+    of = "_cmap" * bool(options.cmap)
+    name = f"paper_figure2{of}" + "_full" * options.full
     cells, counts = np.unique(screen.cells, return_counts=True)
     # The paper's line between few and many drugs; in a small screen, half of the drugs.
     few = min(150, len(np.unique(screen.drugs)) // 2)
@@ -80,7 +81,7 @@ def main() -> None:
     once = {name: Once(method, screen) for name, method in methods.items()}
     axes = plt.figure(figsize=(6, 5)).gca()
     charts.availability(axes, screen)
-    plt.savefig(PICTURES / "paper_availability.png", dpi=70, bbox_inches="tight")
+    plt.savefig(PICTURES / f"paper_availability{of}.png", dpi=70, bbox_inches="tight")
     rounds = 5 if options.full else 1
     steps = Steps(name, options.again)
     figures = {"screen": repr(screen), "rounds": rounds, "dense": f"at least {few} drugs"}

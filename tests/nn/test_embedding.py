@@ -69,6 +69,22 @@ def test_table_with_a_graph_between_its_rows():
     assert error < 0.15 < 0.5 < np.abs(wrong - table)[np.isnan(holed)].max()
 
 
+def test_table_with_a_graph_between_its_columns():
+    """A column without one value is filled from its neighbours on the ring."""
+    rng = np.random.default_rng(0)
+    angle = 2 * np.pi * np.arange(24) / 24
+    table = np.column_stack([np.sin(angle + k) for k in range(8)]).T
+    holed = np.where(rng.random(table.shape) < 0.2, np.nan, table)
+    holed[:, 7] = np.nan
+    errors = []
+    for order in (np.arange(24), rng.permutation(24)):
+        graph = Graph(np.eye(24), ring(24)[np.ix_(order, order)])
+        features = kernel_features(NODES, graph)
+        filled = NTKImputer(column_features=features, ridge=1e-3).fit_transform(holed)
+        errors.append(np.abs(filled - table)[:, 7].max())
+    assert errors[0] < 0.3 < 0.5 < errors[1]
+
+
 def test_new_rows_have_features_too():
     chains = ["C" * n + "O" for n in range(1, 12)]
     graphs, sizes = [molecule(s) for s in chains], np.arange(1.0, 12)[:, None]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra `torch`")
+prune = pytest.importorskip("torch.nn.utils.prune")
 torch.set_num_threads(1)  # threads that wait for each other take minutes beside another process
 
 from ntkfill import InputError  # noqa: E402
@@ -41,6 +42,7 @@ from ntkfill.nn import (  # noqa: E402
     tangent_kernel,
     train,
 )
+from ntkfill.nn.structure import LAYERS  # noqa: E402
 from ntkfill.priors import IID, Features, Identity, MeshGrid  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -111,6 +113,23 @@ def test_a_wrong_layer_is_caught(name):
     found = empirical(name, 512)
     right, wrong = (deviations(found, n[name].ntk((SIDE,), PRIOR))[0] for n in (NETWORKS, WRONG))
     assert wrong > max(0.05, 2 * right)
+
+
+def test_pruning_scales_the_kernel():
+    """A quarter of the weights of variance 1 are all of variance 0.25 (arXiv:2203.14328)."""
+    torch.manual_seed(100)  # not a seed of the weights, by whose numbers the masks would be drawn
+    z = draw(PRIOR, (SIDE,))[None]
+    found = []
+    for seed in range(4):
+        module = finite(Sequential(Conv(3), PHI, Conv(3)), z.shape[1:], 1024, seed=seed)
+        for step in module.steps:
+            if hasattr(step, "weight"):
+                prune.random_unstructured(step, "weight", amount=0.75)
+        found.append(tangent_kernel(module, z))
+    pruned = Sequential(Conv(3), Scale(0.25), PHI, Conv(3), Scale(0.25))
+    assert deviations(found, pruned.ntk((SIDE,), PRIOR))[0] < 0.1
+    once = Sequential(Conv(3), Scale(0.25), PHI, Conv(3))
+    assert deviations(found, once.ntk((SIDE,), PRIOR))[0] > 0.5
 
 
 ENDS = {"pooled": (GlobalAveragePool(), Flatten()), "flattened": (Flatten(), GlobalAveragePool())}
@@ -203,6 +222,22 @@ def test_wrong_layers_of_items_are_caught(name):
     assert wrong > max(0.1, 2 * right)
 
 
+def types(layers):
+    """The types of all layers, in branches too."""
+    found = set(map(type, layers))
+    return found.union(
+        *(types(branch) for x in layers if isinstance(x, Branches) for branch in x.branches)
+    )
+
+
+def test_every_layer_is_compared():
+    """By its tangent kernel; batch normalisation, pooling and flattening in tests of their own."""
+    compared = {BatchNorm, GlobalAveragePool, Flatten}
+    for layers in [network.layers for network in NETWORKS.values()] + list(ITEMS.values()):
+        compared |= types(layers)
+    assert set(LAYERS) == compared
+
+
 def test_a_graph_is_needed():
     with pytest.raises(InputError, match="needs the weights of a graph"):
         finite(Sequential(GraphConvolution()), (3, 4), 8)
@@ -214,8 +249,8 @@ def regression(kernel, start, values, known):
     return start + kernel[:, known] @ solved
 
 
-def fill_error(network, gram, z, values, known, width):
-    """How far the outputs after training are from those of the limit, mean of several seeds."""
+def fill_error(network, z, values, known, width, *grams):
+    """How far the outputs after training are from those of limits, mean of several seeds."""
     errors = []
     for seed in range(3):
         module = finite(network, z.shape[1:], width, seed=seed)
@@ -224,15 +259,16 @@ def fill_error(network, gram, z, values, known, width):
         given, where = (x.reshape(-1, 1, *z.shape[2:]) for x in (values, known))
         trained = train(module, z, given, where, steps=400).ravel()
         assert np.abs(trained - values)[known].max() < 0.05
-        errors.append(np.abs(trained - regression(gram, start, values, known)).mean())
-    return np.mean(errors)
+        limits = [regression(gram, start, values, known) for gram in grams]
+        errors.append([np.abs(trained - limit).mean() for limit in limits])
+    return np.mean(errors, axis=0)
 
 
 def test_trained_image_approaches_the_limit():
     network, prior = Sequential(Conv(3), ReLU(), Conv(3)), Identity()
     values, known = np.sin(np.arange(SIDE) * 0.7), np.arange(SIDE) % 3 != 1
     gram, z = network.ntk((SIDE,), prior), draw(prior, (SIDE,))[None]
-    narrow, wide = (fill_error(network, gram, z, values, known, w) for w in (16, 1024))
+    narrow, wide = (fill_error(network, z, values, known, w, gram) for w in (16, 1024))
     assert wide < narrow / 3
     assert wide < 0.05
 
@@ -241,10 +277,29 @@ def test_trained_table_approaches_the_limit():
     network = Sequential(Dense(), ReLU(), Dense())
     rows = np.random.default_rng(0).normal(size=(10, 4))
     values, known = rows[:, 0] * rows[:, 1], np.arange(10) < 7
-    narrow, wide = (
-        fill_error(network, network.between(rows), rows, values, known, w) for w in (16, 1024)
-    )
+    gram = network.between(rows)
+    narrow, wide = (fill_error(network, rows, values, known, w, gram) for w in (16, 1024))
     assert wide < narrow / 3
+
+
+# Of a trained network with dropout there is no such limit: its masks differ from step to step.
+TRAINED = [name for name in NETWORKS if name != "dropout"]
+# Whose other limit fills about the same; their kernels are told apart.
+ALIKE = {"residual", "concatenated", "pool", "pointwise"}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_trained_fill_of_every_layer_approaches_the_limit(name):
+    """And not that of another layer."""
+    prior = Identity() if name == "pointwise" else PRIOR
+    values, known = np.sin(np.arange(SIDE) * 0.7), np.arange(SIDE) % 3 != 1
+    grams = [networks[name].ntk((SIDE,), prior) for networks in (NETWORKS, WRONG)]
+    z = draw(prior, (SIDE,))[None]
+    narrow, _ = fill_error(NETWORKS[name], z, values, known, 16, *grams)
+    wide, wrong = fill_error(NETWORKS[name], z, values, known, 256, *grams)
+    assert wide < 0.5 * narrow  # 1 / 4 as 1 / sqrt(width)
+    if name not in ALIKE:
+        assert wrong > 1.5 * wide
 
 
 def trained_items(name, width, *others):

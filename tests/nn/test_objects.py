@@ -60,6 +60,34 @@ def test_recurrent_networks_of_finite_width():
     assert np.abs(reversed_ - expected).max() > 0.05 * expected.max()
 
 
+def recursion(x, y, recurrent, inputs):
+    """The recurrent tangent kernel of two sequences, step by step (arXiv:2006.10246, theorem 1)."""
+
+    def dual(value, own, other):
+        angle = np.arccos(value / size) if (size := np.sqrt(own * other)) > 0 else 0.0
+        return size * (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / np.pi, 1 - angle / np.pi
+
+    steps = max(len(x), len(y))
+    sigma = theta = own = other = 0.0
+    for step in range(-steps, 0):
+        a, b = (z[step] if -step <= len(z) else np.zeros(z.shape[1]) for z in (x, y))
+        value, slope = dual(sigma, own, other)
+        sigma = recurrent * value + inputs * a @ b
+        theta = sigma + recurrent * theta * slope
+        own, other = recurrent * own + inputs * a @ a, recurrent * other + inputs * b @ b
+    value, slope = dual(sigma, own, other)
+    return value + theta * slope
+
+
+def test_recurrent_kernel_by_its_recursion():
+    network = Sequential(Recurrent(recurrent=0.7, inputs=1.3), ReLU(), Dense())
+    found = network.between(SEQUENCES, SEQUENCES[::-1])
+    expected = [[recursion(x, y, 0.7, 1.3) for y in SEQUENCES[::-1]] for x in SEQUENCES]
+    np.testing.assert_allclose(found, expected, rtol=1e-7)  # of equal ones acos loses half
+    apart = ~np.eye(3, dtype=bool)[::-1]
+    np.testing.assert_allclose(found[apart], np.array(expected)[apart], rtol=1e-12)
+
+
 def test_one_step_is_a_dense_layer():
     vectors = RNG.normal(size=(4, 3))
     network = Sequential(Recurrent(), ReLU(), Dense())
