@@ -48,6 +48,19 @@ def test_numpy_is_loaded_only_when_needed():
     assert fresh(code).split() == ["False", "True"]
 
 
+def test_finite_networks_name_their_extra():
+    code = """
+import sys
+sys.modules["torch"] = None  # as if it were not installed
+from ntkfill import nn
+try:
+    nn.finite
+except ImportError as error:
+    print(error)
+"""
+    assert fresh(code).endswith("pip install 'ntkfill[torch]'.")
+
+
 @pytest.mark.parametrize("name", OLD)
 def test_old_names_warn(name):
     with pytest.warns(

@@ -255,11 +255,11 @@ def fill_error(network, z, values, known, width, *grams):
     for seed in range(3):
         module = finite(network, z.shape[1:], width, seed=seed)
         with torch.no_grad():
-            start = module(torch.tensor(z)).numpy().ravel()
-        given, where = (x.reshape(-1, 1, *z.shape[2:]) for x in (values, known))
+            start = module(torch.tensor(z)).numpy()
+        given, where = (x.reshape(start.shape) for x in (values, known))
         trained = train(module, z, given, where, steps=400).ravel()
         assert np.abs(trained - values)[known].max() < 0.05
-        limits = [regression(gram, start, values, known) for gram in grams]
+        limits = [regression(gram, start.ravel(), values, known) for gram in grams]
         errors.append([np.abs(trained - limit).mean() for limit in limits])
     return np.mean(errors, axis=0)
 
@@ -300,6 +300,27 @@ def test_trained_fill_of_every_layer_approaches_the_limit(name):
     assert wide < 0.5 * narrow  # 1 / 4 as 1 / sqrt(width)
     if name not in ALIKE:
         assert wrong > 1.5 * wide
+
+
+@pytest.mark.parametrize(("right", "wrong"), ENDS.values(), ids=ENDS)
+def test_trained_pictures_approach_the_limit(right, wrong):
+    network, other = (Sequential(Conv(3), ReLU(), end, Dense()) for end in (right, wrong))
+    pictures = np.random.default_rng(0).normal(size=(6, 2, 4, 4))
+    values, known = np.array([1.0, -1.0, 0.5, -0.5, 0.0, 0.0]), np.arange(6) < 4
+    grams = [each.between(pictures) for each in (network, other)]
+    narrow, _ = fill_error(network, pictures, values, known, 16, *grams)
+    near, far = fill_error(network, pictures, values, known, 256, *grams)
+    assert near < 0.5 * narrow
+    assert far > 3 * near
+
+
+def test_trained_batch_normalisation_approaches_the_limit():
+    network, prior, side = Sequential(Conv(3), BatchNorm(), PHI, Conv(3)), IID(), 64
+    z = np.linalg.cholesky(prior.mean**2 + prior.variance * np.eye(side)).T[None]
+    values, known = np.sin(np.arange(side) * 0.7), np.arange(side) % 3 != 1
+    gram = network.ntk((side,), prior)
+    narrow, wide = (fill_error(network, z, values, known, w, gram) for w in (16, 256))
+    assert wide < 0.5 * narrow
 
 
 def trained_items(name, width, *others):
