@@ -38,6 +38,15 @@ def test_an_interrupted_experiment_goes_on(common):
     found = experiment()
     assert calls == ["one", "two", "two"]
     assert found == experiment() == [{"score": 1}, {"score": 3}]
-    assert json.loads((common.harness.ROOT / "build" / "some.json").read_text())["two"] == found[1]
+    (kept,) = (common.harness.ROOT / "build").glob("some-*.json")
+    assert json.loads(kept.read_text())["two"] == found[1]
     assert experiment(again=True) != found
     assert calls == ["one", "two", "two", "one", "two"]
+
+
+def test_another_commit_begins_again(common, monkeypatch):
+    found = []
+    for commit in ("a" * 40, "b" * 40, "a" * 40):
+        monkeypatch.setattr(common.harness, "commit", lambda commit=commit: commit)
+        found.append(common.Steps("some").run("one", lambda: len(found)))
+    assert found == [0, 1, 0]

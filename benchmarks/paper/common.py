@@ -34,10 +34,11 @@ def arguments(text: str) -> argparse.Namespace:
 
 
 class Steps:
-    """Results of single steps, each written down when it ends; a second run goes on from there."""
+    """Results of single steps, each written down when it ends; a second run of the same commit goes
+    on from there."""
 
     def __init__(self, name: str, again: bool = False) -> None:
-        self.path = harness.ROOT / "build" / f"{name}.json"
+        self.path = harness.ROOT / "build" / f"{name}-{harness.commit()[:7]}.json"
         self.path.parent.mkdir(exist_ok=True)
         known = self.path.exists() and not again
         self.done: dict[str, Any] = json.loads(self.path.read_text()) if known else {}
