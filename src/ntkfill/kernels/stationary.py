@@ -11,6 +11,9 @@ from scipy import fft
 from ..runtime.resources import workers
 from .table import Array, Axis, Coordinates, block, check_torus, check_vector
 
+# Smaller transforms are not worth a second core: others solve beside them, where there are many.
+LARGE = 1 << 18
+
 
 @dataclass(frozen=True, eq=False)
 class Stationary:
@@ -109,8 +112,9 @@ def convolve(x: Array, spectrum: Array, n: int | None = None) -> Array:
     """
     axes = tuple(range(x.ndim - (spectrum.ndim if n is None else n), x.ndim))
     shape = [x.shape[k] for k in axes]
-    waves = fft.rfftn(x, axes=axes, workers=workers())
+    cores = workers() if x.size >= LARGE else 1
+    waves = fft.rfftn(x, axes=axes, workers=cores)
     if x.dtype == np.float32:
         waves[(..., *(0 for _ in axes))] = x.sum(axis=axes, dtype=np.float64)
     waves *= spectrum
-    return fft.irfftn(waves, s=shape, axes=axes, workers=workers(), overwrite_x=True)
+    return fft.irfftn(waves, s=shape, axes=axes, workers=cores, overwrite_x=True)
