@@ -259,9 +259,10 @@ def _differences(
                 after, before = np.delete(places, 0, axis), np.delete(places, -1, axis)
             shifted += [(after, sign), (before, -sign)]
         parts = shifted
-    places = np.stack([part.ravel() for part, _ in parts], axis=-1)
-    places = places[missing.ravel()[places].any(axis=-1)]
-    count, terms = places.shape
+    gaps, flat = missing.ravel(), [part.ravel() for part, _ in parts]
+    touched = np.logical_or.reduce([gaps[part] for part in flat])
+    places = np.stack([part[touched] for part in flat], axis=-1)
+    count, terms = len(places), len(flat)
     signs = np.tile([sign for _, sign in parts], count)
     if weights is not None:
         signs *= np.repeat(np.sqrt(weights[places].max(axis=1)), terms)
