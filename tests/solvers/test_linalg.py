@@ -9,6 +9,7 @@ import pytest
 from scipy.linalg import LinAlgError, cho_solve
 from scipy.spatial.distance import cdist
 
+from ntkfill.kernels import product
 from ntkfill.solvers import linalg as matrices
 
 RNG = np.random.default_rng(0)
@@ -26,7 +27,7 @@ def test_as_scipy(count):
     matrix, y = positive(count), RNG.normal(size=(count, 131))
     expected = np.linalg.cholesky(matrix)
     left, right = matrix[: count // 2 + 1], y
-    np.testing.assert_allclose(matrices.product(left, right), left @ right, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(product(left, right), left @ right, rtol=0, atol=1e-11)
     found = matrix.copy()
     found[np.tril_indices(count, -1)] = np.nan  # one triangle is enough, and stays as it is
     factor = matrices.cholesky(found)

@@ -400,18 +400,17 @@ def _read_pillow(path: Path, limit: int) -> Stored:
 
 def _chunks(path: Path, *, palette: bool) -> tuple[dict[str, bytes], tuple[str, ...]]:
     """What else a PNG says, and the names of what cannot be written again."""
-    content, place = path.read_bytes(), 8
-    copied, missed = {}, []
-    while place + 8 <= len(content):
-        length, name = int.from_bytes(content[place : place + 4]), content[place + 4 : place + 8]
-        text = name.decode("latin1")
-        # A small second letter is of a private chunk, a small last one of what may be copied.
-        known = text in COPIED_CHUNKS and not (palette and text in STORED_CHUNKS)
-        if known or (text[1].islower() and text[3].islower()):
-            copied[text] = content[place + 8 : place + 8 + length]
-        elif text not in READ_CHUNKS:
-            missed.append(text)
-        place += 12 + length
+    copied, missed, place, size = {}, [], 8, path.stat().st_size
+    with path.open("rb") as file:
+        while file.seek(place) and len(head := file.read(8)) == 8:
+            length, text = int.from_bytes(head[:4]), head[4:].decode("latin1")
+            # A small second letter is of a private chunk, a small last one of what may be copied.
+            known = text in COPIED_CHUNKS and not (palette and text in STORED_CHUNKS)
+            if known or (text[1].islower() and text[3].islower()):
+                copied[text] = file.read(min(length, size))
+            elif text not in READ_CHUNKS:
+                missed.append(text)
+            place += 12 + length
     return copied, tuple(dict.fromkeys(missed))
 
 
@@ -447,11 +446,12 @@ def _is_lossy(path: Path) -> bool:
     suffix = files.suffix_of(path)
     if suffix != ".webp":
         return suffix in LOSSY_SUFFIXES
-    content, place, kinds = path.read_bytes(), 12, []
-    while place + 8 <= len(content):
-        kinds.append(content[place : place + 4])
-        place += 8 + int.from_bytes(content[place + 4 : place + 8], "little")
-        place += place % 2
+    kinds, place = [], 12
+    with path.open("rb") as file:
+        while file.seek(place) and len(head := file.read(8)) == 8:
+            kinds.append(head[:4])
+            place += 8 + int.from_bytes(head[4:], "little")
+            place += place % 2
     return b"VP8 " in kinds
 
 

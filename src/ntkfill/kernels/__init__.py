@@ -16,7 +16,7 @@ import numpy as np
 
 from .blocks import Blocks
 from .coregionalised import Coregionalised, across
-from .dense import DenseKernel
+from .dense import DenseKernel, product
 from .kronecker import Kronecker, two_sided
 from .periodic import Periodic
 from .stationary import Stationary, convolve
@@ -33,6 +33,7 @@ __all__ = [
     "Stationary",
     "across",
     "convolve",
+    "product",
     "two_sided",
 ]
 

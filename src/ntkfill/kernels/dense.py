@@ -10,8 +10,11 @@ import numpy as np
 from scipy.linalg import eigh
 
 from ..errors import InputError
-from ..runtime.resources import single_blas_thread
+from ..runtime.resources import parallel_for, single_blas_thread
 from .table import Array, Coordinates, check_vector
+
+# Rows of a product that are the work of one thread, however many there are.
+BLOCK = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,3 +70,24 @@ class DenseKernel:
         with single_blas_thread():
             values, vectors = eigh(self.values.astype(np.float64))
         return values, vectors
+
+
+def product(left: Array, right: Array) -> Array:
+    """left @ right, of shapes (n, k) and (k, m), on all cores.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> product(np.ones((2, 3)), np.ones((3, 1)))
+    array([[3.],
+           [3.]])
+    """
+    result = np.empty((len(left), right.shape[1]), dtype=np.result_type(left, right))
+
+    def work(first: int) -> None:
+        rows = slice(first, first + BLOCK)
+        np.matmul(left[rows], right, out=result[rows])
+
+    with single_blas_thread():
+        parallel_for(work, range(0, len(left), BLOCK))
+    return result

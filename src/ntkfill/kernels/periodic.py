@@ -16,13 +16,12 @@ from functools import cached_property
 import numpy as np
 from scipy import fft
 
-from ..runtime.resources import parallel_for, require, single_blas_thread, workers
+from ..runtime.resources import require, single_blas_thread, workers
+from .dense import product
 from .stationary import Stationary
 from .table import Array, Axis, Coordinates, block, check_torus, check_vector
 
 Operator = Callable[[Array], Array]
-
-BLOCK = 256  # columns of a product at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +122,7 @@ def banded(table: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Oper
             block = blocks[step] if step in blocks else blocks[tuple(-s for s in step)].T
             moved = np.roll(tiles, [-s for s in step], lead) if any(step) else tiles
             # One large product: the block is read once for all tiles and right-hand sides.
-            result += _product(moved.reshape(-1, size), block.T).reshape(tiles.shape)
+            result += product(block, moved.reshape(-1, size).T).T.reshape(tiles.shape)
         sums = x.reshape(x.shape[: x.ndim - n] + (-1,)).sum(axis=-1, dtype=np.float64) * float(tail)
         result += sums.reshape((-1,) + (1,) * (n + 1)).astype(x.dtype)
         return _join(result, x.shape, shape, period)
@@ -168,19 +167,6 @@ def fourier(
         return _join(np.moveaxis(result, -2, 0), x.shape, shape, period)
 
     return multiply
-
-
-def _product(left: Array, right: Array) -> Array:
-    """left @ right, of shapes (n, k) and (k, m), on all cores."""
-    result = np.empty((len(left), right.shape[1]), dtype=np.result_type(left, right))
-
-    def work(first: int) -> None:
-        some = slice(first, first + BLOCK)
-        result[:, some] = left @ right[:, some]
-
-    with single_blas_thread():
-        parallel_for(work, range(0, right.shape[1], BLOCK))
-    return result
 
 
 def _block(

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from ..errors import InputError
+from ..kernels import product
 from ..kernels.table import Array
 from ..runtime.progress import Progress
-from ..solvers.linalg import cholesky, explained, product, solve
+from ..solvers.linalg import cholesky, explained, solve
 
 # Users with more ratings are learned from by so many of them, drawn at random.
 MAX_LEARNED = 500

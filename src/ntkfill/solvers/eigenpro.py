@@ -14,13 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from ..kernels import Kernel
+from ..kernels import Kernel, product
 from ..kernels.table import Array, Index
 from ..observed import Mask
 from ..runtime.progress import Progress
 from ..runtime.resources import available, require, single_blas_thread
 from .base import Report, Solution, absolute_ridge, norms
-from .linalg import product
 
 # The rows of a batch take this share of the memory, and are so many at most.
 SHARE, MOST = 0.1, 4096

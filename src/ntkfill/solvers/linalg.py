@@ -22,25 +22,6 @@ SMALL = 1024
 FEW = 64
 
 
-def product(left: Array, right: Array) -> Array:
-    """left @ right, of shapes (n, k) and (k, m).
-
-    Examples
-    --------
-    >>> product(np.ones((2, 3)), np.ones((3, 1)))
-    array([[3.],
-           [3.]])
-    """
-    result = np.empty((len(left), right.shape[1]), dtype=np.result_type(left, right))
-
-    def work(rows: slice) -> None:
-        np.matmul(left[rows], right, out=result[rows])
-
-    with single_blas_thread():
-        parallel_for(work, _blocks(len(left), 1))
-    return result
-
-
 def add_gram(gram: Array, rows: Array) -> None:
     """Add rows.T @ rows, for rows of shape (n, m), to the upper triangle of gram (m, m).
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from ..completion import Fit, fit
 from ..errors import InputError, sentence
-from ..kernels import DenseKernel, Kronecker, two_sided
+from ..kernels import DenseKernel, Kronecker, product, two_sided
 from ..kernels.table import Array
 from ..nn import Sequential
 from ..observed import Mask, Observed
 from ..runtime.resources import parallel_for, require, workers
-from ..solvers import CG, Cholesky, linalg
+from ..solvers import CG, Cholesky
 from ..solvers.base import Factor, absolute_ridge
 from ..solvers.cg import CGFactor
 from ..solvers.cholesky import CholeskyFactor
@@ -189,7 +189,7 @@ class Regression:
 
     def predict(self, cross: Array) -> Array:
         """All columns at rows with this kernel (k, n) to those that were fitted: (k, m)."""
-        return linalg.product(cross, self.coefficients) + self.level
+        return product(cross, self.coefficients) + self.level
 
     def entry(self, cross: Array, column: int) -> tuple[Factor, Array, NDArray[np.intp]]:
         """What an `Entry` is made of, of a row with this kernel (n,); rows instead of places."""

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...kernels import product
 from ...kernels.table import Array
 from ...observed import finite
 from ...runtime.resources import require, single_blas_thread
-from ...solvers.linalg import product
 from ..features import encode, group_means, group_sums, unit_rows
 from ..screen import Conditions, Screen, contexts, log_numbers
 

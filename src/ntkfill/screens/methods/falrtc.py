@@ -9,10 +9,10 @@ import numpy as np
 from scipy.linalg import eigh, eigvalsh, qr
 
 from ...errors import InputError
+from ...kernels import product
 from ...kernels.table import Array
 from ...observed import Mask, check_finite
 from ...runtime.resources import require, single_blas_thread
-from ...solvers.linalg import product
 from ..features import encode
 from ..screen import Conditions, Screen, contexts
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, lapack
 
 from ...errors import InputError
+from ...kernels import product
 from ...kernels.table import Array
 from ...nn import Sequential, fully_connected
 from ...observed import check_finite
 from ...runtime.resources import parallel_for, require, single_blas_thread
-from ...solvers.linalg import cholesky, inverse, product, solve
+from ...solvers.linalg import cholesky, inverse, solve
 from ...solvers.spectral import Spectrum
 from ..features import ConditionPrior, encode, group_means
 from ..screen import Conditions, Screen, contexts, label_columns
