@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import psutil
 from PIL import Image
-from skimage.restoration import inpaint_biharmonic
 from sklearn.datasets import load_sample_image
 
 import ntkfill
@@ -48,6 +47,8 @@ def ours(image: np.ndarray, missing: np.ndarray, channel_axis: int | None = None
 def biharmonic(
     image: np.ndarray, missing: np.ndarray, channel_axis: int | None = None
 ) -> np.ndarray:
+    from skimage.restoration import inpaint_biharmonic
+
     return inpaint_biharmonic(image, missing, channel_axis=channel_axis)
 
 
