@@ -361,6 +361,32 @@ def test_slabs_change_nothing(net, n, slab, monkeypatch):
         assert relative(again, table) < 1e-14
 
 
+@pytest.mark.parametrize("moved", [0, 1], ids=["as they are", "by one: rejected"])
+@pytest.mark.parametrize(
+    ("net", "n"), [(hourglass(5), 1), (hourglass(5, convs_up=2), 1), (hourglass(4), 2)]
+)
+def test_half_of_the_remainders_tell_the_mean(net, n, moved, monkeypatch):
+    """Of a pair that is swapped and reflected nothing new is learned; others are not left out."""
+    distinct, seen = evaluate.LastLevel.distinct, []
+
+    def spied(self, offsets):
+        if (few := distinct(self, offsets)) is None:
+            return None
+        remainders, share = few
+        seen.append(np.count_nonzero(share) / (2 * self.coarse.axes[0].period))
+        assert share.sum() == pytest.approx(1, abs=1e-12)
+        return (remainders + moved) % (2 * self.coarse.axes[0].period), share
+
+    def table():
+        return net.table((roomy(net),) * n, IID(), shift_average=True)[0]
+
+    whole = table()
+    monkeypatch.setattr(evaluate, "SLAB", 1)
+    monkeypatch.setattr(evaluate.LastLevel, "distinct", spied)
+    assert (relative(table(), whole) < 1e-14) == (not moved)
+    assert max(seen, default=1) < 0.7
+
+
 @pytest.mark.parametrize(("net", "n"), ENDLESS)
 def test_single_precision_is_enough(net, n):
     shape = (roomy(net),) * n

@@ -2,24 +2,27 @@
 
 Two facts are used. After the last activation everything is linear, so nngp and ntk merge into one
 table: with m layers of weights left, the final ntk is the linear rest of ntk + m * nngp. And a
-convolution never mixes offsets, so all that follows the last upsampling is computed in slabs of a
-few offsets: in cache, on all cores, and without ever holding the finest level of both tables.
+convolution never mixes offsets, so all that follows an upsampling is computed in slabs of a few
+offsets: in cache, on all cores, and after the last one without ever holding the finest level of
+both tables.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from ..kernels.table import Array
+from ..kernels.table import Array, Index
 from ..runtime.progress import Progress
 from ..runtime.resources import parallel_for, workers
 from .branches import Branches, joined, joined_axes
-from .covariance import Axes, Covariance, Offsets, run
+from .covariance import Axes, Covariance, Offsets, run, variances
+from .resampling import ConvTranspose, Upsample
 from .structure import COARSER, FINER, WEIGHTS, Layer, Linear, mixes_offsets, out_axes
 
 Kind = Literal["ntk", "nngp"]
@@ -98,7 +101,12 @@ def shift_averaged(
     outputs, axes = _head(head, table, axes, np.float32)
 
     def slab(offsets: Offsets) -> Array:
-        return _mean(_merged(outputs(offsets), rest, kind), n)
+        if not isinstance(outputs, LastLevel) or (few := outputs.distinct(offsets[0])) is None:
+            return _mean(_merged(outputs(offsets), rest, kind), n)
+        remainders, share = few
+        value = _merged(outputs(offsets, remainders), rest, kind)
+        value = value.mean(axis=tuple(range(1, n)), keepdims=True, dtype=np.float64)
+        return np.asarray(np.tensordot(share, value, 1)[None])
 
     value = _in_slabs(slab, axes, np.float64, mean=True, progress=progress)
     axes = _averaged(axes)
@@ -122,7 +130,47 @@ def footprint(layers: Sequence[Layer], axes: Axes, average: bool, dtype: type) -
     return most + np.dtype(dtype).itemsize * _entries(axes)
 
 
-Outputs = Callable[[Offsets], Covariance]
+@dataclass(frozen=True, eq=False)
+class LastLevel:
+    """The last upsampling and the layers after it, as a function of offsets."""
+
+    coarse: Covariance
+    finer: Upsample | ConvTranspose
+    after: Sequence[Layer]
+
+    def __call__(self, offsets: Offsets, remainders: Index | None = None) -> Covariance:
+        """The pairs at all remainders of the first axis, or at some neighbouring ones."""
+        if remainders is None:
+            return run(self.after, self.finer(self.coarse, offsets))
+        assert isinstance(self.finer, Upsample)
+        return run(self.after, self.finer(self.coarse, offsets, remainders))
+
+    def distinct(self, offsets: Index) -> tuple[Index, Array] | None:
+        """Neighbouring remainders of the first axis that tell the mean over all, and their shares
+        in it; None where all are needed.
+
+        A pair that is swapped and reflected in every axis has the same covariance: r and
+        period - 1 - d - r are alike, so that half of the remainders are enough. Convolutions need
+        some at both ends besides.
+        """
+        axis = self.coarse.axes[0]
+        plain = isinstance(self.finer, Upsample) and self.finer.mode == "nearest"
+        plain = plain and axis.side is None and self.coarse.right.size == 1
+        if not plain or len(offsets) > 1 or any(isinstance(x, Branches) for x in self.after):
+            return None
+        period, margin = 2 * axis.period, sum(getattr(x, "size", 1) // 2 for x in self.after)
+        last = period - 1 - int(offsets[0])
+        share = np.full(period // 2 + (last % 2 == 0), 2.0 / period)
+        if last % 2 == 0:  # these two are their own images
+            share[[0, -1]] /= 2
+        share = np.pad(share, margin)
+        if len(share) >= period:
+            return None
+        first = math.ceil(last / 2) - margin
+        return np.arange(first, first + len(share)) % period, share
+
+
+Outputs = LastLevel | Callable[[Offsets], Covariance]
 
 
 def _head(layers: Sequence[Layer], table: Array, axes: Axes, dtype: type) -> tuple[Outputs, Axes]:
@@ -144,10 +192,9 @@ def _outputs(
     start = _last_mixing(layers)
     if start is None:
         return lambda offsets: run(layers, state.at(offsets))
-    state, last, after = run(layers[:start], state), layers[start], layers[start + 1 :]
+    state, last, after = _run_in_slabs(layers[:start], state), layers[start], layers[start + 1 :]
     if isinstance(last, FINER):
-        coarse = cast(state)
-        return lambda offsets: run(after, last(coarse, offsets))
+        return LastLevel(cast(state), last, after)
     if isinstance(last, Branches):
         parts = [
             _outputs(branch, cast(state) if _last_mixing(branch) is None else state, cast)
@@ -157,6 +204,26 @@ def _outputs(
         return lambda offsets: run(after, joined(last, [part(offsets) for part in parts], axes))
     whole = cast(last(state))
     return lambda offsets: run(after, whole.at(offsets))
+
+
+def _run_in_slabs(layers: Sequence[Layer], state: Covariance) -> Covariance:
+    """Apply layers to all offsets: every upsampling and what follows it in slabs."""
+    mixing = [k for k, layer in enumerate(layers) if mixes_offsets(layer)]
+    state = run(layers[: mixing[0]] if mixing else layers, state)
+    for first, stop in itertools.pairwise([*mixing, len(layers)]):
+        layer, axes = layers[first], out_axes([layers[first]], state.axes)
+        if not isinstance(layer, FINER) or _entries(axes) <= SLAB:
+            state = run(layers[first:stop], state)
+            continue
+        level = LastLevel(state, layer, layers[first + 1 : stop])
+
+        def slab(offsets: Offsets, level: LastLevel = level) -> Array:
+            done = level(offsets)
+            return np.stack((done.nngp, done.ntk))
+
+        nngp, ntk = _in_slabs(slab, axes, state.nngp.dtype.type, tables=(2,))
+        state = Covariance(nngp, ntk, *variances(nngp, axes), axes)
+    return state
 
 
 def _last_mixing(layers: Sequence[Layer]) -> int | None:
@@ -230,9 +297,11 @@ def _in_slabs(
     dtype: type,
     *,
     mean: bool = False,
+    tables: tuple[int, ...] = (),
     progress: Progress | None = None,
 ) -> Array:
-    """A table computed slab by slab, each for a few offsets of the first axes.
+    """A table, or an array of some, computed slab by slab, each for a few offsets of the first
+    axes.
 
     Where the remainders are averaged away and all axes are alike, swapping axes changes nothing,
     and only offsets at least as large as those of the first axis are computed.
@@ -240,12 +309,12 @@ def _in_slabs(
     n = len(axes)
     counts = [axis.count for axis in axes]
     periods = [1 if mean else axis.period for axis in axes]
-    out: Array = np.empty(periods + counts, dtype=dtype)
+    out: Array = np.empty((*tables, *periods, *counts), dtype=dtype)
     swap = mean and n > 1 and all(axis == axes[0] for axis in axes) and axes[0].side is None
 
     def fill(place: tuple[slice, ...]) -> None:
         offsets = [np.arange(count)[part] for count, part in zip(counts, place, strict=True)]
-        out[(slice(None),) * n + place] = slab(offsets)
+        out[(slice(None),) * (len(tables) + n) + place] = slab(offsets)
 
     parallel_for(fill, _slab_slices(axes, swap), progress)
     if swap:

@@ -99,15 +99,26 @@ class Upsample:
         if self.mode not in ("nearest", "bilinear"):
             raise InputError("mode must be 'nearest' or 'bilinear'", got=repr(self.mode))
 
-    def __call__(self, state: Covariance, offsets: Offsets | None = None) -> Covariance:
-        return _finer(self, state, offsets)
+    def __call__(
+        self, state: Covariance, offsets: Offsets | None = None, remainders: Index | None = None
+    ) -> Covariance:
+        return _finer(self, state, offsets, remainders)
 
-    def apply(self, table: Array, axes: Axes, offsets: Offsets | None = None) -> Array:
-        """The table of the finer grid, at all offsets or at some of each axis."""
-        interpolate = _nearest if self.mode == "nearest" else _bilinear
-        for k, axis in enumerate(axes):
-            fine = self.out_axis(axis).offsets if offsets is None else offsets[k]
-            table = interpolate(table, axes, k, fine)
+    def apply(
+        self,
+        table: Array,
+        axes: Axes,
+        offsets: Offsets | None = None,
+        remainders: Index | None = None,
+    ) -> Array:
+        """The table of the finer grid, at all offsets or at some of each axis; where coordinates
+        are repeated also at some remainders of the first axis."""
+        if offsets is None:
+            offsets = [self.out_axis(axis).offsets for axis in axes]
+        if self.mode == "nearest":
+            return _nearest(table, axes, offsets, remainders)
+        for k, fine in enumerate(offsets):
+            table = _bilinear(table, axes, k, fine)
         return table
 
     def out_axis(self, axis: Axis) -> Axis:
@@ -232,13 +243,20 @@ def _coarser(layer: Downsample | AveragePool, state: Covariance) -> Covariance:
 
 
 def _finer(
-    layer: Upsample | ConvTranspose, state: Covariance, offsets: Offsets | None
+    layer: Upsample | ConvTranspose,
+    state: Covariance,
+    offsets: Offsets | None,
+    remainders: Index | None = None,
 ) -> Covariance:
-    """The state on the finer grid, at all offsets or at some of each axis."""
+    """The state on the finer grid, at all offsets or at some of each axis; at some remainders of
+    the first axis where all variances are equal."""
     axes = tuple(layer.out_axis(axis) for axis in state.axes)
-    nngp, ntk = (layer.apply(table, state.axes, offsets) for table in (state.nngp, state.ntk))
+    some = () if remainders is None else (remainders,)
+    nngp, ntk = (
+        layer.apply(table, state.axes, offsets, *some) for table in (state.nngp, state.ntk)
+    )
     zero = [np.zeros(1, dtype=np.intp)] * len(axes)
-    left = layer.apply(state.nngp, state.axes, zero)
+    left = layer.apply(state.nngp, state.axes, zero, *some)
     right = right_variance(left, axes)
     if offsets is not None and right.size > 1:
         for k, chosen in enumerate(offsets):
@@ -246,11 +264,25 @@ def _finer(
     return Covariance(nngp, ntk, left, right, axes)
 
 
-def _nearest(table: Array, axes: Axes, k: int, fine: Index) -> Array:
+def _nearest(table: Array, axes: Axes, offsets: Offsets, remainders: Index | None) -> Array:
     """Fine coordinate 2 j + a is the coarse coordinate j, so its offset d becomes (a + d) // 2."""
-    n, axis = len(axes), axes[k]
-    parities = [np.take(table, axis.positions((a + fine) // 2), axis=n + k) for a in (0, 1)]
-    return _interleave(parities, k)
+    n = len(axes)
+    parities = [
+        [axis.positions((a + fine) // 2) for a in (0, 1)]
+        for axis, fine in zip(axes, offsets, strict=True)
+    ]
+    # A view of what is needed: taking a few offsets of one axis after the other copies far more.
+    starts = [min(int(each.min()) for each in both) for both in parities]
+    stops = [max(int(each.max()) for each in both) + 1 for both in parities]
+    table = table[(slice(None),) * n + tuple(map(slice, starts, stops))]
+    skipped = 0
+    if remainders is not None:
+        skipped, coarse = int(remainders[0]) % 2, remainders[0] // 2
+        rows = (coarse + np.arange((skipped + len(remainders) + 1) // 2)) % axes[0].period
+        table = np.take(table, rows, axis=0)
+    for k, (both, start) in enumerate(zip(parities, starts, strict=True)):
+        table = _interleave([np.take(table, each - start, axis=n + k) for each in both], k)
+    return table if remainders is None else table[skipped : skipped + len(remainders)]
 
 
 def _bilinear(table: Array, axes: Axes, k: int, fine: Index) -> Array:
