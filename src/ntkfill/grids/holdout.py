@@ -187,9 +187,11 @@ def depth(missing: Mask, axes: int | None = None, steps: tuple[float, ...] | Non
         return 1
     if steps is not None:
         return math.ceil(ndimage.distance_transform_edt(missing, sampling=steps).max())
-    deep = eroded(missing, SHALLOW)
-    if not deep.any():
-        return next(d for d in range(SHALLOW, 0, -1) if eroded(missing, d - 1).any())
+    deep = missing
+    for shallow in range(1, SHALLOW + 1):
+        deep = eroded(deep, 1)
+        if not deep.any():
+            return shallow
     # What the deepest pixel sees lies around these.
     box = tuple(
         slice(max(int(places.min()) - SHALLOW - 1, 0), int(places.max()) + SHALLOW + 2)
@@ -309,6 +311,8 @@ def octave_coarser(missing: Mask) -> tuple[tuple[Any, ...], Mask] | None:
     >>> rows[0].ravel().tolist(), pattern[:, 0].tolist()
     ([0, 2, 4, 6, 8], [False, True, False, True, False])
     """
+    if 3 * np.count_nonzero(missing) < missing.size:  # every second of three rows is the least
+        return None
     every = range(missing.ndim)
     kept = [
         np.flatnonzero(~missing.all(axis=tuple(other for other in every if other != axis)))
@@ -345,14 +349,17 @@ def crops(
     sides = tuple(min(side, whole) for whole in missing.shape)
     found: list[Crop] = []
     # Boxes begin at multiples of half their side: the weight in every cell between their edges.
-    cells, starts, ends = weight, [], []
-    for axis, (length, whole) in enumerate(zip(sides, missing.shape, strict=True)):
+    held_out = np.nonzero(weight)
+    flat, counts, starts, ends = np.zeros(len(held_out[0]), np.intp), [], [], []
+    for length, whole, places in zip(sides, missing.shape, held_out, strict=True):
         last = whole - length
         first = np.unique(np.append(np.arange(0, last, max(length // 2, 1)), last))
         edges = np.unique(np.append(first, first + length))
-        cells = np.add.reduceat(cells, edges[edges < whole], axis=axis, dtype=np.float64)
+        counts.append(len(edges) - 1)
+        flat = flat * counts[-1] + np.searchsorted(edges, places, side="right") - 1
         starts.append(first)
-        ends.append([np.searchsorted(edges, places) for places in (first, first + length)])
+        ends.append([np.searchsorted(edges, at) for at in (first, first + length)])
+    cells = np.bincount(flat, weight[held_out], math.prod(counts)).reshape(counts)
     for _ in range(max(1, size // math.prod(sides))):
         sums = cells
         for axis, (first, end) in enumerate(ends):

@@ -146,8 +146,12 @@ class ImageArray:
             else np.broadcast_to(each, values.shape)[missing]
             for each in (low, high)
         )
+        new = values[missing]
+        clipped = np.clip(new, low, high)
+        if np.array_equal(new, clipped):
+            return values
         result = values.copy()
-        result[missing] = np.clip(values[missing], low, high)
+        result[missing] = clipped
         return result
 
     def with_axes(self, values: Array) -> Array:
@@ -272,7 +276,7 @@ def equal(values: NDArray[Any], value: float | str) -> Mask:
 
 def _check_known(values: NDArray[Any], known: Mask) -> None:
     """Refuse infinity; warn of a smallest or largest known value that seems to mean missing."""
-    if values.dtype.kind == "b" or not known.any():
+    if values.dtype.kind == "b" or not known[..., :1].any():
         return
     info = np.iinfo(values.dtype) if values.dtype.kind in "ui" else None
     lowest, highest = (info.min, info.max) if info else (-math.inf, math.inf)
@@ -493,10 +497,11 @@ def _check_no_labels(values: NDArray[Any], known: Mask) -> None:
     if values.dtype.kind not in "ui" or values.size < MIN_LABELS:
         return
     step = max(len(values) // 64, 1)
-    known = known & (values != VOID)
     few = values[::step][known[::step]]
+    few = few[few != VOID]
     if few.max(initial=0) > MAX_LABEL or len(np.unique(few)) > MAX_LABEL:
         return
+    known = known & (values != VOID)
     kinds = np.unique(values[known])
     if not 3 <= len(kinds) <= MAX_LABEL or not 0 <= kinds[-1] <= 2 * len(kinds):
         return

@@ -213,10 +213,14 @@ def window(kernel: Stationary, side: int, ridge: float) -> Array:
     Far from each other the covariance of two pixels is a constant, by which the mean of the whole
     grid is estimated. It is known already, and that of a window would be another.
     """
-    n = len(kernel.shape)
-    places = tuple(np.indices((side,) * n).reshape(n, -1))
-    every = np.atleast_1d(np.ravel_multi_index(places, kernel.shape))
-    matrix = kernel.block(every, every).astype(np.float64) - float(kernel.values.flat[-1])
+    n, offsets = len(kernel.shape), np.abs(np.arange(1 - side, side))
+    positions = [
+        axis.positions(np.minimum(offsets, whole - offsets))
+        for axis, whole in zip(kernel.axes, kernel.shape, strict=True)
+    ]
+    around = kernel.values[np.ix_(*positions)].astype(np.float64) - float(kernel.values.flat[-1])
+    pairs = sliding_window_view(around, (side,) * n)[(slice(None, None, -1),) * n]
+    matrix = pairs.reshape(side**n, side**n)
     matrix.flat[:: len(matrix) + 1] += ridge * float(kernel.values.flat[0])
     return matrix
 
@@ -249,6 +253,6 @@ def window_memory(axes: int, channels: int, std: bool = False) -> int:
 
 def _in_tiles(mask: Mask, side: int) -> Mask:
     """Whether anything is True in each tile of this side; those at the ends are smaller."""
-    for axis in range(mask.ndim):
-        mask = np.logical_or.reduceat(mask, np.arange(0, mask.shape[axis], side), axis=axis)
-    return mask
+    tiles = np.zeros([-(-whole // side) for whole in mask.shape], bool)
+    tiles[tuple(places // side for places in np.nonzero(mask))] = True
+    return tiles
