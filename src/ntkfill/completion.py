@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
+from .errors import InputError, check_finite
 from .kernels import Kernel
 from .kernels.table import Array
-from .observed import Observed, check_finite
+from .observed import Observed
 from .runtime.progress import Progress, stage
 from .solvers.base import Factor, Report, Solver
 
@@ -158,7 +158,7 @@ def complete(
     for columns, known in patterns:
         whole = len(columns) == values.shape[1]
         y = observed.values[known] if whole else observed.values[np.ix_(known, columns)]
-        part = stage(progress, len(fits), len(patterns))
+        part = progress and stage(progress, len(fits), len(patterns))
         factor = solver.factor(kernel, known)
         fits.append(fit(factor, y, centre=centre, columns=columns, progress=part))
         missing = np.flatnonzero(~known)

@@ -11,6 +11,9 @@ from collections.abc import Hashable, Iterable
 from types import FrameType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class InputError(ValueError):
     """An argument or a file cannot be used as it is.
@@ -103,6 +106,28 @@ def check_integer(name: str, value: object, minimum: int, maximum: int) -> int:
     if not isinstance(value, numbers.Integral) or not minimum <= int(value) <= maximum:
         raise InputError(f"{name} must be an integer from {minimum} to {maximum}", got=repr(value))
     return int(value)
+
+
+def check_finite(what: str, *results: NDArray[Any]) -> None:
+    """Refuse to return NaN or infinity: the end of every public function that predicts.
+
+    >>> check_finite("the fill", np.array([1.0, np.nan]))
+    Traceback (most recent call last):
+        ...
+    ntkfill.errors.InputError: the fill is not finite. Try: a larger ridge, or another unit.
+    """
+    if not all(np.isfinite(result).all() for result in results):
+        raise InputError(f"{what} is not finite", hint="a larger ridge, or another unit")
+
+
+def finite(what: str, result: NDArray[Any]) -> NDArray[Any]:
+    """The same result, which is refused where it is not finite.
+
+    >>> finite("the fill", np.ones(2))
+    array([1., 1.])
+    """
+    check_finite(what, result)
+    return result
 
 
 def check_unique(names: Iterable[Hashable], what: str) -> None:

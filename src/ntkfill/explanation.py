@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
+from .errors import InputError, check_finite
 from .kernels import Stationary
 from .kernels.stationary import squared_distances
 from .kernels.table import Array
 from .nn.evaluate import Kind
 from .nn.networks import Sequential
-from .observed import check_finite
 from .priors import IID, Prior
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,28 +84,6 @@ class Observed:
         _, first, group = np.unique(packed, axis=1, return_index=True, return_inverse=True)
         for g in np.argsort(first, kind="stable"):
             yield np.flatnonzero(group.ravel() == g), self.known[:, first[g]]
-
-
-def check_finite(what: str, *results: NDArray[Any]) -> None:
-    """Refuse to return NaN or infinity: the end of every public function that predicts.
-
-    >>> check_finite("the fill", np.array([1.0, np.nan]))
-    Traceback (most recent call last):
-        ...
-    ntkfill.errors.InputError: the fill is not finite. Try: a larger ridge, or another unit.
-    """
-    if not all(np.isfinite(result).all() for result in results):
-        raise InputError(f"{what} is not finite", hint="a larger ridge, or another unit")
-
-
-def finite(what: str, result: Array) -> Array:
-    """The same result, which is refused where it is not finite.
-
-    >>> finite("the fill", np.ones(2))
-    array([1., 1.])
-    """
-    check_finite(what, result)
-    return result
 
 
 def sentinel_of(values: Array) -> float | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntkfill import Inpainter, Uncertainty
-from ntkfill.grids import windows
+from ntkfill.grids import model, plan, windows
 from ntkfill.grids.model import GridModel
 from ntkfill.grids.windows import Windows
 from ntkfill.nn import hourglass
@@ -16,10 +16,15 @@ NETWORKS = {
 }
 
 
+def allow_windows(monkeypatch):
+    """Windows in grids of any size."""
+    for module in (model, plan, windows):
+        monkeypatch.setattr(module, "LARGE", 1)
+
+
 @pytest.fixture
 def everywhere(monkeypatch):
-    """Windows in grids of any size."""
-    monkeypatch.setattr(windows, "LARGE", 1)
+    allow_windows(monkeypatch)
 
 
 def texture(shape, seed=0):
@@ -45,7 +50,7 @@ def test_thin_gaps_are_filled_as_by_the_whole_solve(name, monkeypatch):
     missing[np.arange(150), np.arange(150)] = True
     options = {"network": NETWORKS[name], "channel_axis": -1, "cache": None}
     whole = Inpainter(rtol=1e-6, **options).fill(image, missing).values[missing]
-    monkeypatch.setattr(windows, "LARGE", 1)
+    allow_windows(monkeypatch)
     inpainter = Inpainter(**options)
     near = inpainter.fill(image, missing)
     assert inpainter.model_.windows[0] is not None
@@ -66,7 +71,7 @@ def test_gaps_at_the_border_are_filled_as_by_the_whole_solve(kind, monkeypatch):
         image = image.clip(0, 255).astype(np.uint8)
     options = {"network": NETWORKS["nearest"], "channel_axis": -1, "cache": None}
     whole = Inpainter(rtol=1e-6, **options).fill(image, missing).values[missing].astype(float)
-    monkeypatch.setattr(windows, "LARGE", 1)
+    allow_windows(monkeypatch)
     inpainter = Inpainter(**options)
     near = inpainter.fill(image, missing).values[missing]
     assert inpainter.model_.windows[0] is not None
@@ -80,7 +85,7 @@ def test_deep_holes_are_solved_on_crops(monkeypatch):
     missing[60:80, 50:80] = True
     options = {"network": NETWORKS["nearest"], "channel_axis": -1, "cache": None}
     whole = Inpainter(rtol=1e-6, **options).fill(image, missing).values[missing]
-    monkeypatch.setattr(windows, "LARGE", 1)
+    allow_windows(monkeypatch)
     inpainter = Inpainter(**options)
     near = inpainter.fill(image, missing).values[missing]
     assert len(inpainter.model_.windows[0].crops) == 1
@@ -159,7 +164,7 @@ def test_standard_deviations_are_those_of_the_whole(name, posterior, monkeypatch
     at = [tuple(map(int, place)) for place in places]
     unsure = Uncertainty(posterior, samples=200)
     exact = Inpainter(rtol=1e-4, **options).fit(image, missing).std(image, at, unsure)
-    monkeypatch.setattr(windows, "LARGE", 1)
+    allow_windows(monkeypatch)
     monkeypatch.setattr(windows, "MAX_MISSING", 0.1)
     inpainter = Inpainter(**options)
     done = inpainter.fill(image, missing, return_std=True, uncertainty=unsure)

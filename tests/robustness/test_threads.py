@@ -32,7 +32,7 @@ from ntkfill import (
     screens,
     solvers,
 )
-from ntkfill.grids import selection, uncertainty, windows
+from ntkfill.grids import model, plan, selection, uncertainty, windows
 from ntkfill.priors import Features
 from ntkfill.runtime import resources
 from ntkfill.screens.features import OneHot, Stack
@@ -106,7 +106,7 @@ def large_images(image, mask):
     wide = np.tile(image, (1, 4096 // image.shape[1]))[:, :160].repeat(4, axis=0)[:96]
     few = np.random.default_rng(1).random(wide.shape) < 0.01
     with pytest.MonkeyPatch.context() as patch:
-        for module in (windows, selection, uncertainty):
+        for module in (windows, model, plan, selection, uncertainty):
             patch.setattr(module, "LARGE", 1000)
         near = Inpainter(nn.hourglass(2), cache=None)
         yield "windows", near.fill(wide, few, interval=0.9)

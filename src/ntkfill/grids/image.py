@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from ..errors import InputError, InvertedMaskWarning, warn
+from ..errors import InputError, InvertedMaskWarning, check_finite, warn
 from ..kernels.table import Array
-from ..observed import FAR, HUGE, MARKS, Mask, check_finite
+from ..observed import FAR, HUGE, MARKS, Mask
 from .options import GridOptions
 
 # Numbers that often stand for "no data". One that is the smallest or largest known value, and
@@ -72,9 +72,11 @@ class ImageArray:
                     got=f"none in channel {empty}",
                     hint="the image without it",
                 )
-        known = np.broadcast_to(~self._each(missing), self.values.shape)
-        _check_known(channels_last(self.original, axis), known)
-        _check_no_labels(channels_last(self.original, axis), known)
+        known = np.broadcast_to(~expand(missing, self.values), self.values.shape)
+        values = channels_last(self.original, axis)
+        _check_known(values, known)
+        if values.dtype.kind in "ui":
+            _check_no_labels(values, known)
         return missing
 
     def known_values(self, missing: Mask) -> Array:
@@ -91,11 +93,15 @@ class ImageArray:
         check_finite("the fill", values[missing])
         if self.options.alpha:
             values = self._visible(missing, values)
-        return self.within_bounds(missing, self._times_scale(values))
+        if self.scale != 1:
+            with np.errstate(over="ignore"):
+                values = values * self.scale
+        return self.within_bounds(missing, values)
 
     def rescaled(self, amounts: Array) -> Array:
         """Standard deviations as those of the original, as far as there are such numbers."""
-        return self.added(self._times_scale(amounts), 0.0)
+        with np.errstate(over="ignore"):
+            return self.added(amounts * self.scale, 0.0)
 
     def added(self, values: Array, amounts: Array | float) -> Array:
         """Sums of the original's numbers, the largest where they are beyond these."""
@@ -105,14 +111,10 @@ class ImageArray:
         with np.errstate(over="ignore"):
             return np.clip(values + amounts, -top, top)
 
-    def _times_scale(self, values: Array) -> Array:
-        with np.errstate(over="ignore"):
-            return values * self.scale if self.scale != 1 else values
-
     def _visible(self, missing: Mask, values: Array) -> Array:
         """Filled values whose opacity is one of those that are known, as the original has them."""
         opacity = channels_last(self.original, self.options.channel_axis)[..., -1:]
-        gaps = np.broadcast_to(self._each(missing)[..., -1:], opacity.shape)
+        gaps = np.broadcast_to(expand(missing, opacity)[..., -1:], opacity.shape)
         known = opacity[~gaps]
         full = _opaque(known)
         factor = 1.0
@@ -132,7 +134,7 @@ class ImageArray:
             low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         if isinstance(self.options.bounds, str):
             known = channels_last(self.original, self.options.channel_axis)
-            known = np.ma.array(known, mask=np.broadcast_to(self._each(missing), known.shape))
+            known = np.ma.array(known, mask=np.broadcast_to(expand(missing, known), known.shape))
             axes = tuple(range(len(self.grid)))
             low, high = known.min(axis=axes).data, known.max(axis=axes).data
         elif self.options.bounds is not None:
@@ -177,10 +179,6 @@ class ImageArray:
                 new = np.clip(new, -highest, highest)
         channels_last(result, self.options.channel_axis)[missing] = new.astype(dtype)
         return result
-
-    def _each(self, missing: Mask) -> Mask:
-        """A mask that broadcasts with (*grid, channels)."""
-        return missing[..., None] if missing.ndim == len(self.grid) else missing
 
 
 def read_image(image: ArrayLike, options: GridOptions) -> ImageArray:
@@ -288,18 +286,18 @@ def _check_known(values: NDArray[Any], known: Mask) -> None:
         )
 
     low, high = values.min(), values.max()
-    if not (np.isfinite(low) and np.isfinite(high)) or _suspicious(low) or _suspicious(high):
+    if not (np.isfinite(low) and np.isfinite(high)) or _apart(low) or _apart(high):
         low, high = ends(known)  # ten times slower
     if not (np.isfinite(low) and np.isfinite(high)):
         _refuse_infinity(values, known)
     for value in {low, high}:
-        if not _suspicious(value):
+        if (apart := _apart(value)) is None:
             continue
         others = known & (values != value)
         first, last = map(float, ends(others))
         width, gap = last - first, max(first - float(value), float(value) - last)
         count = int((known & ~others).sum())
-        least = width if _usual(value) else FAR * width
+        least = apart * width
         if values.dtype in (np.uint8, np.uint16) and value == highest:
             often = count >= SHARE * np.count_nonzero(known)
             least = APART * width if often and values.dtype == np.uint16 else math.inf
@@ -311,12 +309,12 @@ def _check_known(values: NDArray[Any], known: Mask) -> None:
             )
 
 
-def _suspicious(value: float) -> bool:
-    return _usual(value) or abs(float(value)) >= HUGE
-
-
-def _usual(value: float) -> bool:
-    return bool(np.isclose(float(value), SENTINELS, rtol=1e-6, atol=0).any())
+def _apart(value: float) -> float | None:
+    """How many times farther from the others than they are from each other a number must be to look
+    like a mark of missing ones; None for a number that does not."""
+    if np.isclose(float(value), SENTINELS, rtol=1e-6, atol=0).any():
+        return 1.0
+    return FAR if abs(float(value)) >= HUGE else None
 
 
 def _refuse_infinity(values: NDArray[Any], known: Mask) -> None:
@@ -494,7 +492,7 @@ def _are_strokes(known: Mask) -> bool:
 def _check_no_labels(values: NDArray[Any], known: Mask) -> None:
     """Refuse integers that are names of classes: few, small, and beside each other without what
     lies between them."""
-    if values.dtype.kind not in "ui" or values.size < MIN_LABELS:
+    if values.size < MIN_LABELS:
         return
     step = max(len(values) // 64, 1)
     few = values[::step][known[::step]]

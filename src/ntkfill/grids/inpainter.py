@@ -13,12 +13,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, sentence, warn
+from ..errors import InputError, check_finite, sentence, warn
 from ..explanation import Explanation
-from ..io.cache import Cache, MemoryCache, resolve_cache
+from ..io.cache import Cache, MemoryCache
 from ..kernels.table import Array
 from ..nn import Mixture, Sequential
-from ..observed import Mask, check_finite
+from ..observed import Mask
 from ..priors import Prior
 from ..result import Filled
 from ..runtime.progress import reporter, stage
@@ -381,7 +381,7 @@ class Inpainter:
             )
         check_mask(missing, inverted=mask is not None)
         request = ONE if source is None else _request(source, options)
-        self._fit(source, missing, options, MemoryCache(resolve_cache(options.cache)), request)
+        self._fit(source, missing, options, MemoryCache.of(options.cache), request)
         return self
 
     @single_blas_thread()
@@ -469,7 +469,10 @@ class Inpainter:
         if interval is not None:
             check_level(interval)
             return_std = True
-        if (labelled := read_labels(image, mask, exclude, options)) is not None:
+        labelled = None
+        if not isinstance(image, np.ndarray):
+            labelled = read_labels(image, mask, exclude, options)
+        if labelled is not None:
             inner = Inpainter(**self.get_params() | labelled.options)
             return labelled.write_back(
                 inner.fill(
@@ -510,7 +513,7 @@ class Inpainter:
         if options.period is not None:
             return self._fill_angles(source, missing, wanted, return_std or interval is not None)
         check_mask(missing, inverted=mask is not None)
-        cache = MemoryCache(resolve_cache(options.cache))
+        cache = MemoryCache.of(options.cache)
         wished = _check_uncertainty(uncertainty) if return_std else None
         request = _request(source, options, wished, interval)
         model, choice = self._fit(source, missing, options, cache, request)
@@ -682,7 +685,7 @@ class Inpainter:
         """
         wanted = _check_uncertainty(uncertainty)
         options, source, pixels = self._read_fitted(image)
-        cache = MemoryCache(resolve_cache(options.cache))
+        cache = MemoryCache.of(options.cache)
         unsure = GridUncertainty(self.model_, pixels, wanted, cache)
         plan = self.model_.components[0].plan
         index = None if at is None else np.array([plan.index(pixel) for pixel in at], np.intp)
@@ -866,7 +869,8 @@ class Inpainter:
         grid, choice, selected, together = missing.shape, None, None, None
         if source is not None:
             grid = source.grid
-            together = couple(source.values, missing, options, cache)
+            if missing.ndim > len(grid):
+                together = couple(source.values, missing, options, cache)
         if source is not None and isinstance(options.network, str):
             progress = (
                 reporter(options.progress, "selecting", 0.0, 0.2) if options.progress else None

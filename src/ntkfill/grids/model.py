@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -22,7 +23,7 @@ from .options import Refine
 from .patches import Refined, Refinement, refine_if_better
 from .plan import Plan
 from .spline import SplineFit
-from .windows import Box, Windows, relative
+from .windows import LARGE, Box, Windows, relative
 
 # Factors are kept for so many groups of channels; more are made each time they are needed.
 MAX_KEPT = 4
@@ -180,7 +181,8 @@ class GridModel:
             groups = [Group(channels, rows.reshape(grid)) for channels, rows in every]
         kept = groups if len(groups) <= MAX_KEPT else []
         reach = max(component.plan.network.receptive_radius for component in components)
-        local = together is None and all(component.plan.is_local for component in components)
+        local = math.prod(grid) >= LARGE and together is None
+        local = local and all(component.plan.is_local for component in components)
         local = local and not (isinstance(network, Mixture) and network.splines)
         windows = tuple(Windows.of(~group.known, reach) if local else None for group in kept)
         whole = [(group, near is None) for group, near in zip(kept, windows, strict=True)]

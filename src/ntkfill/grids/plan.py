@@ -32,7 +32,7 @@ from .options import Boundary, GridOptions, wrapped_sides
 from .patches.options import candidates
 from .patches.refinement import working_memory
 from .spline import memory
-from .windows import CORE, Windows, window_memory
+from .windows import CORE, LARGE, Windows, window_memory
 
 DEFAULT_PRIOR = IID()
 # On so many axes, fewer levels do worse even where only single coordinates are missing.
@@ -240,10 +240,11 @@ class Plan:
         """The same, if one right-hand side at a time fits into memory; for a mask, also where gaps
         are filled from what is near them."""
         limit = available() if memory_limit is None else int(memory_limit)
-        near = replace(self, request=replace(self.request, near=True))
         plan = self
-        if missing is not None and max(self._memory(1), near._memory(1)) > limit:
-            plan = self.near(missing)  # which takes a while to find out
+        if missing is not None and math.prod(self.grid) >= LARGE:
+            near = replace(self, request=replace(self.request, near=True))
+            if max(self._memory(1), near._memory(1)) > limit:
+                plan = self.near(missing)  # which takes a while to find out
         needed = plan._memory(1)
         if needed > limit:
             hint = "a smaller image, or a crop around the hole"

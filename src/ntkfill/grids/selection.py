@@ -316,11 +316,11 @@ def _steady(gram: Array, offered: list[Sequential | Spline]) -> list[int]:
 def couple(
     pixels: Array, missing: Mask, options: GridOptions, cache: MemoryCache | None = None
 ) -> Channels | None:
-    """How the channels (*grid, channels) go together, where they miss different pixels and predict
+    """How channels (*grid, channels) that miss different pixels go together, if they predict
     held-out ones better together than each by itself; None otherwise."""
     axes, count = pixels.ndim - 1, pixels.shape[-1]
     stationary = options.prior is None or options.prior.stationary
-    if missing.ndim == axes or not options.shift_average or not stationary:
+    if not options.shift_average or not stationary:
         return None
     plan = make_plans(options, missing, missing.shape[:axes], Request(count))[0]
     holdout = hold_out_like(missing, axes, share=HELD_OUT_SHARE)

@@ -84,7 +84,7 @@ class GridUncertainty:
                 group.put(result, ~group.known, nearby)
                 continue
             posterior = self._posterior(g)
-            share = stage(progress, g, len(groups))
+            share = progress and stage(progress, g, len(groups))
             found = posterior.sample(
                 group.at(plan, ~group.known),
                 self.options.samples,

@@ -8,10 +8,11 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 import platformdirs
@@ -19,7 +20,7 @@ import platformdirs
 from ..errors import InputError
 from ..kernels.table import Array, Axis
 from ..runtime.resources import require
-from .files import UNFINISHED, CheckedFile, open_regular, replacing
+from .files import NO_LINKS, UNFINISHED, CheckedFile, replacing
 
 # Changes whenever the numbers or the layout of a stored table change.
 FORMAT = 2
@@ -85,8 +86,7 @@ class Cache:
         with contextlib.suppress(Exception):  # a damaged file may raise anything
             entry = Entry.read(place.with_suffix(".json"))
             # Not mapped: a mapped file that is truncated meanwhile would kill the process.
-            with open_regular(place.with_suffix(".npy")) as file:
-                _check_size(file, entry.nbytes + MANIFEST)
+            with _open(place.with_suffix(".npy"), entry.nbytes + MANIFEST) as file:
                 table = np.lib.format.read_array(file, allow_pickle=False)
             if entry == Entry.of(key, table, entry.axes):
                 table.flags.writeable = False
@@ -135,16 +135,6 @@ class Cache:
             path.write_text(json.dumps(asdict(entry), indent=1), encoding="utf-8")
 
 
-def resolve_cache(given: object) -> Cache | None:
-    """The cache of an option: a `Cache`, None, or "user" for the user's cache directory."""
-    if given is None or isinstance(given, Cache):
-        return given
-    if isinstance(given, str) and given == "user":
-        return Cache()
-    hint = "ntkfill.Cache(pathlib.Path(...))"
-    raise InputError("cache must be a Cache, 'user' or None", got=repr(given), hint=hint)
-
-
 @dataclass(frozen=True)
 class MemoryCache:
     """The tables of one call in memory, in front of a cache on disk or none.
@@ -157,6 +147,11 @@ class MemoryCache:
 
     cache: Cache | None
     tables: dict[str, Table] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, given: Cache | Literal["user"] | None) -> MemoryCache:
+        """In front of the cache of an option; "user" is that of the user's directory."""
+        return cls(Cache() if isinstance(given, str) else given)
 
     def get(self, key: str, compute: Callable[[], Table]) -> Table:
         """The table of this key, as `Cache.get`."""
@@ -184,8 +179,7 @@ class Entry:
 
     @classmethod
     def read(cls, path: Path) -> Entry:
-        with open_regular(path) as file:
-            _check_size(file, MANIFEST)
+        with _open(path, MANIFEST) as file:
             fields = json.loads(file.read())
         entry = cls(**fields | {"axes": tuple(Axis(**axis) for axis in fields["axes"])})
         if not isinstance(entry.key, str) or not isinstance(entry.nbytes, int):
@@ -194,7 +188,12 @@ class Entry:
         return entry
 
 
-def _check_size(file: IO[bytes], most: int) -> None:
-    """Refuse what is larger than it can be: a damaged file may be of any size."""
-    if os.fstat(file.fileno()).st_size > most:
-        raise OSError("too large")
+@contextlib.contextmanager
+def _open(path: Path, most: int) -> Iterator[IO[bytes]]:
+    """Open a file for reading that is not a link, a device or a pipe, nor larger than it can be."""
+    handle = os.open(path, os.O_RDONLY | NO_LINKS | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            raise OSError("not a regular file, or too large")
+        yield file

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 from ..errors import InputError, MemoryLimitError
 
@@ -267,16 +266,6 @@ class CheckedFile(io.BufferedRandom):
 
     def fileno(self) -> int:
         raise io.UnsupportedOperation("fileno")
-
-
-@contextlib.contextmanager
-def open_regular(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading that is not a link, a device or a pipe."""
-    handle = os.open(path, os.O_RDONLY | NO_LINKS | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError("not a regular file")
-        yield file
 
 
 def _check_suffix(path: Path, suffixes: Sequence[str], verb: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg import hadamard
 
+from ..errors import finite
 from ..kernels.table import Array
-from ..observed import finite
 from ..runtime.resources import single_blas_thread
 from .evaluate import Kind
 from .networks import Sequential

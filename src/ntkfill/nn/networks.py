@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import InputError
+from ..errors import InputError, finite
 from ..kernels.table import Array, Axis
-from ..observed import finite
 from ..priors import IID, Prior
 from ..runtime.progress import Progress
 from ..runtime.resources import require, single_blas_thread

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.base import clone
 
-from ..errors import InputError, check_integer
+from ..errors import InputError, check_finite, check_integer
 from ..kernels.table import Array
-from ..observed import Mask, check_finite
+from ..observed import Mask
 from ..runtime.resources import single_blas_thread
 from .frames import Ratings, numbered, read
 

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ..errors import InputError, as_float, check_integer, check_number, warn
+from ..errors import InputError, as_float, check_finite, check_integer, check_number, warn
 from ..io.files import naming
 from ..kernels.table import Array
 from ..nn import Sequential, fully_connected
-from ..observed import check_finite
 from ..runtime.progress import Progress, reporter
 from ..runtime.resources import require, single_blas_thread
 from ..solvers.linalg import cholesky, solve

@@ -20,7 +20,7 @@ def reporter(
     return _bar(label)
 
 
-def stage(progress: Progress | None, number: int, count: int) -> Progress | None:
+def stage(progress: Progress, number: int, count: int) -> Progress:
     """The callback of the `number`-th (from 0) of `count` equal stages.
 
     >>> shares = []
@@ -28,7 +28,7 @@ def stage(progress: Progress | None, number: int, count: int) -> Progress | None
     >>> shares
     [0.75]
     """
-    return None if progress is None else lambda share: progress((number + share) / count)
+    return lambda share: progress((number + share) / count)
 
 
 def _bar(label: str) -> Progress:

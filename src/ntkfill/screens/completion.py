@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, PatternWarning, warn
+from ..errors import InputError, PatternWarning, check_finite, warn
 from ..io.parts import in_parts
-from ..observed import Mask, check_finite
+from ..observed import Mask
 from ..result import Filled
 from ..runtime.progress import Progress
 from ..runtime.resources import require, single_blas_thread

@@ -10,11 +10,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, check_integer, check_unique
+from ..errors import InputError, check_finite, check_integer, check_unique
 from ..io import text_tables
 from ..io.files import naming
 from ..kernels.table import Array
-from ..observed import check_finite
 from ..result import Filled
 from ..runtime.resources import single_blas_thread
 from ..uncertainty.intervals import check_level

@@ -79,7 +79,8 @@ class CG:
 
     def factor(self, kernel: Kernel, known: Mask) -> CGFactor:
         dtype = self.precision
-        ridge = absolute_ridge(self.ridge, kernel)
+        mean = absolute_ridge(1.0, kernel)
+        ridge = self.ridge * mean
         mask = known.reshape(kernel.shape)
         solved: Kernel = kernel
         if isinstance(kernel, Kronecker):  # whole rows and columns without known entries drop out
@@ -91,8 +92,7 @@ class CG:
         invertible = solved.shift_averaged() if isinstance(solved, Periodic) else solved
         guess: Preconditioner | None = None
         if isinstance(invertible, Stationary | Kronecker | Coregionalised):
-            floor = max(ridge, MIN_RIDGE * absolute_ridge(1.0, kernel))
-            guess = preconditioner(invertible, mask, floor, dtype)
+            guess = preconditioner(invertible, mask, max(ridge, MIN_RIDGE * mean), dtype)
         group = max(1, limit // per_column)
         return CGFactor(kernel, known, self, ridge, solved, mask, guess, dtype, group)
 
@@ -119,7 +119,8 @@ class CGFactor:
         parts: list[Array] = [np.empty((len(y), 0), dtype=self.dtype)]
         reports: list[Report] = []
         for part in groups:
-            coefficients, report = self._solve(part, stage(progress, len(reports), len(groups)))
+            share = progress and stage(progress, len(reports), len(groups))
+            coefficients, report = self._solve(part, share)
             parts.append(coefficients)
             reports.append(report)
         return Solution(np.concatenate(parts, axis=1), Report.worst(reports))

@@ -14,11 +14,11 @@ from sklearn.impute import MissingIndicator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from ..errors import ConvergenceWarning, InputError, check_integer, counted, warn
+from ..errors import ConvergenceWarning, InputError, check_finite, check_integer, counted, warn
 from ..explanation import Explanation
 from ..kernels.table import Array
 from ..nn import Sequential
-from ..observed import Mask, check_finite
+from ..observed import Mask
 from ..result import Filled
 from ..runtime.resources import single_blas_thread
 from ..selection import Choice

@@ -25,10 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..completion import fit, weight_matrix
+from ..errors import check_finite, finite
 from ..kernels import Kernel
 from ..kernels.table import Array
 from ..nn.evaluate import Kind
-from ..observed import Mask, check_finite, finite
+from ..observed import Mask
 from ..runtime.progress import Progress, stage
 from ..runtime.resources import require, single_blas_thread
 from ..solvers.base import Factor
@@ -190,7 +191,7 @@ class Posterior:
             truth = multiply(white).reshape(count, -1).T
             y = truth[self.known].astype(np.float64)
             y += np.sqrt(self.noise) * rng.standard_normal(y.shape, dtype=np.float32)
-            part = stage(progress, k, len(starts))
+            part = progress and stage(progress, k, len(starts))
             found = fit(self.factor, y, centre=self.centred, progress=part)
             errors += np.square(found.predict(at) - truth[at], dtype=np.float64).sum(axis=1)
             squares += np.square(found.coefficients * found.scale).sum(axis=1)

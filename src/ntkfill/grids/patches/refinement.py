@@ -177,7 +177,7 @@ class _Scaled:
         """Every pass with the fill before it and its result."""
         values = self.values
         for number, one in enumerate(self.passes):
-            result = one.apply(values, stage(progress, number, len(self.passes)))
+            result = one.apply(values, progress and stage(progress, number, len(self.passes)))
             yield one, values, result
             values = result.values
 

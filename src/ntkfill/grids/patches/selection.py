@@ -147,7 +147,7 @@ def refine_if_better(
     elif period:
         return Refined(filled), Refinement(None, 0.0, None, period=period)
     else:
-        found = select(values, missing, fill, force, stage(progress, 0, 2))
+        found = select(values, missing, fill, force, progress and stage(progress, 0, 2))
     if found is None:
         if not force:
             return Refined(filled), None
@@ -155,7 +155,7 @@ def refine_if_better(
         spread = peak * float((filled / peak).std(dtype=np.float64))
         default = candidates(axes, values.shape[-1])[0]
         found = Refinement(default, math.sqrt(ASSUMED_MSE) * spread, None)
-    return found.apply(filled, missing, stage(progress, 1, 2)), found
+    return found.apply(filled, missing, progress and stage(progress, 1, 2)), found
 
 
 def select(
@@ -207,7 +207,7 @@ def compare(
         rings = number == len(tried)
         options = tried[number] if not rings else found.patches or tried[0]
         options = replace(options, ring_passes=RING_PASSES) if rings else options
-        refined = trial.refined(options, stage(progress, number, n_trials))
+        refined = trial.refined(options, progress and stage(progress, number, n_trials))
         error = trial.error(refined.values)
         if rings and not trial.clearly_better(refined.values, best.values, options.width):
             continue
@@ -250,7 +250,7 @@ class _Trial:
         fewer = replace(options, passes=math.ceil(TRIAL_PASSES * options.passes))
         values, std = self.first.copy(), np.full(self.first.shape, np.nan)
         for number, crop in enumerate(self.crops):
-            share = stage(progress, number, len(self.crops))
+            share = progress and stage(progress, number, len(self.crops))
             done = refine(self.first[crop], self.gaps[crop], self.before, fewer, share)
             values[crop] = done.values
             std[crop] = np.nan if done.std is None else done.std

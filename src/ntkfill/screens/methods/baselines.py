@@ -8,10 +8,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
+from ...errors import InputError, finite
 from ...kernels import product
 from ...kernels.table import Array
-from ...observed import finite
 from ...runtime.resources import require, single_blas_thread
 from ..features import encode, group_means, group_sums, unit_rows
 from ..screen import Conditions, Screen, contexts, log_numbers

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import nnls
 
+from ...errors import finite
 from ...kernels.table import Array
-from ...observed import finite
 from ...runtime.resources import single_blas_thread
 from ..evaluation.splits import Split
 from ..holdout import GRID, hidden, novelty

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import eigh, eigvalsh, qr
 
-from ...errors import InputError
+from ...errors import InputError, check_finite
 from ...kernels import product
 from ...kernels.table import Array
-from ...observed import Mask, check_finite
+from ...observed import Mask
 from ...runtime.resources import require, single_blas_thread
 from ..features import encode
 from ..screen import Conditions, Screen, contexts

@@ -18,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from ...errors import ConvergenceWarning, InputError, warn
+from ...errors import ConvergenceWarning, InputError, finite, warn
 from ...kernels.table import Array
-from ...observed import finite
 from ...runtime.resources import require, single_blas_thread
 from ..features import SideFeatures, group_sums
 from ..screen import Conditions, Screen, contexts

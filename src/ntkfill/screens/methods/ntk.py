@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, lapack
 
-from ...errors import InputError
+from ...errors import InputError, check_finite
 from ...kernels import product
 from ...kernels.table import Array
 from ...nn import Sequential, fully_connected
-from ...observed import check_finite
 from ...runtime.resources import parallel_for, require, single_blas_thread
 from ...solvers.linalg import cholesky, inverse, solve
 from ...solvers.spectral import Spectrum
