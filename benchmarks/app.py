@@ -10,7 +10,8 @@
 - Eight tabs filling at once: all finish, and the server with its processes stays below the memory
   that one call may use (`ntkfill.runtime.resources.available()` at the start). That is without the
   browser, and what processes share is counted once.
-- Forty thousand malformed requests: no answer of 500 or above, no traceback; and after the first
+- Forty thousand malformed requests, to another server (what pictures leave behind in the allocator
+  is no leak of requests): no answer of 500 or above, no traceback; and after the first
   ten thousand at least one of three times ten thousand leaves less than an object and 100 bytes
   each, no open file and no temporary file. The allocators of Python and C take memory in steps of
   megabytes, up and down; what leaks is there after each. In the first ten thousand they reach their
@@ -86,6 +87,22 @@ FRAMES = """() => {
     };
     requestAnimationFrame(step);
 }"""
+
+
+def serve(temporary, errors):
+    """A server with its temporary files in a folder, and its address."""
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER],
+        stdout=subprocess.PIPE, stderr=errors, text=True,
+        env=os.environ | {"TMPDIR": str(temporary)},
+    )  # fmt: skip
+    return server, server.stdout.readline().strip()
+
+
+def stop(server):
+    if server is not None:
+        server.terminate()
+        server.wait()
 
 
 def drop(page, address, data):
@@ -267,12 +284,7 @@ def main() -> None:
             context.set_default_timeout(120_000)
             page = context.new_page()
             started = time.perf_counter()
-            server = subprocess.Popen(
-                [sys.executable, "-c", SERVER],
-                stdout=subprocess.PIPE, stderr=errors, text=True,
-                env=os.environ | {"TMPDIR": str(temporary)},
-            )  # fmt: skip
-            address = server.stdout.readline().strip()
+            server, address = serve(temporary, errors)
             process = psutil.Process(server.pid)
             page.goto(address)
             page.click("[data-example=image]")
@@ -302,6 +314,8 @@ def main() -> None:
             for one in context.pages:
                 cancel(one)
             browser.close()
+        stop(server)
+        server, address = serve(temporary, errors)
         count = 500 if quick else 10_000
         figures["faults"] = malformed(address, count)
         held = [left(server, temporary)]
@@ -313,9 +327,7 @@ def main() -> None:
         figures["left"] = {"requests": count, **dict(zip(names, grown.T.tolist(), strict=True))}
         grown = grown.min(axis=0)
     finally:
-        if server is not None:
-            server.terminate()
-            server.wait()
+        stop(server)
         errors.seek(0)
         figures["tracebacks"] = errors.read().count("Traceback")
         shutil.rmtree(folder)
