@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("tries", [11, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [11, pytest.param(1000, marks=pytest.mark.slow)])
 def test_mutations_of_every_format_by_every_command(attack, tries):
     assert attack.attack_readers(tries, seed=1) == (tries, {})
 

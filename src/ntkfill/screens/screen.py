@@ -21,6 +21,8 @@ REPLICATES = (
 )
 NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?(?![\w.-])")
 WITH_UNIT = re.compile(rf"({NUMBER.pattern.partition('(?!')[0]})\s*([^\W\d_]+(?:/[^\W\d_]+)?|%)")
+# Micromolar as LINCS writes it, and its neighbours.
+MOLAR = {unit: f"{unit[0]}M" for unit in ("pm", "nm", "um", "mm")}
 # What files write for a label that is not known; LINCS writes -666.
 UNKNOWN = (
     *("", "nan", "NaN", "NAN", "NaT", "NA", "N/A", "n/a", "<NA>", "#N/A", "None", "null", "NULL"),
@@ -48,7 +50,7 @@ class Screen:
     fields : tuple of str
         Names of the columns of `labels`: "cell" and "drug" first, then "dose", "time" or both.
         Doses and times that are the same number to six digits have one spelling: 10.0 is 10,
-        and 10µM is 10 uM.
+        and 10µM and 10 um are 10 uM.
 
     Raises
     ------
@@ -204,9 +206,9 @@ class Screen:
 def one_spelling(labels: Conditions, fields: Sequence[str]) -> Conditions:
     """Labels in which a number in a dose or time, and a unit after it, are written in one way.
 
-    >>> doses = ["10", "10.00 uM", "10µM", "9.9999999", "1e1", "high"]
+    >>> doses = ["10", "10.00 uM", "10µM", "10 um", "9.9999999", "1e1", "high"]
     >>> one_spelling(np.array([["A", "1.0", dose] for dose in doses]), FIELDS)[:, 2].tolist()
-    ['10', '10 uM', '10 uM', '10', '10', 'high']
+    ['10', '10 uM', '10 uM', '10 uM', '10', '10', 'high']
     """
     columns = [labels[:, k].tolist() for k in range(labels.shape[1])]
     for k, field in enumerate(fields[: len(columns)]):
@@ -220,6 +222,7 @@ def _spelled(label: str) -> str:
     whole = WITH_UNIT.fullmatch(label)
     if whole is not None:
         unit = whole.groups()[-1].replace("µ", "u").replace("μ", "u")  # both micro signs
+        unit = MOLAR.get(unit, unit)
         label = f"{whole[1]} {unit}"
     return NUMBER.sub(lambda found: f"{float(found[0]):.6g}", label)
 
