@@ -74,6 +74,32 @@ def test_what_made_regressions_feed_each_other_settles(make, seed):
     assert over_mean(filled, new, missing).max() < 1.25
 
 
+def test_sweeps_end_where_changes_grow_and_the_last_one_is_undone(monkeypatch):
+    """Regressions that feed each other would go on to max_iter, further off with every sweep."""
+    changes, seen = iter([0.9, 0.5, 0.2, 0.1, 0.06, 0.3, 0.9, 2.0, 4.0, 8.0]), []
+
+    def changed(before, after, known):
+        seen.append(after)
+        return next(changes)
+
+    monkeypatch.setattr(chained, "_changed", changed)
+    values, missing = holed(low_rank())
+    imputer = NTKImputer(max_iter=10, tol=1e-3)
+    with pytest.warns(ConvergenceWarning, match=r"6\.0e-02"):
+        imputer.fit(values)
+    assert len(seen) == 6
+    assert len(imputer.model_.rounds) == 5
+    np.testing.assert_array_equal(imputer.model_.fill.mean, seen[4].mean)
+    assert np.abs(seen[5].mean - seen[4].mean)[missing].max() > 0
+
+
+def test_sweeps_end_where_they_have_settled():
+    values, _ = holed(low_rank())
+    imputer = NTKImputer(max_iter=50, tol=1e-2).fit(values)
+    assert imputer.converged_
+    assert imputer.n_iter_ < 12
+
+
 def test_values_stay_within_what_their_column_has_shown():
     rng = np.random.default_rng(0)
     x = rng.normal(size=200)
