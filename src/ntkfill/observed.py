@@ -12,6 +12,7 @@ from .errors import InputError
 from .kernels.table import Array
 
 Mask = NDArray[np.bool_]
+Pattern = tuple[NDArray[np.intp], Mask]
 
 # What instruments, databases and file formats write for a missing number, without its sign.
 MARKS = (
@@ -67,23 +68,28 @@ class Observed:
             dtype = f"dtype {self.known.dtype}"
             raise InputError("known must be a bool array", got=dtype, hint="known != 0")
         for columns, known in self.patterns():
-            if not known.any():
-                raise InputError("every column or channel must have a known entry", got="none")
             for column in columns:
                 if not np.isfinite(self.values[known, column]).all():
                     hint = "mark NaN and infinity as missing in the mask"
                     raise InputError("known values must be finite", hint=hint)
 
-    def patterns(self) -> Iterator[tuple[NDArray[np.intp], Mask]]:
+    def patterns(self) -> Iterator[Pattern]:
         """Missingness patterns: (indices of the columns, mask of their known rows)."""
-        count = self.values.shape[1]
-        if self.known.ndim == 1:
-            yield np.arange(count), self.known
-            return
-        packed = np.packbits(self.known, axis=0)
-        _, first, group = np.unique(packed, axis=1, return_index=True, return_inverse=True)
-        for g in np.argsort(first, kind="stable"):
-            yield np.flatnonzero(group.ravel() == g), self.known[:, first[g]]
+        if self.known.ndim > 1:
+            return column_patterns(self.known)
+        if not self.known.any():
+            raise InputError("every column or channel must have a known entry", got="none")
+        return iter([(np.arange(self.values.shape[1]), self.known)])
+
+
+def column_patterns(known: Mask) -> Iterator[Pattern]:
+    """Columns of a mask (n, m) with the same known rows: (indices of the columns, these rows)."""
+    if not known.any(axis=0).all():
+        raise InputError("every column or channel must have a known entry", got="none")
+    packed = np.packbits(known, axis=0)
+    _, first, group = np.unique(packed, axis=1, return_index=True, return_inverse=True)
+    for g in np.argsort(first, kind="stable"):
+        yield np.flatnonzero(group.ravel() == g), known[:, first[g]]
 
 
 def sentinel_of(values: Array) -> float | None:

@@ -13,7 +13,7 @@ from ..errors import ConvergenceWarning, InputError, warn
 from ..kernels import Kernel, Stationary
 from ..kernels.table import Array, Index
 from ..nn import Mixture, Sequential
-from ..observed import Mask, Observed
+from ..observed import Mask, column_patterns
 from ..runtime.progress import Progress, stage
 from ..solvers.base import Factor, Report
 from ..solvers.cg import CG
@@ -176,8 +176,7 @@ class GridModel:
         grid = components[0].plan.grid
         groups = [Group(slice(None), ~missing, together)]
         if missing.ndim > len(grid) and together is None:
-            known = ~missing.reshape(-1, missing.shape[-1])
-            every = Observed(np.zeros(known.shape), known).patterns()
+            every = column_patterns(~missing.reshape(-1, missing.shape[-1]))
             groups = [Group(channels, rows.reshape(grid)) for channels, rows in every]
         kept = groups if len(groups) <= MAX_KEPT else []
         reach = max(component.plan.network.receptive_radius for component in components)

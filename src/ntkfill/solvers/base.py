@@ -9,7 +9,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
 from ..kernels import Kernel
 from ..kernels.table import Array
 from ..observed import Mask
@@ -82,18 +81,6 @@ class Solver(Protocol):
 
     def factor(self, kernel: Kernel, known: Mask) -> Factor:
         """Make ready for these known coordinates: bool of shape (n,), flat over the grid."""
-
-
-@dataclass(frozen=True, eq=False)
-class Factored:
-    """A solver whose factor is there already: for many values over the same known entries."""
-
-    ready: Factor
-
-    def factor(self, kernel: Kernel, known: Mask) -> Factor:
-        if kernel is not self.ready.kernel or not np.array_equal(known, self.ready.known):
-            raise InputError("this factor was made for another kernel or other known entries")
-        return self.ready
 
 
 def absolute_ridge(ridge: float, kernel: Kernel) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,17 +38,12 @@ class Indicators:
 
     levels: NDArray[np.intp]
 
-    @property
-    def widths(self) -> NDArray[np.intp]:
-        """How many numbers (m,) each column becomes."""
-        return np.where(self.levels > 0, np.minimum(self.levels, MOST), 1)
-
-    @property
+    @cached_property
     def columns(self) -> NDArray[np.intp]:
         """The column of the table (k,) that each number is of."""
-        return np.repeat(np.arange(len(self.levels)), self.widths)
+        return np.repeat(np.arange(len(self.levels)), np.clip(self.levels, 1, MOST))
 
-    @property
+    @cached_property
     def text(self) -> Mask:
         """Which numbers (k,) are indicators."""
         return np.asarray(self.levels[self.columns] > 0)

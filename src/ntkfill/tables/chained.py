@@ -22,7 +22,7 @@ from ..errors import sentence
 from ..kernels.table import Array
 from ..nn import Sequential
 from ..nn.uncertain import Vectors
-from ..observed import Mask, Observed
+from ..observed import Mask, column_patterns
 from ..runtime.resources import parallel_for, workers
 from ..solvers.spectral import RIDGES
 from .categories import Indicators
@@ -213,7 +213,7 @@ class Chained:
         if len(every) > SETTLING:
             rows = np.linspace(0, len(every) - 1, SETTLING).astype(np.intp)
             values, known, standard = values[rows], known[rows], standard[rows]
-        targets = _targets(values, known, indicators, Ranks.of(standard))
+        targets = _targets(known, indicators, Ranks.of(standard))
         fill, sure = _initial(standard, relations, prior)
         gaps = ~sure  # one for all rounds
         gappy = [k for k, target in enumerate(targets) if not sure[:, target.columns].all()]
@@ -536,12 +536,12 @@ def _joined(above: Vectors, below: Vectors) -> Vectors:
     )
 
 
-def _targets(values: Array, known: Mask, indicators: Indicators, ranks: Ranks) -> list[Target]:
+def _targets(known: Mask, indicators: Indicators, ranks: Ranks) -> list[Target]:
     """Every column by itself with all its indicators, of a wide table all with the same gaps
     together; those with the fewest gaps first. Columns with the same gaps are never there to help
     each other, and neither are indicators of the same."""
     count, targets, of = known.shape[1], [], indicators.columns
-    for columns, rows in Observed(values, known).patterns():
+    for columns, rows in column_patterns(known):
         gapless = bool(rows.all())
         alone = [columns[of[columns] == column] for column in np.unique(of[columns])]
         for part in alone if gapless or count <= LEARNED else [columns]:

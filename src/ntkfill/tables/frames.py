@@ -82,16 +82,20 @@ def read(estimator: Any, table: Any, missing_values: Any, *, reset: bool) -> Arr
         )  # fmt: skip
         values = unstored_missing(values) if sparse.issparse(values) else values
     values = values.astype(np.float64)
-    dates = date_columns(table, values.shape[1])
+    types = column_types(table, values.shape[1])
     coded = np.isin(np.arange(values.shape[1]), list(categories))
-    countable = ~(_truth_values(table, values.shape[1]) | dates | coded)
+    countable = ~(types.truths | types.dates | coded)
     values[np.isin(values, marks.numbers) & countable] = np.nan
-    if (half := np.isin(_dtypes(table, values.shape[1]), HALF)).any():
+    if types.half.any():
         with np.errstate(over="ignore"):
             halves = marks.numbers.astype(np.float16)
-        values[np.isin(values, halves[np.isfinite(halves)]) & countable & half] = np.nan
-    values[np.isin(values, marks.days) & dates] = np.nan
-    _warn_of_new(values, categories, labels)
+        values[np.isin(values, halves[np.isfinite(halves)]) & countable & types.half] = np.nan
+    values[np.isin(values, marks.days) & types.dates] = np.nan
+    for j, seen in categories.items():
+        if (values[:, j] == len(seen)).any():
+            name = j if labels is None else labels[j]
+            what = f"column {name!r} holds categories that were not fitted"
+            warn(f"{what}; they are kept, and count as missing for other columns", UserWarning)
     for i, j in np.argwhere(np.abs(values) > LARGEST)[:1]:
         rows = row_labels(table)
         what = "infinity" if np.isinf(values[i, j]) else "too large a number"
@@ -110,8 +114,10 @@ def read(estimator: Any, table: Any, missing_values: Any, *, reset: bool) -> Arr
             hint="a smaller unit",
         )
     if reset:
+        estimator._types = types
         _warn_of_sentinels(np.where(countable, values, np.nan), labels)
-        _warn_of_marks(values, categories, dates, labels)
+        if categories or types.dates.any():
+            _warn_of_marks(values, categories, types.dates, labels)
     return values
 
 
@@ -304,46 +310,42 @@ def _some(names: Sequence[Any]) -> str:
     return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
 
 
-def _truth_values(table: Any, columns: int) -> Mask:
-    """Where a table holds truth values, which no number stands for: (n, m) or (m,)."""
-    if kind(table) == "pandas":
-        return np.array([_type(_series(table, j)) == "boolean" for j in range(columns)])
-    if kind(table) == "polars":
-        return np.array([str(dtype) == "Boolean" for dtype in table.dtypes])
-    array = table if sparse.issparse(table) else np.asarray(table)
-    if array.dtype.kind == "O":
-        return np.frompyfunc(lambda x: isinstance(x, bool | np.bool_), 1, 1)(array).astype(bool)
-    return np.full(columns, array.dtype.kind == "b")
+class ColumnTypes(NamedTuple):
+    """What columns hold, (m,) each."""
+
+    dates: Mask  # dates or durations
+    truths: Mask  # truth values, which no number stands for; (n, m) of objects
+    half: Mask  # numbers in half precision
+    integers: Mask  # whole numbers, and nothing else can be filled in
 
 
-def _dtypes(table: Any, columns: int) -> list[str]:
-    """The names of the types of the columns."""
-    if kind(table) in ("pandas", "polars"):
-        return [str(dtype) for dtype in table.dtypes]
-    return [str(getattr(table, "dtype", ""))] * columns
-
-
-def date_columns(table: Any, columns: int) -> Mask:
-    """Which columns hold dates or durations."""
-    if kind(table) == "pandas":
-        found = (_type(_series(table, j)) for j in range(columns))
-        return np.array([what in ("date", "duration") for what in found])
-    if kind(table) == "polars":
-        return np.array([dtype.is_temporal() for dtype in table.dtypes])
-    dtype = getattr(table, "dtype", None)
-    return np.full(columns, dtype is not None and dtype.kind in "mM")
-
-
-def whole_columns(table: Any, values: Array) -> Mask:
-    """Which columns are filled with whole numbers: of integers, and of dates that all are days."""
-    days = ((values == np.rint(values)) | np.isnan(values)).all(axis=0)
-    if kind(table) == "pandas":
-        integers = [_series(table, j).dtype.kind in "iu" for j in range(values.shape[1])]
-    elif kind(table) == "polars":
-        integers = [dtype.is_integer() for dtype in table.dtypes]
-    else:
-        integers = [False] * values.shape[1]
-    return np.array(integers) | (days & date_columns(table, values.shape[1]))
+def column_types(table: Any, columns: int) -> ColumnTypes:
+    """Of a frame column by column; of an array the same for all."""
+    given = kind(table)
+    if given == "pandas":
+        every = [_series(table, j) for j in range(columns)]
+        what = [_type(series) for series in every]
+        return ColumnTypes(
+            np.isin(what, ("date", "duration")),
+            np.isin(what, "boolean"),
+            np.isin([str(series.dtype) for series in every], HALF),
+            np.array([series.dtype.kind in "iu" for series in every]),
+        )
+    if given == "polars":
+        return ColumnTypes(
+            np.array([dtype.is_temporal() for dtype in table.dtypes]),
+            np.array([str(dtype) == "Boolean" for dtype in table.dtypes]),
+            np.isin([str(dtype) for dtype in table.dtypes], HALF),
+            np.array([dtype.is_integer() for dtype in table.dtypes]),
+        )
+    dtype = (table if given == "sparse" else np.asarray(table)).dtype
+    dates, truths, half = dtype.kind in "mM", dtype.kind == "b", str(dtype) in HALF
+    flags = (np.full(columns, flag) for flag in (dates, truths, half, False))
+    types = ColumnTypes(*flags)
+    if dtype.kind == "O":
+        are_bool = np.frompyfunc(lambda x: isinstance(x, bool | np.bool_), 1, 1)
+        types = types._replace(truths=are_bool(np.asarray(table)).astype(bool))
+    return types
 
 
 def _warn_of_sentinels(values: Array, labels: list[Any] | None) -> None:
@@ -382,6 +384,11 @@ def _warn_of_marks(
             f"value. Try: missing_values={given}.",
             UserWarning,
         )
+
+
+def is_partitioned(table: Any) -> bool:
+    """Whether a table is an array or a data frame of dask, which need not be installed."""
+    return type(table).__module__.partition(".")[0] in ("dask", "dask_expr")
 
 
 def kind(table: Any) -> str:
@@ -446,16 +453,6 @@ def _codes(entries: list[Any], categories: list[str], marks: frozenset[str], nam
             )
     others = float(len(categories))
     return np.array([np.nan if _is_nothing(x) else place.get(x, others) for x in entries])
-
-
-def _warn_of_new(
-    values: Array, categories: Mapping[int, list[str]], labels: list[Any] | None
-) -> None:
-    for j, known in categories.items():
-        if (values[:, j] == len(known)).any():
-            name = j if labels is None else labels[j]
-            what = f"column {name!r} holds categories that were not fitted"
-            warn(f"{what}; they are kept, and count as missing for other columns", UserWarning)
 
 
 def _type(series: Any) -> str:
@@ -671,7 +668,8 @@ def write_amounts(
     >>> write_amounts([[0.0]], np.ones((1, 1)), np.array([True]), np.array(["x"]), "", spans=True)
     array([[1.]])
     """
-    given, dates, values = kind(table), date_columns(table, values.shape[1])[kept], values[:, kept]
+    given, dates = kind(table), column_types(table, values.shape[1]).dates[kept]
+    values = values[:, kept]
     if given == "array" and dates.any():
         code = "m" if spans else np.asarray(table).dtype.kind
         return _frame(_stamps(values, code), names, library)

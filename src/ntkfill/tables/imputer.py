@@ -31,18 +31,17 @@ from .features import of_new_rows, read_features
 from .frames import (
     as_objects,
     column_labels,
-    date_columns,
+    is_partitioned,
     position,
     read,
     read_bounds,
     row_labels,
-    whole_columns,
     write,
     write_amounts,
 )
 from .models import Columns, TableModel, fit_table
 from .options import TableOptions
-from .partitions import fit_partitions, is_partitioned, transform_partitions
+from .partitions import fit_partitions, transform_partitions
 from .selection import select_network
 from .uncertainty import standard_deviations, uncertainties
 
@@ -502,11 +501,13 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         if self.column_features is not None:
             self._used = np.full(len(filled_in), filled_in.any())
         # What columns without any entry are filled with; there is no date that stands for nothing.
-        dates = date_columns(table, len(self._used))
+        dates = self._types.dates
         self._empty = np.where(dates, np.nan, 0.0)
         self._kept = self._used | self.keep_empty_features
         self._bounds = read_bounds(self.bounds, values, self._names, self._categories)
-        self._whole = whole = whole_columns(table, values)
+        # Columns that are filled with whole numbers: of integers, and of dates that all are days.
+        days = ((values == np.rint(values)) | np.isnan(values)).all(axis=0)
+        self._whole = whole = self._types.integers | (days & dates)
         self._bounds[:, whole] = np.ceil(self._bounds[0, whole]), np.floor(self._bounds[1, whole])
         for j in self._categories if self.column_features is not None else ():
             raise InputError(

@@ -17,7 +17,7 @@ from ..errors import InputError, sentence
 from ..kernels import DenseKernel, Kronecker, product, two_sided
 from ..kernels.table import Array
 from ..nn import Sequential
-from ..observed import Mask, Observed
+from ..observed import Mask, Pattern, column_patterns
 from ..runtime.resources import parallel_for, require, workers
 from ..solvers import CG, Cholesky
 from ..solvers.base import Factor, absolute_ridge
@@ -30,7 +30,7 @@ from .chained import Chained, chained_memory
 from .explain import Entry
 from .features import Features
 from .options import TableOptions
-from .selection import MAX_STEPS, Pattern, select_nuggets, select_ridges
+from .selection import MAX_STEPS, select_nuggets, select_ridges
 
 # Factors are kept up to this many bytes, and made again on demand beyond it.
 KEPT = 200_000_000
@@ -155,7 +155,7 @@ class Regression:
         """Fit columns (n, m), NaN where missing; new ones as those of an earlier fit: with the
         same ridge where the same is missing, else with one that is selected as theirs were."""
         known = ~np.isnan(values)
-        patterns: list[Pattern] = list(Observed(values, known).patterns())
+        patterns: list[Pattern] = list(column_patterns(known))
         if earlier is not None:  # new columns, each by itself
             patterns = [(np.array([j]), rows) for j, rows in enumerate(known.T)]
         keep = 8 * sum(int(rows.sum()) ** 2 for _, rows in patterns) <= KEPT

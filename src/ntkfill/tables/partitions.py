@@ -24,11 +24,6 @@ from .stack import Sums
 Imputer = Any
 
 
-def is_partitioned(table: Any) -> bool:
-    """Whether a table is an array or a data frame of dask, which need not be installed."""
-    return type(table).__module__.partition(".")[0] in ("dask", "dask_expr")
-
-
 def fit_partitions(imputer: Imputer, table: Any) -> None:
     """Fit to some rows, and the regressions to all."""
     from dask.base import compute

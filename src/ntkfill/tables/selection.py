@@ -14,16 +14,13 @@ from ..errors import InputError
 from ..kernels import DenseKernel, Kronecker
 from ..kernels.table import Array
 from ..nn import Sequential, fully_connected
-from ..observed import Mask, Observed
+from ..observed import Mask, Pattern, column_patterns
 from ..runtime.resources import parallel_for
 from ..selection import Candidate, Choice, hold_out
 from ..solvers import CG
 from ..solvers.spectral import RIDGES, Spectrum, kronecker_left_out
 from .features import Features
 from .options import TableOptions
-
-Pattern = tuple[NDArray[np.intp], Mask]
-"""Columns with the same known rows, and those."""
 
 DEPTHS = (1, 2, 3)
 # Factors of the feature scale: less is smoother.
@@ -117,7 +114,7 @@ def left_out(values: Array, kernel: DenseKernel, ridges: tuple[float, ...]) -> A
     """Mean squared errors of entries left out, in units of each column's variance, by ridge."""
     observed = ~np.isnan(values)
     centred = np.where(observed, values - np.nanmean(values, axis=0), 0.0)
-    patterns = list(Observed(values, observed).patterns())
+    patterns = list(column_patterns(observed))
     errors, counts = _left_out(kernel, centred, patterns, ridges)
     return np.asarray(counts @ errors / counts.sum())
 
