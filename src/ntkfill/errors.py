@@ -9,10 +9,10 @@ import sys
 import warnings
 from collections.abc import Hashable, Iterable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the help of the command line does without NumPy
+    from numpy.typing import NDArray
 
 
 class InputError(ValueError):
@@ -111,11 +111,14 @@ def check_integer(name: str, value: object, minimum: int, maximum: int) -> int:
 def check_finite(what: str, *results: NDArray[Any]) -> None:
     """Refuse to return NaN or infinity: the end of every public function that predicts.
 
+    >>> import numpy as np
     >>> check_finite("the fill", np.array([1.0, np.nan]))
     Traceback (most recent call last):
         ...
     ntkfill.errors.InputError: the fill is not finite. Try: a larger ridge, or another unit.
     """
+    import numpy as np
+
     if not all(np.isfinite(result).all() for result in results):
         raise InputError(f"{what} is not finite", hint="a larger ridge, or another unit")
 
@@ -123,6 +126,7 @@ def check_finite(what: str, *results: NDArray[Any]) -> None:
 def finite(what: str, result: NDArray[Any]) -> NDArray[Any]:
     """The same result, which is refused where it is not finite.
 
+    >>> import numpy as np
     >>> finite("the fill", np.ones(2))
     array([1., 1.])
     """
