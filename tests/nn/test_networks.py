@@ -437,6 +437,7 @@ def test_nothing_is_written_to_the_prior(net, grid, average):
         (lambda: Branches(), "at least one"),
         (lambda: Branches(Conv(3)), "tuple of layers"),
         (lambda: Branches((), (), shares=(0.5, 0.4)), "sum to 1"),
+        (lambda: Branches((), (), shares=()), "sum to 1"),
         (lambda: Branches((), (), join="add", shares=(0.5, 0.5)), "shares"),
         (lambda: Branches((), join="multiply"), "'concatenate' or 'add'"),
         (lambda: Sequential(Branches((), ("Conv",))), "layers must be of .*got 'Conv'"),

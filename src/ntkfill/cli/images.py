@@ -207,13 +207,12 @@ def inpaint_file(
     """Fill one image, or plan to where there is no target; returns the figures."""
     import numpy as np
 
-    from ..grids.image import read_mask as as_mask
     from ..io import images
 
     exclude = None
     if options.exclude is not None:
         exclude = images.read_mask(options.exclude, max_pixels=options.max_pixels)
-    stored, read, missing = read_input(options, source, mask, exclude)
+    stored, read, missing, left = read_input(options, source, mask, exclude)
     if mask is None and not missing.any():
         hint = "--mask MASK, or --nodata VALUE"
         if stored.alpha:
@@ -226,9 +225,7 @@ def inpaint_file(
     )
     asked = {"return_std": options.std is not None, "interval": options.interval}
     if target is None:
-        hidden = mask
-        if exclude is not None:
-            hidden = read.missing(mask, as_mask(exclude, read.grid))
+        hidden = mask if left is None else missing | left
         return plan_figures(options, source, inpainter.plan(stored.array, hidden, **asked))
     images.check_target(target, stored.array, stored)
     if options.std is not None:
@@ -368,7 +365,7 @@ def heatmap(options: argparse.Namespace) -> int:
     from ..io import images
 
     mask = read_mask(options, options.input)
-    _, source, missing = read_input(options, options.input, mask)
+    _, source, missing, _ = read_input(options, options.input, mask)
     if len(source.grid) != 2:
         raise InputError("a heat map needs an image with two axes", got=f"grid {source.grid}")
     check_outputs([options.input, options.mask], [("-o OUT", options.output)])
@@ -503,9 +500,9 @@ def _is_folder(path: Path) -> bool:
 
 def read_input(
     options: argparse.Namespace, path: Path, mask: Mask | None, exclude: Mask | None = None
-) -> tuple[Stored, ImageArray, Mask]:
-    """An image file, its array, and the pixels (*grid) that are missing in any channel and not
-    excluded."""
+) -> tuple[Stored, ImageArray, Mask, Mask | None]:
+    """An image file, its array, the pixels (*grid) that are missing in any channel and not
+    excluded, and those that are."""
     import numpy as np
 
     from ..grids.image import check_mask, read_image
@@ -528,7 +525,7 @@ def read_input(
     missing = source.missing(mask, out)
     check_mask(missing, inverted=mask is not None)
     anywhere = np.asarray(missing.reshape(*source.grid, -1).any(axis=-1))
-    return stored, source, anywhere if out is None else anywhere & ~out
+    return stored, source, anywhere if out is None else anywhere & ~out, out
 
 
 def _has_masks(options: argparse.Namespace) -> bool:

@@ -35,7 +35,7 @@ from .model import Component, GridModel
 from .options import Alpha, Boundary, Bounds, GridOptions, MissingValues, Network, Refine
 from .patches import Refinement
 from .plan import ONE, Plan, Request, make_plans, outside_receptive_field
-from .selection import MAX_MIXED_SIZE, couple, offered_splines, select
+from .selection import MAX_MIXED_SIZE, couple, has_few_gaps, offered_splines, select
 from .tiles import fill_lazily, fill_to_file
 from .uncertainty import GridUncertainty, distances
 
@@ -731,7 +731,8 @@ class Inpainter:
         wished = _check_uncertainty(uncertainty) if return_std or interval is not None else None
         request = _request(source, options, wished, interval)
         flat = missing.ndim == len(source.grid)
-        if options.network == "auto" and options.shift_average and flat:
+        offered = options.network == "auto" and options.shift_average and flat
+        if offered and not has_few_gaps(missing):
             splines = offered_splines(missing, options)
             request = replace(request, spline=max(splines.values(), default=0))
         plan = make_plans(options, missing, source.grid, request)[0].near(missing)

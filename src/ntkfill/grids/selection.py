@@ -122,11 +122,11 @@ def select(
     if not gaps.any() or gaps.all():
         return None
     plans, max_stacked = _offered_networks(pixels, missing, gaps, options, request)
-    splines = offered_splines(gaps, options) if together is None else {}
+    few = has_few_gaps(gaps)
+    splines = {} if few or together is not None else offered_splines(gaps, options)
     needed = max(splines.values(), default=0)
     plans = [replace(x, request=replace(x.request, spline=needed)) for x in plans]
 
-    few = has_few_gaps(gaps)
     coarser = octave_coarser(gaps) if gaps.ndim == axes else None
     if coarser is None:
         holdouts = [hold_out_shifted(gaps, axes)] if few else _holdouts(gaps, axes)
@@ -380,16 +380,14 @@ def offered_splines(gaps: Mask, options: GridOptions) -> dict[Spline, int]:
     """Splines to choose from, and the bytes that each takes: the thin plate, and linear and cubic
     ones along axes along which gaps are far shorter than along others, such as time, or the axis of
     lost slices."""
-    if has_few_gaps(gaps):
-        return {}
     every = [Spline(order) for order in (1, 2, 3)[gaps.ndim > 1 :]]
     lengths = [mean_run(gaps, axis) for axis in range(gaps.ndim)]
     for axis, length in enumerate(lengths):
         if MIN_ANISOTROPY * length <= max(lengths):
             every += [Spline(order, axis) for order in (1, 2, 3)]
-    few = [each for each in every if coefficients(each, gaps) <= MAX_COEFFICIENTS]
+    counts = {each: coefficients(each, gaps) for each in every}
     limit = available() if options.memory_limit is None else options.memory_limit
-    needed = {each: memory(each, gaps) for each in few}
+    needed = {k: memory(k, gaps, n) for k, n in counts.items() if n <= MAX_COEFFICIENTS}
     return {each: size for each, size in needed.items() if size <= limit}
 
 

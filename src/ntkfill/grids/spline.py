@@ -192,9 +192,9 @@ def coefficients(spline: Spline, missing: Mask) -> int:
     return near * sum(2 ** len(steps) for steps, _ in _terms(spline, missing.ndim))
 
 
-def memory(spline: Spline, missing: Mask) -> int:
-    """Bytes to fit a spline on a mask, about."""
-    count = coefficients(spline, missing)
+def memory(spline: Spline, missing: Mask, count: int | None = None) -> int:
+    """Bytes to fit a spline on a mask, about; `count` its coefficients, where they are known."""
+    count = coefficients(spline, missing) if count is None else count
     making = TERM_BYTES * 2**spline.order * missing.size
     needed = max(BYTES * count, BYTES // 3 * count + making)
     if not _is_factored(missing):

@@ -25,15 +25,13 @@ from ..observed import Mask
 from ..runtime.progress import Progress
 from .image import read_image
 from .options import GridOptions
-from .windows import DEPTHS, relative, widened
+from .windows import DEPTHS, Box, relative, widened
 
 # An `Inpainter`, whose module imports this one.
 Inpainter = Any
 
 # The side of a tile, by number of axes, and how many are looked at to choose the network.
 TILE, LOOKED_AT = {1: 1 << 20, 2: 1024, 3: 96}, 25
-
-Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True, eq=False)

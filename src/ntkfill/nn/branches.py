@@ -86,9 +86,10 @@ def _checked(layers: Sequence[Any], join: str, shares: Sequence[float] | None) -
         got = repr(layers)[:200]
         raise InputError("a branch must be a tuple of layers, or a Sequential", got=got)
     default = [1.0 if join == "add" else 1 / len(layers)] * len(layers)
-    parts = tuple(check_number("a share", x, above=0) for x in (shares or default))
-    one = join == "add" or abs(math.fsum(parts) - 1) <= 1e-9
-    if len(parts) != len(layers) or (join == "add" and shares) or not one:
+    given = default if shares is None else shares
+    parts = tuple(check_number("a share", x, above=0) for x in given)
+    summed = shares is None if join == "add" else abs(math.fsum(parts) - 1) <= 1e-9
+    if len(parts) != len(layers) or not summed:
         got = f"{shares} for {len(layers)} branches, join={join!r}"
         what = "shares must be one number for each concatenated branch, and sum to 1"
         raise InputError(what, got=got)

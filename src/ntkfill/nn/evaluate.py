@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from ..kernels.table import Array, Index
-from ..runtime.progress import Progress
+from ..runtime.progress import Progress, stage
 from ..runtime.resources import parallel_for, workers
 from .branches import Branches, joined, joined_axes
 from .covariance import Axes, Covariance, Offsets, run, variances
@@ -91,7 +91,10 @@ def shift_averaged(
     ):
         # What follows is linear: a sum over the branches, each of them averaged by itself.
         each = [[*head[:-1], *branch, *rest] for branch in head[-1].branches]
-        parts = [shift_averaged(layers, table, axes, kind, progress) for layers in each]
+        parts = [
+            shift_averaged(branch, table, axes, kind, progress and stage(progress, k, len(each)))
+            for k, branch in enumerate(each)
+        ]
         axes = joined_axes([axes for _, axes in parts])
         spread = [
             value[np.ix_(*(a.positions(b.offsets) for a, b in zip(own, axes, strict=True)))]
