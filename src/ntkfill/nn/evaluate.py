@@ -30,6 +30,10 @@ Kind = Literal["ntk", "nngp"]
 # Entries of one slab: a few such arrays stay in a core's cache.
 SLAB = 1 << 18
 
+# Tables of one level at once: those that a layer works with, or both that slabs are put into, and
+# their copies in single precision.
+WHOLE, JOINED = 6, 3
+
 # A level with more entries is computed in single precision: twice as fast, and with the default
 # prior it still agrees with double precision to about six digits.
 SINGLE = 1 << 24
@@ -122,12 +126,11 @@ def shift_averaged(
 def footprint(layers: Sequence[Layer], axes: Axes, average: bool, dtype: type) -> int:
     """Bytes that the evaluation takes at its peak, about."""
     layers = _split(layers)[0] if average else layers
-    held = 8 * _held(layers, axes)
+    held = _held(layers, axes)
     axes = out_axes(layers, axes)
     smallest = _entries(axes) // math.prod(axis.count for axis in axes[:2])
     slabs = min(workers() * max(SLAB, smallest), _entries(axes))
-    # Six tables of one level, or two of the last but one and slabs of the last.
-    most = max(6 * held, 2 * held + 6 * 8 * slabs)
+    most = held + WHOLE * 8 * slabs
     if average:
         return most + 4 * 8 * math.prod(axis.count for axis in axes)
     return most + np.dtype(dtype).itemsize * _entries(axes)
@@ -234,23 +237,26 @@ def _last_mixing(layers: Sequence[Layer]) -> int | None:
     return max((k for k, layer in enumerate(layers) if mixes_offsets(layer)), default=None)
 
 
-def _largest(layers: Sequence[Layer], axes: Axes) -> int:
-    """The most entries of a table between these layers, when they are run one by one."""
-    most = _entries(axes)
+def _largest(layers: Sequence[Layer], axes: Axes, in_slabs: bool = False) -> int:
+    """The most bytes of tables between these layers, when they are run one by one."""
+    tables, most = WHOLE, WHOLE * 8 * _entries(axes)
     for layer in layers:
         if isinstance(layer, Branches):
             most = max(most, sum(_largest(branch, axes) for branch in layer.branches))
         axes = out_axes([layer], axes)
-        most = max(most, _entries(axes))
+        if mixes_offsets(layer):
+            cut = in_slabs and isinstance(layer, FINER) and _entries(axes) > SLAB
+            tables = JOINED if cut else WHOLE
+        most = max(most, tables * 8 * _entries(axes))
     return most
 
 
 def _held(layers: Sequence[Layer], axes: Axes) -> int:
-    """The entries of tables that are held at once before the slabs of the last level."""
+    """The bytes of tables that are held at once before the slabs of the last level."""
     start = _last_mixing(layers)
     if start is None:
-        return _entries(axes)
-    most = _largest(layers[:start], axes)
+        return WHOLE * 8 * _entries(axes)
+    most = _largest(layers[:start], axes, in_slabs=True)
     axes, last = out_axes(layers[:start], axes), layers[start]
     if isinstance(last, FINER):
         return most
