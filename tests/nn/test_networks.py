@@ -35,6 +35,7 @@ from ntkfill.nn import (
     evaluate,
     hourglass,
     parse,
+    slabs,
 )
 from ntkfill.nn.parsing import shorten
 from ntkfill.priors import IID, Features, MeshGrid
@@ -42,6 +43,11 @@ from ntkfill.priors import IID, Features, MeshGrid
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
 PHI = LeakyReLU(0.1)
 MODES = ("nearest", "bilinear")
+
+
+def set_slab(monkeypatch, entries):
+    for module in (evaluate, slabs):
+        monkeypatch.setattr(module, "SLAB", entries)
 
 
 @st.composite
@@ -337,7 +343,7 @@ def everything():
 
 
 def test_same_bytes_for_any_number_of_cores(monkeypatch):
-    monkeypatch.setattr(evaluate, "SLAB", 64)  # so that there is work for all of them
+    set_slab(monkeypatch, 64)  # so that there is work for all of them
     results = []
     for count in (1, 2, 5):
         for name, module in list(sys.modules.items()):
@@ -356,7 +362,7 @@ def test_slabs_change_nothing(net, n, slab, monkeypatch):
         return [net.table(shape, IID(), shift_average=a, **options)[0] for a in (False, True)]
 
     whole = tables()
-    monkeypatch.setattr(evaluate, "SLAB", slab)
+    set_slab(monkeypatch, slab)
     for table, again in zip(whole, tables(), strict=True):
         assert relative(again, table) < 1e-14
 
@@ -381,7 +387,7 @@ def test_half_of_the_remainders_tell_the_mean(net, n, moved, monkeypatch):
         return net.table((roomy(net),) * n, IID(), shift_average=True)[0]
 
     whole = table()
-    monkeypatch.setattr(evaluate, "SLAB", 1)
+    set_slab(monkeypatch, 1)
     monkeypatch.setattr(evaluate.LastLevel, "distinct", spied)
     assert (relative(table(), whole) < 1e-14) == (not moved)
     assert max(seen, default=1) < 0.7

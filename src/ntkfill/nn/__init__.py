@@ -14,14 +14,8 @@ from .molecules import molecule
 from .networks import Sequential
 from .normalization import BatchNorm, LayerNorm
 from .parsing import parse, parse_prior
-from .resampling import (
-    AveragePool,
-    ConvTranspose,
-    Downsample,
-    Flatten,
-    GlobalAveragePool,
-    Upsample,
-)
+from .pooling import Flatten, GlobalAveragePool
+from .resampling import AveragePool, ConvTranspose, Downsample, Upsample
 
 if TYPE_CHECKING:
     from .pytorch import finite as finite

@@ -19,16 +19,14 @@ import numpy as np
 
 from ..kernels.table import Array, Index
 from ..runtime.progress import Progress, stage
-from ..runtime.resources import parallel_for, workers
+from ..runtime.resources import workers
 from .branches import Branches, joined, joined_axes
 from .covariance import Axes, Covariance, Offsets, run, variances
 from .resampling import ConvTranspose, Upsample
+from .slabs import SLAB, in_slabs
 from .structure import COARSER, FINER, WEIGHTS, Layer, Linear, mixes_offsets, out_axes
 
 Kind = Literal["ntk", "nngp"]
-
-# Entries of one slab: a few such arrays stay in a core's cache.
-SLAB = 1 << 18
 
 # Tables of one level at once: those that a layer works with, or both that slabs are put into, and
 # their copies in single precision.
@@ -56,7 +54,7 @@ def exact(
         def slab(offsets: Offsets) -> Array:
             return _run_linear(rest, _merged(outputs(offsets), rest, kind), axes)[0]
 
-        return _in_slabs(slab, axes, dtype, progress=progress), axes
+        return in_slabs(slab, axes, dtype, progress=progress), axes
     value = _merged(outputs([axis.offsets for axis in axes]), rest, kind)
     value, coarse = _run_linear(rest[:cut], value, axes)
     value, last, after = value.astype(dtype, copy=False), rest[cut], rest[cut + 1 :]
@@ -68,7 +66,7 @@ def exact(
     def linear_slab(offsets: Offsets) -> Array:
         return _run_linear(after, last.apply(value, coarse, offsets), final)[0]
 
-    return _in_slabs(linear_slab, final, dtype, progress=progress), final
+    return in_slabs(linear_slab, final, dtype, progress=progress), final
 
 
 def shift_averaged(
@@ -115,7 +113,7 @@ def shift_averaged(
         value = value.mean(axis=tuple(range(1, n)), keepdims=True, dtype=np.float64)
         return np.asarray(np.tensordot(share, value, 1)[None])
 
-    value = _in_slabs(slab, axes, np.float64, mean=True, progress=progress)
+    value = in_slabs(slab, axes, np.float64, mean=True, progress=progress)
     axes = _averaged(axes)
     for layer in rest:
         value, axes = _run_linear([layer], value, axes)
@@ -227,7 +225,7 @@ def _run_in_slabs(layers: Sequence[Layer], state: Covariance) -> Covariance:
             done = level(offsets)
             return np.stack((done.nngp, done.ntk))
 
-        nngp, ntk = _in_slabs(slab, axes, state.nngp.dtype.type, tables=(2,))
+        nngp, ntk = in_slabs(slab, axes, state.nngp.dtype.type, tables=(2,))
         state = Covariance(nngp, ntk, *variances(nngp, axes), axes)
     return state
 
@@ -298,56 +296,3 @@ def _mean(value: Array, n: int) -> Array:
 
 def _entries(axes: Axes) -> int:
     return math.prod(axis.period * axis.count for axis in axes)
-
-
-def _in_slabs(
-    slab: Callable[[Offsets], Array],
-    axes: Axes,
-    dtype: type,
-    *,
-    mean: bool = False,
-    tables: tuple[int, ...] = (),
-    progress: Progress | None = None,
-) -> Array:
-    """A table, or an array of some, computed slab by slab, each for a few offsets of the first
-    axes.
-
-    Where the remainders are averaged away and all axes are alike, swapping axes changes nothing,
-    and only offsets at least as large as those of the first axis are computed.
-    """
-    n = len(axes)
-    counts = [axis.count for axis in axes]
-    periods = [1 if mean else axis.period for axis in axes]
-    out: Array = np.empty((*tables, *periods, *counts), dtype=dtype)
-    swap = mean and n > 1 and all(axis == axes[0] for axis in axes) and axes[0].side is None
-
-    def fill(place: tuple[slice, ...]) -> None:
-        offsets = [np.arange(count)[part] for count, part in zip(counts, place, strict=True)]
-        out[(slice(None),) * (len(tables) + n) + place] = slab(offsets)
-
-    parallel_for(fill, _slab_slices(axes, swap), progress)
-    if swap:
-        ordered = np.sort(np.indices(counts), axis=0)
-        out = out[(0,) * n + tuple(ordered)].reshape(out.shape)
-    return out
-
-
-def _slab_slices(axes: Axes, swap: bool) -> list[tuple[slice, ...]]:
-    """The offsets of each slab: a few of the first axis and, where those are still too many
-    entries, of the second; with `swap` only offsets no smaller than those of the first axis."""
-    counts = [axis.count for axis in axes]
-    inner = math.prod(axis.period for axis in axes) * math.prod(counts[2:])
-    width = inner * counts[1] if len(axes) > 1 else inner
-    step = max(1, min(counts[0], SLAB // width))
-    across = max(1, SLAB // (inner * step))
-    slices: list[tuple[slice, ...]] = []
-    for first in range(0, counts[0], step):
-        chosen = slice(first, first + step)
-        start = first if swap else 0
-        if len(axes) == 1:
-            slices.append((chosen,))
-            continue
-        rest = (slice(start, None),) * (len(axes) - 2)
-        for second in range(start, counts[1], across):
-            slices.append((chosen, slice(second, second + across), *rest))
-    return slices

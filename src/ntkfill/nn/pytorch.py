@@ -21,14 +21,8 @@ from .items import GraphConvolution, Recurrent
 from .layers import Bias, Dropout, Scale
 from .networks import Sequential
 from .normalization import BatchNorm, LayerNorm
-from .resampling import (
-    AveragePool,
-    ConvTranspose,
-    Downsample,
-    Flatten,
-    GlobalAveragePool,
-    Upsample,
-)
+from .pooling import Flatten, GlobalAveragePool
+from .resampling import AveragePool, ConvTranspose, Downsample, Upsample
 from .structure import COARSER, FINER, OF_ITEMS, TO_VECTOR, WEIGHTS, Layer
 
 try:

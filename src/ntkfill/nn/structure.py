@@ -15,14 +15,8 @@ from .covariance import Axes
 from .items import Attention, GraphConvolution, Recurrent
 from .layers import Bias, Conv, Dense, Dropout, Scale
 from .normalization import BatchNorm, LayerNorm
-from .resampling import (
-    AveragePool,
-    ConvTranspose,
-    Downsample,
-    Flatten,
-    GlobalAveragePool,
-    Upsample,
-)
+from .pooling import Flatten, GlobalAveragePool
+from .resampling import AveragePool, ConvTranspose, Downsample, Upsample
 
 Linear = Dense | Conv | Scale | Downsample | AveragePool | Upsample | ConvTranspose
 Layer = (
