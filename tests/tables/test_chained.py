@@ -6,7 +6,7 @@ from scipy.stats import norm, rankdata
 
 from ntkfill import ConvergenceWarning, NTKImputer
 from ntkfill.nn import fully_connected
-from ntkfill.nn.uncertain import LaplaceKernel, NetworkKernel, Vectors
+from ntkfill.nn.uncertain import LaplaceKernel, NetworkKernel, Table, Vectors
 from ntkfill.tables import chained, stack
 from ntkfill.tables.ranks import Ranks
 
@@ -375,6 +375,48 @@ def test_kernels_at_expected_distances(kernel):
     assert (np.diagonal(again) < np.diagonal(whole)).all()
     exact = Vectors(SOME.mean, np.zeros((7, 3)))
     np.testing.assert_allclose(np.diagonal(kernel(exact, exact)), np.diagonal(kernel(exact)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+def test_parts_of_a_table_are_like_copies_of_them(kernel, dtype):
+    rng = np.random.default_rng(1)
+    plain = Vectors(rng.normal(size=(12, 5)), rng.random((12, 5)))
+    table = Table.of(plain)
+    for _ in range(2):
+        for columns in ([0, 2, 3], [1, 2, 4]):
+            for rows in (slice(None), np.array([1, 4, 5])):
+                parts = [
+                    [each.part(of, np.array(columns)).astype(dtype) for of in (rows, slice(3, 9))]
+                    for each in (plain, table)
+                ]
+                for exact, shared in zip(*parts, strict=True):
+                    assert len(shared) == len(exact)
+                    assert (shared.width, shared.dtype) == (exact.width, exact.dtype)
+                    assert kernel(shared).dtype == kernel(exact).dtype
+                    np.testing.assert_allclose(kernel(shared), kernel(exact), rtol=1e-5, atol=1e-5)
+                    np.testing.assert_allclose(
+                        kernel.diagonal(shared[1:]), kernel.diagonal(exact)[1:], rtol=1e-5
+                    )
+                np.testing.assert_allclose(kernel(*parts[1]), kernel(*parts[0]), atol=1e-5)
+        # The same with another column.
+        plain = Vectors(plain.mean + (np.arange(5) == 2), plain.variance * (np.arange(5) != 2))
+        table = table.changed(plain.mean, plain.variance, np.array([2]))
+    np.testing.assert_allclose(table.gram, plain.inner(plain))
+
+
+def test_columns_of_wide_tables_share_their_inner_products(monkeypatch):
+    rng = np.random.default_rng(2)
+    table = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 110)) + rng.normal(size=(60, 110))
+    values, missing = holed(table)
+    taken = []
+    monkeypatch.setattr(Table, "of", classmethod(lambda cls, of: taken.append(of) or shared(of)))
+    shared = lambda of: Table(of.mean, of.variance, of.inner(of))  # noqa: E731
+    filled = NTKImputer().fit_transform(values)
+    assert taken
+    monkeypatch.setattr(chained, "_shared", lambda fill: fill)
+    np.testing.assert_allclose(filled, NTKImputer().fit_transform(values), atol=1e-3)
+    assert np.sqrt(np.mean((filled - table)[missing] ** 2)) < 0.8 * table.std()
 
 
 @pytest.mark.parametrize("p", [1, 2])

@@ -69,7 +69,8 @@ def cholesky(matrix: Array) -> Array:
                 matrix[here, columns] -= matrix[past, here].T @ matrix[past, columns]
 
             corner = matrix[here, here].T
-            above = np.triu(corner, 1)  # `work` writes there too
+            if len(blocks) > 1:
+                above = np.triu(corner, 1)  # `work` writes there too
             if k:
                 parallel_for(work, blocks[k:])
             factor, failed = potrf(corner, lower=1, overwrite_a=1, clean=0)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..errors import sentence
 from ..kernels.table import Array
 from ..nn import Sequential
-from ..nn.uncertain import Vectors
+from ..nn.uncertain import Table, Vectors
 from ..observed import Mask, column_patterns
 from ..runtime.resources import parallel_for, workers
 from ..solvers.spectral import RIDGES
@@ -98,11 +98,11 @@ class Target:
 
     def training(self, fill: Vectors, most: int | None = None) -> tuple[Vectors, Array]:
         rows = self.rows(most)
-        return self.vectors(fill[rows]), fill.mean[np.ix_(rows, self.columns)]
+        return self.vectors(fill, rows), fill.mean[np.ix_(rows, self.columns)]
 
-    def vectors(self, fill: Vectors) -> Vectors:
-        """The features of rows (n, m), few ones by their ranks too."""
-        vectors = fill[:, self.features]
+    def vectors(self, fill: Vectors, rows: Any = slice(None)) -> Vectors:
+        """The features of rows of (n, m), few ones by their ranks too."""
+        vectors = fill.part(rows, self.features)
         few = 2 * len(self.features) <= EACH
         return self.ranks.appended(vectors, self.features) if few else vectors
 
@@ -223,12 +223,14 @@ class Chained:
         twins = Twins.of(standard, indicators.columns, relations, prior, gapped)
         means, count, second = fill, len(fill), SECOND if narrow else 2
         fill, here = _joined(fill, twins.start), np.concatenate([sure, twins.sure])
+        if not narrow:
+            means = fill = _shared(fill)
         hidden, change, n_iter = twins.start, np.inf if gappy else 0.0, 0
         rounds: list[Round] = []
         while n_iter < options.max_iter and (change >= options.tol or 0 < n_iter < second):
             n_iter, last = n_iter + 1, change
             if n_iter == second:
-                fill, hidden, here = fill[:count], fill[count:], sure
+                fill, hidden, here = fill[:count] if narrow else fill, fill[count:], sure
             before = fill
             for some in _batches(gappy):
 
@@ -249,6 +251,7 @@ class Chained:
             most = SAMPLE if n_iter < second else None
             rounds.append(Round(tuple(targets), most, gaps, fill[:count][gaps]))
             fill = _damped(before, fill, n_iter - second)
+            fill = fill if narrow else _shared(fill)
             change = _changed(before[:count], fill[:count], sure)
             if n_iter > second + 1 and change > last:  # it will not settle
                 fill, change = before, last
@@ -292,8 +295,20 @@ class Chained:
 
     @cached_property
     def last(self) -> Vectors:
-        """All columns predicted once more, from the same fill."""
-        return self._predicted(self.fill, self.sure)
+        """All columns predicted once more, from the same fill; those of a wide table in the
+        precision of its rounds."""
+        if len(self.level) <= LEARNED:
+            return self._predicted(self._table, self.sure)
+
+        def fitted(k: int) -> Fitted:
+            return self.targets[k].fit(self._table, settling=len(self._table) <= EXACT)
+
+        needed, table = self._needed(self.sure), self._table
+        return _predicted(needed, self.targets, fitted, table, self.sure, self.bounds)
+
+    @cached_property
+    def _table(self) -> Vectors:
+        return self.fill if len(self.level) <= LEARNED else _shared(self.fill)
 
     @property
     def filled(self) -> Array:
@@ -450,7 +465,7 @@ class Chained:
         gapless = target.stack is None
         if gapless:
             target = self._selected(target)
-        fitted = target.fit(self.fill)
+        fitted = target.fit(self._table)
         if gapless or self._keeps:
             self.kept[k] = fitted
         return fitted
@@ -494,6 +509,8 @@ def chained_memory(known: Mask, models: int, rounds: int) -> int:
         return 80 * known.size
     sizes = np.minimum(counts, EXACT) if counts.max() <= EXACT else np.full(len(counts), LANDMARKS)
     kept = 2 * 8 * int(np.square(sizes, dtype=np.float64).sum())
+    # The inner products of a wide table, in both precisions, twice while they change.
+    shared = 24 * len(known) ** 2 if known.shape[1] > LEARNED and len(known) <= EXACT else 0
     # Kernels, distances and factors of one column.
     one = 4 * 8 * int(sizes.max()) ** 2
     busy = min(workers(), max(1, min(BATCH, len(counts) // 8)))
@@ -505,7 +522,8 @@ def chained_memory(known: Mask, models: int, rounds: int) -> int:
     # Means and variances that new rows are filled after.
     share = min(1.0, SETTLING / len(known))
     history = int(16 * rounds * share * (known.size - np.count_nonzero(known)))
-    return 80 * known.size + busy * one + models * ((kept if kept <= KEPT else 0) + history)
+    each = (kept if kept <= KEPT else 0) + history
+    return 80 * known.size + shared + busy * one + models * each
 
 
 def _size(rows: int, landmarks: int) -> int:
@@ -564,14 +582,20 @@ def _predicted(
     def work(k: int) -> None:
         columns = targets[k].columns
         rows = np.flatnonzero(~known[:, columns].all(axis=1))
-        values, error = fitted(k).predict(targets[k].vectors(fill[rows]))
+        values, error = fitted(k).predict(targets[k].vectors(fill, rows))
         values = np.clip(values, bounds[0][columns], bounds[1][columns])
         here, there = np.ix_(rows, columns), known[np.ix_(rows, columns)]
         mean[here] = np.where(there, fill.mean[here], values)
         variance[here] = np.where(there, fill.variance[here], error[:, None])
 
     parallel_for(work, some)
-    return Vectors(mean, variance)
+    columns = np.concatenate([np.empty(0, np.intp), *(targets[k].columns for k in some)])
+    return fill.changed(mean, variance, columns)
+
+
+def _shared(fill: Vectors) -> Vectors:
+    """A wide table as one whose columns share their inner products, if it is not too long."""
+    return Table.of(fill) if len(fill) <= EXACT else fill
 
 
 def _batches(items: list[int]) -> Iterator[list[int]]:

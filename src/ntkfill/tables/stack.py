@@ -99,7 +99,7 @@ class Stack:
         attempt(NetworkKernel(network))
         if learn:
             attempt(LINEAR)
-        metric, least = np.ones(vectors.mean.shape[1]), np.inf
+        metric, least = np.ones(vectors.width), np.inf
         p = 1 if len(metric) <= EACH else 2
         for k in range(1 + LEARNED if learn and len(metric) else 0):
             distance = LaplaceKernel(metric, 1.0, p).distances(single)
@@ -208,7 +208,7 @@ class Fitted:
     def predict(self, at: Vectors) -> tuple[Array, Array]:
         """Values (k, g) and their variance (k,), at most one: the posterior variance of the
         predictor with the largest weight, scaled by how large errors were on values left out."""
-        predictors, at = self.stack.predictors, at.astype(self.centres.mean.dtype)
+        predictors, at = self.stack.predictors, at.astype(self.centres.dtype)
         count = self.regressions[0].coefficients.shape[1] if predictors else 1
         values = np.zeros((len(at), count))
         relative = np.ones(len(at))
