@@ -6,7 +6,8 @@ from scipy.stats import norm, rankdata
 
 from ntkfill import ConvergenceWarning, NTKImputer
 from ntkfill.nn import fully_connected
-from ntkfill.nn.uncertain import LaplaceKernel, NetworkKernel, Table, Vectors
+from ntkfill.nn.uncertain import LaplaceKernel, NetworkKernel
+from ntkfill.nn.vectors import Table, Vectors
 from ntkfill.tables import chained, stack
 from ntkfill.tables.ranks import Ranks
 

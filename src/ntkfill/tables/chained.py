@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..errors import sentence
 from ..kernels.table import Array
 from ..nn import Sequential
-from ..nn.uncertain import Table, Vectors
+from ..nn.vectors import Table, Vectors
 from ..observed import Mask, column_patterns
 from ..runtime.resources import parallel_for, workers
 from ..solvers.spectral import RIDGES

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..nn.uncertain import Vectors
+from ..nn.vectors import Vectors
 from .chained import SETTLING, Chained
 from .frames import read
 from .stack import Sums

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from ..kernels.table import Array
-from ..nn.uncertain import Vectors
+from ..nn.vectors import Vectors
 
 # Scores that are linear in the values tell nothing new.
 LINEAR = 0.999

@@ -16,7 +16,8 @@ import numpy as np
 from ..errors import InputError
 from ..kernels.table import Array
 from ..nn import Dense, Sequential
-from ..nn.uncertain import LaplaceKernel, NetworkKernel, Vectors
+from ..nn.uncertain import LaplaceKernel, NetworkKernel
+from ..nn.vectors import Vectors
 from ..runtime.resources import parallel_for
 from ..selection import convex
 from ..solvers import linalg

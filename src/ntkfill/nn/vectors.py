@@ -1,0 +1,149 @@
+"""Feature vectors whose entries are known up to a variance, and parts of a table of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels.table import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Feature vectors (n, k) and the variances of their entries."""
+
+    mean: Array
+    variance: Array
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    def __getitem__(self, rows: Any) -> Vectors:
+        return Vectors(self.mean[rows], self.variance[rows])
+
+    def part(self, rows: Any, columns: NDArray[np.intp]) -> Vectors:
+        """Some entries of some of them."""
+        some = self[rows]
+        return Vectors(some.mean[:, columns], some.variance[:, columns])
+
+    def astype(self, dtype: Any) -> Vectors:
+        return Vectors(self.mean.astype(dtype), self.variance.astype(dtype))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.mean.dtype
+
+    @property
+    def width(self) -> int:
+        return self.mean.shape[1]
+
+    def changed(self, mean: Array, variance: Array, columns: NDArray[np.intp]) -> Vectors:
+        """The same with other entries in these columns."""
+        return Vectors(mean, variance)
+
+    def inner(self, other: Vectors) -> Array:
+        """Inner products of means, (n, m)."""
+        return self.mean @ other.mean.T
+
+    def lengths(self) -> Array:
+        """Expected squared lengths (n,)."""
+        return np.square(self.mean).sum(axis=1) + self.variance.sum(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Table(Vectors):
+    """Vectors of which many parts are compared, each without a few columns: the inner products of
+    all are taken once, and what the columns contribute is taken off."""
+
+    gram: Array  # (n, n)
+
+    @classmethod
+    def of(cls, vectors: Vectors) -> Table:
+        return cls(vectors.mean, vectors.variance, vectors.mean @ vectors.mean.T)
+
+    def changed(self, mean: Array, variance: Array, columns: NDArray[np.intp]) -> Table:
+        before, after = self.mean[:, columns], mean[:, columns]
+        gram = self.gram + np.hstack([after, -before]) @ np.hstack([after, before]).T
+        return Table(mean, variance, gram)
+
+    def part(self, rows: Any, columns: NDArray[np.intp]) -> Vectors:
+        without = np.ones(self.width, bool)
+        without[columns] = False
+        left_out = np.flatnonzero(without)
+        if 2 * len(left_out) > len(columns):
+            return super().part(rows, columns)
+        lengths = self._lengths - self._squares[:, left_out].sum(axis=1)
+        return Part(self, columns, left_out, lengths, np.arange(len(self))[rows], self.dtype)
+
+    @cached_property
+    def _single(self) -> Array:
+        return self.gram.astype(np.float32)
+
+    @cached_property
+    def _squares(self) -> Array:
+        return np.asarray(np.square(self.mean) + self.variance)
+
+    @cached_property
+    def _lengths(self) -> Array:
+        return np.asarray(self._squares.sum(axis=1))
+
+
+class Part(Vectors):
+    """Some entries of some vectors of a table, copied only when they are asked for."""
+
+    def __init__(
+        self,
+        table: Table,
+        columns: NDArray[np.intp],
+        left_out: NDArray[np.intp],  # the other columns
+        lengths: Array,  # (n,), of all vectors of the table
+        rows: NDArray[np.intp],
+        dtype: Any,
+    ) -> None:
+        self._table, self._columns, self._left_out = table, columns, left_out
+        self._lengths, self._rows, self._dtype = lengths, rows, np.dtype(dtype)
+
+    def _changed(self, rows: NDArray[np.intp], dtype: Any) -> Part:
+        return Part(self._table, self._columns, self._left_out, self._lengths, rows, dtype)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: Any) -> Part:
+        return self._changed(self._rows[rows], self._dtype)
+
+    def astype(self, dtype: Any) -> Part:
+        return self._changed(self._rows, dtype)
+
+    @cached_property
+    def mean(self) -> Array:
+        return self._table.mean[np.ix_(self._rows, self._columns)].astype(self._dtype)
+
+    @cached_property
+    def variance(self) -> Array:
+        return self._table.variance[np.ix_(self._rows, self._columns)].astype(self._dtype)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._dtype
+
+    @property
+    def width(self) -> int:
+        return len(self._columns)
+
+    def inner(self, other: Vectors) -> Array:
+        table = self._table
+        if not isinstance(other, Part) or other._table is not table:
+            return super().inner(other)
+        gram = table._single if self._dtype == np.float32 else table.gram
+        found = gram.take(self._rows, axis=0).take(other._rows, axis=1)
+        apart = table.mean[:, self._left_out].astype(self._dtype)
+        found -= apart[self._rows] @ apart[other._rows].T
+        return found
+
+    def lengths(self) -> Array:
+        return self._lengths[self._rows].astype(self._dtype)
