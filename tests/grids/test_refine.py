@@ -72,7 +72,21 @@ def test_gaps_that_repeat_are_judged_by_the_known_pixels_alone(gaps):
     assert rmse(filled, slow, gaps) < rmse(plain, slow, gaps)
     assert "which repeat every 2 pixels" in info.refinement.report()
     noise = np.random.default_rng(1).standard_normal((48, 48))
-    assert fill(noise, gaps, ridge=1e3, refine="auto")[1].refinement.patches is None
+    plain, _ = fill(noise, gaps, ridge=1e3)
+    assert rmse(fill(noise, gaps, ridge=1e3, refine="auto")[0], noise, gaps) < 1.03 * rmse(
+        plain, noise, gaps
+    )
+
+
+@pytest.mark.slow
+def test_where_gaps_repeat_what_is_as_fine_as_they_are_is_refined_least():
+    smooth = 100 + 100 * np.sin(0.5 * sum(np.indices((48, 48))))
+    fine = smooth + 40 * np.random.default_rng(0).normal(size=smooth.shape)
+    coarse, mixed = (fill(x, ROWS, refine="auto")[1].refinement for x in (smooth, fine))
+    assert mixed.share < 0.9 < coarse.share < 1
+    inpainter = Inpainter(refine="auto", rtol=1e-6).fit(smooth, ROWS)
+    told = inpainter.explain(smooth, (21, 30))
+    assert told.value == pytest.approx(inpainter.transform(smooth)[21, 30], rel=1e-4)
 
 
 def test_a_checkerboard_is_left_alone():

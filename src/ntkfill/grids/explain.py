@@ -36,7 +36,7 @@ def explain(
         else:
             entry = (*inside, channel % channels)
             direct, first = attribution(
-                done.by_networks, model.missing, refinement.before, refinement.patches, entry
+                done.by_networks, model.missing, refinement.error, refinement.patches, entry
             )
             before = np.zeros(first.shape)
             before[entry] = 1.0

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,9 @@ MIN_STANDARD_ERRORS = 2.0
 TRIAL_PASSES = 0.5
 # Ring-wise passes where they do better than to leave the middle of deep holes.
 RING_PASSES = 2
+# Where gaps repeat, errors go together and patches take them for structure: they are refined as if
+# the error were so many times that of the lattice alone, where the fill explains its variance.
+REPEATING = 2.0
 # Mean square error of a fill relative to the variance, assumed where nothing can be held out.
 ASSUMED_MSE = 0.05
 
@@ -42,12 +46,13 @@ class Refinement:
         None where the fill was left as it was.
     before : float
         Root mean square error of the fill on the held-out entries, in units of the values; a guess
-        where none could be held out, 0 where gaps repeat.
+        where none could be held out. Where gaps repeat, that on the known entries alone with the
+        same gaps, or 0 where these have no such.
     after : float or None
         That of the fill refined with the best options, in half as many passes.
     share : float
         Share of the refined fill in the result, the rest is the fill before: below 1 where holes
-        are missing, of which the few that are held out say little.
+        are missing, of which the few that are held out say little, and where gaps repeat.
     scale : float
         Factor of the standard deviations, from the errors of held-out entries: above 1, since
         patches take the fill around them for certain.
@@ -76,9 +81,13 @@ class Refinement:
         """Refine another fill (*grid, channels) in the same way."""
         if self.patches is None:
             return Refined(filled)
-        return _mixed(
-            filled, refine(filled, missing, self.before, self.patches, progress), self.share
-        )
+        refined = refine(filled, missing, self.error, self.patches, progress)
+        return _mixed(filled, refined, self.share)
+
+    @property
+    def error(self) -> float:
+        """What `refine` takes for the error of the fill, and makes its ridge of."""
+        return self.before * (REPEATING * self.share**2 if self.period else 1.0)
 
     def report(self) -> str:
         """One line for a person.
@@ -139,11 +148,7 @@ def refine_if_better(
     period = 0 if force else pattern_period(missing, axes)
     octave = octave_coarser(missing) if period and missing.ndim == axes else None
     if octave is not None:
-        # No held-out entry of a lattice is like a missing one; the lattice has the same gaps.
-        lattice, pattern = octave
-        none, weight = np.zeros_like(pattern), pattern.astype(np.float64)
-        found = compare(values[lattice], none, Holdout(pattern, weight, none), fill)
-        found = found and replace(found, held_out=None, period=period)
+        found = one_octave_coarser(values, octave, fill, period)
     elif period:
         return Refined(filled), Refinement(None, 0.0, None, period=period)
     else:
@@ -156,6 +161,39 @@ def refine_if_better(
         default = candidates(axes, values.shape[-1])[0]
         found = Refinement(default, math.sqrt(ASSUMED_MSE) * spread, None)
     return found.apply(filled, missing, progress and stage(progress, 1, 2)), found
+
+
+def one_octave_coarser(
+    values: Array,
+    octave: tuple[tuple[Any, ...], Mask],
+    fill: Callable[[Array, Mask], Array | None],
+    period: int,
+) -> Refinement | None:
+    """How a fill is refined where the known entries are a lattice, whose held-out entries are like
+    no missing one: by the lattice alone, with the same gaps. None where it has too few entries.
+
+    What patches gain there says nothing of what they gain on the finer grid. What does is how much
+    of the variance of the lattice the first fill explains, as little where structure is as fine as
+    the gaps; the rest of the variance is the share that is not refined."""
+    lattice, pattern = octave
+    coarse = values[lattice]
+    first = fill(coarse, pattern) if pattern.sum() >= MIN_HELD_OUT else None
+    if first is None:
+        return None
+    none, weight = np.zeros_like(pattern), pattern.astype(np.float64)
+    holdout, parts = Holdout(pattern, weight, none), crops(none, weight)
+    trial = _Trial(coarse, pattern, holdout, first, parts)
+    unit = float(np.abs(coarse).max()) or 1.0
+    spread = (coarse / unit).std(axis=tuple(range(pattern.ndim)), dtype=np.float64)
+    total = (trial.before / unit) ** 2 + float(np.mean(spread**2))
+    share = float(np.mean(spread**2)) / total if total else 0.0
+    found = Refinement(None, trial.before, None, share=share, period=period)
+    options = candidates(pattern.ndim, values.shape[-1])[0]
+    refined = _mixed(first, trial.refined(options, found.error, None), share)
+    found = replace(found, after=trial.error(refined.values), scale=trial.std_scale(refined))
+    if trial.error(refined.values) >= trial.before:
+        return replace(found, share=1.0)
+    return replace(found, patches=options)
 
 
 def select(
@@ -207,7 +245,8 @@ def compare(
         rings = number == len(tried)
         options = tried[number] if not rings else found.patches or tried[0]
         options = replace(options, ring_passes=RING_PASSES) if rings else options
-        refined = trial.refined(options, progress and stage(progress, number, n_trials))
+        share = progress and stage(progress, number, n_trials)
+        refined = trial.refined(options, trial.before, share)
         error = trial.error(refined.values)
         if rings and not trial.clearly_better(refined.values, best.values, options.width):
             continue
@@ -245,13 +284,13 @@ class _Trial:
         """The error of the fill that is refined."""
         return self.error(self.first)
 
-    def refined(self, options: PatchOptions, progress: Progress | None) -> Refined:
-        """The fill refined in all crops."""
+    def refined(self, options: PatchOptions, error: float, progress: Progress | None) -> Refined:
+        """The fill, of this error, refined in all crops."""
         fewer = replace(options, passes=math.ceil(TRIAL_PASSES * options.passes))
         values, std = self.first.copy(), np.full(self.first.shape, np.nan)
         for number, crop in enumerate(self.crops):
             share = progress and stage(progress, number, len(self.crops))
-            done = refine(self.first[crop], self.gaps[crop], self.before, fewer, share)
+            done = refine(self.first[crop], self.gaps[crop], error, fewer, share)
             values[crop] = done.values
             std[crop] = np.nan if done.std is None else done.std
         return Refined(values, std)
