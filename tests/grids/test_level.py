@@ -41,6 +41,19 @@ def test_outside_the_receptive_field_the_level_is_that_of_the_rim():
     assert abs(done.values[outside] - 200).mean() < 25
 
 
+@pytest.mark.parametrize(
+    ("shape", "box", "dark"),
+    [((180, 270), np.s_[22:157, 112:247], 90), ((40, 40, 40), np.s_[11:29, 11:29, 18:35], 13)],
+)
+def test_the_level_of_a_hole_is_that_near_it(shape, box, dark):
+    """A dark third away from it took it to 163 in the plane, 181 in a volume."""
+    missing = hole(shape, box)
+    image = np.full(shape, 200.0)
+    image[..., :dark] = 40
+    middle = tuple((side.start + side.stop) // 2 for side in box)
+    assert 182 < Level.fit(~missing, 4)(image[..., None])[middle][0] < 201
+
+
 @pytest.mark.parametrize("pattern", [0.5, 0.9])
 def test_scattered_gaps_have_no_level(pattern):
     missing = np.random.default_rng(0).random((64, 64)) < pattern

@@ -23,7 +23,7 @@ from .holdout import holes
 # in smaller ones the mean does as well or better (docs/decisions/0003-centring.md).
 MIN_DEPTH = 100
 # Weights (1 + (distance / (WIDTH depth))^2)^-STEEPNESS, for the depth of the deepest hole.
-WIDTH, STEEPNESS = 2.0, 4.0
+WIDTH, STEEPNESS = 2.0, 8.0
 
 
 @dataclass(frozen=True, eq=False)
