@@ -73,7 +73,7 @@ class Observed:
                     hint = "mark NaN and infinity as missing in the mask"
                     raise InputError("known values must be finite", hint=hint)
 
-    def patterns(self) -> Iterator[Pattern]:
+    def patterns(self) -> Iterator[tuple[NDArray[np.intp], Mask]]:
         """Missingness patterns: (indices of the columns, mask of their known rows)."""
         if self.known.ndim > 1:
             return column_patterns(self.known)
