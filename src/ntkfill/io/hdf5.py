@@ -7,6 +7,7 @@ import faulthandler
 import os
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,20 @@ def check_hdf5(path: Path) -> None:
     """Refuse a file that the HDF5 library hangs or crashes on, or that does not fit into memory.
 
     Damaged pointers can form a circle, which the library follows forever, deaf to signals
-    (github.com/HDFGroup/hdf5/issues/1707). Numbers are not read: they hold no pointers.
+    (github.com/HDFGroup/hdf5/issues/1707). Numbers are not read: they hold no pointers. A file that
+    was read once is tried again where it has changed.
     """
     if not sys.executable or getattr(sys, "frozen", False):
         return  # no interpreter that could be started
-    limit, seconds = resources.available(), START + path.stat().st_size / BYTES_PER_SECOND
+    status = path.stat()
+    version = status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+    resources.require("reading it", _tried(path.absolute(), status.st_size, version))
+
+
+@lru_cache(maxsize=64)
+def _tried(path: Path, size: int, version: tuple[int, ...]) -> int:
+    """The bytes that a file declares, once another process has read it."""
+    limit, seconds = resources.available(), START + size / BYTES_PER_SECOND
     code = "from ntkfill.io import hdf5; hdf5.walk()"
     tried = subprocess.run(
         [sys.executable, "-P", "-c", code, str(path), str(limit), str(seconds)],
@@ -38,8 +48,9 @@ def check_hdf5(path: Path) -> None:
         errors="replace",
     )
     if tried.returncode == 0:
-        resources.require("reading it", int(tried.stdout), limit)
-        return
+        needed = int(tried.stdout)
+        resources.require("reading it", needed, limit)
+        return needed
     said = tried.stderr.strip().splitlines()
     if said and said[0].startswith("Timeout"):
         reason = "a loop without an end in the HDF5 library"
