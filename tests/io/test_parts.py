@@ -48,6 +48,21 @@ def test_a_job_goes_on_where_it_stopped(tmp_path: Path, name: str) -> None:
     assert [left.name for left in tmp_path.iterdir() if "unfinished" in left.name] == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="files that are open cannot be replaced there")
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("name", ["x.npy", "x.zarr"])
+def test_two_jobs_do_not_write_one_array(tmp_path: Path, name: str, resume: bool) -> None:
+    path, job = tmp_path / name, {"seed": 0}
+    with in_parts(path, (6, 2), np.float32, (2, 2), job, {"a": [1]}) as parts:
+        parts.write(0, slice(0, 2), np.full((2, 2), 7, np.float32))
+        with pytest.raises(InputError, match="is being written by another job"):
+            write(path, resume=resume)
+        parts.write(1, slice(2, 4), np.full((2, 2), 8, np.float32))
+    np.testing.assert_array_equal(read(path)[:, 0], [7, 7, 8, 8, 0, 0])
+    if name == "x.npy":
+        assert write(path) == [0, 1, 2]
+
+
 @pytest.mark.parametrize("name", ["x.npy", "x.zarr"])
 def test_parts_of_a_job_that_was_begun_anew_are_not_taken_for_done(
     tmp_path: Path, name: str

@@ -118,6 +118,27 @@ def put_in_place(draft: Path, path: Path) -> None:
 
 
 @contextlib.contextmanager
+def alone(draft: Path) -> Iterator[None]:
+    """Refuse what another job writes, an unfinished file or folder, and others while this one
+    does."""
+    if fcntl is None:
+        yield
+        return
+    lock = os.open(draft, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in its place would wait
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            what = f"{draft} is being written by another job"
+            raise InputError(what, hint="another name, or wait until it is done") from error
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
     """SIGINT and SIGTERM wait until a library has written: raised in the midst of it, their
     exceptions may leave its locks taken, and the process then waits for itself for ever."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, import_package
-from .files import check_target, naming, put_in_place, replacing, undisturbed
+from .files import alone, check_target, naming, put_in_place, replacing, undisturbed
 
 SUFFIXES = (".npy", ".zarr")
 
@@ -117,8 +117,8 @@ def in_parts(
     Raises
     ------
     InputError
-        If the path cannot be written, zarr is needed and not there, or what is to be resumed is of
-        another job.
+        If the path cannot be written, zarr is needed and not there, another process is writing it,
+        or what is to be resumed is of another job.
 
     Examples
     --------
@@ -139,6 +139,9 @@ def in_parts(
     draft, place = (
         target.with_name(target.name + end) for end in (".unfinished", ".unfinished.json")
     )
+    if draft.exists():
+        with alone(draft):
+            pass
     done: set[int] = set()
     job = {"shape": list(shape), "dtype": np.dtype(dtype).str, **job}
     resumed = resume and place.exists() and draft.exists()
@@ -171,13 +174,14 @@ def in_parts(
             )
         if zarr:
             array.attrs.update(attributes)
-    yield Parts(array, path, place, job, done)
-    if attributes and not zarr:
-        with replacing(path.with_suffix(".json")) as beside:
-            beside.write_text(json.dumps(attributes))
-    with _writing(path):
-        put_in_place(draft, target)
-    place.unlink(missing_ok=True)
+    with alone(draft):
+        yield Parts(array, path, place, job, done)
+        if attributes and not zarr:
+            with replacing(path.with_suffix(".json")) as beside:
+                beside.write_text(json.dumps(attributes))
+        with _writing(path):
+            put_in_place(draft, target)
+        place.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
