@@ -352,6 +352,26 @@ def test_a_ridge_that_is_given_is_used_and_none_is_too_small():
     np.testing.assert_allclose(filled[:40], filled[40:], atol=1e-5)
 
 
+def test_rows_beside_landmarks_do_not_depend_on_their_batch(monkeypatch):
+    monkeypatch.setattr(stack, "EXACT", 40)
+    rng = np.random.default_rng(3)
+    at = Vectors(rng.normal(size=(90, 4)), rng.random((90, 4)) * (rng.random((90, 4)) < 0.3))
+    y = np.sin(at.mean[:, :1])
+    kernel = LaplaceKernel(np.ones(4), 3.0, 1)
+    stacked = stack.Stack((stack.Predictor(kernel, 0.01, 0.1, 1.0),), 0.1)
+    fitted = stack.Fitted.of(stacked, at, y - y.mean())
+    values, variance = fitted.predict(at)
+    assert np.mean((values - y + y.mean()) ** 2) < 0.3 * y.var()
+    for k in range(0, 90, 7):
+        np.testing.assert_allclose(fitted.predict(at[[k]])[0], values[[k]], rtol=1e-12)
+    # Single precision is enough for distances along features.
+    monkeypatch.setattr(stack, "SINGLE", 1.0)
+    exact = fitted.predict(at)
+    np.testing.assert_allclose(values, exact[0], atol=1e-4)
+    np.testing.assert_allclose(variance, exact[1], atol=1e-4)
+    assert (values != exact[0]).any()
+
+
 # Kernels between vectors that are known up to a variance.
 
 RNG = np.random.default_rng(0)

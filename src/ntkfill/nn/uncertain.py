@@ -79,8 +79,12 @@ class LaplaceKernel:
         if self.p == 1:
             dtype = left.mean.dtype
             root, metric = self._root.astype(dtype), self.metric.astype(dtype)
+            # Every feature in one piece.
             rows_of, columns_of = (
-                Vectors(each.mean * root, each.variance * metric) for each in (left, other)
+                Vectors(
+                    np.asfortranarray(each.mean * root), np.asfortranarray(each.variance * metric)
+                )
+                for each in (left, other)
             )
             distance = np.empty((len(left), len(other)), dtype)
 
@@ -139,6 +143,13 @@ def _apart(left: Vectors, right: Vectors, k: int, out: Array | None = None) -> A
     uncertain = [of.any() for of in (left.variance[:, k], right.variance[:, k])]
     if not any(uncertain):
         return np.abs(apart, out=apart)
+    if not uncertain[1]:
+        rows = np.flatnonzero(left.variance[:, k])
+        some = np.square(apart[rows])
+        some += left.variance[rows, k, None]
+        np.abs(apart, out=apart)
+        apart[rows] = np.sqrt(some, out=some)
+        return apart
     np.square(apart, out=apart)
     if uncertain[0]:
         apart += left.variance[:, k, None]

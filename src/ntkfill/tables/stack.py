@@ -136,18 +136,23 @@ class Stack:
         return np.float32 if single else np.float64
 
     def blocks(
-        self, left: Vectors, right: Vectors | None = None
+        self, left: Vectors, right: Vectors | None = None, *, fast: bool = False
     ) -> Iterator[tuple[Predictor, Array]]:
         """Every predictor and its kernel between vectors; those with the same metric share the
-        distances."""
+        distances. With `fast`, distances along each feature are in the precision that the ridges
+        allow: they are no products of matrices, and so no row depends on its batch."""
         distances: dict[int, Array] = {}
+        single = self.precision if fast else left.dtype
         for predictor in self.predictors:
             kernel = predictor.kernel
             if isinstance(kernel, NetworkKernel):
                 yield predictor, kernel(left, right)
                 continue
             if id(kernel.metric) not in distances:
-                distances[id(kernel.metric)] = kernel.distances(left, right)
+                sides = left, right
+                if kernel.p == 1 and single != left.dtype:
+                    sides = left.astype(single), None if right is None else right.astype(single)
+                distances[id(kernel.metric)] = kernel.distances(*sides)
             yield predictor, kernel.of_distances(distances[id(kernel.metric)])
 
 
@@ -214,9 +219,11 @@ class Fitted:
         values = np.zeros((len(at), count))
         relative = np.ones(len(at))
         main, total = self._main, sum(predictor.weight for predictor in predictors)
+        fast = any(isinstance(regression, Landmarks) for regression in self.regressions)
 
         def work(rows: slice) -> None:
-            for k, (predictor, cross) in enumerate(self.stack.blocks(at[rows], self.centres)):
+            blocks = self.stack.blocks(at[rows], self.centres, fast=fast)
+            for k, (predictor, cross) in enumerate(blocks):
                 regression = self.regressions[k]
                 values[rows] += predictor.weight * (cross @ regression.coefficients)
                 if k == main:
