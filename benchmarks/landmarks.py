@@ -2,7 +2,8 @@
 
 A table is generated (sums, steps, waves and exponentials of three hidden variables, with noise),
 30 % is hidden at random, and errors are in standard deviations of the columns. Each fill runs in a
-fresh interpreter; `--cells` takes a part, those through dask are not among the usual ones.
+fresh interpreter, and is kept with the commit that it was made at; `--cells` takes a part, those
+through dask are not among the usual ones.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import time
 import warnings
 
 import numpy as np
-from harness import RESULTS, fresh, write
+from harness import RESULTS, commit, fresh, write
 
 from ntkfill import NTKImputer
 from ntkfill.tables import chained, stack
@@ -33,6 +34,7 @@ CELLS = {
     "100000 BayesianRidge": (100_000, 10, "BayesianRidge"),
     "100000 HistGradientBoosting": (100_000, 10, "HistGradientBoosting"),
     "100000 dask": (100_000, 10, "dask"),
+    "12000 x 20 dask": (12_000, 20, "dask"),
     "1000000 x 20 dask": (1_000_000, 20, "dask"),
 }
 USUAL = [name for name in CELLS if not name.endswith("dask")]
@@ -94,7 +96,7 @@ def main() -> None:
     for name in options.cells:
         if name not in runs:
             done = fresh(run, *CELLS[name])
-            runs[name] = done.result | {"process_mb": done.process_mb}
+            runs[name] = done.result | {"process_mb": done.process_mb, "commit": commit()[:7]}
             print(name, runs[name], flush=True)
             RUNS.write_text(json.dumps(runs, indent=0) + "\n")
     if all(name in runs for name in USUAL):
