@@ -15,7 +15,7 @@ from ntkfill import Inpainter, inpaint
 CLAIM = (
     "A texture that moves by 0.5, 2.5 and 6 pixels from frame to frame; time with a spacing of 1, "
     "of 3 and of 64 pixels, of which the fill with the least choice.error is taken: nowhere more "
-    "than 0.3 dB below the best of the three, and on average 1 dB above frame by frame. PSNR of "
+    "than 0.3 dB below the best of the three, and on average 0.5 dB above frame by frame. PSNR of "
     "what is missing."
 )
 SPEEDS, SPACINGS, SIDE, TIMES = (0.5, 2.5, 6.0), (1, 3, 64), 48, 8
@@ -74,7 +74,7 @@ def main() -> None:
         below.append(max(done[f"spacing {apart}"] for apart in SPACINGS) - taken)
         gains.append(taken - alone)
     summary = {"worst_below_best_db": max(below), "mean_gain_db": mean(gains)}
-    holds = bool(max(below) <= 0.3 and mean(gains) >= 1.0)
+    holds = bool(max(below) <= 0.3 and mean(gains) >= 0.5)
     write("video", CLAIM, summary | {"videos": figures}, holds, quick)
 
 
