@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkfill import Inpainter, InputError, inpaint
+from ntkfill import Inpainter, InputError, Uncertainty, inpaint
 from ntkfill.nn import hourglass
 
 INTEGERS = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"]
@@ -136,11 +136,13 @@ def test_the_largest_floats(dtype, low):
 def test_uncertainty_at_the_largest_floats_is_finite(noise, dtype):
     top = float(np.finfo(dtype).max)
     image = np.random.default_rng(1).uniform(-noise, noise, (18, 15))
-    done = Inpainter(hourglass(2)).fill((image * top).astype(dtype), HOLES, interval=0.9)
+    few = Uncertainty(samples=20)
+    scaled = (image * top).astype(dtype)
+    done = Inpainter(hourglass(2)).fill(scaled, HOLES, interval=0.9, uncertainty=few)
     for part in (done.values, done.std, done.interval.lower, done.interval.upper):
         assert np.isfinite(part).all()
     assert (done.interval.lower <= done.interval.upper).all()
-    plain = Inpainter(hourglass(2)).fill(image, HOLES, return_std=True)
+    plain = Inpainter(hourglass(2)).fill(image, HOLES, return_std=True, uncertainty=few)
     expected = np.minimum(plain.std, np.finfo(np.float64).max / top)
     np.testing.assert_allclose(done.std / top, expected, rtol=1e-2)
 
@@ -215,10 +217,10 @@ def test_what_looks_like_no_value_draws_a_warning(dtype, mark):
     image = (100 * smooth()).astype(dtype)
     image[3, 4] = image[9, 10] = mark
     with pytest.warns(UserWarning, match=r"at 2 known pixels looks like.*missing_values="):
-        inpaint(image, np.eye(18, 15, dtype=bool))
+        inpaint(image, np.eye(18, 15, dtype=bool), network=hourglass(2))
     image[HOLES] = mark
     holes = image == mark  # under the mask nobody asks
-    assert inpaint(image, holes).max() < 120
+    assert inpaint(image, holes, network=hourglass(2)).max() < 120
     plain = np.where(np.arange(270).reshape(18, 15) % 50, -9998, -9999).astype(dtype)
     assert inpaint(plain, HOLES).max() <= -9997  # such values are nothing special here
 
@@ -242,9 +244,10 @@ def test_numbers_that_no_pixel_has_draw_a_warning(dtype, mark):
     with pytest.warns(
         UserWarning, match=r"at 9 known pixels looks like.*missing_values="
     ) as warned:
-        inpaint(image, holes)
+        inpaint(image, holes, network=hourglass(2))
     said = str(warned[0].message).rpartition("missing_values=")[2].partition(" ")[0]
-    assert inpaint(image, holes, missing_values=float(said)).max() <= 45
+    options = {"missing_values": float(said), "network": hourglass(2)}
+    assert inpaint(image, holes, **options).max() <= 45
 
 
 @pytest.mark.parametrize("kind", ["overexposed", "hot pixels", "white on black", "units"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkfill import Inpainter, InputError, inpaint
+from ntkfill import Inpainter, InputError, Uncertainty, inpaint
 from ntkfill.cli import main
 from ntkfill.nn import hourglass
 
@@ -32,7 +32,8 @@ def test_what_is_excluded_is_neither_filled_nor_used(land, channels):
 @pytest.mark.parametrize("land", [np.inf, -999.0, 0.0])
 def test_excluded_pixels_are_no_part_of_what_is_told(land):
     image = np.where(LAND, land, SEA)
-    done = Inpainter(hourglass(1), bounds=(0, 500)).fill(image, GAPS, exclude=LAND, interval=0.9)
+    asked = {"exclude": LAND, "interval": 0.9, "uncertainty": Uncertainty(samples=20)}
+    done = Inpainter(hourglass(1), bounds=(0, 500)).fill(image, GAPS, **asked)
     assert not done.info.outside_receptive_field[LAND].any()
     for part in (done.std, done.interval.lower, done.interval.upper):
         assert np.isnan(part[LAND]).all()
