@@ -42,9 +42,12 @@ def of_gram(
     array([[0.3183]])
     """
     result = gram if overwrite else np.empty_like(gram)
-    every, size = (slice(0, len(left)), slice(0, len(right))), _tile_size(len(right))
-    squares = _square_size(len(left))
-    for place in _triangle(len(left), squares) if symmetric else _tiles(*every, size):
+    if symmetric:  # squares along the diagonal, all of about one size: about that of a tile
+        side = -(-len(left) // max(1, round(len(left) / (TILE[0] * TILE[1]) ** 0.5)))
+        places = _triangle(len(left), (max(1, side), max(1, side)))
+    else:
+        places = _tiles(slice(0, len(left)), slice(0, len(right)), _tile_size(len(right)))
+    for place in places:
         result[place] = _tile(layers, gram[place], left[place[0]], right[place[1]], kind)
         if symmetric and place[0] != place[1]:
             result[place[::-1]] = result[place].T
@@ -95,12 +98,6 @@ def _tile_size(columns: int) -> tuple[int, int]:
     """Rows and columns of a tile; the fewer columns there are, the more rows."""
     width = max(1, min(TILE[1], columns))
     return max(1, TILE[0] * TILE[1] // width), width
-
-
-def _square_size(count: int) -> tuple[int, int]:
-    """Of squares along the diagonal, all of about one size, with as many entries as a tile."""
-    side = -(-count // max(1, round(count / (TILE[0] * TILE[1]) ** 0.5)))
-    return max(1, side), max(1, side)
 
 
 def _tiles(rows: slice, columns: slice, size: tuple[int, int]) -> Iterator[tuple[slice, slice]]:

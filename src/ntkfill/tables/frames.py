@@ -733,7 +733,7 @@ def _array_filled(
     dtype = array.dtype if array.dtype.kind in "fmM" else np.dtype(np.float64)
     if dtype.kind in "mM":
         return np.where(missing, _stamps(filled, dtype.kind).astype(dtype), array)
-    new = as_float(filled, dtype)
+    new = nearest_float(filled, dtype)
     return new if sparse.issparse(table) else np.where(missing, new, array.astype(dtype))
 
 
@@ -780,7 +780,7 @@ def _pandas_column(series: Any, values: Array) -> Any:
         return pandas.Series(list(map(Decimal, texts)), index, dtype)
     if dtype.kind in "iu":
         return pandas.Series(as_whole(values, plain), index, dtype)
-    return pandas.Series(as_float(values, plain), index, dtype if dtype.kind == "f" else None)
+    return pandas.Series(nearest_float(values, plain), index, dtype if dtype.kind == "f" else None)
 
 
 def _polars_column(series: Any, values: Array) -> Any:
@@ -813,7 +813,7 @@ def as_whole(values: Array, dtype: Any) -> NDArray[Any]:
     return np.rint(values).clip(low, top).astype(dtype)
 
 
-def as_float(values: Array, dtype: Any) -> NDArray[Any]:
+def nearest_float(values: Array, dtype: Any) -> NDArray[Any]:
     """The nearest finite numbers that a floating-point type holds; double precision for others."""
     dtype = np.dtype(dtype if getattr(dtype, "kind", "") == "f" else np.float64)
     top = min(float(np.finfo(dtype).max), np.finfo(np.float64).max)
