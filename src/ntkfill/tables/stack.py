@@ -37,6 +37,8 @@ WEIGHTED = 6
 # With ridges of at least this, single precision is enough in a selection, between rounds and beside
 # landmarks.
 SINGLE = 1e-3
+# Errors of values left out that differ by this share are the same.
+NO_WORSE = 1e-3
 # The selection among candidates fits noise as so many free parameters do.
 CHANCE = 4.0
 # Smaller weights are not worth a predictor.
@@ -88,7 +90,12 @@ class Stack:
             else:
                 block = kernel(single)
             spectrum = Spectrum.of(block)
-            ridge = spectrum.choose(y, ridges)
+            tried = spectrum.errors(y, ridges)
+            ridge = ridges[int(np.argmin(tried))]
+            if not learn and ridge < SINGLE:
+                # Between many features and few rows the kernel itself is ridge enough.
+                enough = (np.array(ridges) >= SINGLE) & (tried <= (1.0 + NO_WORSE) * tried.min())
+                ridge = ridges[int(np.argmax(enough))] if enough.any() else ridge
             if ridge < SINGLE:
                 spectrum = Spectrum.of(kernel(vectors))
                 ridge = spectrum.choose(y, ridges)
