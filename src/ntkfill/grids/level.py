@@ -7,6 +7,7 @@ average of the known pixels, weighted by a smooth function of distance on the sc
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,10 @@ from .holdout import holes
 # Holes have a level of their own where they are deeper than the networks see, or so deep anyway:
 # in smaller ones the mean does as well or better (docs/decisions/0003-centring.md).
 MIN_DEPTH = 100
-# Weights (1 + (distance / (WIDTH depth))^2)^-STEEPNESS, for the depth of the deepest hole.
-WIDTH, STEEPNESS = 2.0, 8.0
+# Weights (1 + (distance / (WIDTH depth))^2)^-STEEPNESS, for the depth of the deepest
+# hole; a power of two. Opposite sides are FAR widths apart on the torus, or further than all of the
+# grid: weights there are 1e-8.
+WIDTH, STEEPNESS, FAR = 2.0, 8, 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,8 @@ class Level:
 
     known: Mask  # (*grid, channels), of one channel where all know the same pixels
     width: float
-    spectrum: Array  # of the weights, on a grid twice as large
+    shape: tuple[int, ...]  # of the torus
+    spectrum: Array  # of the weights
     total: Array  # of the shape of `known`: the sums of the weights of known pixels
 
     @classmethod
@@ -58,28 +62,33 @@ class Level:
     @classmethod
     def of_width(cls, known: Mask, width: float) -> Level:
         """Averages over known pixels (*grid, channels) as far as this away."""
-        shape = tuple(fft.next_fast_len(2 * side, real=True) for side in known.shape[:-1])
-        squares = squared_distances(shape)
-        spectrum = fft.rfftn((1.0 + squares / width**2) ** -STEEPNESS, workers=workers()).real
-        return cls(known, width, spectrum, _convolved(known.astype(np.float64), spectrum))
+        shape = tuple(
+            fft.next_fast_len(side + min(side, math.ceil(FAR * width)), real=True)
+            for side in known.shape[:-1]
+        )
+        weights = 1.0 / (1.0 + squared_distances(shape) / width**2)
+        for _ in range(STEEPNESS.bit_length() - 1):  # a tenth of the time of a power
+            weights *= weights
+        spectrum = fft.rfftn(weights, workers=workers()).real
+        total = _convolved(known.astype(np.float64), spectrum, shape)
+        return cls(known, width, shape, spectrum, total)
 
     def __call__(self, pixels: Array) -> Array:
         """Of pixels (*grid, channels), of which those that are missing are not read."""
         known = np.broadcast_to(self.known, pixels.shape)
         # So that constants stay exact.
         first = np.array([pixels[..., k][known[..., k]][0] for k in range(pixels.shape[-1])])
-        around = _convolved(np.where(known, pixels - first, 0.0), self.spectrum)
+        around = _convolved(np.where(known, pixels - first, 0.0), self.spectrum, self.shape)
         return around / self.total + first
 
     def adjoint(self, gradient: Array) -> Array:
         """Weights of the known pixels in sum(gradient * level), both (*grid, channels)."""
-        return _convolved(gradient / self.total, self.spectrum) * self.known
+        return _convolved(gradient / self.total, self.spectrum, self.shape) * self.known
 
 
-def _convolved(x: Array, spectrum: Array) -> Array:
-    """x (*grid, m) times the weights; opposite sides of the grid are far from each other."""
+def _convolved(x: Array, spectrum: Array, shape: tuple[int, ...]) -> Array:
+    """x (*grid, m) times the weights, on a torus."""
     grid = x.shape[:-1]
-    shape = [fft.next_fast_len(2 * side, real=True) for side in grid]
     around = [(0, whole - side) for whole, side in zip(shape, grid, strict=True)]
     result = np.empty(x.shape)
     for k in range(x.shape[-1]):  # one by one: they may be large
