@@ -112,7 +112,10 @@ class Windows:
             m = np.nonzero(gaps)[1].reshape(len(of), -1)  # (windows, count)
             y = shown[at].reshape(len(of), len(mean), -1) - mean[:, None].astype(pixels.dtype)
             y[np.broadcast_to(gaps[:, None], y.shape)] = 0.0  # (windows, channels, side^n)
-            right = rows[m] @ np.swapaxes(y, 1, 2)  # (windows, count, channels)
+            taken = rows[m]
+            # Matrices times vectors: BLAS takes twice to five times as long with three columns.
+            each = [(taken @ y[:, k, :, None])[..., 0] for k in range(len(mean))]
+            right = np.stack(each, axis=-1)  # (windows, count, channels)
             found = np.linalg.solve(inverse[m[:, :, None], m[:, None, :]], -right)
             mine, order = self._mine(of, m, side, corners)
             result[order] = found[mine]
