@@ -10,9 +10,9 @@
 - Eight tabs filling at once: all finish, and the server with its processes stays below the memory
   that one call may use (`ntkfill.runtime.resources.available()` at the start). That is without the
   browser, and what processes share is counted once.
-- Forty thousand malformed requests, to another server (what pictures leave behind in the allocator
+- Eighty thousand malformed requests, to another server (what pictures leave behind in the allocator
   is no leak of requests): no answer of 500 or above, no traceback; and after the first
-  ten thousand at least one of three times ten thousand leaves less than an object and 100 bytes
+  ten thousand at least one of seven times ten thousand leaves less than an object and 100 bytes
   each, no open file and no temporary file. The allocators of Python and C take memory in steps of
   megabytes, up and down; what leaks is there after each. In the first ten thousand they reach their
   size, some 11 MB (a server of Starlette and uvicorn that answers nothing else does the same).
@@ -319,7 +319,7 @@ def main() -> None:
         count = 500 if quick else 10_000
         figures["faults"] = malformed(address, count)
         held = [left(server, temporary)]
-        for _ in range(3):
+        for _ in range(7):
             figures["faults"] += malformed(address, count)
             held.append(left(server, temporary))
         grown = np.diff(held, axis=0)
