@@ -153,6 +153,5 @@ def _apart(left: Vectors, right: Vectors, k: int, out: Array | None = None) -> A
     np.square(apart, out=apart)
     if uncertain[0]:
         apart += left.variance[:, k, None]
-    if uncertain[1]:
-        apart += right.variance[:, k]
+    apart += right.variance[:, k]
     return np.sqrt(apart, out=apart)
