@@ -9,7 +9,7 @@ from scipy.interpolate import CubicSpline
 from ntkfill import Inpainter, inpaint
 from ntkfill.errors import InputError, MemoryLimitError
 from ntkfill.grids.selection import _steady
-from ntkfill.grids.spline import SplineFit
+from ntkfill.grids.spline import BandFactor, SplineFit, _factored
 from ntkfill.nn import Member, Mixture, Spline, hourglass, parse
 
 RNG = np.random.default_rng(0)
@@ -128,6 +128,20 @@ def test_deep_gaps_are_factored_and_give_the_same():
     by_steps, _ = fit(values[~missing][:, None])
     assert report.steps == 0
     np.testing.assert_allclose(found, by_steps, atol=1e-4)
+
+
+@pytest.mark.parametrize(("width", "band"), [(8, True), (60, False)])
+@pytest.mark.parametrize("order", [2, 3])
+def test_systems_of_narrow_gaps_are_factored_in_a_band(width, band, order):
+    """So are several gaps at once; both factors solve the system."""
+    missing = np.zeros((64, 64), bool)
+    missing[2:62, 2 : 2 + width] = True
+    missing[9:20, 62:] = True
+    fit = SplineFit.of(Spline(order), missing)
+    factor = _factored(fit._system, 30)
+    right = RNG.normal(size=(fit._system.shape[0], 2))
+    assert isinstance(factor, BandFactor) == band
+    np.testing.assert_allclose(fit._system @ factor.solve(right), right, atol=1e-7)
 
 
 def test_constants_and_single_known_pixels():

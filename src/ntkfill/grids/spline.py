@@ -9,15 +9,18 @@ fade out; and the fill of a deep hole stays near the range of what is known arou
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from scipy import ndimage, sparse
-from scipy.sparse import linalg
+from scipy.linalg import cho_solve_banded, cholesky_banded
+from scipy.sparse import csgraph, linalg
 
 from ..kernels.table import Array, Index
 from ..nn import Spline
@@ -55,6 +58,7 @@ class SplineFit:
 
     Parameters
     ----------
+    spline : Spline
     missing : bool array of shape (*grid)
     at_missing, at_known : sparse arrays of shape (differences, n_missing) and (.., n_known)
         The differences that a missing pixel takes part in.
@@ -62,6 +66,7 @@ class SplineFit:
         Of a spline along one axis, the system without differences across it.
     """
 
+    spline: Spline
     missing: Mask
     at_missing: sparse.csr_array
     at_known: sparse.csr_array
@@ -94,7 +99,7 @@ class SplineFit:
             alone = (first.T @ first).tocsc()
         every = sparse.vstack(along + across, format="csc")
         del along, across
-        return cls(missing, every[:, gaps].tocsr(), every[:, ~gaps].tocsr(), alone)
+        return cls(spline, missing, every[:, gaps].tocsr(), every[:, ~gaps].tocsr(), alone)
 
     def __call__(self, y: Array, trial: bool = False) -> tuple[Array, Report]:
         """What is missing, (n_missing, m), from known pixels (n_known, m); in a trial to fewer
@@ -140,11 +145,11 @@ class SplineFit:
         return (self.at_missing.T @ self.at_missing).tocsr()
 
     @cached_property
-    def _factor(self) -> linalg.SuperLU | None:
+    def _factor(self) -> Factor | None:
         """The factor of the system, where that takes less time than conjugate gradients."""
         if not _is_factored(self.missing):
             return None
-        return _factored(self._system.tocsc())
+        return _factored(self._system, fill_in(self.spline, self.missing))
 
     @cached_property
     def _guess(self) -> Callable[[Array], Array]:
@@ -153,7 +158,7 @@ class SplineFit:
         if self.alone is None:
             return lambda column: column / diagonal
         rest = sparse.diags_array(diagonal - self.alone.diagonal())
-        return _factored((self.alone + rest).tocsc()).solve
+        return _factored(self.alone + rest, fill_in(self.spline, self.missing)).solve
 
     def _solve(
         self, right: Array, rtol: float = RTOL, max_steps: int = MAX_STEPS
@@ -180,10 +185,48 @@ class SplineFit:
         return found, Report.worst(reports)
 
 
-def _factored(system: sparse.csc_array) -> linalg.SuperLU:
-    """The factor of a positive definite system."""
+@dataclass(frozen=True, eq=False)
+class BandFactor:
+    """The Cholesky factor of a positive definite system, reordered to a narrow band."""
+
+    order: Index  # (n,)
+    band: Array  # (width, n), lower
+
+    def solve(self, right: Array) -> Array:  # (n,) or (n, m)
+        found = np.empty_like(right)
+        found[self.order] = cho_solve_banded((self.band, True), right[self.order])
+        return found
+
+
+Factor: TypeAlias = "BandFactor | linalg.SuperLU"
+
+
+def _factored(system: sparse.sparray, entries: float) -> Factor:
+    """The factor of a positive definite system: within its band (Cuthill and McKee 1969,
+    doi:10.1145/800195.805928), which BLAS factors several times faster, where that holds no more
+    than so many entries for each unknown."""
+    n = system.shape[0]
+    order = csgraph.reverse_cuthill_mckee(system.tocsr(), symmetric_mode=True)
+    place = np.empty_like(order)
+    place[order] = np.arange(n, dtype=order.dtype)
+    every = system.tocoo()
+    rows, columns = (place[each] for each in every.coords)
+    width = int((rows - columns).max()) + 1
+    if width <= entries:
+        lower = rows >= columns
+        band = np.zeros((width, n))
+        band[(rows - columns)[lower], columns[lower]] = every.data[lower]
+        with contextlib.suppress(np.linalg.LinAlgError):  # positive definite up to rounding
+            return BandFactor(order, cholesky_banded(band, overwrite_ab=True, lower=True))
     options = {"SymmetricMode": True}
-    return linalg.splu(system, "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+    return linalg.splu(system.tocsc(), "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+
+
+def fill_in(spline: Spline, missing: Mask) -> float:
+    """Entries of the factor for each unknown, about."""
+    if missing.ndim == 1:
+        return 2.0 * spline.order + 1
+    return FILL_IN * spline.order**2 * math.log2(max(int(np.count_nonzero(missing)), 2))
 
 
 def coefficients(spline: Spline, missing: Mask) -> int:
@@ -199,11 +242,8 @@ def memory(spline: Spline, missing: Mask, count: int | None = None) -> int:
     needed = max(BYTES * count, BYTES // 3 * count + making)
     if not _is_factored(missing):
         return needed
-    unknowns = int(np.count_nonzero(missing))
-    fill_in = 2.0 * spline.order + 1
-    if missing.ndim > 1:
-        fill_in = FILL_IN * spline.order**2 * math.log2(max(unknowns, 2))
-    return max(needed, BYTES * count * 2 // 3 + int((12 * fill_in + FACTOR_BYTES) * unknowns))
+    factor = int((12 * fill_in(spline, missing) + FACTOR_BYTES) * np.count_nonzero(missing))
+    return max(needed, BYTES * count * 2 // 3 + factor)
 
 
 def _is_factored(missing: Mask) -> bool:
