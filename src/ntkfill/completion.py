@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .errors import InputError, check_finite
 from .kernels import Kernel
 from .kernels.table import Array
-from .observed import Observed
+from .observed import Observed, scattered
 from .runtime.progress import Progress, stage
 from .solvers.base import Factor, Report, Solver
 
@@ -52,11 +52,10 @@ class Fit:
         -------
         array of shape (k, m)
         """
-        kernel, known = self.factor.kernel, self.factor.known
-        spread = np.zeros((len(self.columns), known.size), dtype=self.coefficients.dtype)
-        spread[:, known] = self.coefficients.T
+        kernel, known = self.factor.kernel, np.flatnonzero(self.factor.known)
+        spread = scattered(self.coefficients, known, self.factor.known.size)
         product = kernel.matvec(spread.reshape(-1, *kernel.shape)).reshape(spread.shape)
-        return product[:, at].T * self.scale + self.level
+        return np.take(product, at, axis=1).T * self.scale + self.level
 
 
 @dataclass(frozen=True, eq=False)

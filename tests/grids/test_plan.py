@@ -9,7 +9,14 @@ import pytest
 
 from ntkfill import Inpainter, InputError, MemoryLimitError
 from ntkfill.grids.options import GridOptions
-from ntkfill.grids.plan import MIN_LEVELS, Request, make_plans, outside_receptive_field, padded
+from ntkfill.grids.plan import (
+    MIN_LEVELS,
+    Request,
+    make_plan,
+    make_plans,
+    outside_receptive_field,
+    padded,
+)
 from ntkfill.grids.spline import memory as spline_memory
 from ntkfill.nn import Abs, Conv, Downsample, Member, Mixture, Spline, Upsample, hourglass
 from ntkfill.priors import MeshGrid
@@ -272,6 +279,24 @@ def test_gaps_of_large_grids_are_counted_as_they_are_filled():
         tight.plan(image, scattered, return_std=True)
     with pytest.raises(MemoryLimitError, match="return_std=False"):
         tight.fill(image, scattered, return_std=True)
+
+
+@pytest.mark.parametrize(
+    ("networks", "channels", "limit", "at_once"),
+    [(3, 3, None, 2), (3, 40, None, 1), (1, 3, None, 1), (3, 1, 1 << 20, 1)],
+)
+def test_networks_are_solved_at_once_where_that_is_little_memory(
+    networks, channels, limit, at_once, monkeypatch
+):
+    monkeypatch.setattr("ntkfill.grids.plan.workers", lambda: 2)
+    request = Request(channels=channels, networks=networks)
+    options = GridOptions(memory_limit=limit)
+    one = make_plan(options, (300, 300), hourglass(5), request=request)
+    together = one._memory(channels)
+    assert one.at_once == at_once
+    monkeypatch.setattr("ntkfill.grids.plan.AT_ONCE", 0)
+    alone = one._memory(channels)
+    assert (together - alone >= channels * one.solver.column_bytes(one.torus)) == (at_once > 1)
 
 
 def test_splines_that_may_fill_are_counted():

@@ -16,7 +16,7 @@ from scipy import linalg
 
 from ..kernels import Coregionalised, Kernel, Stationary
 from ..kernels.table import Array
-from ..observed import Mask
+from ..observed import Mask, scattered
 from ..solvers.base import Factor
 from ..uncertainty.sampling import square_root
 from .plan import Plan
@@ -92,8 +92,7 @@ def by_channel(array: Array) -> Array:
 def _products(factor: Factor, y: Array, space: Stationary) -> Array:
     """A K A^T (m, m) for the coefficients A of every column of y."""
     found = factor.solve(y).coefficients
-    whole = np.zeros((y.shape[1], factor.known.size))
-    whole[:, factor.known] = found.T
+    whole = scattered(found.astype(np.float64), np.flatnonzero(factor.known), factor.known.size)
     whole = whole.reshape(-1, *factor.kernel.shape)
     smooth = space.matvec(whole)
     rows, columns = (x.reshape(*x.shape[:2], -1) for x in (whole, smooth))

@@ -15,6 +15,7 @@ from ..kernels.table import Array, Index
 from ..nn import Mixture, Sequential
 from ..observed import Mask, column_patterns
 from ..runtime.progress import Progress, stage
+from ..runtime.resources import parallel_for
 from ..solvers.base import Factor, Report
 from ..solvers.cg import CG
 from .channels import Channels, by_channel
@@ -279,16 +280,27 @@ class GridModel:
             found, report = spline(y)
             reports.append(report)
             total = total + pixels.dtype.type(weight) * found
-        for c, component in enumerate(self.components):
-            if not component.plan.weight:
-                continue
-            share = progress and stage(progress, c, len(self.components))
+        weighted = [c for c, component in enumerate(self.components) if component.plan.weight]
+        by_network: list[tuple[Array, Report] | None] = [None] * len(weighted)
+        together = self.components[0].plan.at_once > 1
+
+        def predict(k: int) -> None:
+            component = self.components[weighted[k]]
+            share = None if together else progress and stage(progress, k, len(weighted))
             centre = self.centre and unit is None
-            done = fit(self.factor(c, number), y, centre=centre, progress=share)
-            reports.append(done.report)
+            done = fit(self.factor(weighted[k], number), y, centre=centre, progress=share)
             predicted = done.predict(group.at(component.plan, ~known)).astype(pixels.dtype)
-            predicted = predicted if unit is None else predicted * unit
-            total = total + pixels.dtype.type(component.plan.weight) * predicted
+            by_network[k] = predicted if unit is None else predicted * unit, done.report
+
+        if together:
+            parallel_for(predict, range(len(weighted)), progress)
+        else:
+            for k in range(len(weighted)):
+                predict(k)
+        for c, each in zip(weighted, by_network, strict=True):
+            assert each is not None
+            total = total + pixels.dtype.type(self.components[c].plan.weight) * each[0]
+            reports.append(each[1])
         return total, reports
 
     def _complete_nearby(

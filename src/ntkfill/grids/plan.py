@@ -52,6 +52,8 @@ LONG_SIGNAL, LONG_SIDE = 1 << 17, 1 << 14
 # channels are coupled; for each pair of pixels, of a direct solve, and of a kernel that is not
 # stationary while it is made.
 FACTOR, FACTOR_KEPT, FACTOR_COUPLED, DIRECT, DENSE = 48, 14, 40, 40, 104
+# The networks of a mixture are solved at once where that takes at most so many bytes.
+AT_ONCE = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,8 @@ class Plan:
         column = self.solver.column_bytes((size,))
         each = FACTOR_KEPT * np.dtype(self.solver.precision).itemsize // 4
         kept = (each + FACTOR_COUPLED * asked.coupled) * size * asked.networks
-        stages = [FACTOR * size + kept, kept + column * (1 if asked.coupled else columns)]
+        solved = column * (1 if asked.coupled else columns)
+        stages = [FACTOR * size + kept, kept + solved * self.at_once]
         stages.append(kept + asked.spline)
         # Intervals take a second model beside the first; of a spline two arrays in three stay.
         kept = (1 + asked.interval) * (kept + asked.spline * 2 // 3)
@@ -179,6 +182,17 @@ class Plan:
             period = self.network.period
             blocks = 2 * period ** (2 * n) * (3**n + 1) + 2 * 4 * (period * (period + 1)) ** n
         return self._values + blocks + max(stages)
+
+    @property
+    def at_once(self) -> int:
+        """How many networks of a mixture are solved at the same time."""
+        asked, solver = self.request, self.solver
+        if isinstance(solver, Cholesky) or asked.coupled:
+            return 1
+        count = min(asked.networks, workers())
+        needed = count * asked.channels * solver.column_bytes(self.shape)
+        limit = math.inf if solver.memory_limit is None else solver.memory_limit
+        return count if needed <= min(AT_ONCE, limit / 2) else 1
 
     @property
     def _values(self) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..kernels import Coregionalised, Kernel, Kronecker, Periodic, Stationary
 from ..kernels.table import Array
-from ..observed import Mask
+from ..observed import Mask, scattered
 from ..runtime.progress import Progress, stage
 from ..runtime.resources import available, require
 from .base import Report, Solution, absolute_ridge
@@ -132,11 +132,11 @@ class CGFactor:
         A kernel with eigenvalues over many decades may need more digits than single precision has.
         They are kept: rounded back, the coefficients would not have the residual that is reported.
         """
-        system, steps, residual = self, 0, math.inf
+        system, steps, residual, known = self, 0, math.inf, np.flatnonzero(self.mask)
         solution = candidate = np.zeros((y.shape[1], *self.mask.shape), dtype=self.dtype)
         while True:
-            rest = np.zeros_like(candidate)
-            rest[:, self.mask] = y.T
+            values = y.astype(candidate.dtype, copy=False)
+            rest = scattered(values, known, self.mask.size).reshape(candidate.shape)
             size = np.sqrt(_dots(rest, rest))
             size[size == 0] = 1.0
             if steps:
@@ -162,7 +162,8 @@ class CGFactor:
         if progress is not None:
             progress(1.0)
         converged = residual <= self.solver.rtol
-        return solution[:, self.mask].T, Report(residual, steps, converged)
+        found = np.take(solution.reshape(len(solution), -1), known, axis=1).T
+        return found, Report(residual, steps, converged)
 
     def _descend(
         self, rest: Array, size: NDArray[np.float64], max_steps: int, progress: Progress | None

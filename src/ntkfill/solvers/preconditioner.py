@@ -164,9 +164,12 @@ def preconditioner(
 
 def inverse_distances(shape: tuple[int, ...]) -> Array:
     """Spectrum of distance**-(n + 3/2) on a torus, without the coordinate itself."""
-    squares = squared_distances(shape)
+    sides = tuple(side // 2 + 1 for side in shape)  # of the corner that the others mirror
+    squares = squared_distances(shape)[tuple(map(slice, sides))]
     squares[(0,) * len(shape)] = np.inf
-    return fft.rfftn(squares ** (-(len(shape) + STEEPNESS) / 2), workers=workers()).real
+    corner = squares ** (-(len(shape) + STEEPNESS) / 2)
+    offsets = (np.minimum(np.arange(side), side - np.arange(side)) for side in shape)
+    return fft.rfftn(corner[np.ix_(*offsets)], workers=workers()).real
 
 
 def _near(values: Array) -> Array:
