@@ -328,6 +328,16 @@ def test_long_signals_take_as_few_steps_as_short_ones(short, long):
     assert steps[1] < 2 * steps[0]
 
 
+@pytest.mark.parametrize(
+    ("grid", "precision"),
+    [((200_000,), np.float64), ((20_000,), np.float32), ((2, 20_000), np.float64)],
+)
+def test_crops_of_long_grids_are_solved_as_precisely_as_the_grids(grid, precision):
+    whole = make_plan(GridOptions(), grid, hourglass(2))
+    assert whole.solver.precision is whole.crop(grid, 1e-2).solver.precision is precision
+    assert whole.crop((2,) * len(grid), 1e-2).solver.precision is np.float32
+
+
 @pytest.mark.parametrize("side", [280, pytest.param(552, marks=pytest.mark.slow)])
 def test_single_precision_takes_few_more_steps_than_double(side):
     rng = np.random.default_rng(0)

@@ -331,7 +331,8 @@ class Plan:
         """The same network on a padded crop of the image, solved to another tolerance."""
         assert isinstance(self.solver, CG)
         torus = padded(sides, self.network, self.shift_average)
-        solver = CG(self.solver.ridge, rtol, memory_limit=self.solver.memory_limit)
+        limit = self.solver.memory_limit
+        solver = CG(self.solver.ridge, rtol, dtype=_precision(sides), memory_limit=limit)
         request = Request(self.request.channels, coupled=self.request.coupled)
         return replace(self, grid=sides, torus=torus, solver=solver, request=request)
 
@@ -384,9 +385,7 @@ def make_plan(
     direct = not options.shift_average and math.prod(grid) <= SMALL
     if prior.stationary and not direct:
         limit = None if options.memory_limit is None else int(options.memory_limit)
-        long = max(grid) > (LONG_SIGNAL if len(grid) == 1 else LONG_SIDE)
-        dtype = np.float64 if long else None
-        solver = CG(ridge=ridge, rtol=options.rtol, dtype=dtype, memory_limit=limit)
+        solver = CG(ridge, options.rtol, dtype=_precision(grid), memory_limit=limit)
     torus = padded(grid, network, options.shift_average)
     if wrapped_sides(grid, options.boundary):
         each = options.boundary if isinstance(options.boundary, tuple) else ("wrap",) * len(grid)
@@ -396,6 +395,12 @@ def make_plan(
         )
     steps = steps_of(options, grid)
     return Plan(network, prior, options.shift_average, grid, torus, solver, weight, request, steps)
+
+
+def _precision(grid: tuple[int, ...]) -> type | None:
+    """The type that a solve on a grid works in; None for that of its tolerance."""
+    long = max(grid) > (LONG_SIGNAL if len(grid) == 1 else LONG_SIDE)
+    return np.float64 if long else None
 
 
 def steps_of(options: GridOptions, grid: tuple[int, ...]) -> tuple[float, ...] | None:
