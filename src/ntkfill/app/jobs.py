@@ -15,7 +15,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
@@ -31,6 +31,7 @@ NOW, SOON, LATER = 0, 1, 2
 # Imported once, before any process is needed.
 PRELOADED = ["ntkfill.grids.inpainter", "ntkfill.io.images", "ntkfill.tables", "ntkfill.screens"]
 REPORTS = 0.1  # seconds between two reports of progress
+LAST_WORDS = 1.0  # seconds that are waited at most for what an ended process has still said
 # A browser that draws and the server come first; nothing is lost where they rest. Of the whole
 # process: threads of Fourier transforms are those of its first fill, and would not give way.
 NICENESS = 10
@@ -48,11 +49,16 @@ class Worker:
     connection: Connection
     document: str = ""  # of the last job, whose model it still holds
     busy: bool = False
+    reading: Future[Any] | None = None  # of what it says next
 
     def end(self) -> None:
         """End the process, whatever it does."""
         self.process.kill()
         self.process.join()
+        if self.reading is not None:
+            # Until it has seen the end: else it would go on with what is opened under this number.
+            with contextlib.suppress(Exception, CancelledError):
+                self.reading.exception(timeout=LAST_WORDS)
         self.connection.close()
 
 
@@ -104,11 +110,11 @@ class Workers:
             If the function raises anything, or its process ends.
         """
         worker = await self._take(document, priority)
-        loop = asyncio.get_running_loop()
         try:
             worker.connection.send((function, arguments))
             while True:
-                kind, value = await loop.run_in_executor(self.threads, worker.connection.recv)
+                worker.reading = self.threads.submit(worker.connection.recv)
+                kind, value = await asyncio.wrap_future(worker.reading)
                 if kind == "done":
                     return value
                 if kind == "failed":

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import shutil
+import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -154,6 +155,9 @@ class Session:
             await work()
         except (JobError, InputError) as error:
             document.error = document.named(str(error))
+        except Exception as error:  # a fault of this package: the page goes on, the terminal tells
+            traceback.print_exc()
+            document.error = f"a fault of ntkfill: {type(error).__name__}: {error}."
         if document.task is asyncio.current_task():
             document.task, document.stage, document.progress = None, "", 0.0
             self.changed(document)

@@ -1,0 +1,104 @@
+"""Work in processes that can be ended, without a browser."""
+
+import asyncio
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ntkfill.app.jobs import JobError, Worker, Workers
+from ntkfill.app.sessions import Session
+
+
+def talk(count, report):
+    """Reports that are so long that they are read in parts."""
+    for number in range(count):
+        report({"number": number, "text": "x" * 300_000})
+    return {"count": count}
+
+
+def fail(report):
+    raise ZeroDivisionError("by zero")
+
+
+@pytest.fixture(scope="module")
+def workers():
+    workers = Workers(2)
+    workers.start()
+    yield workers
+    workers.stop()
+
+
+@pytest.mark.slow
+def test_what_was_cancelled_takes_nothing_from_what_comes_next(workers):
+    async def work():
+        for number in range(6):
+            talked = asyncio.Event()
+            task = asyncio.create_task(
+                workers.run(talk, 10**6, report=lambda _, talked=talked: talked.set())
+            )
+            await asyncio.wait_for(talked.wait(), 30)
+            await asyncio.sleep(0.002 * number)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await asyncio.wait_for(workers.run(talk, 2), 30) == {"count": 2, "warnings": []}
+
+    asyncio.run(work())
+
+
+def test_a_process_is_not_closed_while_it_is_read():
+    """What an ended process has said is read to its end before its number is free again."""
+    reads = []
+
+    class Ended:
+        def kill(self):
+            pass
+
+        join = kill
+
+    class Slow:
+        def recv(self):
+            time.sleep(0.2)
+            reads.append("read")
+
+        def close(self):
+            reads.append("closed")
+
+    with ThreadPoolExecutor(1) as threads:
+        worker = Worker(Ended(), Slow())
+        worker.reading = threads.submit(worker.connection.recv)
+        worker.end()
+    assert reads == ["read", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (ValueError("odd"), "a fault of ntkfill: ValueError: odd."),
+        (JobError("no memory."), "no memory."),
+    ],
+)
+def test_whatever_is_raised_the_document_is_free_again(fault, said, capsys):
+    async def work():
+        session = Session(Workers(2))
+        document = session.add("table", "t.csv")
+
+        async def broken():
+            raise fault
+
+        session.begin(document, "filling", broken)
+        await asyncio.wait({document.task})
+        assert (document.stage, document.task, document.error) == ("", None, said)
+        session._lock.close()
+        shutil.rmtree(session.folder)
+
+    asyncio.run(work())
+    assert ("Traceback" in capsys.readouterr().err) == isinstance(fault, ValueError)
+
+
+@pytest.mark.slow
+def test_a_fault_in_a_process_is_told(workers):
+    with pytest.raises(JobError, match="ZeroDivisionError: by zero"):
+        asyncio.run(workers.run(fail))
