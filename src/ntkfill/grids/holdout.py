@@ -20,8 +20,9 @@ Crop = tuple[slice, ...]
 HOLE_PROBABILITY = 1e-3
 # Runs of missing entries that chance does not make count as holes if they are as long as this.
 MIN_RUN = 8
-# Holes that are copied, places tried for each, and how often one that does not fit is halved.
-MAX_HOLES, MAX_PLACES, MAX_HALVINGS = 16, 64, 4
+# Holes that are copied at most, copies of them where each has several, places tried for each, and
+# how often one that does not fit is halved.
+MAX_HOLES, MAX_COPIES, MAX_PLACES, MAX_HALVINGS = 256, 16, 64, 4
 # A copy may overlap the missing holes by this share of its size; all copies together hold out at
 # most this share of the entries outside holes.
 MAX_OVERLAP, MAX_COPIED = 0.1, 0.25
@@ -388,7 +389,7 @@ def _copied_holes(in_holes: Mask, rng: np.random.Generator, copies: int) -> Mask
     boxes = ndimage.find_objects(labels)
     found = [(box, labels[box] == k) for k, box in enumerate(boxes, start=1)]
     found = sorted(found, key=lambda one: -int(one[1].sum()))[:MAX_HOLES]
-    copies = min(copies, MAX_HOLES // max(len(found), 1))
+    copies = max(1, min(copies, MAX_COPIES // max(len(found), 1)))
     copied = np.zeros_like(in_holes)
     n_known = in_holes.size - in_holes.sum()
     left = MAX_COPIED * n_known

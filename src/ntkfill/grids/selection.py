@@ -25,6 +25,7 @@ from ..runtime.resources import available, parallel_for
 from ..selection import MAX_STACKED, Candidate, Choice, stacked
 from .channels import Channels, learn
 from .holdout import (
+    CROPPED_SIZE,
     Crop,
     Holdout,
     crops,
@@ -55,18 +56,20 @@ MAX_LOG4_PAIRS = 12
 RTOL = 1e-2
 # With more values than this a second solve is felt: one network is selected.
 MAX_MIXED_SIZE = 1 << 20
-# Splines of more coefficients than this (64 MB of them and their places, twice) are not offered:
-# networks take far less on such grids.
-MAX_COEFFICIENTS = (1 << 26) // 30
+# Splines of more coefficients than this (80 MB while they are made) are not offered, nor those with
+# more by the share of pixels that is known, whose solves take hundreds of steps: networks take far
+# less on such grids.
+MAX_COEFFICIENTS, MAX_BY_KNOWN = (1 << 26) // 30, 12e6
 # Splines along one axis are offered where gaps along another are so many times longer.
 MIN_ANISOTROPY = 2.0
-# The mean square of a spline of order 3 must be at most this share of that of order 2.
-THIRD_ORDER = 1 / 3
+# The mean square of a spline of order 3 must be at most this share of that of order 2, where gaps
+# are deeper than `THIN`.
+THIRD_ORDER, THIN = 1 / 3, 4
 # Another candidate than the thin plate must gain this share of the mean square where gaps repeat.
 OCTAVE_GAIN = 0.2
-# Holes are held out in further rounds until there are so many copies, so many held-out pixels or
-# so many rounds.
-MIN_COPIES, MAX_REPEATED, MAX_ROUNDS = 16, 1 << 12, 4
+# Holes are held out in further rounds until there are so many copies, so many held-out pixels, so
+# many pixels in all crops or so many rounds.
+MIN_COPIES, MAX_REPEATED, MAX_READ, MAX_ROUNDS = 16, 1 << 12, 1 << 18, 4
 # The share of the known pixels that is held out where gaps are scattered, and the fewest pixels to
 # select by.
 HELD_OUT_SHARE, MIN_HELD_OUT = 0.2, 50
@@ -148,7 +151,8 @@ def select(
     # slow solve; across a hole extrapolation invents values that are nowhere around it, and gaps of
     # channels often repeat, so that held-out pixels have nearer neighbours than missing ones.
     offered = [(plan.network, plan.solver.ridge) for plan in plans] + [(s, None) for s in splines]
-    steady = _steady(gram, [network for network, _ in offered])
+    thin = coarser is None and depth(gaps, axes) <= THIN
+    steady = list(range(len(gram))) if thin else _steady(gram, [member for member, _ in offered])
     shares = np.zeros(len(gram))
     shares[steady] = stacked(
         gram[np.ix_(steady, steady)],
@@ -216,9 +220,11 @@ def _holdouts(gaps: Mask, axes: int) -> list[Holdout]:
     found = [hold_out_like(gaps, axes, share=HELD_OUT_SHARE)]
     # One hole says little of another: where few are copied, they are again, at other places.
     n_copies = ndimage.label(found[0].in_holes)[1]
+    read = min(gaps.size, CROPPED_SIZE.get(axes, CROPPED_SIZE[3]))
     while (
         0 < n_copies * len(found) < MIN_COPIES
         and len(found[0]) * len(found) < MAX_REPEATED
+        and read * len(found) < MAX_READ
         and len(found) < MAX_ROUNDS
     ):
         again = hold_out_like(gaps, axes, share=HELD_OUT_SHARE, random_state=len(found))
@@ -387,7 +393,8 @@ def offered_splines(gaps: Mask, options: GridOptions) -> dict[Spline, int]:
             every += [Spline(order, axis) for order in (1, 2, 3)]
     counts = {each: coefficients(each, gaps) for each in every}
     limit = available() if options.memory_limit is None else options.memory_limit
-    needed = {k: memory(k, gaps, n) for k, n in counts.items() if n <= MAX_COEFFICIENTS}
+    most = min(MAX_COEFFICIENTS, MAX_BY_KNOWN * (1 - float(gaps.mean())))
+    needed = {each: memory(each, gaps, count) for each, count in counts.items() if count <= most}
     return {each: size for each, size in needed.items() if size <= limit}
 
 

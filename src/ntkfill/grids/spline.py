@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -33,6 +33,9 @@ from .windows import widened
 # Squared differences across a spline's axis count this much, where no pixel along it is known, and
 # first differences of splines of order 2 this, so that a single known pixel determines all.
 ACROSS, FIRST = 1e-6, 1e-8
+# An offset from a pixel; the axes of a difference, its weight, and that of each pixel it begins at.
+Offset = tuple[int, ...]
+Term = tuple[tuple[int, ...], float, Array | None]
 # The tolerance of the solve: a smooth field is predicted to many digits.
 RTOL, MAX_STEPS = 1e-7, 2000
 # In a hole at the border, slopes fade over this share of its length, curvatures over half of it.
@@ -44,9 +47,10 @@ TRIAL = (1e-5, 500)
 # Systems of up to so many unknowns, by number of axes, are factored where gaps are deeper than
 # this: there conjugate gradients take as many steps as the square of the depth.
 MAX_FACTORED, DEEP = {1: 1 << 22, 2: 1 << 17}, 8
-# Bytes at the peak: for each coefficient of a difference, which is held as parts, as all of them by
-# row and as all of them by column; for each pixel and coefficient of a term, while it is made.
-BYTES, TERM_BYTES = 36, 9
+# Coefficients that are made together. Bytes at the peak: for each of those, for each coefficient,
+# while parts are put together, and for each pixel; and for each coefficient that is kept.
+CHUNK = 1 << 17
+CHUNK_BYTES, BYTES, PIXEL_BYTES, KEPT_BYTES = 64, 36, 16, 12
 # Entries of the factor for each unknown of a system in the plane: so many times the square of the
 # order and the logarithm of the number of unknowns. And bytes for each, besides.
 FILL_IN, FACTOR_BYTES = 2.8, 300
@@ -60,16 +64,16 @@ class SplineFit:
     ----------
     spline : Spline
     missing : bool array of shape (*grid)
-    at_missing, at_known : sparse arrays of shape (differences, n_missing) and (.., n_known)
-        The differences that a missing pixel takes part in.
+    system, beside : sparse arrays of shape (n_missing, n_missing) and (n_missing, n_known)
+        The missing rows of D^T D, for the differences D: at missing and at known pixels.
     alone : sparse array of shape (n_missing, n_missing) or None
         Of a spline along one axis, the system without differences across it.
     """
 
     spline: Spline
     missing: Mask
-    at_missing: sparse.csr_array
-    at_known: sparse.csr_array
+    system: sparse.csr_array
+    beside: sparse.csr_array
     alone: sparse.csc_array | None
 
     @classmethod
@@ -83,30 +87,25 @@ class SplineFit:
         """Of these missing pixels (*grid), which are `steps` apart along each axis; along wrapped
         axes the last pixel is beside the first. Raises MemoryLimitError."""
         require("the spline", memory(spline, missing), hint="network=ntkfill.nn.hourglass(5)")
-        gaps = missing.ravel()
-        along: list[sparse.csr_array] = []
-        across: list[sparse.csr_array] = []
+        along: list[Term] = []
+        across: list[Term] = []
         for term, weight in _terms(spline, missing.ndim):
             apart = math.prod(steps[axis] for axis in term) if steps else 1.0
             fading = None
             if weight == FIRST and term[0] not in wrapped and spline.axis in (None, term[0]):
                 fading = _fading(missing, term[0], spline.order)
-            part = _differences(missing, term, math.sqrt(weight) / apart, wrapped, fading)
-            (along if weight >= 1 else across).append(part)
+            (along if weight >= 1 else across).append((term, weight / apart**2, fading))
         alone = None
         if spline.axis is not None:
-            first = sparse.vstack(along, format="csc")[:, gaps].tocsr()
-            alone = (first.T @ first).tocsc()
-        every = sparse.vstack(along + across, format="csc")
-        del along, across
-        return cls(spline, missing, every[:, gaps].tocsr(), every[:, ~gaps].tocsr(), alone)
+            alone = _rows(missing, along, wrapped)[0].tocsc()
+        return cls(spline, missing, *_rows(missing, along + across, wrapped), alone)
 
     def __call__(self, y: Array, trial: bool = False) -> tuple[Array, Report]:
         """What is missing, (n_missing, m), from known pixels (n_known, m); in a trial to fewer
         digits."""
         level = y.mean(axis=0, dtype=np.float64)
         unit = float(np.abs(y - level).max(initial=0.0)) or 1.0
-        right = -(self.at_missing.T @ (self.at_known @ ((y - level) / unit)))
+        right = -(self.beside @ ((y - level) / unit))
         found, report = self._solve(right, *(TRIAL if trial else (RTOL, MAX_STEPS)))
         for inside, around in self._deep_holes:
             known = (y[around] - level) / unit
@@ -118,7 +117,7 @@ class SplineFit:
     def adjoint(self, gradient: Array) -> Array:
         """Weights of the known pixels, (n_known, m), in sum(gradient * what is missing), as it is
         before its limits."""
-        return np.asarray(-(self.at_known.T @ (self.at_missing @ self._solve(gradient)[0])))
+        return np.asarray(-(self.beside.T @ self._solve(gradient)[0]))
 
     @cached_property
     def _deep_holes(self) -> list[tuple[Index, Index]]:
@@ -141,20 +140,16 @@ class SplineFit:
         return found
 
     @cached_property
-    def _system(self) -> sparse.csr_array:
-        return (self.at_missing.T @ self.at_missing).tocsr()
-
-    @cached_property
     def _factor(self) -> Factor | None:
         """The factor of the system, where that takes less time than conjugate gradients."""
         if not _is_factored(self.missing):
             return None
-        return _factored(self._system, fill_in(self.spline, self.missing))
+        return _factored(self.system, fill_in(self.spline, self.missing))
 
     @cached_property
     def _guess(self) -> Callable[[Array], Array]:
         """The preconditioner: the inverse along the axis of the spline, or of the diagonal."""
-        diagonal = self._system.diagonal()
+        diagonal = self.system.diagonal()
         if self.alone is None:
             return lambda column: column / diagonal
         rest = sparse.diags_array(diagonal - self.alone.diagonal())
@@ -166,20 +161,20 @@ class SplineFit:
         """Solve for (n_missing, m)."""
         if self._factor is not None:
             return self._factor.solve(right.astype(np.float64)), Report(0.0, 0, True)
-        size = self._system.shape[0]
+        size = self.system.shape[0]
         guess = linalg.LinearOperator((size, size), matvec=self._guess, dtype=np.float64)
         found, reports = np.zeros(right.shape), []
         for k, column in enumerate(right.T):
             steps: list[None] = []
             found[:, k], _ = linalg.cg(
-                self._system,
+                self.system,
                 column,
                 rtol=rtol,
                 maxiter=max_steps,
                 M=guess,
                 callback=lambda _, steps=steps: steps.append(None),
             )
-            rest = float(np.linalg.norm(column - self._system @ found[:, k]))
+            rest = float(np.linalg.norm(column - self.system @ found[:, k]))
             rest /= float(np.linalg.norm(column)) or 1.0
             reports.append(Report(rest, len(steps), rest <= 10 * rtol))
         return found, Report.worst(reports)
@@ -230,20 +225,21 @@ def fill_in(spline: Spline, missing: Mask) -> float:
 
 
 def coefficients(spline: Spline, missing: Mask) -> int:
-    """The number of coefficients of all differences that a missing pixel takes part in, about."""
-    near = int(ndimage.maximum_filter(missing, 2 * spline.order - 1).sum())
-    return near * sum(2 ** len(steps) for steps, _ in _terms(spline, missing.ndim))
+    """The number of coefficients of the rows of missing pixels."""
+    n = missing.ndim
+    terms: Iterator[Term] = ((term, weight, None) for term, weight in _terms(spline, n))
+    return int(np.count_nonzero(missing)) * len(_offsets(terms, n))
 
 
 def memory(spline: Spline, missing: Mask, count: int | None = None) -> int:
     """Bytes to fit a spline on a mask, about; `count` its coefficients, where they are known."""
     count = coefficients(spline, missing) if count is None else count
-    making = TERM_BYTES * 2**spline.order * missing.size
-    needed = max(BYTES * count, BYTES // 3 * count + making)
+    making = CHUNK_BYTES * min(count, CHUNK) + PIXEL_BYTES * missing.size
+    needed = BYTES * count + making
     if not _is_factored(missing):
         return needed
-    factor = int((12 * fill_in(spline, missing) + FACTOR_BYTES) * np.count_nonzero(missing))
-    return max(needed, BYTES * count * 2 // 3 + factor)
+    each = KEPT_BYTES * fill_in(spline, missing) + FACTOR_BYTES
+    return max(needed, 2 * KEPT_BYTES * count + int(each * np.count_nonzero(missing)))
 
 
 def _is_factored(missing: Mask) -> bool:
@@ -265,8 +261,9 @@ def _terms(spline: Spline, n: int) -> Iterator[tuple[tuple[int, ...], float]]:
 
 
 def _fading(missing: Mask, axis: int, order: int) -> Array:
-    """How many times more first differences along an axis count (size,): in runs of missing pixels
-    that reach one end of the grid, so that slopes fade over `FADING` of them; 1 elsewhere."""
+    """How many times more the first difference from each pixel to the next along an axis counts: in
+    runs of missing pixels that reach one end of the grid, so that slopes fade over `FADING` of
+    them; 1 elsewhere."""
     weights = np.ones(missing.shape)
     for along in (missing, np.flip(missing, axis)):
         run = np.logical_and.accumulate(along, axis=axis)
@@ -276,35 +273,87 @@ def _fading(missing: Mask, axis: int, order: int) -> Array:
         fading = FADING / (order - 1) * np.maximum(length, 1)
         side = weights if along is missing else np.flip(weights, axis)
         np.copyto(side, fading ** (2.0 - 2 * order) / FIRST, where=run)
-    return weights.ravel()
+    return np.maximum(weights, np.roll(weights, -1, axis))
 
 
-def _differences(
-    missing: Mask,
-    steps: tuple[int, ...],
-    factor: float,
-    wrapped: tuple[int, ...],
-    weights: Array | None = None,
-) -> sparse.csr_array:
-    """Differences along these axes of neighbours of which one is missing, weighted as the pixel
-    (size,) that counts most: (differences, size)."""
-    dtype = np.int32 if missing.size < 2**31 else np.int64
-    parts = [(np.arange(missing.size, dtype=dtype).reshape(missing.shape), factor)]
+def _corners(steps: tuple[int, ...], n: int) -> dict[Offset, float]:
+    """The coefficients of a difference along these of n axes, by offset from its first pixel.
+
+    >>> _corners((0, 0), 1)
+    {(0,): 1.0, (1,): -2.0, (2,): 1.0}
+    """
+    found = {(0,) * n: (-1.0) ** len(steps)}
     for axis in steps:
-        shifted = []
-        for places, sign in parts:
-            if axis in wrapped:
-                after, before = np.roll(places, -1, axis), places
-            else:
-                after, before = np.delete(places, 0, axis), np.delete(places, -1, axis)
-            shifted += [(after, sign), (before, -sign)]
-        parts = shifted
-    gaps, flat = missing.ravel(), [part.ravel() for part, _ in parts]
-    touched = np.logical_or.reduce([gaps[part] for part in flat])
-    places = np.stack([part[touched] for part in flat], axis=-1)
-    count, terms = len(places), len(flat)
-    signs = np.tile([sign for _, sign in parts], count)
-    if weights is not None:
-        signs *= np.repeat(np.sqrt(weights[places].max(axis=1)), terms)
-    starts = np.arange(0, count * terms + 1, terms)
-    return sparse.csr_array((signs, places.ravel(), starts), shape=(count, missing.size))
+        next_ones: dict[Offset, float] = {}
+        for offset, sign in found.items():
+            after = (*offset[:axis], offset[axis] + 1, *offset[axis + 1 :])
+            next_ones[offset] = next_ones.get(offset, 0.0) + sign
+            next_ones[after] = next_ones.get(after, 0.0) - sign
+        found = next_ones
+    return found
+
+
+def _offsets(terms: Iterable[Term], n: int) -> list[Offset]:
+    """From a pixel to all that any difference has together with it."""
+    found = set()
+    for steps, _, _ in terms:
+        corners = _corners(steps, n)
+        found |= {_minus(last, first) for first in corners for last in corners}
+    return sorted(found)
+
+
+def _minus(a: Offset, b: Offset) -> Offset:
+    return tuple(x - y for x, y in zip(a, b, strict=True))
+
+
+def _rows(
+    missing: Mask, terms: list[Term], wrapped: tuple[int, ...]
+) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """The rows of missing pixels of D^T D, for the differences along these axes, each with its
+    weight: at the missing pixels and at the known ones."""
+    n, shape = missing.ndim, missing.shape
+    offsets = _offsets(terms, n)
+    row_of = {offset: k for k, offset in enumerate(offsets)}
+    gaps = missing.ravel()
+    column = np.where(gaps, np.cumsum(gaps, dtype=np.int32), np.cumsum(~gaps, dtype=np.int32)) - 1
+    places = np.flatnonzero(gaps)
+    at_missing: list[sparse.csr_array] = []
+    at_known: list[sparse.csr_array] = []
+    size = max(CHUNK // len(offsets), 1)
+    for start in range(0, len(places), size):
+        here = np.array(np.unravel_index(places[start : start + size], shape))
+        values = np.zeros((len(offsets), here.shape[1]))
+        for steps, weight, weights in terms:
+            corners = _corners(steps, n)
+            reach = [steps.count(axis) for axis in range(n)]
+            for first, sign in corners.items():
+                begins = here - np.array(first)[:, None]
+                counts: Array | float = np.full(here.shape[1], weight * sign)
+                for axis, side in enumerate(shape):
+                    if axis in wrapped:
+                        begins[axis] %= side
+                    else:
+                        counts *= (begins[axis] >= 0) & (begins[axis] < side - reach[axis])
+                if weights is not None:
+                    counts *= weights[tuple(np.clip(begins, 0, np.array(shape)[:, None] - 1))]
+                for last, other in corners.items():
+                    values[row_of[_minus(last, first)]] += other * counts
+        others = np.array(offsets).T[:, :, None] + here[:, None]
+        # Places beyond the grid have no coefficients.
+        flat: Index = np.zeros(others.shape[1:], np.intp)
+        for axis, side in enumerate(shape):
+            flat = flat * side + (others[axis] % side)
+        used, at_gaps = values.T != 0, gaps[flat].T
+        for part, where, count in (
+            (at_missing, used & at_gaps, len(places)),
+            (at_known, used & ~at_gaps, gaps.size - len(places)),
+        ):
+            ends = np.append(0, np.cumsum(where.sum(axis=1)))
+            found = (values.T[where], column[flat.T[where]], ends)
+            part.append(sparse.csr_array(found, shape=(len(where), count)))
+            part[-1].sum_duplicates()  # on a torus smaller than a difference
+    return _stacked(at_missing), _stacked(at_known)
+
+
+def _stacked(parts: list[sparse.csr_array]) -> sparse.csr_array:
+    return parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")
