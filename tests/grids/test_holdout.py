@@ -1,5 +1,7 @@
 """Hold-out: known entries in the pattern of the missing ones."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -275,3 +277,11 @@ def test_spread_crops_are_where_gaps_are_and_not_only_where_they_are_dense():
     assert len(spread) > len(dense)
     assert all(held_out[crop].any() for crop in spread)
     assert max(crop[1].start for crop in spread) > 400
+
+
+def test_all_letters_of_a_text_are_held_out():
+    text = np.zeros((256, 256), bool)
+    for row, column in itertools.product(range(5, 250, 32), range(5, 250, 16)):
+        text[row : row + 4, column : column + 8] = True
+    copies = ndimage.label(hold_out_like(text).in_holes)[1]
+    assert copies > 100  # of 128, some beside each other

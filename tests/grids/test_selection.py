@@ -1,5 +1,7 @@
 """Selection of networks by held-out pixels, and fills with a mixture of them."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -9,7 +11,7 @@ from ntkfill.errors import InputError
 from ntkfill.grids.holdout import hold_out_like
 from ntkfill.grids.options import GridOptions
 from ntkfill.grids.plan import default_architecture
-from ntkfill.grids.selection import family, select
+from ntkfill.grids.selection import _holdouts, family, offered_splines, select
 from ntkfill.nn import Member, Mixture, Spline, hourglass, parse
 
 
@@ -247,3 +249,31 @@ def test_a_hole_beside_an_edge_is_filled_from_its_surroundings(side):
         for x in info.choice.candidates
     )
     assert np.sqrt(np.mean((filled - image)[missing] ** 2)) < 2 * best
+
+
+def test_a_volume_of_which_half_is_missing_is_offered_the_smoothest_spline():
+    gaps = RNG.random((40, 40, 40)) < 0.5
+    assert Spline(3) in offered_splines(gaps, GridOptions())
+    most = RNG.random((256, 256)) < 0.9  # hundreds of steps on as many unknowns
+    assert list(offered_splines(most, GridOptions())) == [Spline(2)]
+
+
+@pytest.mark.parametrize(("side", "rounds", "copies"), [(48, 3, 1), (64, 1, 4)])
+def test_a_hole_in_a_large_volume_is_tried_once(side, rounds, copies):
+    gaps = np.zeros((side,) * 3, bool)
+    gaps[(slice(side // 2 - 6, side // 2 + 6),) * 3] = True
+    found = _holdouts(gaps, 3)
+    assert len(found) == rounds
+    assert found[0].in_holes.sum() > (copies - 0.5) * gaps.sum()
+
+
+def test_order_three_competes_on_equal_terms_where_gaps_are_thin():
+    """Better than the thin plate, but not three times."""
+    x = np.linspace(0, 9, 96)
+    image, letters = np.sin(x)[:, None] * np.cos(x), np.zeros((96, 96), bool)
+    for row, column in itertools.product(range(8, 90, 16), repeat=2):
+        letters[row : row + 4, column : column + 4] = True
+    choice, _ = select(image[..., None], letters, GridOptions())
+    errors = {candidate.network: candidate.error for candidate in choice.candidates}
+    assert 1 / 3 < (errors[Spline(3)] / errors[Spline(2)]) ** 2 < 1
+    assert Spline(3) in [member.network for member in choice.network.members]

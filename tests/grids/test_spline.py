@@ -138,10 +138,10 @@ def test_systems_of_narrow_gaps_are_factored_in_a_band(width, band, order):
     missing[2:62, 2 : 2 + width] = True
     missing[9:20, 62:] = True
     fit = SplineFit.of(Spline(order), missing)
-    factor = _factored(fit._system, 30)
-    right = RNG.normal(size=(fit._system.shape[0], 2))
+    factor = _factored(fit.system, 30)
+    right = RNG.normal(size=(fit.system.shape[0], 2))
     assert isinstance(factor, BandFactor) == band
-    np.testing.assert_allclose(fit._system @ factor.solve(right), right, atol=1e-7)
+    np.testing.assert_allclose(fit.system @ factor.solve(right), right, atol=1e-7)
 
 
 def test_constants_and_single_known_pixels():

@@ -56,10 +56,10 @@ MAX_LOG4_PAIRS = 12
 RTOL = 1e-2
 # With more values than this a second solve is felt: one network is selected.
 MAX_MIXED_SIZE = 1 << 20
-# Splines of more coefficients than this (80 MB while they are made) are not offered, nor those with
-# more by the share of pixels that is known, whose solves take hundreds of steps: networks take far
-# less on such grids.
-MAX_COEFFICIENTS, MAX_BY_KNOWN = (1 << 26) // 30, 12e6
+# Splines of more coefficients than this (80 MB while they are made) are not offered, nor those
+# whose solves take hundreds of steps: with more by the share of pixels that is known, or in
+# volumes, where they are not factored, by the depth of the deepest gap. Networks take far less.
+MAX_COEFFICIENTS, MAX_BY_KNOWN, MAX_BY_DEPTH = (1 << 26) // 30, 12e6, 20e6
 # Splines along one axis are offered where gaps along another are so many times longer.
 MIN_ANISOTROPY = 2.0
 # The mean square of a spline of order 3 must be at most this share of that of order 2, where gaps
@@ -67,9 +67,10 @@ MIN_ANISOTROPY = 2.0
 THIRD_ORDER, THIN = 1 / 3, 4
 # Another candidate than the thin plate must gain this share of the mean square where gaps repeat.
 OCTAVE_GAIN = 0.2
-# Holes are held out in further rounds until there are so many copies, so many held-out pixels, so
-# many pixels in all crops or so many rounds.
-MIN_COPIES, MAX_REPEATED, MAX_READ, MAX_ROUNDS = 16, 1 << 12, 1 << 18, 4
+# Holes are held out in further rounds until there are so many copies, so many held-out pixels or so
+# many rounds. Where crops of all rounds would have more pixels than this, there is one with so many
+# copies of each hole.
+MIN_COPIES, MAX_REPEATED, MAX_ROUNDS, MAX_READ, AT_ONCE = 16, 1 << 12, 4, 1 << 18, 4
 # The share of the known pixels that is held out where gaps are scattered, and the fewest pixels to
 # select by.
 HELD_OUT_SHARE, MIN_HELD_OUT = 0.2, 50
@@ -217,14 +218,15 @@ def _offered_networks(
 
 def _holdouts(gaps: Mask, axes: int) -> list[Holdout]:
     """Pixels held out like the missing ones; where few holes are copied, several times."""
-    found = [hold_out_like(gaps, axes, share=HELD_OUT_SHARE)]
+    once = gaps.size >= MAX_READ and CROPPED_SIZE.get(axes, CROPPED_SIZE[3]) >= MAX_READ
+    copies = AT_ONCE if once else 1
+    found = [hold_out_like(gaps, axes, share=HELD_OUT_SHARE, copies=copies)]
     # One hole says little of another: where few are copied, they are again, at other places.
     n_copies = ndimage.label(found[0].in_holes)[1]
-    read = min(gaps.size, CROPPED_SIZE.get(axes, CROPPED_SIZE[3]))
     while (
         0 < n_copies * len(found) < MIN_COPIES
         and len(found[0]) * len(found) < MAX_REPEATED
-        and read * len(found) < MAX_READ
+        and not once
         and len(found) < MAX_ROUNDS
     ):
         again = hold_out_like(gaps, axes, share=HELD_OUT_SHARE, random_state=len(found))
@@ -394,6 +396,8 @@ def offered_splines(gaps: Mask, options: GridOptions) -> dict[Spline, int]:
     counts = {each: coefficients(each, gaps) for each in every}
     limit = available() if options.memory_limit is None else options.memory_limit
     most = min(MAX_COEFFICIENTS, MAX_BY_KNOWN * (1 - float(gaps.mean())))
+    if gaps.ndim > 2:
+        most = min(most, MAX_BY_DEPTH / depth(gaps))
     needed = {each: memory(each, gaps, count) for each, count in counts.items() if count <= most}
     return {each: size for each, size in needed.items() if size <= limit}
 
