@@ -46,6 +46,8 @@ NET = hourglass(2)
             "boundary must be 'pad' or 'wrap', or one of them for each axis; got 'reflect'",
         ),
         ({"boundary": None}, "boundary must be"),
+        ({"spacing": ("auto", "auto")}, "'auto' for one of them"),
+        ({"spacing": ("auto", 1), "network": NET}, "selected together with a network"),
         ({"channel_axis": 2}, "channel_axis must be an axis.*-2 to 1"),
         ({"channel_axis": -3}, "channel_axis must be an axis"),
         ({"prior": MeshGrid()}, "boundary='wrap', shift_average=False"),
@@ -265,3 +267,24 @@ def test_noise_is_solved_to_what_was_asked(size, share, options):
     """Values without any structure are the hardest right-hand side."""
     rng = np.random.default_rng(1)
     inpaint(rng.random((size, size)), rng.random((size, size)) < share, **options)
+
+
+def test_the_spacing_of_time_is_selected_by_held_out_pixels(tmp_path):
+    """Of a pattern that moves by three pixels a frame neighbouring frames tell nothing; of one that
+    stays they tell all."""
+    rows = np.add.outer(np.arange(24.0), np.zeros(24))
+    gaps = RNG.random((6, 24, 24)) < 0.5
+    for speed, wanted in ((3, 64.0), (0, 1.0)):
+        film = np.array([np.sin(0.9 * (rows + speed * frame)) for frame in range(6)])
+        inpainter = Inpainter(spacing=("auto", 2, 2))
+        done = inpainter.fill(film, gaps)
+        assert inpainter.spacing_ == (2 * wanted, 2.0, 2.0)
+        each = [Inpainter(spacing=(apart, 1, 1)).fill(film, gaps) for apart in (1, 3, 64)]
+        best = min(each, key=lambda one: one.info.choice.error)
+        np.testing.assert_array_equal(done.values, best.values)
+    inpainter.save(tmp_path / "film.npz")
+    again = Inpainter.load(tmp_path / "film.npz")
+    assert again.spacing == [2.0, 2.0, 2.0]
+    with pytest.raises(InputError, match="selected by an image"):
+        inpainter.fit(mask=gaps)
+    assert inpainter.plan(film, gaps).memory > 0

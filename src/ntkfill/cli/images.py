@@ -109,7 +109,10 @@ def _add_method(command: argparse.ArgumentParser) -> None:
     add("--exact", action="store_true", help=text)
     text = "pad or wrap (periodic), or one for each axis: pad,wrap"
     add("--boundary", type=_boundary, default="pad", metavar="SIDES", help=text)
-    text = "the distance between pixels along each axis, e.g. 3,1,1 for slices that are far apart"
+    text = (
+        "the distance between pixels along each axis, e.g. 3,1,1 for slices that are far apart, or "
+        "auto,1,1 for frames of a video, which chooses 1, 3 or 64 by hidden known pixels"
+    )
     add("--spacing", type=_spacing, metavar="D,D,...", help=text)
     text = "relative to the kernel's diagonal (default: 1e-3, or what auto chooses)"
     add("--ridge", type=float, metavar="R", help=text)
@@ -603,9 +606,9 @@ def _boundary(text: str) -> str | tuple[str, ...]:
     return text if len(sides) == 1 else sides
 
 
-def _spacing(text: str) -> tuple[float, ...]:
+def _spacing(text: str) -> tuple[Any, ...]:
     try:
-        return tuple(float(part) for part in text.split(","))
+        return tuple(part if part == "auto" else float(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"expected a number for each axis such as 3,1,1; got {text!r}"

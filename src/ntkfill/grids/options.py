@@ -18,6 +18,10 @@ from ..priors import Prior
 Network = Sequential | Mixture | Literal["auto"]
 Side = Literal["pad", "wrap"]
 Boundary = Side | tuple[Side, ...]
+Spacing = tuple[float | Literal["auto"], ...] | None
+# Of pixels along the axis whose spacing is "auto", in the smallest other one: as near, further than
+# most networks look at a texture, and so far that each is filled nearly by itself.
+SPACINGS = (1.0, 3.0, 64.0)
 Refine = Literal["patches", "auto"] | None
 MissingValues = float | Literal["nonfinite"] | Sequence[float | Literal["nonfinite"]] | None
 Alpha = bool | Literal["premultiplied"]
@@ -47,7 +51,7 @@ class GridOptions:
     prior: Prior | None = None
     shift_average: bool = True
     boundary: Boundary = "pad"
-    spacing: tuple[float, ...] | None = None
+    spacing: Spacing = None
     ridge: float | None = None
     centre: bool | None = None
     refine: Refine = None
@@ -86,9 +90,10 @@ class GridOptions:
                 or (
                     isinstance(self.spacing, tuple)
                     and bool(self.spacing)
-                    and all(0 < as_float(x) < math.inf for x in self.spacing)
+                    and all(0 < as_float(x) < math.inf or _is_auto(x) for x in self.spacing)
+                    and sum(map(_is_auto, self.spacing)) < 2
                 ),
-                "a number > 0 for each axis, or None",
+                "a number > 0 for each axis, 'auto' for one of them, or None",
             ),
             "refine": (
                 refine is None or (isinstance(refine, str) and refine in ("patches", "auto")),
@@ -147,6 +152,12 @@ class GridOptions:
                 got=f"shift_average={self.shift_average}, refine={refine!r}",
                 hint="shift_average=True, refine=None",
             )
+        if len(self.spacings) > 1 and not isinstance(network, str):
+            raise InputError(
+                "spacing='auto' is selected together with a network",
+                got=repr(network),
+                hint="network='auto'",
+            )
         if self.spacing is not None and not (prior is None or prior.stationary):
             raise InputError("spacing needs a stationary prior", got=repr(prior), hint="IID()")
         if not (prior is None or prior.stationary) and (boundary != "wrap" or self.shift_average):
@@ -155,6 +166,20 @@ class GridOptions:
                 got=f"boundary={boundary!r}, shift_average={self.shift_average}",
                 hint="boundary='wrap', shift_average=False",
             )
+
+    @property
+    def spacings(self) -> tuple[tuple[float, ...] | None, ...]:
+        """Those to select from: one, but where that of an axis is "auto"."""
+        if self.spacing is None:
+            return (None,)
+        given = [as_float(each) for each in self.spacing]  # NaN for "auto"
+        if not any(map(_is_auto, self.spacing)):
+            return (tuple(given),)
+        finest = min([each for each in given if not math.isnan(each)], default=1.0)
+        return tuple(
+            tuple(times * finest if math.isnan(each) else each for each in given)
+            for times in SPACINGS
+        )
 
     @property
     def markers(self) -> tuple[float | Literal["nonfinite"], ...]:
@@ -188,6 +213,10 @@ def _are_bounds(bounds: object) -> bool:
         return False
     low, high = (default if end is None else end for end, default in zip(bounds, OPEN, strict=True))
     return as_float(low) <= as_float(high)
+
+
+def _is_auto(value: object) -> bool:
+    return isinstance(value, str) and value == "auto"
 
 
 def _is_marker(value: object) -> bool:

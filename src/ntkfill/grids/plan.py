@@ -409,13 +409,14 @@ def steps_of(options: GridOptions, grid: tuple[int, ...]) -> tuple[float, ...] |
     >>> steps_of(GridOptions(spacing=(3.0, 0.5, 0.5)), (10, 40, 40))
     (6.0, 1.0, 1.0)
     """
-    if options.spacing is None:
+    spacing = options.spacings[0]
+    if spacing is None:
         return None
-    if len(options.spacing) != len(grid):
+    if len(spacing) != len(grid):
         raise InputError(
             f"spacing must be one number for each of {len(grid)} axes", got=repr(options.spacing)
         )
-    steps = tuple(float(each) / min(options.spacing) for each in options.spacing)
+    steps = tuple(float(each) / min(spacing) for each in spacing)
     return steps if max(steps) > 1 else None
 
 

@@ -212,5 +212,5 @@ def _prepared(inpainter: Inpainter, image: Any, mask: Any, tile: int | None) -> 
     pixels, given, _ = source.read(typical)
     chosen = again(inpainter).fit(pixels, given)
     reach = max(part.plan.network.receptive_radius for part in chosen.model_.components)
-    fixed = again(inpainter).set_params(network=chosen.network_)
+    fixed = again(inpainter).set_params(network=chosen.network_, spacing=chosen.spacing_)
     return Source(image, mask, axis, fixed), reach
