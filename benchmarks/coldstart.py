@@ -1,9 +1,16 @@
-"""New drugs, new cell lines and sparse screens: scores and cover of intervals on three screens.
+"""New drugs, new cell lines and sparse screens: scores and cover of intervals on four screens.
 
 No number was chosen on TG-GATEs. The form of the intervals (not symmetric, calibrated by novelty)
-was chosen after seeing errors on parts of the two L1000 screens; features were tried on simulated
-screens (`featured` below, seeds 0 and 1; scored here are others). Each part is kept as soon as it
-is measured, in results/coldstart_runs.json, and left out the next time.
+was chosen after seeing errors on parts of the two L1000 screens; what is hidden for them and what
+tells of their scale, after seeing new treatments of the 65 cell lines; what cold starts are weighed
+by, after seeing new drugs of L1000. How features are similar was chosen on molecules and zeolites
+(../shared/data/tables/zeolite_osda) and on simulated screens (`featured` below, seeds 0 and 1;
+scored here are others). GDSC are the sensitivities of cell lines to drugs, where all of a part of
+the table is measured: profiles over cell lines of drugs with fingerprints, and over drugs of cell
+lines with methylation.
+
+Each part is kept as soon as it is measured, in results/coldstart_runs.json, with the commit, and
+left out the next time.
 """
 
 from __future__ import annotations
@@ -11,15 +18,19 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import screens as shared
-from harness import RESULTS, write
+from harness import RESULTS, commit, write
 from scipy.stats import spearmanr
+from sklearn.exceptions import DataConversionWarning
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsRegressor
 
 from ntkfill.errors import PatternWarning
 from ntkfill.screens import (
@@ -30,20 +41,23 @@ from ntkfill.screens import (
     KFold,
     LeaveOneOut,
     MatrixNormal,
+    Method,
     Screen,
     Sparse,
     complete,
     evaluate,
 )
-from ntkfill.screens.evaluation.metrics import SCORES
+from ntkfill.screens.evaluation.metrics import SCORES, PairedTest, paired_test
 from ntkfill.screens.evaluation.splits import Split, Splitting
 from ntkfill.screens.features import SideFeatures
+from ntkfill.screens.uncertainty import Bounds
 
 CLAIM = (
-    "90 % intervals hold .85 to .95 of a new cell line (L1000) and .6 of its largest 5 % of "
-    "values, .88 to .92 of new drugs; no score of what is new is more than .005 below the cell "
-    "mean or the cell + drug sums, plain or shrunk; features gain where they are informative and "
-    "cost nothing where they are not."
+    "90 % intervals hold .85 to .95 of a new cell line (L1000), .88 to .92 of new drugs and "
+    "treatments, and .6 of the largest 5 % of values of each; no score of what is new is more than "
+    ".005 below the cell mean or the shrunk cell + drug sums; features gain where they are "
+    "informative, cost nothing where they are not, and are ahead of ridge regression and nearest "
+    "neighbours on them (GDSC) in r and R2 with the mean removed."
 )
 LEVEL = 0.9
 SCREENS = {
@@ -74,6 +88,69 @@ class OneSplit:
         yield self.split
 
 
+@dataclass(frozen=True)
+class OnFeatures:
+    """A regression of scikit-learn on the features of drugs, for a screen of one context."""
+
+    regression: Any
+    features: SideFeatures
+
+    def predict(self, train: Screen, conditions: np.ndarray) -> np.ndarray:
+        here, there = (
+            self.features.features(np.empty((0, 1)), {}, {"drug": drugs})
+            for drugs in (train.drugs, conditions[:, 1])
+        )
+        mean = train.profiles.mean(axis=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataConversionWarning)  # bits are numbers here
+            return self.regression.fit(here, train.profiles - mean).predict(there) + mean
+
+
+def peers(features: SideFeatures, metric: str) -> dict[str, Method]:
+    """Ridge regression and nearest neighbours, their one number chosen by cross-validation."""
+    neighbours = GridSearchCV(
+        KNeighborsRegressor(metric=metric, algorithm="brute"),
+        {"n_neighbors": [1, 3, 5, 10, 20, 40]},
+        scoring="neg_mean_squared_error",
+        cv=5,
+    )
+    return {
+        "ridge on features": OnFeatures(RidgeCV(np.logspace(-2, 5, 15)), features),
+        "nearest neighbours": OnFeatures(neighbours, features),
+    }
+
+
+def gdsc() -> dict[str, tuple[Screen, SideFeatures, str]]:
+    """Drugs with fingerprints and cell lines with methylation, as far as all pairs are measured.
+
+    Where there are gaps, the drug or cell line with the most is left out until none is left. A
+    drug's profile is over cell lines; of a new cell line it is the other way round, so that what is
+    new is a drug to the code.
+    """
+    folder = shared.DATA.parent / "tables" / "gdsc"
+    with np.load(folder / "ln_ic50.npz") as file:
+        table, drugs, cells = file["Y"].astype(float), file["drugs"], file["cells"]
+    with np.load(folder / "drug_ecfp4_1024.npz") as file:
+        prints, has = np.unpackbits(file["packed"], axis=1).astype(float), file["has"]
+    with np.load(folder / "methylation_561x808.npz") as file:
+        methylation = dict(zip(file["cells"].tolist(), file["X"].astype(float), strict=True))
+    rows = np.flatnonzero(has)
+    columns = np.flatnonzero([cell in methylation for cell in cells.tolist()])
+    while (gaps := np.isnan(table[np.ix_(rows, columns)])).any():
+        of_drugs, of_cells = gaps.mean(axis=1), gaps.mean(axis=0)
+        if of_drugs.max() >= of_cells.max():
+            rows = np.delete(rows, of_drugs.argmax())
+        else:
+            columns = np.delete(columns, of_cells.argmax())
+    table, drugs, cells = table[np.ix_(rows, columns)], drugs[rows], cells[columns]
+    of_drugs = SideFeatures(dict(zip(drugs.tolist(), prints[rows], strict=True)), "drug")
+    of_cells = SideFeatures({cell: methylation[cell] for cell in cells.tolist()}, "drug")
+    return {
+        "new drug": (Screen(table, [("all", d) for d in drugs], cells), of_drugs, "jaccard"),
+        "new cell": (Screen(table.T, [("all", c) for c in cells], drugs), of_cells, "euclidean"),
+    }
+
+
 def settings(name: str, quick: bool) -> dict[str, Splitting]:
     few = 3 if quick else None
     groups = 10 if name == "tggates" else few
@@ -86,23 +163,30 @@ def settings(name: str, quick: bool) -> dict[str, Splitting]:
     }
 
 
-def measured(screen: Screen, splitting: Splitting) -> dict[str, Any]:
+def measured(
+    screen: Screen,
+    splitting: Splitting,
+    own: NTK | None = None,
+    more: dict[str, Method] | None = None,
+) -> dict[str, Any]:
     """Scores of all methods, and what the intervals of the default one hold."""
-    base = {"cell mean": CellMean(), "additive": Additive()}
+    own = NTK() if own is None else own
+    base: dict[str, Method] = {"cell mean": CellMean(), "additive": Additive()}
     # The weight is chosen by hiding alike, as it is for ours.
     base |= {f"{name}, shrunk": ColdStart(m, others=()) for name, m in list(base.items())}
+    base |= more or {}
     scores: dict[str, list[np.ndarray]] = {}
-    held, ranks = [], []
+    held, ranks, pairs = [], [], []
     size = np.abs(screen.profiles)
     largest = size >= np.quantile(size, 0.95)
     for split in splitting.splits(screen):
         train, labels = screen.take(split.train), screen.labels[split.test]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PatternWarning)
-            filled = complete(train, conditions=labels, interval=LEVEL)
+            filled = complete(train, ColdStart(own), labels, interval=LEVEL)
         values = filled.values.profiles
         given = Given(dict(zip(map(tuple, labels.tolist()), values, strict=True)))
-        found = evaluate(screen, {"default": given, "ntk": NTK(), **base}, OneSplit(split))
+        found = evaluate(screen, {"default": given, "ntk": own, **base}, OneSplit(split))
         for method, of in zip(found.methods, found.scores[:, 0], strict=True):
             scores.setdefault(method, []).append(of)
         truth = screen.profiles[split.test]
@@ -112,6 +196,7 @@ def measured(screen: Screen, splitting: Splitting) -> dict[str, Any]:
             np.sqrt(np.mean(np.square(of), axis=1)) for of in (values - truth, filled.std)
         )
         big = largest[split.test]
+        pairs.append((values, truth, labels))
         held += list(
             zip(
                 filled.info.novelty.tolist(),
@@ -146,11 +231,51 @@ def measured(screen: Screen, splitting: Splitting) -> dict[str, Any]:
         "cover_of_largest_values": float(big_in.sum() / big.sum()),
         "cover_of_strongest_quarter": float(cover[strong].mean()),
         "conditions_between_80_and_97": float(np.mean((cover >= 0.8) & (cover <= 0.97))),
+        "conditions_between_80_and_97_were_scales_of_cells_and_drugs_known": known_scales(
+            *(np.concatenate(of) for of in zip(*pairs, strict=True))
+        ),
         "cover_by_novelty": {k: float(cover[kinds == k].mean()) for k in np.unique(kinds).tolist()},
         "rank_correlation_of_std_and_error": float(np.mean(ranks)) if ranks else None,
+        "rank_correlation_over_all_conditions": float(spearmanr(std, error)[0]),
         "mean_width": float(width.mean()),
         "conditions": len(cover),
+        "against_features": {
+            name: {
+                score: plain(paired_test(ours, theirs, lower=score == "rank"))
+                for score, ours, theirs in zip(
+                    SCORES, np.array(scores["default"]).T, np.array(scores[name]).T, strict=True
+                )
+            }
+            for name in more or {}
+        },
+        "commit": commit(),
     }
+
+
+def plain(test: PairedTest) -> dict[str, float | None]:
+    """For JSON, which has no NaN."""
+    return {name: None if of != of else float(of) for name, of in vars(test).items()}
+
+
+def known_scales(predicted: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> float:
+    """The share of conditions whose intervals hold 80 to 97 %, had the errors been known.
+
+    Intervals as ours, with a scale that is the product of one of the context and one of the drug,
+    fitted to the errors of the conditions that are scored, and bounds calibrated on these too. No
+    method knows them beforehand, but more than that only the errors of single conditions tell.
+    """
+    error = np.square(predicted - truth)
+    logs = np.log(error.mean(axis=1)) / 2
+    groups = np.delete(labels, 1, axis=1).tolist(), labels[:, 1:2].tolist()
+    members = []
+    for of in groups:
+        _, code = np.unique(["|".join(label) for label in of], return_inverse=True)
+        members.append(np.eye(code.max() + 1)[code])
+    design = np.hstack(members)
+    scale = np.exp(design @ np.linalg.lstsq(design, logs, rcond=None)[0])[:, None]
+    scale = scale * np.sqrt(np.maximum((error / scale**2).mean(axis=0), 1e-300))
+    held = Bounds.calibrate(predicted, truth, scale, LEVEL).hold(predicted, scale, truth)
+    return float(np.mean((held.mean(axis=1) >= 0.8) & (held.mean(axis=1) <= 0.97)))
 
 
 def featured(seed: int, informative: bool) -> tuple[Screen, tuple[SideFeatures, ...]]:
@@ -186,13 +311,16 @@ def with_features(seed: int, informative: bool, of: str) -> dict[str, Any]:
     }
 
 
-def behind(scores: dict[str, dict[str, float | None]], ours: str = "default") -> float:
+def behind(
+    scores: dict[str, dict[str, float | None]], others: Sequence[str], ours: str = "default"
+) -> float:
     """How far ours is behind the best of the others in its worst score; 0 where ahead in all."""
     worst = 0.0
     for score in SCORES:
         sign = -1 if score == "rank" else 1
-        for name, of in scores.items():
-            if name not in (ours, "ntk") and of[score] is not None:
+        for name in others:
+            of = scores[name]
+            if of[score] is not None:
                 worst = max(worst, sign * (of[score] - (scores[ours][score] or 0.0)))
     return worst
 
@@ -222,16 +350,36 @@ def main() -> None:
         screen = load()
         for setting, splitting in settings(name, options.quick).items():
             keep(f"{name}, {setting}", lambda s=screen, p=splitting: measured(s, p))
+    for setting, (screen, features, metric) in gdsc().items():
+        own = NTK(MatrixNormal(features=(features,)))
+        split = LeaveOneOut("drug", 3 if options.quick else 10)
+        more = peers(features, metric)
+        keep(f"gdsc, {setting}", lambda s=screen, p=split, o=own, m=more: measured(s, p, o, m))
     new = {key: of for key, of in runs.items() if "new" in key and "cover" in of}
+    drugs = {key: of for key, of in new.items() if "new drug" in key}
+    asked, others = ("cell mean", "additive, shrunk"), ("cell mean, shrunk", "additive")
     reached = {
         "new cell line, L1000": 0.85 <= runs["l1000, new cell"]["cover"] <= 0.95,
-        "its largest values": runs["l1000, new cell"]["cover_of_largest_values"] >= 0.6,
-        "new drugs": all(0.88 <= new[f"{name}, new drug"]["cover"] <= 0.92 for name in SCREENS),
-        "baselines": all(behind(of["scores"]) <= 0.005 for of in new.values()),
+        "new drugs": all(0.88 <= of["cover"] <= 0.92 for of in drugs.values()),
+        "largest values": all(of["cover_of_largest_values"] >= 0.6 for of in new.values()),
+        "nine of ten conditions": all(
+            of["conditions_between_80_and_97"] >= 0.9 for of in runs.values() if "cover" in of
+        ),
+        "baselines": all(behind(of["scores"], asked) <= 0.005 for of in new.values()),
+        "features": all(
+            (test[score]["difference"] or 0.0) > 0
+            for key, of in new.items()
+            if key.startswith("gdsc")
+            for test in of["against_features"].values()
+            for score in ("r_centred", "r2_centred")
+        ),
     }
     figures = {
         "runs": runs,
-        "behind_the_best_baseline": {key: behind(of["scores"]) for key, of in new.items()},
+        "behind_cell_mean_and_shrunk_sums": {
+            k: behind(of["scores"], asked) for k, of in new.items()
+        },
+        "behind_any_baseline": {k: behind(of["scores"], asked + others) for k, of in new.items()},
         "reached": reached,
     }
     write("coldstart", CLAIM, figures, all(reached.values()), options.quick)

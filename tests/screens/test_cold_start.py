@@ -1,5 +1,7 @@
 """Weighted sums of methods for what is new, against least squares by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
@@ -11,6 +13,7 @@ from ntkfill.screens import (
     ColdStart,
     LeaveOneOut,
     Screen,
+    complete,
     evaluate,
     simulate,
 )
@@ -34,7 +37,7 @@ def test_weights_are_non_negative_least_squares_on_hidden_conditions(kind, of):
     for split in LeaveOneOut(of).splits(OLD):
         train, labels = OLD.take(split.train), OLD.labels[split.test]
         parts = [m.predict(train, labels) for m in (CellMean(), Additive())]
-        spread = OLD.profiles[split.test].std(axis=1, keepdims=True)
+        spread = (OLD.profiles[split.test] - parts[0]).std(axis=1, keepdims=True)
         left.append(np.stack([(part / spread).ravel() for part in parts], axis=1))
         right.append((OLD.profiles[split.test] / spread).ravel())
         sums.append(np.einsum("m,mij->ij", weights, parts))
@@ -53,6 +56,23 @@ def test_a_method_that_predicts_noise_has_no_weight():
     weights = ColdStart(Additive(), (Noise(),)).weigh(OLD, "new cell")[0]
     assert weights[0] > 0.3
     assert weights[1] < 0.1
+
+
+def test_what_hiding_makes_newer_is_predicted_and_has_no_say_in_the_weights():
+    first, second = OLD.cells[0], OLD.cells[-1]
+    drugs = OLD.drugs[OLD.cells == first]
+    kept = (OLD.cells != first) | (OLD.drugs == drugs[0])
+    sparse = OLD.take(kept)  # hiding this drug makes the cell line new
+    weights, predicted, folds = ColdStart().weigh(sparse, "new drug")
+    rows = np.concatenate([np.flatnonzero(fold.test) for fold in folds])
+    assert len(predicted) == len(rows) == len(sparse)
+    moved = sparse.profiles.copy()
+    moved[sparse.cells == first] *= -1
+    # The profile still trains the other folds.
+    other = ColdStart().weigh(replace(sparse, profiles=moved), "new drug")[0]
+    assert np.abs(other - weights).max() < 0.1
+    labels = np.array([[second, "unheard of"], [first, "unheard of"]])
+    assert np.isfinite(complete(sparse, conditions=labels, return_std=True).std).all()
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ SPARSE = 5
 # Fewer hidden drugs, cell lines or contexts than this say little about the next one.
 FEW = 5
 # The column of `scale_features` with the number of training drugs in the context.
-COUNT_IN_CONTEXT = 3
+COUNT_IN_CONTEXT = 1
 
 
 @dataclass(frozen=True)
@@ -273,21 +273,19 @@ class ErrorModel:
 
 
 def scale_features(train: Screen, conditions: Conditions, predicted: Array) -> Array:
-    """What tells of the error of a condition before it is measured: (n, 6), logarithms.
+    """What tells of the error of a condition before it is measured: (n, 4), logarithms.
 
-    Mean square and number of the training profiles of its drug and of its context; mean square of
-    its prediction, and of the difference to cell + drug sums.
+    Numbers of training profiles of its drug and of its context; mean square of its prediction, and
+    of the difference to cell + drug sums. How large errors are in a drug or a context is an effect
+    in `ErrorModel.scales`: the mean square of the other profiles would be the smaller, the larger
+    the hidden one is.
     """
-    squares = np.square(train.profiles).mean(axis=1)
-    overall, columns = float(squares.mean()), []
+    overall, columns = float(np.square(train.profiles).mean()), []
     queries = conditions[:, 1].tolist(), contexts(conditions).tolist()
     for of, query in zip((train.drugs, train.contexts), queries, strict=True):
         code, at, count = encode(of.tolist(), query)
         # A new one, -1, is the last.
-        counts = np.append(np.bincount(code, minlength=count), 0)
-        sums = np.append(np.bincount(code, squares, minlength=count), 0.0)
-        mean = (sums + PRIOR_COUNT * overall) / (counts + PRIOR_COUNT)
-        columns += [np.log(mean + np.finfo(float).tiny)[at], np.log1p(counts)[at]]
+        columns.append(np.log1p(np.append(np.bincount(code, minlength=count), 0))[at])
     for values in (predicted, predicted - Additive().predict(train, conditions)):
         columns.append(np.log(np.square(values).mean(axis=1) + 1e-6 * overall + 1e-300))
     return np.stack(columns, axis=1)

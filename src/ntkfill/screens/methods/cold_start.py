@@ -16,6 +16,9 @@ from ..screen import Conditions, Screen
 from .baselines import Additive, CellMean, Interpolation, Method
 from .ntk import NTK
 
+# The least variance of a profile that errors are relative to, over the mean one.
+LEAST = 1e-3
+
 
 @dataclass(frozen=True)
 class ColdStart:
@@ -23,8 +26,9 @@ class ColdStart:
 
     Weights are not negative and minimise the squared error of conditions of the same novelty that
     are hidden from the training screen (whole cell lines for a new one, whole drugs for a new one).
-    Errors are relative to the variance of the profile, as in R2. The weights need not sum to 1:
-    what cannot be predicted well is shrunk towards 0. Stacking, Breiman 1996,
+    Errors are relative to the variance of the profile with the context's mean removed, as in R2
+    with the cell mean removed, so that a mean that is known well is not shrunk. The weights need
+    not sum to 1: what cannot be predicted well is shrunk towards 0. Stacking, Breiman 1996,
     doi:10.1007/BF00117832.
 
     Parameters
@@ -68,21 +72,25 @@ class ColdStart:
     def weigh(self, train: Screen, kind: str) -> tuple[Array, Array, list[Split]]:
         """The weights for a novelty, and the weighted predictions (k, genes) of the hidden folds.
 
-        Where nothing of this novelty can be hidden, `method` alone has weight.
+        Where nothing of this novelty can be hidden, `method` alone has weight. Hidden conditions
+        that are newer than that are predicted, and do not enter the weights.
         """
         folds = hidden(train, kind, self.random_state)
         count = 1 + len(self._others(train))
         if not folds:
             return np.eye(count)[0], np.empty((0, len(train.genes))), []
         rows = np.concatenate([np.flatnonzero(fold.test) for fold in folds])
-        parts = np.concatenate(
-            [self._parts(train.take(fold.train), train.labels[fold.test]) for fold in folds], axis=1
-        )
+        left = [(train.take(fold.train), train.labels[fold.test]) for fold in folds]
+        parts = np.concatenate([self._parts(*of) for of in left], axis=1)
+        alike = np.concatenate([novelty(*of) == kind for of in left])
+        means = np.concatenate([CellMean().predict(*of) for of in left])
         truth = train.profiles[rows]
-        spread = np.var(truth, axis=1)
-        relative = 1 / np.where(spread > 0, spread, np.inf)
-        left = (parts * relative[:, None]).reshape(count, -1)
-        gram, target = left @ parts.reshape(count, -1).T, left @ truth.ravel()
+        spread = np.var(truth - means, axis=1)
+        # A profile that is nearly its context's mean does not decide alone.
+        spread = np.maximum(spread, LEAST * spread.mean())
+        relative = alike / np.where(spread > 0, spread, np.inf)
+        scaled = (parts * relative[:, None]).reshape(count, -1)
+        gram, target = scaled @ parts.reshape(count, -1).T, scaled @ truth.ravel()
         # The same minimum as of all errors, from products of the methods alone.
         gram[np.diag_indices(count)] += 1e-9 * np.trace(gram) + np.finfo(float).tiny
         root = np.linalg.cholesky(gram)

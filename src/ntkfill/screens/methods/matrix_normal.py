@@ -52,7 +52,8 @@ class MatrixNormal:
         Fit on a random subset of at most this many conditions; all of them enter the regression.
     features : tuple of SideFeatures
         Fingerprints of drugs (``by="drug"``) or basal profiles of cell lines (``by="cell"``): the
-        cosines of the centred features are a part of the initial correlation.
+        cosines of the centred features and a Gaussian kernel of their distances, half of each, are
+        a part of the initial correlation.
     numeric : bool
         Whether doses and times that are numbers are a part of the initial correlation of contexts:
         a Gaussian kernel of their logarithms.
@@ -156,10 +157,7 @@ class MatrixNormal:
             at = int(side.by == "drug")
             column = {side.by: labels[first[at], at]}
             rows = side.features(np.empty((0, 1)), {}, column)
-            unit = unit_rows(rows - rows.mean(axis=0))
-            similar = unit @ unit.T
-            np.fill_diagonal(similar, 1.0)
-            yield at, similar
+            yield at, _similarity(rows)
         if self.numeric and labels.shape[1] > 2:
             places = labels[first[0]]
             similar = np.where(places[:, :1] == places[:, 0], 1.0, self.correlation)
@@ -249,6 +247,23 @@ class ConditionCovariance:
         """The network's NTK for features with this covariance as inner products."""
         variances = self.variance(rows), self.variance(columns)
         return of_gram(network.layers, self.between(rows, columns), *variances, overwrite=True)
+
+
+def _similarity(features: Array) -> Array:
+    """Half the cosine of the centred features, and half a Gaussian kernel of their distances.
+
+    The features have unit length, and the median distance is the kernel's width. What two labels
+    share at that distance, all do: it is taken out.
+    """
+    unit = unit_rows(features - features.mean(axis=0))
+    cosine = unit @ unit.T  # (n, n)
+    squares = np.maximum(cosine.diagonal()[:, None] + cosine.diagonal() - 2 * cosine, 0.0)
+    apart = squares[np.triu_indices(len(squares), 1)]
+    apart = apart[apart > 1e-9]
+    gaussian = np.exp(-squares / (np.median(apart) if len(apart) else 1.0))
+    similar = (cosine + (gaussian - np.exp(-1)) / (1 - np.exp(-1))) / 2
+    np.fill_diagonal(similar, 1.0)
+    return np.asarray((similar + similar.T) / 2)
 
 
 def noise_scales(profiles: Array) -> Array:
