@@ -19,7 +19,7 @@ import argparse
 import json
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +252,62 @@ def measured(
     }
 
 
+def with_basal_profiles(screen: Screen) -> dict[str, Any]:
+    """New cell lines, of those with a basal profile, with and without these, and with others'."""
+    stored = shared.load("lincs2020_pattern/basal_165cells_978genes.npz")
+    basal = dict(zip(stored["cells"].tolist(), stored["X"].astype(float), strict=True))
+    screen = screen.take(np.array([cell in basal for cell in screen.cells.tolist()]))
+    cells = np.unique(screen.cells)
+    shuffled = np.random.default_rng(0).permutation(cells)
+    sides = (
+        SideFeatures(
+            {cell: basal[of] for cell, of in zip(cells.tolist(), order, strict=True)}, "cell"
+        )
+        for order in (cells.tolist(), shuffled.tolist())
+    )
+    given, others = (ColdStart(NTK(MatrixNormal(features=(side,)))) for side in sides)
+    methods = {
+        "with features": given,
+        "with those of others": others,
+        "without": ColdStart(),
+        "cell mean": CellMean(),
+        "additive, shrunk": ColdStart(Additive(), others=()),
+    }
+    found = evaluate(screen, methods, LeaveOneOut("cell", 10))
+    return {
+        name: {s: None if v != v else v for s, v in found.mean(name).items()} for name in methods
+    } | {"cell lines": len(cells), "commit": commit()}
+
+
+def partly_known(screen: Screen, seen: int = 100, folds: int = 3) -> dict[str, Any]:
+    """Conditions of which some genes are known, at random: the others with and without these."""
+    random, found = np.random.default_rng(0), []
+    for split in list(KFold(10, 1, random_state=2).splits(screen))[:folds]:
+        known = np.zeros((len(screen), len(screen.genes)), dtype=bool)
+        for row in np.flatnonzero(split.test):
+            known[row, random.permutation(len(screen.genes))[:seen]] = True
+        profiles = np.where(split.train[:, None] | known, screen.profiles, np.nan)
+        labels, train = screen.labels[split.test], screen.take(split.train)
+        holed = replace(screen, profiles=profiles)
+        filled = complete(holed, conditions=labels, interval=LEVEL)
+        rest, truth = ~known[split.test], screen.profiles[split.test]
+        alone = NTK().predict(train, labels)
+        inside = (filled.interval.lower <= truth) & (truth <= filled.interval.upper)
+        errors = [
+            np.square(of - truth)[rest].mean() / np.var(truth[rest])
+            for of in (filled.values.profiles, alone)
+        ]
+        found.append([*errors, inside[rest].mean()])
+    given, without, cover = np.mean(found, axis=0).tolist()
+    return {
+        "genes_known": seen,
+        "relative_error_given_them": given,
+        "relative_error_without": without,
+        "cover_of_the_others": cover,
+        "commit": commit(),
+    }
+
+
 def plain(test: PairedTest) -> dict[str, float | None]:
     """For JSON, which has no NaN."""
     return {name: None if of != of else float(of) for name, of in vars(test).items()}
@@ -350,6 +406,11 @@ def main() -> None:
         screen = load()
         for setting, splitting in settings(name, options.quick).items():
             keep(f"{name}, {setting}", lambda s=screen, p=splitting: measured(s, p))
+    keep(
+        "l1000_65cells, basal profiles, cells",
+        lambda: with_basal_profiles(shared.l1000_65cells()),
+    )
+    keep("l1000, partly known", lambda: partly_known(shared.l1000()))
     for setting, (screen, features, metric) in gdsc().items():
         own = NTK(MatrixNormal(features=(features,)))
         split = LeaveOneOut("drug", 3 if options.quick else 10)
