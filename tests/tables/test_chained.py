@@ -6,7 +6,7 @@ from scipy.stats import norm, rankdata
 
 from ntkfill import ConvergenceWarning, NTKImputer
 from ntkfill.nn import fully_connected
-from ntkfill.nn.uncertain import LaplaceKernel, NetworkKernel
+from ntkfill.nn.uncertain import LaplaceKernel, NetworkKernel, distances_along
 from ntkfill.nn.vectors import Table, Vectors
 from ntkfill.tables import chained, stack
 from ntkfill.tables.ranks import Ranks
@@ -358,14 +358,14 @@ def test_rows_beside_landmarks_do_not_depend_on_their_batch(monkeypatch):
     at = Vectors(rng.normal(size=(90, 4)), rng.random((90, 4)) * (rng.random((90, 4)) < 0.3))
     y = np.sin(at.mean[:, :1])
     kernel = LaplaceKernel(np.ones(4), 3.0, 1)
-    stacked = stack.Stack((stack.Predictor(kernel, 0.01, 0.1, 1.0),), 0.1)
+    stacked = stack.Stack((stack.Predictor(kernel, stack.BESIDE, 0.1, 1.0),), 0.1)
     fitted = stack.Fitted.of(stacked, at, y - y.mean())
     values, variance = fitted.predict(at)
     assert np.mean((values - y + y.mean()) ** 2) < 0.3 * y.var()
     for k in range(0, 90, 7):
         np.testing.assert_allclose(fitted.predict(at[[k]])[0], values[[k]], rtol=1e-12)
     # Single precision is enough for distances along features.
-    monkeypatch.setattr(stack, "SINGLE", 1.0)
+    monkeypatch.setattr(stack, "BESIDE", 1.0)
     exact = fitted.predict(at)
     np.testing.assert_allclose(values, exact[0], atol=1e-4)
     np.testing.assert_allclose(variance, exact[1], atol=1e-4)
@@ -440,6 +440,19 @@ def test_columns_of_wide_tables_share_their_inner_products(monkeypatch):
     assert np.sqrt(np.mean((filled - table)[missing] ** 2)) < 0.8 * table.std()
 
 
+@pytest.mark.parametrize("certain", [(), (0, 2)])
+def test_distances_of_several_metrics_are_those_of_each(certain):
+    rng, sure = np.random.default_rng(4), np.isin(np.arange(3), certain)
+    left, right = (
+        Vectors(rng.normal(size=(n, 3)), rng.random((n, 3)) * (rng.random((n, 3)) < 0.5) * ~off)
+        for n, off in ((9, np.zeros(3, bool)), (5, sure))
+    )
+    metrics = [np.array([0.5, 2.0, 0.5]), np.ones(3)]
+    for metric, found in zip(metrics, distances_along(metrics, left, right), strict=True):
+        expected = LaplaceKernel(metric, 1.0, 1).distances(left, right)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("p", [1, 2])
 def test_the_metric_follows_the_gradient(p):
     x = np.random.default_rng(0).normal(size=(80, 3))
@@ -490,8 +503,8 @@ def test_landmarks_fill_as_all_rows_do(monkeypatch):
 def test_rows_in_blocks_are_the_same_rows(monkeypatch):
     monkeypatch.setattr(stack, "EXACT", 100)
     monkeypatch.setattr(stack, "LANDMARKS", 60)
+    monkeypatch.setattr(stack, "SINGLE", np.inf)  # in single precision sums are 1e-3 apart
     values, _ = holed(low_rank(300, 4))
     filled = NTKImputer().fit_transform(values)
     monkeypatch.setattr(stack, "ROWS", 37)
-    # Sums are over kernels in single precision.
-    np.testing.assert_allclose(NTKImputer().fit_transform(values), filled, atol=1e-3)
+    np.testing.assert_allclose(NTKImputer().fit_transform(values), filled, atol=1e-5)

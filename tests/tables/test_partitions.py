@@ -29,8 +29,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "EXACT", 80)
     for module in (chained, stack):
         monkeypatch.setattr(module, "LANDMARKS", 60)
+    monkeypatch.setattr(chained, "SETTLING", 150)
     for module in (chained, partitions):
-        monkeypatch.setattr(module, "SETTLING", 150)
+        monkeypatch.setattr(module, "SUMMED", 300)
 
 
 def test_short_arrays_are_filled_as_in_memory() -> None:
@@ -87,9 +88,25 @@ def test_what_needs_all_rows_is_refused_by_name(short: None) -> None:
         NTKImputer().impute(parts, return_std=True)
     with pytest.raises(InputError, match="set_output cannot be used with a dask array"):
         NTKImputer().set_output(transform="pandas").fit_transform(parts)
-    row, column = np.argwhere(np.isnan(values))[0]
-    with pytest.raises(InputError, match="in partitions cannot be explained"):
-        NTKImputer().fit(parts).explain(0, column, values[[row]])
+    for given in (None, parts):
+        with pytest.raises(InputError, match="looked up in one of them"):
+            NTKImputer(max_iter=1, tol=1.0).fit(parts).explain(0, 0, given)
+
+
+@pytest.mark.slow
+def test_values_are_explained_by_rows_of_the_whole_table(short: None) -> None:
+    _, values = table(900)
+    parts = da.from_array(values, chunks=(250, 4))
+    imputer = NTKImputer().fit(parts)
+    filled = imputer.transform(parts).compute()
+    fitted = 0
+    for row in np.flatnonzero(np.isnan(values[:, 2]))[:8]:
+        told = imputer.explain(row - row // 250 * 250, 2, parts.blocks[row // 250].compute())
+        assert told.value == pytest.approx(filled[row, 2], rel=1e-6)
+        np.testing.assert_array_equal(told.values, values[told.rows, 2])
+        assert len(told.rows) < 300  # of those that the regressions are fitted to
+        fitted += row in np.linspace(0, 899, 300).astype(int)
+    assert 0 < fitted < 8
 
 
 @pytest.mark.slow
@@ -103,7 +120,7 @@ def test_workers_that_are_killed_change_nothing(short: None, tmp_path: Path) -> 
         if part[0].tobytes() == values[300].tobytes():
             count = len(list(tmp_path.iterdir()))
             (tmp_path / str(count)).touch()
-            if count in (2, 4):  # after the number of rows and those that are fitted to
+            if count in (1, 3):  # after the number of rows, and after those that are fitted to
                 os.kill(os.getpid(), signal.SIGKILL)
         return part
 
@@ -113,5 +130,5 @@ def test_workers_that_are_killed_change_nothing(short: None, tmp_path: Path) -> 
     ):
         parts = da.from_array(values, chunks=(100, 4)).map_blocks(deadly, dtype=float)
         filled = NTKImputer().fit_transform(parts).compute()
-    assert len(list(tmp_path.iterdir())) == 6
+    assert len(list(tmp_path.iterdir())) == 5
     np.testing.assert_array_equal(filled, expected)

@@ -8,6 +8,7 @@ and what is predicted from it shrinks to the mean.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -135,6 +136,42 @@ class LaplaceKernel:
         if not mean > 0:
             return self.metric
         return (1 - UNIFORM) * metric / mean + UNIFORM
+
+
+def distances_along(metrics: Sequence[Array], left: Vectors, right: Vectors) -> list[Array]:
+    """Those of Laplace kernels with p = 1 and these metrics, (n, m) each: what is costly, how far
+    apart vectors are along each feature, is taken once for all of them."""
+    dtype, width = left.dtype, left.width
+    roots = [np.sqrt(metric).astype(dtype) for metric in metrics]
+    means, variances = (np.asfortranarray(of) for of in (left.mean, left.variance))
+    others, their = (np.ascontiguousarray(of.T) for of in (right.mean, right.variance))
+    uncertain = [bool(of.any()) for of in their]
+    result = [np.zeros((len(left), len(right)), dtype) for _ in metrics]
+
+    def strip(rows: slice) -> None:
+        totals = [total[rows] for total in result]
+        apart, some, part = (np.empty_like(totals[0]) for _ in range(3))
+        for k in range(width):
+            variance = variances[rows, k, None]
+            np.subtract(means[rows, k, None], others[k], out=apart)
+            if uncertain[k]:
+                apart *= apart
+                apart += variance
+                apart += their[k]
+                np.sqrt(apart, out=apart)
+            else:
+                guessed = np.flatnonzero(variance)
+                spread = np.take(apart, guessed, axis=0, out=some[: len(guessed)], mode="clip")
+                spread *= spread
+                spread += variance[guessed]
+                np.abs(apart, out=apart)
+                apart[guessed] = np.sqrt(spread, out=spread)
+            for root, total in zip(roots, totals, strict=True):
+                total += np.multiply(apart, root[k], out=part)
+
+    size = max(1, 2 * STRIP // max(len(right), 1))
+    parallel_for(strip, [slice(k, k + size) for k in range(0, len(left), size)])
+    return result
 
 
 def _apart(left: Vectors, right: Vectors, k: int, out: Array | None = None) -> Array:

@@ -25,6 +25,7 @@ SHARE = 0.8
 
 _lock = threading.Lock()
 _limit: dict[str, Any] = {"users": 0}
+_thread = threading.local()
 
 
 def workers() -> int:
@@ -40,9 +41,11 @@ def parallel_for(
 ) -> None:
     """Run independent tasks on all cores; an exception cancels those not yet started."""
     items = list(items)
-    if len(items) < 2:  # not worth a thread
-        for item in items:
+    if len(items) < 2 or getattr(_thread, "alone", False):  # not worth a thread
+        for done, item in enumerate(items, start=1):
             task(item)
+            if progress is not None:
+                progress(done / len(items))
         return
     pool = ThreadPoolExecutor(min(workers(), len(items)))
     try:
@@ -52,6 +55,16 @@ def parallel_for(
                 progress(done / len(items))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep `parallel_for` to this thread, beside which others do work of the same kind."""
+    before, _thread.alone = getattr(_thread, "alone", False), True
+    try:
+        yield
+    finally:
+        _thread.alone = before
 
 
 @contextmanager

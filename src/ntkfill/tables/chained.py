@@ -24,13 +24,14 @@ from ..nn import Sequential
 from ..nn.vectors import Table, Vectors
 from ..observed import Mask, column_patterns
 from ..runtime.resources import parallel_for, workers
+from ..solvers.landmarks import DIRECTIONS
 from ..solvers.spectral import RIDGES
 from .categories import Indicators
 from .explain import Entry
 from .options import TableOptions
 from .ranks import Ranks
 from .relations import Relation, determined, find
-from .stack import EACH, EXACT, FEWER, LANDMARKS, ROWS, Fitted, Stack, Sums, centres
+from .stack import EACH, EXACT, FEWER, LANDMARKS, ROWS, Fitted, Stack
 
 # Predictors are selected in the first round, on means, and in a later one.
 SECOND = 3
@@ -47,8 +48,8 @@ LEARNED = 100
 BATCH = 8
 # How often a draw goes through the columns.
 SWEEPS = 5
-# Longer tables settle on so many rows; the last regressions take all.
-SETTLING = 8000
+# Longer tables settle on so many rows; the last regressions take more, but no more than this.
+SETTLING, SUMMED = 8000, 100_000
 # A ridge below this one is lost in rounding.
 ROUNDING = 1e-10
 # Multiples of the golden ratio spread evenly, however many there are.
@@ -266,32 +267,16 @@ class Chained:
 
     def _extended(self, values: Array) -> Chained:
         """The same for more rows (n, m), which the regressions are fitted to once more."""
-        fill, sure, _ = self._settled(values)
-        known = ~np.isnan(values)
+        known, (fill, sure, _) = ~np.isnan(values), self._settled(values)
         targets = tuple(
             replace(target, known=np.asarray(known[:, target.columns].all(axis=1)))
             for target in self.targets
         )
         return replace(self, known=known, sure=sure, fill=fill, targets=targets, kept={})
 
-    def ready(self) -> tuple[Chained, list[Vectors]]:
-        """With all regressions fitted, and the landmarks of each."""
-        kept = {k: self._fitted(k) for k in range(len(self.targets))}
-        self._settled(np.full((1, len(self.level)), np.nan))  # fits the regressions of all rounds
-        rows = (target.training(self.fill)[0] for target in self.targets)
-        return replace(self, kept=kept), [centres(vectors, LANDMARKS) for vectors in rows]
-
-    def sums(self, values: Array, landmarks: list[Vectors]) -> list[Sums]:
-        """What regressions on landmarks need of more rows (n, m), for every target."""
-        fill, known, found = self._settled(values)[0], ~np.isnan(values), []
-        for k, target in enumerate(self.targets):
-            here = replace(target, known=np.asarray(known[:, target.columns].all(axis=1)))
-            found.append(Sums.of(self._fitted(k).stack, landmarks[k], *here.training(fill)))
-        return found
-
-    def refitted(self, sums: list[Sums]) -> Chained:
-        """With regressions on the rows that were summed over."""
-        return replace(self, kept={k: each.fitted() for k, each in enumerate(sums)})
+    def ready(self) -> None:
+        """Fit all that new rows can need, so that it can be given to others once for all."""
+        self.transform(np.full((1, len(self.level)), np.nan), None)
 
     @cached_property
     def last(self) -> Vectors:
@@ -373,15 +358,14 @@ class Chained:
             weights = relation.weights(fill.mean[0, relation.features])
             return Entry(weights, None, relation.rows * len(self.level) + column)
         k = next(k for k, target in enumerate(self.targets) if column in target.columns)
-        target, fitted = self.targets[k], self._fitted(k)
-        at = target.vectors(fill)
-        weights, kernel = fitted.weights(at)
-        value = float(weights @ self.fill.mean[target.known, column])
+        target, fitted = self.targets[k], self._fitted(k, weights=True)
+        weights, kernel = fitted.weights(target.vectors(fill))
+        rows = target.rows(SUMMED)
+        value = float(weights @ self.fill.mean[rows, column])
         if value:  # towards the mean, as far as the range of what is known demands
             weights *= np.clip(value, self.bounds[0][column], self.bounds[1][column]) / value
         weights += (1.0 - weights.sum()) / len(weights)
-        places = np.flatnonzero(target.known) * len(self.level) + column
-        return Entry(weights, kernel, places)
+        return Entry(weights, kernel, rows * len(self.level) + column)
 
     def _settled(self, values: Array) -> tuple[Vectors, Mask, float]:
         """New rows, standardised, before the last prediction; what of them is sure; and what the
@@ -457,15 +441,21 @@ class Chained:
         every = enumerate(self.targets)
         return [k for k, target in every if not known[:, target.columns].all()]
 
-    def _fitted(self, k: int) -> Fitted:
-        """A target on the fill of the table; one without gaps selects when a new row lacks it."""
-        if k in self.kept:
-            return self.kept[k]
+    def _fitted(self, k: int, *, weights: bool = False) -> Fitted:
+        """A target on the fill of the table; one without gaps selects when a new row lacks it. On
+        landmarks without what only weights need, unless they are asked for."""
+        kept = self.kept.get(k)
+        if kept is not None and not (weights and kept.vectors is None):
+            return kept
         target = self.targets[k]
         gapless = target.stack is None
         if gapless:
-            target = self._selected(target)
-        fitted = target.fit(self._table)
+            target = self._selected(target) if kept is None else replace(target, stack=kept.stack)
+        fitted = target.fit(self._table, most=SUMMED)
+        if weights:
+            return fitted
+        if fitted.centres is not fitted.vectors:
+            fitted = fitted.without_weights()
         if gapless or self._keeps:
             self.kept[k] = fitted
         return fitted
@@ -486,7 +476,7 @@ class Chained:
     def _keeps(self) -> bool:
         """Whether there is room for the factors of all targets with gaps."""
         stacks = ((target.stack, target.known) for target in self.targets)
-        sizes = (len(s.predictors) * _size(int(k.sum()), LANDMARKS) ** 2 for s, k in stacks if s)
+        sizes = (_size(int(k.sum()), LANDMARKS, len(s.predictors)) for s, k in stacks if s)
         return 8 * sum(sizes) <= KEPT
 
     @cached_property
@@ -498,7 +488,7 @@ class Chained:
             for target in past.targets
             if target.stack is not None
         )
-        return 8 * sum(_size(count, FEWER) ** 2 for count in rows) <= KEPT
+        return 8 * sum(_size(count, FEWER, 1) for count in rows) <= KEPT
 
 
 def chained_memory(known: Mask, models: int, rounds: int) -> int:
@@ -526,9 +516,14 @@ def chained_memory(known: Mask, models: int, rounds: int) -> int:
     return 80 * known.size + shared + busy * one + models * each
 
 
-def _size(rows: int, landmarks: int) -> int:
-    """Of the factor of a regression on so many rows."""
-    return rows if rows <= EXACT else landmarks
+def rows_memory(rows: int, columns: int) -> int:
+    """Bytes of filling so many new rows on one core, about."""
+    return 8 * (14 * rows * columns + 3 * min(rows, ROWS) * LANDMARKS)
+
+
+def _size(rows: int, landmarks: int, predictors: int) -> int:
+    """Numbers in the factors of regressions on so many rows; on landmarks, only one has its."""
+    return predictors * rows**2 if rows <= EXACT else landmarks * DIRECTIONS
 
 
 def _initial(standard: Array, relations: Sequence[Relation], prior: Array) -> tuple[Vectors, Mask]:

@@ -420,6 +420,11 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             If there is no such row or column, or nothing to explain the value with.
         """
         check_is_fitted(self)
+        if is_partitioned(X) or (X is None and self._places is not None):
+            raise InputError(
+                "a value of a table in partitions is looked up in one of them",
+                hint="explain(row, column, X) with X a partition, as an array or frame in memory",
+            )
         values = self._values if X is None else read(self, X, self.missing_values, reset=False)
         labels = self._labels if X is None else row_labels(X)
         i = position(row, labels, values.shape[0], "row")
@@ -441,7 +446,11 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         place = int(places[np.argmax(filled[places])])
         entry = self.model_.entry(*((i, place, given, features) if new else (at, place)))
         within = given if new and isinstance(self.model_, Columns) else fitted
-        return explanation(entry, within, columns, i, j)
+        told = explanation(entry, within, columns, i, j)
+        if self._places is None or within is not fitted:
+            return told
+        whole = np.stack([self._places[told.rows], told.columns], axis=1)
+        return replace(told, coordinates=whole)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """The names of the columns that `transform` gives back."""
@@ -481,9 +490,10 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         asked = getattr(self, "_sklearn_output_config", {}).get("transform")
         return str(asked or get_config()["transform_output"])
 
-    def _fit(self, table: Any, models: int = 1) -> Array:
+    def _fit(self, table: Any, models: int = 1, places: NDArray[np.intp] | None = None) -> Array:
         """Read the table, fit the model to it, of so many that will be alive at once, and remember
-        both; returns the values."""
+        both, and which rows of a larger table (`places`) it holds; returns the values."""
+        self._places = places
         random_state = 0 if self.random_state is None else self.random_state
         self._options = TableOptions(
             self.network, self.depth, self.feature_scale, self.ridge, self.max_iter, self.tol,

@@ -1,9 +1,9 @@
 """Tables in partitions: arrays and data frames of dask, of which one partition at a time is in
 memory.
 
-The imputer is fitted to rows that are spread evenly over the partitions. Then every partition is
-filled in and what the regressions need of it is summed, partitions in pairs in the order of the
-table, so that the result does not depend on which worker did what, or did it twice.
+The imputer is fitted to rows that are spread evenly over the partitions, as many as the last
+regressions of a long table in memory take. Then every partition is filled in by itself, so that the
+result does not depend on which worker did what, or did it twice.
 """
 
 from __future__ import annotations
@@ -15,17 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..nn.vectors import Vectors
-from .chained import SETTLING, Chained
-from .frames import read
-from .stack import Sums
+from ..runtime.resources import alone, require
+from .chained import SETTLING, SUMMED, Chained, rows_memory
 
 # An `NTKImputer`, whose module imports this one.
 Imputer = Any
 
 
 def fit_partitions(imputer: Imputer, table: Any) -> None:
-    """Fit to some rows, and the regressions to all."""
+    """Fit to some rows."""
     from dask.base import compute
     from dask.delayed import delayed
 
@@ -37,7 +35,9 @@ def fit_partitions(imputer: Imputer, table: Any) -> None:
     parts = _parts(table)
     counts = compute(*[delayed(len)(part) for part in parts])
     total = sum(counts)
-    chosen = np.linspace(0, total - 1, min(total, SETTLING)).astype(np.intp)
+    # By features of the columns every row is a regression of its own.
+    most = SUMMED if imputer.column_features is None else SETTLING
+    chosen = np.linspace(0, total - 1, min(total, most)).astype(np.intp)
     edges = np.cumsum([0, *counts])
     places = np.split(chosen, np.searchsorted(chosen, edges[1:-1]))
     some = compute(*[
@@ -45,16 +45,10 @@ def fit_partitions(imputer: Imputer, table: Any) -> None:
         for part, at, edge in zip(parts, places, edges, strict=False)
         if len(at)
     ])  # fmt: skip
-    imputer._fit(_joined(some))
+    imputer._fit(_joined(some), places=chosen)
     model = getattr(imputer, "model_", None)
-    if total > SETTLING and isinstance(model, Chained):
-        imputer.model_, landmarks = model.ready()
-        shared = delayed((imputer, landmarks), traverse=False)
-        sums = [delayed(_sums)(shared, part) for part, n in zip(parts, counts, strict=True) if n]
-        while len(sums) > 1:
-            pairs = zip(sums[::2], sums[1::2], strict=False)
-            sums = [delayed(_added)(*pair) for pair in pairs] + sums[len(sums) // 2 * 2 :]
-        imputer.model_ = model.refitted(sums[0].compute())
+    if total > len(chosen) and isinstance(model, Chained):
+        model.ready()
 
 
 def transform_partitions(imputer: Imputer, table: Any, row_features: Any) -> Any:
@@ -95,17 +89,11 @@ def _joined(parts: Sequence[Any]) -> Any:
     return pandas.concat(parts)
 
 
-def _sums(shared: tuple[Imputer, list[Vectors]], part: Any) -> list[Sums]:
-    imputer, landmarks = shared
-    values = read(imputer, part, imputer.missing_values, reset=False)
-    assert isinstance(imputer.model_, Chained)
-    numbers = imputer._indicators.of(values[:, imputer._used])
-    return imputer.model_.sums(numbers, landmarks)
-
-
-def _added(left: list[Sums], right: list[Sums]) -> list[Sums]:
-    return [a + b for a, b in zip(left, right, strict=True)]
-
-
 def _filled(part: Any, imputer: Imputer) -> Any:
-    return imputer.transform(part) if len(part) else part
+    if not len(part):
+        return part
+    if isinstance(getattr(imputer, "model_", None), Chained):
+        needed = rows_memory(*part.shape)
+        require("the fill of a partition", needed, hint="smaller partitions, or fewer at a time")
+    with alone():
+        return imputer.transform(part)

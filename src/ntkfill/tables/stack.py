@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
 from ..kernels.table import Array
 from ..nn import Dense, Sequential
-from ..nn.uncertain import LaplaceKernel, NetworkKernel
+from ..nn.uncertain import LaplaceKernel, NetworkKernel, distances_along
 from ..nn.vectors import Vectors
 from ..runtime.resources import parallel_for
 from ..selection import convex
@@ -34,9 +34,10 @@ LEARNED = 2
 EACH = 30
 # So many of the candidates, those with the smallest errors, are weighted.
 WEIGHTED = 6
-# With ridges of at least this, single precision is enough in a selection, between rounds and beside
-# landmarks.
+# With ridges of at least this, single precision is enough in a selection and between rounds.
 SINGLE = 1e-3
+# The same for distances along each feature beside landmarks, whose coefficients are small.
+BESIDE = 1e-4
 # Errors of values left out that differ by this share are the same.
 NO_WORSE = 1e-3
 # The selection among candidates fits noise as so many free parameters do.
@@ -143,23 +144,28 @@ class Stack:
         return np.float32 if single else np.float64
 
     def blocks(
-        self, left: Vectors, right: Vectors | None = None, *, fast: bool = False
+        self, left: Vectors, right: Vectors | None = None, *, single: float = np.inf
     ) -> Iterator[tuple[Predictor, Array]]:
         """Every predictor and its kernel between vectors; those with the same metric share the
-        distances. With `fast`, distances along each feature are in the precision that the ridges
-        allow: they are no products of matrices, and so no row depends on its batch."""
+        distances. With ridges of at least `single`, distances along each feature are in single
+        precision: they are no products of matrices, and so no row depends on its batch."""
         distances: dict[int, Array] = {}
-        single = self.precision if fast else left.dtype
+        if np.isfinite(single) and right is not None:
+            kernels = [predictor.kernel for predictor in self.predictors]
+            along = (of for of in kernels if isinstance(of, LaplaceKernel) and of.p == 1)
+            metrics = {id(kernel.metric): kernel.metric for kernel in along}
+            enough = all(predictor.ridge >= single for predictor in self.predictors)
+            dtype: Any = np.float32 if enough else left.dtype
+            sides = left.astype(dtype), right.astype(dtype)
+            found = distances_along(list(metrics.values()), *sides) if metrics else []
+            distances = dict(zip(metrics, found, strict=True))
         for predictor in self.predictors:
             kernel = predictor.kernel
             if isinstance(kernel, NetworkKernel):
                 yield predictor, kernel(left, right)
                 continue
             if id(kernel.metric) not in distances:
-                sides = left, right
-                if kernel.p == 1 and single != left.dtype:
-                    sides = left.astype(single), None if right is None else right.astype(single)
-                distances[id(kernel.metric)] = kernel.distances(*sides)
+                distances[id(kernel.metric)] = kernel.distances(left, right)
             yield predictor, kernel.of_distances(distances[id(kernel.metric)])
 
 
@@ -200,7 +206,7 @@ class Fitted:
     """A stack that is fitted to vectors (n, k) and values (n, g) of mean zero."""
 
     stack: Stack
-    vectors: Vectors | None  # None where they were read in partitions
+    vectors: Vectors | None  # None where weights are not kept
     centres: Vectors  # (m, k), all vectors or landmarks
     regressions: tuple[Regression | Landmarks, ...]
     scales: tuple[float, ...]  # the mean diagonal of each kernel
@@ -209,7 +215,7 @@ class Fitted:
     def of(cls, stack: Stack, vectors: Vectors, y: Array, landmarks: int = LANDMARKS) -> Fitted:
         """Of all vectors in their precision, or of landmarks, where there are many."""
         if len(vectors) > EXACT:
-            return Sums.of(stack, centres(vectors, landmarks), vectors, y).fitted(vectors)
+            return cls._on_landmarks(stack, vectors, y, _centres(vectors, landmarks))
         scales, regressions = [], []
         for predictor, block in stack.blocks(vectors):
             scales.append(mean_diagonal(block))
@@ -217,6 +223,28 @@ class Fitted:
             lower = linalg.cholesky(block)
             regressions.append(Regression(linalg.solve(lower, y), lower))
         return cls(stack, vectors, vectors, tuple(regressions), tuple(scales))
+
+    @classmethod
+    def _on_landmarks(cls, stack: Stack, vectors: Vectors, y: Array, centres: Vectors) -> Fitted:
+        """From sums over blocks of rows. Kernels are in single precision where the ridges allow it;
+        neither sums are nor, because no row may depend on its batch, what predicts from them."""
+        m = len(centres)
+        some, points = vectors.astype(stack.precision), centres.astype(stack.precision)
+        grams = [np.zeros((m, m)) for _ in stack.predictors]
+        rights = [np.zeros((m, y.shape[1])) for _ in stack.predictors]
+        for rows in _row_blocks(len(y)):
+            for k, (_, cross) in enumerate(stack.blocks(some[rows], points, single=SINGLE)):
+                cross = cross.astype(np.float64, copy=False)
+                linalg.add_gram(grams[k], cross)
+                rights[k][:] += cross.T @ y[rows]
+        scales, regressions = [], []
+        for k, (predictor, block) in enumerate(stack.blocks(centres.astype(np.float64))):
+            scales.append(mean_diagonal(block))
+            gram = np.triu(grams[k]) + np.triu(grams[k], 1).T
+            found = Landmarks.solve(block, gram, rights[k], predictor.ridge * scales[-1])
+            directions: Array = found.directions.astype(centres.dtype)
+            regressions.append(replace(found, directions=directions))
+        return cls(stack, vectors, centres, tuple(regressions), tuple(scales))
 
     def predict(self, at: Vectors) -> tuple[Array, Array]:
         """Values (k, g) and their variance (k,), at most one: the posterior variance of the
@@ -226,10 +254,10 @@ class Fitted:
         values = np.zeros((len(at), count))
         relative = np.ones(len(at))
         main, total = self._main, sum(predictor.weight for predictor in predictors)
-        fast = any(isinstance(regression, Landmarks) for regression in self.regressions)
+        gone = self.vectors is not self.centres  # on landmarks, or in a round that is past
 
         def work(rows: slice) -> None:
-            blocks = self.stack.blocks(at[rows], self.centres, fast=fast)
+            blocks = self.stack.blocks(at[rows], self.centres, single=BESIDE if gone else np.inf)
             for k, (predictor, cross) in enumerate(blocks):
                 regression = self.regressions[k]
                 values[rows] += predictor.weight * (cross @ regression.coefficients)
@@ -257,16 +285,12 @@ class Fitted:
                 regressions.append(replace(each, basis=none, directions=directions))
             else:
                 regressions.append(each if k == self._main else replace(each, lower=none))
-        return replace(self, regressions=tuple(regressions))
+        return replace(self, vectors=None, regressions=tuple(regressions))
 
     def weights(self, at: Vectors) -> tuple[Array, Array]:
         """Of the known values in the prediction at one vector, summing to one with that of their
         mean; and the weighted kernel between them and it."""
-        if self.vectors is None:
-            raise InputError(
-                "values of a table in partitions cannot be explained",
-                hint="fit on some of its rows in memory",
-            )
+        assert self.vectors is not None
         weights, kernel = np.zeros(len(self.vectors)), np.zeros(len(self.vectors))
         duals = []
         for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.centres)):
@@ -279,57 +303,15 @@ class Fitted:
             single = self.stack.precision
             vectors, points = self.vectors.astype(single), self.centres.astype(single)
             for rows in _row_blocks(len(weights)):
-                for k, (_, cross) in enumerate(self.stack.blocks(vectors[rows], points)):
+                blocks = self.stack.blocks(vectors[rows], points, single=SINGLE)
+                for k, (_, cross) in enumerate(blocks):
                     weights[rows] += cross.astype(np.float64, copy=False) @ duals[k]
             for k, (predictor, cross) in enumerate(self.stack.blocks(at, self.vectors)):
                 kernel += predictor.weight * cross[0] / self.scales[k]
         return weights, kernel
 
 
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """What regressions on landmarks need of the rows: sums over them, for every predictor."""
-
-    stack: Stack
-    centres: Vectors  # (m, k)
-    grams: tuple[Array, ...]  # (m, m), upper triangles
-    rights: tuple[Array, ...]  # (m, g)
-
-    @classmethod
-    def of(cls, stack: Stack, centres: Vectors, vectors: Vectors, y: Array) -> Sums:
-        """Over vectors (n, k) and values (n, g), in blocks. Kernels are in single precision where
-        the ridges allow it; neither sums are nor, because no row may depend on its batch, what
-        predicts from them."""
-        m = len(centres)
-        vectors, points = vectors.astype(stack.precision), centres.astype(stack.precision)
-        grams = tuple(np.zeros((m, m)) for _ in stack.predictors)
-        rights = tuple(np.zeros((m, y.shape[1])) for _ in stack.predictors)
-        for rows in _row_blocks(len(y)):
-            for k, (_, cross) in enumerate(stack.blocks(vectors[rows], points)):
-                cross = cross.astype(np.float64, copy=False)
-                linalg.add_gram(grams[k], cross)
-                rights[k][:] += cross.T @ y[rows]
-        return cls(stack, centres, grams, rights)
-
-    def __add__(self, other: Sums) -> Sums:
-        grams = tuple(a + b for a, b in zip(self.grams, other.grams, strict=True))
-        rights = tuple(a + b for a, b in zip(self.rights, other.rights, strict=True))
-        return Sums(self.stack, self.centres, grams, rights)
-
-    def fitted(self, vectors: Vectors | None = None) -> Fitted:
-        """The regressions; `vectors`, where they are at hand, are those that were summed over."""
-        scales, regressions = [], []
-        for k, (predictor, block) in enumerate(self.stack.blocks(self.centres.astype(np.float64))):
-            scales.append(mean_diagonal(block))
-            gram = np.triu(self.grams[k]) + np.triu(self.grams[k], 1).T
-            ridge = predictor.ridge * scales[-1]
-            found = Landmarks.solve(block, gram, self.rights[k], ridge)
-            directions: Array = found.directions.astype(self.centres.mean.dtype)
-            regressions.append(replace(found, directions=directions))
-        return Fitted(self.stack, vectors, self.centres, tuple(regressions), tuple(scales))
-
-
-def centres(vectors: Vectors, count: int) -> Vectors:
+def _centres(vectors: Vectors, count: int) -> Vectors:
     """Landmarks: some of the vectors, without variance, where they may be guesses."""
     places = np.linspace(0, len(vectors) - 1, min(len(vectors), count)).astype(np.intp)
     points = vectors.mean[places]
