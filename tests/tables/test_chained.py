@@ -440,6 +440,45 @@ def test_columns_of_wide_tables_share_their_inner_products(monkeypatch):
     assert np.sqrt(np.mean((filled - table)[missing] ** 2)) < 0.8 * table.std()
 
 
+def test_parts_with_the_same_columns_share_a_kernel(monkeypatch):
+    made, between = [], NetworkKernel._between
+    monkeypatch.setattr(
+        NetworkKernel, "_between", lambda *args: made.append(len(args[1])) or between(*args)
+    )
+    rng, kernel = np.random.default_rng(5), NetworkKernel(NET)
+    plain = Vectors(rng.normal(size=(12, 5)), rng.random((12, 5)))
+    table, columns = Table.of(plain), np.array([0, 1, 3, 4])
+    some, others = (table.part(rows, columns) for rows in (np.arange(5), np.arange(5, 12)))
+    found = [kernel(some), kernel(some, others), kernel(others[2:])]
+    assert made == [12]
+    exact = [plain.part(rows, columns) for rows in (np.arange(5), np.arange(5, 12))]
+    expected = [kernel(exact[0]), kernel(*exact), kernel(exact[1][2:])]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10)
+    # A vector beside itself is one of the same mean and variance; other columns are another kernel.
+    np.testing.assert_allclose(kernel(some, some), kernel(exact[0], exact[0]), rtol=1e-10)
+    other = np.array([0, 1, 2, 3])
+    np.testing.assert_allclose(
+        kernel(table.part(np.arange(5), other)), kernel(plain.part(np.arange(5), other)), rtol=1e-10
+    )
+
+
+def test_columns_of_a_wide_table_do_not_see_the_few_that_they_are_grouped_with(monkeypatch):
+    rng = np.random.default_rng(2)
+    table = rng.normal(size=(80, 128))
+    table[:, 1::2] = table[:, ::2] + 0.1 * rng.normal(size=(80, 64))
+    values, _ = holed(table)
+    model = NTKImputer(max_iter=1, tol=100.0).fit(values).model_
+    groups = {}
+    for target in model.targets:
+        groups.setdefault(target.features.tobytes(), []).append(target)
+    assert {len(group) for group in groups.values()} == {4}  # one in 32
+    for group in groups.values():
+        columns = np.concatenate([target.columns for target in group])
+        assert sorted({*range(128)} - {*columns}) == group[0].features.tolist()
+        assert len({j // 2 for j in columns}) == 4  # none that another one predicts
+
+
 @pytest.mark.parametrize("certain", [(), (0, 2)])
 def test_distances_of_several_metrics_are_those_of_each(certain):
     rng, sure = np.random.default_rng(4), np.isin(np.arange(3), certain)

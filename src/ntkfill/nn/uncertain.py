@@ -19,7 +19,7 @@ from ..runtime.resources import parallel_for
 from .evaluate import Kind
 from .networks import Sequential
 from .pairs import of_gram, of_lengths
-from .vectors import Vectors
+from .vectors import Part, Vectors
 
 # The part of a learned metric that is uniform, so that no feature is lost for good.
 UNIFORM = 0.1
@@ -37,6 +37,14 @@ class NetworkKernel:
 
     def __call__(self, left: Vectors, right: Vectors | None = None) -> Array:
         """Between all of them, (n, m); of one set each vector agrees with itself."""
+        if isinstance(left, Part):
+            name = id(self.network), self.kind
+            found = left.shared(right, name, lambda whole: self._between(whole, None))
+            if found is not None:
+                return found
+        return self._between(left, right)
+
+    def _between(self, left: Vectors, right: Vectors | None) -> Array:
         other = left if right is None else right
         gram = left.inner(other)
         gram += 1.0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -84,6 +86,11 @@ class Table(Vectors):
         return self.gram.astype(np.float32)
 
     @cached_property
+    def _made(self) -> tuple[Lock, dict[Any, Array]]:
+        """Kernels between all vectors, of the columns that were asked for last."""
+        return Lock(), {}
+
+    @cached_property
     def _squares(self) -> Array:
         return np.asarray(np.square(self.mean) + self.variance)
 
@@ -147,3 +154,28 @@ class Part(Vectors):
 
     def lengths(self) -> Array:
         return self._lengths[self._rows].astype(self._dtype)
+
+    def shared(
+        self, other: Vectors | None, kernel: Any, make: Callable[[Vectors], Array]
+    ) -> Array | None:
+        """A kernel of this name between all of them, or them and others, as a part of that of the
+        whole table, which is made once for all parts with the same columns. None where it does not
+        hold it: other vectors, or two that are the same but not known to be."""
+        table, rows = self._table, self._rows
+        if other is not None:
+            if not isinstance(other, Part) or other._table is not table:
+                return None
+            both = np.zeros(len(table), bool)
+            both[rows], rows = True, other._rows
+            if both[rows].any() or not np.array_equal(self._left_out, other._left_out):
+                return None
+        columns = self._left_out.tobytes()
+        key = columns, kernel, self._dtype
+        lock, made = table._made
+        with lock:
+            if key not in made:
+                for old in [old for old in made if old[0] != columns]:
+                    del made[old]
+                made[key] = make(self._changed(np.arange(len(table)), self._dtype))
+            whole = made[key]
+        return whole.take(self._rows, axis=0).take(rows, axis=1)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import groupby
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,6 +47,9 @@ LEARNED = 100
 # Columns that are predicted from the same fill, at once: at most so many, and at most an eighth of
 # all, because a column that sees what its neighbours just became is predicted better.
 BATCH = 8
+# Those of a wide table do not see each other, so that they share a kernel: at most one in so many,
+# each the least correlated with the others of so many that are looked at.
+APART, LOOKED_AT = 32, 64
 # How often a draw goes through the columns.
 SWEEPS = 5
 # Longer tables settle on so many rows; the last regressions take more, but no more than this.
@@ -215,6 +219,8 @@ class Chained:
             rows = np.linspace(0, len(every) - 1, SETTLING).astype(np.intp)
             values, known, standard = values[rows], known[rows], standard[rows]
         targets = _targets(known, indicators, Ranks.of(standard))
+        if known.shape[1] > LEARNED:
+            targets = _grouped(targets, standard, indicators)
         fill, sure = _initial(standard, relations, prior)
         gaps = ~sure  # one for all rounds
         gappy = [k for k, target in enumerate(targets) if not sure[:, target.columns].all()]
@@ -233,7 +239,7 @@ class Chained:
             if n_iter == second:
                 fill, hidden, here = fill[:count] if narrow else fill, fill[count:], sure
             before = fill
-            for some in _batches(gappy):
+            for some in _batches(gappy, targets, narrow=narrow):
 
                 def fitted(
                     k: int, fill: Vectors = fill, n_iter: int = n_iter, hidden: Vectors = hidden
@@ -278,22 +284,31 @@ class Chained:
         """Fit all that new rows can need, so that it can be given to others once for all."""
         self.transform(np.full((1, len(self.level)), np.nan), None)
 
+    @property
+    def _narrow(self) -> bool:
+        return len(self.level) <= LEARNED
+
     @cached_property
     def last(self) -> Vectors:
         """All columns predicted once more, from the same fill; those of a wide table in the
         precision of its rounds."""
-        if len(self.level) <= LEARNED:
+        if self._narrow:
             return self._predicted(self._table, self.sure)
 
         def fitted(k: int) -> Fitted:
             return self.targets[k].fit(self._table, settling=len(self._table) <= EXACT)
 
-        needed, table = self._needed(self.sure), self._table
-        return _predicted(needed, self.targets, fitted, table, self.sure, self.bounds)
+        last = _copy(self.fill)
+        for some in self._batches(self.sure):
+            found = _predicted(some, self.targets, fitted, self._table, self.sure, self.bounds)
+            columns = np.concatenate([self.targets[k].columns for k in some])
+            last.mean[:, columns] = found.mean[:, columns]
+            last.variance[:, columns] = found.variance[:, columns]
+        return last
 
     @cached_property
     def _table(self) -> Vectors:
-        return self.fill if len(self.level) <= LEARNED else _shared(self.fill)
+        return self.fill if self._narrow else _shared(self.fill)
 
     @property
     def filled(self) -> Array:
@@ -392,14 +407,14 @@ class Chained:
 
     def _replayed(self, fill: Vectors, sure: Mask) -> Vectors:
         """Rows that begin as this fill after all rounds of the table."""
-        table, second = self.start, SECOND if len(self.level) <= LEARNED else 2
+        table, second = self.start, SECOND if self._narrow else 2
         gappy = [k for k, target in enumerate(self.targets) if target.stack is not None]
         gapless = [[k] for k, target in enumerate(self.targets) if target.stack is None]
         for r, past in enumerate(self.rounds):
             before, then, after = fill, table, _copy(table)
             after.mean[past.gaps] = past.filled.mean
             after.variance[past.gaps] = past.filled.variance
-            for some in [*_batches(gappy), *gapless]:
+            for some in [*_batches(gappy, self.targets, narrow=self._narrow), *gapless]:
                 needed = [k for k in some if not sure[:, self.targets[k].columns].all()]
                 regressions = partial(self._past, r, then)
                 fill = _predicted(needed, past.targets, regressions, fill, sure, self.bounds)
@@ -433,7 +448,7 @@ class Chained:
         """Targets that are missing somewhere, a few at a time: the same few whatever else is known,
         so that no row depends on others."""
         needed = set(self._needed(known))
-        for some in _batches(list(range(len(self.targets)))):
+        for some in _batches(list(range(len(self.targets))), self.targets, narrow=self._narrow):
             if at := [k for k in some if k in needed]:
                 yield at
 
@@ -563,6 +578,29 @@ def _targets(known: Mask, indicators: Indicators, ranks: Ranks) -> list[Target]:
     return sorted(targets, key=lambda target: -int(target.known.sum()))
 
 
+def _grouped(targets: list[Target], standard: Array, indicators: Indicators) -> list[Target]:
+    """Those with gaps a few at a time, which do not see each other: of a table (n, m) whose columns
+    are many witnesses of the same."""
+    of, count = indicators.columns, standard.shape[1]
+    values = np.where(np.isnan(standard), 0.0, standard)
+    left, ordered = [target for target in targets if not target.known.all()], []
+    while left:
+        group, near = [left.pop(0)], np.zeros(count)
+        room = min(BATCH, count // APART) - len(group[0].columns)
+        while left:
+            near = np.maximum(near, np.abs(values.T @ values[:, group[-1].columns]).max(axis=1))
+            looked = [float(near[each.columns].max()) for each in left[:LOOKED_AT]]
+            best = int(np.argmin(looked))
+            room -= len(left[best].columns)
+            if room < 0:
+                break
+            group.append(left.pop(best))
+        columns = np.concatenate([target.columns for target in group])
+        features = np.flatnonzero(~np.isin(of, of[columns]))
+        ordered += [replace(target, features=features) for target in group]
+    return [target for target in targets if target.known.all()] + ordered
+
+
 def _predicted(
     some: list[int],
     targets: Sequence[Target],
@@ -593,8 +631,13 @@ def _shared(fill: Vectors) -> Vectors:
     return Table.of(fill) if len(fill) <= EXACT else fill
 
 
-def _batches(items: list[int]) -> Iterator[list[int]]:
-    """Items a few at a time, however many cores there are."""
+def _batches(items: list[int], targets: Sequence[Target], *, narrow: bool) -> Iterator[list[int]]:
+    """Targets a few at a time, however many cores there are; of a wide table those that share their
+    features."""
+    if not narrow:
+        groups = groupby(items, lambda k: targets[k].features.tobytes())
+        yield from (list(some) for _, some in groups)
+        return
     size = max(1, min(BATCH, len(items) // 8))
     for start in range(0, len(items), size):
         yield items[start : start + size]
