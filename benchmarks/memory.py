@@ -94,6 +94,27 @@ def table(n: int, m: int, **given: Any) -> Call:
     )
 
 
+def partitions(n: int, m: int, chunk: int, **options: Any) -> Call:
+    """A dask array whose partitions are made when they are read."""
+    import dask.array
+
+    def part(block_info: Any = None) -> np.ndarray:
+        first, last = block_info[None]["array-location"][0]
+        rng = np.random.default_rng(first)
+        values = rng.normal(size=(last - first, 3)) @ np.arange(1.0, 3 * m + 1).reshape(3, m) % 7
+        values += 0.3 * rng.normal(size=values.shape)
+        return np.where(rng.random(values.shape) < 0.3, np.nan, values)
+
+    chunks = (chunk,) * (n // chunk)
+    values = dask.array.map_blocks(part, chunks=(chunks, (m,)), dtype=float)
+
+    def fill() -> None:
+        filled = NTKImputer(**options).fit_transform(values)
+        filled.map_blocks(lambda part: part[:1]).compute()
+
+    return checked(fill)
+
+
 def rows_alike(n: int, m: int) -> Call:
     """Whole rows are missing, so that one factor serves all columns."""
     rng = np.random.default_rng(0)
@@ -141,6 +162,8 @@ CASES: dict[str, Callable[[], Call]] = {
     "table": lambda: table(2000, 8, max_iter=4),
     "table, interval": lambda: table(700, 6, asked=WIDE, max_iter=4),
     "table, landmarks": lambda: table(12_000, 4, max_iter=3),
+    "table, partitions": lambda: partitions(160_000, 5, 40_000, max_iter=2),
+    "table, wide": lambda: table(700, 220, max_iter=3),
     "table, rows": lambda: table(2000, 6, row_features=0),
     "table, whole rows": lambda: rows_alike(4000, 20),
     "table, rows, std": lambda: table(1200, 6, row_features=0, asked=DEEP),

@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg  # noqa: F401, which has a BLAS of its own
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from ntkfill.runtime.resources import parallel_for, single_blas_thread, workers
+from ntkfill.runtime.resources import alone, parallel_for, single_blas_thread, workers
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 50])
@@ -16,6 +16,23 @@ def test_every_task_runs_once(count):
     parallel_for(done.append, range(count), shares.append)
     assert sorted(done) == list(range(count))
     assert shares == ([k / count for k in range(1, count + 1)] if count > 1 else [])
+
+
+def test_alone_keeps_to_the_thread():
+    places, shares = [], []
+
+    def task(k):
+        places.append(threading.get_ident())
+
+    with alone():
+        parallel_for(task, range(5), shares.append)
+        with alone():
+            pass
+        parallel_for(task, range(5))
+    assert set(places) == {threading.get_ident()}
+    assert shares == [0.2, 0.4, 0.6, 0.8, 1.0]
+    parallel_for(task, range(5))
+    assert set(places) != {threading.get_ident()}
 
 
 def test_an_exception_cancels_what_has_not_begun():

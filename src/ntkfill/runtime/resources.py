@@ -44,7 +44,7 @@ def parallel_for(
     if len(items) < 2 or getattr(_thread, "alone", False):  # not worth a thread
         for done, item in enumerate(items, start=1):
             task(item)
-            if progress is not None:
+            if progress is not None and len(items) > 1:
                 progress(done / len(items))
         return
     pool = ThreadPoolExecutor(min(workers(), len(items)))

@@ -512,17 +512,18 @@ def chained_memory(known: Mask, models: int, rounds: int) -> int:
     counts = known.sum(axis=0)[~known.all(axis=0)]
     if not len(counts):
         return 80 * known.size
-    sizes = np.minimum(counts, EXACT) if counts.max() <= EXACT else np.full(len(counts), LANDMARKS)
-    kept = 2 * 8 * int(np.square(sizes, dtype=np.float64).sum())
-    # The inner products of a wide table, in both precisions, twice while they change.
-    shared = 24 * len(known) ** 2 if known.shape[1] > LEARNED and len(known) <= EXACT else 0
+    # The inner products of a wide table, in both precisions, twice while they change, and kernels.
+    shared = 40 * len(known) ** 2 if known.shape[1] > LEARNED and len(known) <= EXACT else 0
     # Kernels, distances and factors of one column.
-    one = 4 * 8 * int(sizes.max()) ** 2
+    kept = 2 * 8 * int(np.square(counts, dtype=np.float64).sum())
+    one = 4 * 8 * int(counts.max()) ** 2
     busy = min(workers(), max(1, min(BATCH, len(counts) // 8)))
     if counts.max() > EXACT:
-        # Distances and kernels of some rows and all landmarks, and the matrices of a solve; all
-        # columns are fitted to the long table at once.
-        one = 8 * (4 * ROWS * LANDMARKS + 8 * LANDMARKS**2)
+        # Features, distances and kernels of some rows and all landmarks, and the matrices of a
+        # solve; all columns are fitted to the long table at once.
+        kept = 8 * LANDMARKS * DIRECTIONS * len(counts)
+        features = 6 * min(int(counts.max()), SUMMED) * known.shape[1]
+        one = 8 * (6 * ROWS * LANDMARKS + 8 * LANDMARKS**2 + features)
         busy = min(workers(), len(counts))
     # Means and variances that new rows are filled after.
     share = min(1.0, SETTLING / len(known))

@@ -45,7 +45,7 @@ CHANCE = 4.0
 # Smaller weights are not worth a predictor.
 SMALLEST = 0.05
 # More vectors than this are regressed on so many of them, in blocks of rows.
-EXACT, LANDMARKS, ROWS = 5000, 1000, 4096
+EXACT, LANDMARKS, ROWS = 5000, 1000, 2048
 # Until the table has settled, on so many.
 FEWER = 500
 
