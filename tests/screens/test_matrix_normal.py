@@ -18,7 +18,7 @@ from ntkfill.screens import (
     evaluate,
 )
 from ntkfill.screens.features import SideFeatures
-from ntkfill.screens.methods.matrix_normal import noise_scales
+from ntkfill.screens.methods.matrix_normal import _similarity, noise_scales
 from ntkfill.screens.methods.ntk import loo_ridge
 
 CELLS, DRUGS, GENES = 6, 9, 400
@@ -205,6 +205,23 @@ def test_features_serve_new_drugs_where_they_are_informative_and_have_no_weight_
     result = evaluate(screen, {"with": NTK(prior), "without": NTK()}, LeaveOneOut("drug", 5))
     gain = result.mean("with")["r2_centred"] - result.mean("without")["r2_centred"]
     assert gain > 0.3 if informative else abs(gain) < 0.02
+
+
+def test_similarity_is_half_a_cosine_and_half_a_gaussian_of_distances():
+    from scipy.spatial.distance import pdist, squareform
+
+    rows = np.random.default_rng(0).normal(size=(9, 5))
+    unit = rows - rows.mean(axis=0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    squares = squareform(pdist(unit, "sqeuclidean"))
+    gaussian = np.exp(-squares / np.median(pdist(unit, "sqeuclidean")))
+    expected = (unit @ unit.T + (gaussian - 1 / np.e) / (1 - 1 / np.e)) / 2
+    np.testing.assert_allclose(_similarity(rows), expected, atol=1e-12)
+    # The strongest weight on it leaves a covariance.
+    start = 0.5 + 0.9 * 0.5 * _similarity(rows) + 0.05 * np.eye(9)
+    assert np.linalg.eigvalsh(start).min() > 0
+    # Features that do not differ say nothing.
+    np.testing.assert_array_equal(_similarity(np.ones((3, 2))), np.eye(3))
 
 
 def test_a_dose_between_two_others_is_predicted_from_them():

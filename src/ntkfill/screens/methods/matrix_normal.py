@@ -260,7 +260,9 @@ def _similarity(features: Array) -> Array:
     squares = np.maximum(cosine.diagonal()[:, None] + cosine.diagonal() - 2 * cosine, 0.0)
     apart = squares[np.triu_indices(len(squares), 1)]
     apart = apart[apart > 1e-9]
-    gaussian = np.exp(-squares / (np.median(apart) if len(apart) else 1.0))
+    if not len(apart):
+        return np.eye(len(features))
+    gaussian = np.exp(-squares / np.median(apart))
     similar = (cosine + (gaussian - np.exp(-1)) / (1 - np.exp(-1))) / 2
     np.fill_diagonal(similar, 1.0)
     return np.asarray((similar + similar.T) / 2)
