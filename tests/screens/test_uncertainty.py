@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkfill.screens import CellMean, Screen, simulate
+from ntkfill.screens import CellMean, Screen, complete, simulate
 from ntkfill.screens.holdout import NOVELTIES, hidden, novelty
 from ntkfill.screens.uncertainty import Bounds, ErrorModel, fit_error_model, scale_features
 
@@ -88,6 +88,26 @@ def test_profiles_given_some_genes_are_those_of_a_dense_gaussian():
         left = np.maximum(np.diag(full - gain @ full[seen]), 0) / np.diag(full) * scale[row] ** 2
         np.testing.assert_allclose(values[row], mean)
         np.testing.assert_allclose(std[row][~seen], np.sqrt(left)[~seen])
+
+
+def test_intervals_given_some_genes_hold_the_others():
+    """Few hidden conditions: their own covariance would promise too much."""
+    random = np.random.default_rng(0)
+    labels = [(f"c{k}", f"d{d}") for k in range(6) for d in range(9)]
+    profiles = random.normal(size=(54, 4)) @ random.normal(size=(4, 60))
+    profiles += 0.5 * random.normal(size=profiles.shape)
+    asked = np.array([row for row in range(54) if row % 9 == row // 9])
+    holed = profiles.copy()
+    holed[asked, 20:] = np.nan
+    screen = Screen(holed, labels, [f"g{k}" for k in range(60)])
+    filled = complete(screen, CellMean(), screen.labels[asked], interval=0.9)
+    lower, upper = filled.interval.lower, filled.interval.upper
+    np.testing.assert_array_equal(lower[:, :20], profiles[asked, :20])
+    np.testing.assert_array_equal(upper[:, :20], profiles[asked, :20])
+    truth = profiles[asked, 20:]
+    held = np.mean((lower[:, 20:] <= truth) & (truth <= upper[:, 20:]))
+    assert held == pytest.approx(0.9, abs=0.05)
+    assert np.mean(upper - lower) < 0.6 * 2 * 1.64 * profiles.std()
 
 
 def test_covers_are_of_folds_that_were_not_calibrated_on(noise):

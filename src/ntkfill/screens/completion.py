@@ -173,7 +173,14 @@ def complete(
             some = given[also[partly]]
             profiles[also], std[also] = errors.given(some, profiles[also], std[also])
         if bounds is not None:
-            lower[at], upper[at] = bounds.around(profiles[at], std[at])
+            whole = at & ~partly
+            lower[whole], upper[whole] = bounds.around(profiles[whole], std[whole])
+            for seen in np.unique(known_values[also], axis=0):
+                rows = np.flatnonzero(also & (known_values == seen).all(axis=1))
+                rest = np.ix_(rows, ~seen)
+                lower[rows], upper[rows] = profiles[rows], profiles[rows]
+                within = errors.bounds_given(seen, interval or 0.0)
+                lower[rest], upper[rest] = within.around(profiles[rest], std[rest])
     completed = Screen(profiles, labels, screen.genes, screen.fields)
     filled = Filled(completed, replace(info, covers=tuple(covers), errors=relative))
     if not return_std and interval is None:

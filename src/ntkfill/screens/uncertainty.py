@@ -251,25 +251,49 @@ class ErrorModel:
         shrunk towards the diagonal (Ledoit & Wolf 2004, doi:10.1016/S0047-259X(03)00096-4): low
         rank plus diagonal, so that only matrices of the size of the hidden conditions are inverted.
         """
-        from sklearn.covariance import ledoit_wolf_shrinkage
-
         errors = self.relative()
-        shrinkage = max(float(ledoit_wolf_shrinkage(errors, assume_centered=True)), 1e-3)
-        factor = np.sqrt((1 - shrinkage) / len(errors)) * errors.T  # (genes, hidden)
-        noise = shrinkage * float(np.square(errors).mean())
         values, std = predicted.copy(), scale.copy()
-        total = noise + np.square(factor).sum(axis=1)
         for row, profile in enumerate(profiles):
             seen = ~np.isnan(profile)
+            gain, left = _given(errors, seen)
             rest = (profile - predicted[row])[seen] / scale[row, seen]
-            inner = np.eye(len(errors)) + factor[seen].T @ factor[seen] / noise
-            root = np.linalg.cholesky(inner)
-            half = np.linalg.solve(root, factor.T)  # (hidden, genes)
-            found = half.T @ (half[:, seen] @ rest) / noise
-            left = noise + np.square(half).sum(axis=0)
-            values[row] = np.where(seen, profile, predicted[row] + scale[row] * found)
-            std[row] = np.where(seen, 0.0, scale[row] * np.sqrt(left / total))
+            values[row] = np.where(seen, profile, predicted[row] + scale[row] * (gain @ rest))
+            std[row] = np.where(seen, 0.0, scale[row] * left)
         return values, std
+
+    def bounds_given(self, seen: Mask, level: float) -> Bounds:
+        """Bounds for the genes that are not `seen` (genes,), given these.
+
+        Hidden conditions are predicted given the same genes, with a covariance of the other folds:
+        that of their own errors would be too good.
+        """
+        own, _ = self.scales(self.features, self.hidden.labels)
+        errors = (self.hidden.profiles - self.predicted) / own
+        found, scale = self.predicted.copy(), own.copy()
+        for fold in np.unique(self.folds):
+            at = self.folds == fold
+            gain, left = _given(errors[~at] if not at.all() else errors, seen)
+            found[at] += own[at] * (errors[at][:, seen] @ gain.T)
+            scale[at] = own[at] * left
+        rest = ~seen
+        return Bounds.calibrate(
+            found[:, rest], self.hidden.profiles[:, rest], scale[:, rest], level
+        )
+
+
+def _given(errors: Array, seen: Mask) -> tuple[Array, Array]:
+    """What the errors of seen genes tell of all (genes, seen), and the part of the standard
+    deviations that is left (genes,)."""
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    shrinkage = max(float(ledoit_wolf_shrinkage(errors, assume_centered=True)), 1e-3)
+    factor = np.sqrt((1 - shrinkage) / len(errors)) * errors.T  # (genes, hidden)
+    noise = shrinkage * float(np.square(errors).mean())
+    inner = np.eye(len(errors)) + factor[seen].T @ factor[seen] / noise
+    half = np.linalg.solve(np.linalg.cholesky(inner), factor.T)  # (hidden, genes)
+    left = noise + np.square(half).sum(axis=0)
+    total = noise + np.square(factor).sum(axis=1)
+    return half.T @ half[:, seen] / noise, np.sqrt(left / total)
 
 
 def scale_features(train: Screen, conditions: Conditions, predicted: Array) -> Array:
