@@ -16,6 +16,13 @@ def test_patches_grow_and_the_ridge_falls():
     assert {one.width for one, _ in PatchOptions(initial_scale=1).schedule(1.0)} == {8}
 
 
+def test_patches_are_further_apart_in_all_but_the_last_two_passes():
+    schedule = PatchOptions(first_step=1.25).schedule(1.0)
+    assert [(one.width, one.step) for one, _ in schedule] == [
+        (5, 4), (5, 4), (6, 4), (6, 4), (7, 5), (7, 5), (8, 4), (8, 4)
+    ]  # fmt: skip
+
+
 def test_a_single_pass_is_the_last_one():
     ((one, ridge),) = PatchOptions(width=6, step=3, passes=1).schedule(1.0)
     assert (one.width, one.shrinkage, ridge) == (6, 0, one.last_ridge)

@@ -16,6 +16,7 @@ MAX_CHANNELS = 16
 RANGES = (
     ("width step search_radius n_neighbours passes", True, 1, math.inf, "a whole number >= 1"),
     ("ring_passes", True, 0, math.inf, "a whole number >= 0"),
+    ("first_step", False, 1, math.inf, "a number >= 1"),
     ("first_ridge last_ridge", False, np.nextafter(0, 1), math.inf, "a number > 0"),
     ("imputed_weight", False, 0, math.inf, "a number >= 0"),
     ("initial_scale", False, np.nextafter(0, 1), 1, "a number in (0, 1]"),
@@ -37,6 +38,8 @@ class PatchOptions:
     step : int
         Distance between patches of the last pass, in pixels; shorter where patches are smaller.
         Patches overlap, and their positions differ from pass to pass.
+    first_step : float
+        Distance in all passes but the last two, relative to `step`.
     search_radius : int
         Largest distance to a neighbour along each axis, in pixels.
     n_neighbours : int
@@ -70,6 +73,7 @@ class PatchOptions:
     width: int = 8
     initial_scale: float = 0.6
     step: int = 4
+    first_step: float = 1.0
     search_radius: int = 12
     n_neighbours: int = 50
     shrinkage: float = 0.2
@@ -103,10 +107,10 @@ class PatchOptions:
         first = math.ceil(self.initial_scale * self.width)
         widths = np.linspace(self.width, first, self.passes)[::-1].round().astype(int).tolist()
         ridges = mse * np.geomspace(self.last_ridge, self.first_ridge, self.passes)[::-1]
-        passes = [
-            replace(self, width=w, initial_scale=1.0, step=math.ceil(self.step * w / self.width))
-            for w in widths
-        ]
+        passes = []
+        for left, w in zip(range(self.passes)[::-1], widths, strict=True):
+            step = self.step * w / self.width * (self.first_step if left > 1 else 1.0)
+            passes.append(replace(self, width=w, initial_scale=1.0, step=min(math.ceil(step), w)))
         passes[-1] = replace(passes[-1], shrinkage=0.0)
         return list(zip(passes, map(float, ridges), strict=True))
 
@@ -136,4 +140,5 @@ def candidates(axes: int, channels: int = 1) -> tuple[PatchOptions, ...]:
         return (PatchOptions(width=4, initial_scale=1, step=2, search_radius=4),)
     if channels > 1:
         return (PatchOptions(width=6, step=3, search_radius=10),)
-    return (PatchOptions(), PatchOptions(initial_scale=1, n_neighbours=60))
+    quick = PatchOptions(first_step=1.25, search_radius=10)
+    return (quick, replace(quick, initial_scale=1, n_neighbours=60))
