@@ -21,7 +21,8 @@ CLAIM = (
     "100,000 x 10: within 360 s of processor time and 4 GB, with a smaller error than "
     "IterativeImputer with BayesianRidge or HistGradientBoostingRegressor; at 5,000 rows 1,000 "
     "landmarks are within 2 % of the exact solve; from 12,000 rows time grows with an exponent of "
-    "at most 1.1."
+    "at most 1.1. 1,000,000 x 20 through dask: within 4,800 s of processor time and 6 GB, and from "
+    "12,000 rows with the same exponent."
 )
 # Rows, columns, and how they are filled.
 CELLS = {
@@ -106,7 +107,13 @@ def main() -> None:
         holds = ours["rmse"] < min(peer["rmse"] for peer in peers)
         holds &= ours["cpu_seconds"] < 360 and ours["process_mb"] < 4000 and growth <= 1.1
         holds &= runs["5000 landmarks"]["rmse"] < 1.02 * runs["5000 exact"]["rmse"]
-        write("landmarks", CLAIM, runs | {"exponent": float(growth)}, bool(holds))
+        figures = runs | {"exponent": float(growth)}
+        if "1000000 x 20 dask" in runs:
+            long, short = runs["1000000 x 20 dask"], runs["12000 x 20 dask"]
+            growth = np.log(long["cpu_seconds"] / short["cpu_seconds"]) / np.log(1000 / 12)
+            holds &= long["cpu_seconds"] < 4800 and long["process_mb"] < 6000 and growth <= 1.1
+            figures["exponent through dask"] = float(growth)
+        write("landmarks", CLAIM, figures, bool(holds))
 
 
 if __name__ == "__main__":
