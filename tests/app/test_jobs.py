@@ -22,6 +22,12 @@ def fail(report):
     raise ZeroDivisionError("by zero")
 
 
+def run(coroutine):
+    """In a thread of its own: Playwright leaves a loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 @pytest.fixture(scope="module")
 def workers():
     workers = Workers(2)
@@ -45,7 +51,7 @@ def test_what_was_cancelled_takes_nothing_from_what_comes_next(workers):
                 await task
             assert await asyncio.wait_for(workers.run(talk, 2), 30) == {"count": 2, "warnings": []}
 
-    asyncio.run(work())
+    run(work())
 
 
 def test_a_process_is_not_closed_while_it_is_read():
@@ -94,11 +100,11 @@ def test_whatever_is_raised_the_document_is_free_again(fault, said, capsys):
         session._lock.close()
         shutil.rmtree(session.folder)
 
-    asyncio.run(work())
+    run(work())
     assert ("Traceback" in capsys.readouterr().err) == isinstance(fault, ValueError)
 
 
 @pytest.mark.slow
 def test_a_fault_in_a_process_is_told(workers):
     with pytest.raises(JobError, match="ZeroDivisionError: by zero"):
-        asyncio.run(workers.run(fail))
+        run(workers.run(fail))
