@@ -11,47 +11,10 @@ from ntkfill.app.jobs import JobError, Worker, Workers
 from ntkfill.app.sessions import Session
 
 
-def talk(count, report):
-    """Reports that are so long that they are read in parts."""
-    for number in range(count):
-        report({"number": number, "text": "x" * 300_000})
-    return {"count": count}
-
-
-def fail(report):
-    raise ZeroDivisionError("by zero")
-
-
 def run(coroutine):
     """In a thread of its own: Playwright leaves a loop running in this one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()
-
-
-@pytest.fixture(scope="module")
-def workers():
-    workers = Workers(2)
-    workers.start()
-    yield workers
-    workers.stop()
-
-
-@pytest.mark.slow
-def test_what_was_cancelled_takes_nothing_from_what_comes_next(workers):
-    async def work():
-        for number in range(6):
-            talked = asyncio.Event()
-            task = asyncio.create_task(
-                workers.run(talk, 10**6, report=lambda _, talked=talked: talked.set())
-            )
-            await asyncio.wait_for(talked.wait(), 30)
-            await asyncio.sleep(0.002 * number)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert await asyncio.wait_for(workers.run(talk, 2), 30) == {"count": 2, "warnings": []}
-
-    run(work())
 
 
 def test_a_process_is_not_closed_while_it_is_read():
@@ -102,9 +65,3 @@ def test_whatever_is_raised_the_document_is_free_again(fault, said, capsys):
 
     run(work())
     assert ("Traceback" in capsys.readouterr().err) == isinstance(fault, ValueError)
-
-
-@pytest.mark.slow
-def test_a_fault_in_a_process_is_told(workers):
-    with pytest.raises(JobError, match="ZeroDivisionError: by zero"):
-        run(workers.run(fail))
