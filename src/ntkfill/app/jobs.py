@@ -173,6 +173,12 @@ class Workers:
         return new
 
 
+def told(fault: Exception) -> str:
+    """What the page says of a fault of this package, and goes on; the terminal tells where."""
+    traceback.print_exception(fault)
+    return f"a fault of ntkfill: {type(fault).__name__}: {fault}."
+
+
 def _run_jobs(connection: Connection) -> None:
     """What a process does until the server ends it or goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a keyboard: it is for the server
@@ -205,8 +211,7 @@ def _answer(
             figures = function(*arguments, report)
     except (InputError, MemoryError) as error:
         return "failed", str(error) or "there is not enough memory."
-    except Exception as error:  # a fault of this package: the page goes on, the terminal tells
-        traceback.print_exc()
-        return "failed", f"a fault of ntkfill: {type(error).__name__}: {error}."
+    except Exception as error:
+        return "failed", told(error)
     said = (str(one.message) for one in caught if issubclass(one.category, UserWarning))
     return "done", figures | {"warnings": list(dict.fromkeys(said))}

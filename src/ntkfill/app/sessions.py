@@ -6,7 +6,6 @@ import asyncio
 import os
 import secrets
 import shutil
-import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, Literal
 
 from ..errors import InputError
 from ..io.files import scratch_folder, suffix_of
-from .jobs import Figures, JobError, Workers
+from .jobs import Figures, JobError, Workers, told
 
 Kind = Literal["image", "table", "screen"]
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -155,9 +154,8 @@ class Session:
             await work()
         except (JobError, InputError) as error:
             document.error = document.named(str(error))
-        except Exception as error:  # a fault of this package: the page goes on, the terminal tells
-            traceback.print_exc()
-            document.error = f"a fault of ntkfill: {type(error).__name__}: {error}."
+        except Exception as error:
+            document.error = document.named(told(error))
         if document.task is asyncio.current_task():
             document.task, document.stage, document.progress = None, "", 0.0
             self.changed(document)

@@ -70,7 +70,7 @@ OCTAVE_GAIN = 0.2
 # Holes are held out in further rounds until there are so many copies, so many held-out pixels or so
 # many rounds. Where crops of all rounds would have more pixels than this, there is one with so many
 # copies of each hole.
-MIN_COPIES, MAX_REPEATED, MAX_ROUNDS, MAX_READ, AT_ONCE = 16, 1 << 12, 4, 1 << 18, 4
+MIN_COPIES, MAX_REPEATED, MAX_ROUNDS, MAX_READ, COPIES = 16, 1 << 12, 4, 1 << 18, 4
 # The share of the known pixels that is held out where gaps are scattered, and the fewest pixels to
 # select by.
 HELD_OUT_SHARE, MIN_HELD_OUT = 0.2, 50
@@ -219,7 +219,7 @@ def _offered_networks(
 def _holdouts(gaps: Mask, axes: int) -> list[Holdout]:
     """Pixels held out like the missing ones; where few holes are copied, several times."""
     once = gaps.size >= MAX_READ and CROPPED_SIZE.get(axes, CROPPED_SIZE[3]) >= MAX_READ
-    copies = AT_ONCE if once else 1
+    copies = COPIES if once else 1
     found = [hold_out_like(gaps, axes, share=HELD_OUT_SHARE, copies=copies)]
     # One hole says little of another: where few are copied, they are again, at other places.
     n_copies = ndimage.label(found[0].in_holes)[1]

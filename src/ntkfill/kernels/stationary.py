@@ -9,7 +9,7 @@ import numpy as np
 from scipy import fft
 
 from ..runtime.resources import workers
-from .table import Array, Axis, Coordinates, block, check_torus, check_vector
+from .table import Array, Axis, Coordinates, Index, block, check_torus, check_vector
 
 # Smaller transforms are not worth a second core: others solve beside them, where there are many.
 LARGE = 1 << 18
@@ -64,8 +64,8 @@ class Stationary:
     @cached_property
     def spectrum(self) -> Array:
         """Eigenvalues, in the layout of a real FFT: shape (*shape[:-1], shape[-1] // 2 + 1)."""
-        sides = zip(self.axes, map(np.arange, self.shape), self.shape, strict=True)
-        offsets = [axis.positions(np.minimum(each, side - each)) for axis, each, side in sides]
+        sides = zip(self.axes, self.shape, strict=True)
+        offsets = [axis.positions(circular_offsets(side)) for axis, side in sides]
         spectrum = fft.rfftn(self.values[np.ix_(*offsets)], workers=workers()).real
         # A covariance has no negative eigenvalues; those below zero are rounding errors.
         return np.maximum(spectrum, 0.0)
@@ -86,7 +86,7 @@ def stretched(
     result = []
     for k, (axis, side, step) in enumerate(zip(axes, shape, steps, strict=True)):
         if step != 1:
-            offsets = np.minimum(np.arange(side), side - np.arange(side)) * step
+            offsets = circular_offsets(side) * step
             before = np.floor(offsets).astype(np.intp)
             share = (offsets - before).reshape([-1] + [1] * (table.ndim - 1 - k))
             near, far = (
@@ -99,8 +99,13 @@ def stretched(
 
 def squared_distances(shape: tuple[int, ...]) -> Array:
     """Squared distances from the first coordinate of a torus of this shape."""
-    sides = (np.minimum(np.arange(side), side - np.arange(side)) for side in shape)
-    return np.asarray(sum(np.square(x, dtype=np.float64) for x in np.ix_(*sides)))
+    sides = np.ix_(*map(circular_offsets, shape))
+    return np.asarray(sum(np.square(x, dtype=np.float64) for x in sides))
+
+
+def circular_offsets(side: int) -> Index:
+    """From the first coordinate of a circle to each, the shorter way: (side,)."""
+    return np.minimum(np.arange(side), side - np.arange(side))
 
 
 def convolve(x: Array, spectrum: Array, n: int | None = None) -> Array:

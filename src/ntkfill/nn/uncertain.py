@@ -149,31 +149,20 @@ class LaplaceKernel:
 def distances_along(metrics: Sequence[Array], left: Vectors, right: Vectors) -> list[Array]:
     """Those of Laplace kernels with p = 1 and these metrics, (n, m) each: what is costly, how far
     apart vectors are along each feature, is taken once for all of them."""
-    dtype, width = left.dtype, left.width
+    dtype = left.dtype
     roots = [np.sqrt(metric).astype(dtype) for metric in metrics]
-    means, variances = (np.asfortranarray(of) for of in (left.mean, left.variance))
-    others, their = (np.ascontiguousarray(of.T) for of in (right.mean, right.variance))
-    uncertain = [bool(of.any()) for of in their]
+    # Every feature in one piece.
+    every, others = (
+        Vectors(np.asfortranarray(each.mean), np.asfortranarray(each.variance))
+        for each in (left, right)
+    )
     result = [np.zeros((len(left), len(right)), dtype) for _ in metrics]
 
     def strip(rows: slice) -> None:
-        totals = [total[rows] for total in result]
-        apart, some, part = (np.empty_like(totals[0]) for _ in range(3))
-        for k in range(width):
-            variance = variances[rows, k, None]
-            np.subtract(means[rows, k, None], others[k], out=apart)
-            if uncertain[k]:
-                apart *= apart
-                apart += variance
-                apart += their[k]
-                np.sqrt(apart, out=apart)
-            else:
-                guessed = np.flatnonzero(variance)
-                spread = np.take(apart, guessed, axis=0, out=some[: len(guessed)], mode="clip")
-                spread *= spread
-                spread += variance[guessed]
-                np.abs(apart, out=apart)
-                apart[guessed] = np.sqrt(spread, out=spread)
+        here, totals = every[rows], [total[rows] for total in result]
+        apart, part = np.empty_like(totals[0]), np.empty_like(totals[0])
+        for k in range(left.width):
+            _apart(here, others, k, apart)
             for root, total in zip(roots, totals, strict=True):
                 total += np.multiply(apart, root[k], out=part)
 

@@ -253,12 +253,15 @@ class ErrorModel:
         """
         errors = self.relative()
         values, std = predicted.copy(), scale.copy()
-        for row, profile in enumerate(profiles):
-            seen = ~np.isnan(profile)
+        known = ~np.isnan(profiles)
+        patterns, of = np.unique(known, axis=0, return_inverse=True)
+        for number, seen in enumerate(patterns):
             gain, left = _given(errors, seen)
-            rest = (profile - predicted[row])[seen] / scale[row, seen]
-            values[row] = np.where(seen, profile, predicted[row] + scale[row] * (gain @ rest))
-            std[row] = np.where(seen, 0.0, scale[row] * left)
+            for row in np.flatnonzero(of.ravel() == number):
+                rest = (profiles[row] - predicted[row])[seen] / scale[row, seen]
+                found = predicted[row] + scale[row] * (gain @ rest)
+                values[row] = np.where(seen, profiles[row], found)
+                std[row] = np.where(seen, 0.0, scale[row] * left)
         return values, std
 
     def bounds_given(self, seen: Mask, level: float) -> Bounds:

@@ -22,7 +22,7 @@ import numpy as np
 from scipy import fft
 
 from ..kernels import Coregionalised, Kronecker, Stationary, across, convolve, two_sided
-from ..kernels.stationary import squared_distances
+from ..kernels.stationary import circular_offsets, squared_distances
 from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.resources import workers
@@ -164,12 +164,12 @@ def preconditioner(
 
 def inverse_distances(shape: tuple[int, ...]) -> Array:
     """Spectrum of distance**-(n + 3/2) on a torus, without the coordinate itself."""
-    sides = tuple(side // 2 + 1 for side in shape)  # of the corner that the others mirror
-    squares = squared_distances(shape)[tuple(map(slice, sides))]
+    half = tuple(slice(side // 2 + 1) for side in shape)  # which the rest mirrors
+    squares = squared_distances(shape)[half]
     squares[(0,) * len(shape)] = np.inf
-    corner = squares ** (-(len(shape) + STEEPNESS) / 2)
-    offsets = (np.minimum(np.arange(side), side - np.arange(side)) for side in shape)
-    return fft.rfftn(corner[np.ix_(*offsets)], workers=workers()).real
+    powers = squares ** (-(len(shape) + STEEPNESS) / 2)
+    every = powers[np.ix_(*map(circular_offsets, shape))]
+    return fft.rfftn(every, workers=workers()).real
 
 
 def _near(values: Array) -> Array:
