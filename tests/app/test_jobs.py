@@ -7,6 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+pytest.importorskip("starlette")
+
+from starlette.responses import FileResponse
+
+from ntkfill.app.interface import Endpoint
 from ntkfill.app.jobs import JobError, Worker, Workers
 from ntkfill.app.sessions import Session
 
@@ -65,3 +70,63 @@ def test_whatever_is_raised_the_document_is_free_again(fault, said, capsys):
 
     run(work())
     assert ("Traceback" in capsys.readouterr().err) == isinstance(fault, ValueError)
+
+
+async def _answer_in_a_thread(session, document, request):
+    """What is read after a wait, as by a job."""
+    session.remove(document)
+    await asyncio.sleep(0.01)
+    return {"length": await asyncio.to_thread(lambda: len(document.source.read_bytes()))}
+
+
+async def _answer_by_file(session, document, request):
+    """What is read while it is sent."""
+    session.remove(document)
+    return FileResponse(document.source)
+
+
+async def _answer_by_task(session, document, request):
+    """What goes on after the request, and is read before it sees that it was cancelled."""
+    heard = asyncio.Event()
+
+    async def work():
+        try:
+            heard.set()
+            await asyncio.sleep(60)
+        finally:
+            document.info["read"] = document.source.read_bytes()
+
+    session.begin(document, "filling", work)
+    await heard.wait()
+    session.remove(document)
+    session.begin(document, "filling", work)
+    assert document.task is None
+
+
+@pytest.mark.parametrize("answer", [_answer_in_a_thread, _answer_by_file, _answer_by_task])
+def test_files_of_a_closed_document_stay_until_nothing_needs_them(answer):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        await asyncio.sleep(60)
+
+    async def work():
+        session = Session(Workers(2))
+        document = session.add("table", "t.csv")
+        document.source.write_bytes(b"a,b")
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+        route = Endpoint("GET", "/{id}", answer).route(session)
+        await route.app(scope | {"path_params": {"id": document.id}}, receive, send)
+        await asyncio.sleep(0.01)
+        assert not document.folder.exists()
+        session._lock.close()
+        shutil.rmtree(session.folder)
+        return document
+
+    document = run(work())
+    assert sent[0]["status"] == 200
+    if answer is _answer_by_task:
+        assert document.info["read"] == b"a,b"

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from .. import __version__
 from ..errors import InputError
@@ -139,30 +140,28 @@ class Endpoint:
 
     def route(self, session: Session) -> Route:
         """The route that answers."""
+        return Route(f"/api/v1{self.path}", _Answering(self, session), methods=[self.method])
 
-        async def respond(request: Request) -> Response:
-            arguments: list[Any] = [session]
-            try:
-                if "id" in request.path_params:
-                    arguments.append(self._document(session, request.path_params["id"]))
-                values = self._read(request) | await self._read_body(request)
-                answer = await self.answer(*arguments, request, **values)
-            except InputError as error:
-                return failure(400, str(error))
-            except JobError as error:
-                return failure(422, str(error))
-            except MemoryError as error:
-                return failure(413, str(error))
-            return answer if isinstance(answer, Response) else JSONResponse(answer or {})
+    async def respond(self, request: Request, *of: Any) -> Response:
+        """The response to a request; `of` are the session and its document."""
+        try:
+            values = self._read(request) | await self._read_body(request)
+            answer = await self.answer(*of, request, **values)
+        except InputError as error:
+            return failure(400, str(error))
+        except JobError as error:
+            return failure(422, str(error))
+        except MemoryError as error:
+            return failure(413, str(error))
+        return answer if isinstance(answer, Response) else JSONResponse(answer or {})
 
-        return Route(f"/api/v1{self.path}", respond, methods=[self.method])
-
-    def _document(self, session: Session, key: str) -> Document:
+    def document(self, session: Session, key: str) -> Document:
+        """The document that a path names."""
         document = session.documents.get(key)
         if document is None:
             raise HTTPException(404, "this document is not open (any more).")
         if self.kind and document.kind != self.kind:
-            raise InputError(f"this needs a {self.kind}", got=f"a {document.kind}")
+            raise HTTPException(400, f"this needs a {self.kind}; got a {document.kind}.")
         return document
 
     def _read(self, request: Request) -> dict[str, Any]:
@@ -191,6 +190,25 @@ class Endpoint:
         for name in given.keys() - self.body.keys():
             raise InputError(f"unknown field {name!r}", expected=", ".join(self.body) or "none")
         return {n: value.read(n, given.get(n, Required)) for n, value in self.body.items()}
+
+
+@dataclass(frozen=True)
+class _Answering:
+    """An endpoint of a session. Until its response is sent, the files that it is made of stay."""
+
+    endpoint: Endpoint
+    session: Session
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        key = request.path_params.get("id")
+        if key is None:
+            response = await self.endpoint.respond(request, self.session)
+            return await response(scope, receive, send)
+        document = self.endpoint.document(self.session, key)
+        with self.session.using(document):
+            response = await self.endpoint.respond(request, self.session, document)
+            await response(scope, receive, send)
 
 
 def failure(status: int, text: str) -> JSONResponse:

@@ -111,7 +111,8 @@ async def open_upload(session: Session, request: Request, name: str, kind: str) 
     """Open the file that is the body."""
     document = session.add(kind_of(name, kind), Path(name).name)
     try:
-        await receive(session, request, document.source)
+        with session.using(document):
+            await receive(session, request, document.source)
     except BaseException:
         session.remove(document)
         raise

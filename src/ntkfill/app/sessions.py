@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -58,10 +59,12 @@ class Document:
     mask: int = 0
     """How often the mask has changed."""
     task: asyncio.Task[None] | None = None
+    users: int = 0
+    """How many requests and tasks need its files."""
 
     def state(self) -> Figures:
         """All that the page shows of it, for JSON."""
-        hidden = ("source", "folder", "task")
+        hidden = ("source", "folder", "task", "users")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in hidden}
 
     def named(self, text: str) -> str:
@@ -101,19 +104,25 @@ class Session:
         return document
 
     def remove(self, document: Document) -> None:
-        """Close a document; what was uploaded or made is deleted."""
-        task = document.task
+        """Close a document; what was uploaded or made is deleted once nothing needs it."""
         self.cancel(document)
         self.documents.pop(document.id, None)
-
-        def delete(*_: object) -> None:
-            shutil.rmtree(document.folder, ignore_errors=True)
-
-        if task is None:
-            delete()
-        else:  # its process may be writing until the task has ended
-            task.add_done_callback(delete)
+        self._delete_if_closed(document)
         self.changed(document)
+
+    @contextlib.contextmanager
+    def using(self, document: Document) -> Iterator[None]:
+        """While this lasts the files of a document stay, even if it is closed."""
+        document.users += 1
+        try:
+            yield
+        finally:
+            document.users -= 1
+            self._delete_if_closed(document)
+
+    def _delete_if_closed(self, document: Document) -> None:
+        if not document.users and document.id not in self.documents:
+            shutil.rmtree(document.folder, ignore_errors=True)
 
     def changed(self, document: Document) -> None:
         """Tell all pages about a document."""
@@ -122,6 +131,8 @@ class Session:
 
     def begin(self, document: Document, stage: str, work: Work) -> None:
         """Let a document do something that takes long, in place of what it does now."""
+        if document.id not in self.documents:  # closed while the request was read
+            return
         self.cancel(document)
         document.stage, document.progress, document.error = stage, 0.0, ""
         document.task = asyncio.create_task(self._work(document, work))
@@ -151,7 +162,8 @@ class Session:
 
     async def _work(self, document: Document, work: Work) -> None:
         try:
-            await work()
+            with self.using(document):
+                await work()
         except (JobError, InputError) as error:
             document.error = document.named(str(error))
         except Exception as error:
