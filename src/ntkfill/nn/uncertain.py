@@ -38,8 +38,7 @@ class NetworkKernel:
     def __call__(self, left: Vectors, right: Vectors | None = None) -> Array:
         """Between all of them, (n, m); of one set each vector agrees with itself."""
         if isinstance(left, Part):
-            name = id(self.network), self.kind
-            found = left.shared(right, name, lambda whole: self._between(whole, None))
+            found = left.shared(right, self._name, lambda whole: self._between(whole, None))
             if found is not None:
                 return found
         return self._between(left, right)
@@ -56,7 +55,14 @@ class NetworkKernel:
         return of_gram(layers, gram, lengths, others, self.kind, overwrite=True, symmetric=same)
 
     def diagonal(self, vectors: Vectors) -> Array:
-        return of_lengths(self.network.layers, vectors.lengths() + 1.0, self.kind)
+        def of(vectors: Vectors) -> Array:
+            return of_lengths(self.network.layers, vectors.lengths() + 1.0, self.kind)
+
+        return vectors.shared_diagonal(self._name, of) if isinstance(vectors, Part) else of(vectors)
+
+    @property
+    def _name(self) -> tuple[int, Kind]:
+        return id(self.network), self.kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +108,9 @@ class LaplaceKernel:
                 columns = slice(rows.start if right is None else 0, None)
                 here, there = rows_of[rows], columns_of[columns]
                 total = np.zeros((len(here), len(there)), dtype)
-                apart = np.empty_like(total)
+                apart, uncertain = np.empty_like(total), _uncertain(here, there)
                 for k in range(len(root)):
-                    total += _apart(here, there, k, apart)
+                    total += _apart(here, there, k, uncertain[k], apart)
                 distance[rows, columns] = total
                 if right is None:
                     distance[columns, rows] = total.T
@@ -134,8 +140,11 @@ class LaplaceKernel:
         pull = self.of_distances(distance)
         if self.p == 2:
             pull = np.divide(pull, distance, out=np.zeros_like(pull), where=distance > 1e-9)
+        uncertain = _uncertain(vectors, vectors)
         for k in range(len(strength)):
-            slope = pull / np.maximum(_apart(vectors, vectors, k), 1e-9) if self.p == 1 else pull
+            slope = pull
+            if self.p == 1:
+                slope = pull / np.maximum(_apart(vectors, vectors, k, uncertain[k]), 1e-9)
             at = x[:, k, None]
             gradient = at * (slope @ coefficients) - slope @ (at * coefficients)
             strength[k] = np.square(gradient).sum() * (self.metric[k] if self.p == 2 else 1.0)
@@ -161,8 +170,9 @@ def distances_along(metrics: Sequence[Array], left: Vectors, right: Vectors) -> 
     def strip(rows: slice) -> None:
         here, totals = every[rows], [total[rows] for total in result]
         apart, part = np.empty_like(totals[0]), np.empty_like(totals[0])
+        uncertain = _uncertain(here, others)
         for k in range(left.width):
-            _apart(here, others, k, apart)
+            _apart(here, others, k, uncertain[k], apart)
             for root, total in zip(roots, totals, strict=True):
                 total += np.multiply(apart, root[k], out=part)
 
@@ -171,10 +181,17 @@ def distances_along(metrics: Sequence[Array], left: Vectors, right: Vectors) -> 
     return result
 
 
-def _apart(left: Vectors, right: Vectors, k: int, out: Array | None = None) -> Array:
+def _uncertain(left: Vectors, right: Vectors) -> list[tuple[bool, bool]]:
+    """Whether any entry along each feature is, of both."""
+    sides = (of.variance.any(axis=0).tolist() for of in (left, right))
+    return list(zip(*sides, strict=True))
+
+
+def _apart(
+    left: Vectors, right: Vectors, k: int, uncertain: tuple[bool, bool], out: Array | None = None
+) -> Array:
     """The root of the expected squared distance along one feature."""
     apart = np.subtract.outer(left.mean[:, k], right.mean[:, k], out=out)
-    uncertain = [of.any() for of in (left.variance[:, k], right.variance[:, k])]
     if not any(uncertain):
         return np.abs(apart, out=apart)
     if not uncertain[1]:

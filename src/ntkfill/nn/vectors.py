@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -78,17 +78,27 @@ class Table(Vectors):
         left_out = np.flatnonzero(without)
         if 2 * len(left_out) > len(columns):
             return super().part(rows, columns)
-        lengths = self._lengths - self._squares[:, left_out].sum(axis=1)
-        return Part(self, columns, left_out, lengths, np.arange(len(self))[rows], self.dtype)
+        return Part(self, columns, left_out, np.arange(len(self))[rows], self.dtype)
+
+    def made(self, left_out: NDArray[np.intp], name: Any, make: Callable[[], Array]) -> Array:
+        """What is made once for all parts without the same columns; those that were asked for last
+        are kept."""
+        lock, made = self._made
+        columns = left_out.tobytes()
+        with lock:
+            if (columns, name) not in made:
+                for old in [old for old in made if old[0] != columns]:
+                    del made[old]
+                made[columns, name] = make()
+            return made[columns, name]
 
     @cached_property
     def _single(self) -> Array:
         return self.gram.astype(np.float32)
 
     @cached_property
-    def _made(self) -> tuple[Lock, dict[Any, Array]]:
-        """Kernels between all vectors, of the columns that were asked for last."""
-        return Lock(), {}
+    def _made(self) -> tuple[Any, dict[Any, Array]]:
+        return RLock(), {}
 
     @cached_property
     def _squares(self) -> Array:
@@ -102,20 +112,26 @@ class Table(Vectors):
 class Part(Vectors):
     """Some entries of some vectors of a table, copied only when they are asked for."""
 
+    _table: Table
+    _columns: NDArray[np.intp]
+    _left_out: NDArray[np.intp]  # the other columns
+    _rows: NDArray[np.intp]
+    _dtype: np.dtype[Any]
+
     def __init__(
         self,
         table: Table,
         columns: NDArray[np.intp],
-        left_out: NDArray[np.intp],  # the other columns
-        lengths: Array,  # (n,), of all vectors of the table
+        left_out: NDArray[np.intp],
         rows: NDArray[np.intp],
         dtype: Any,
     ) -> None:
-        self._table, self._columns, self._left_out = table, columns, left_out
-        self._lengths, self._rows, self._dtype = lengths, rows, np.dtype(dtype)
+        # Thousands are made of one table: past the checks of a frozen class.
+        of = {"_table": table, "_columns": columns, "_left_out": left_out, "_rows": rows}
+        self.__dict__.update(of, _dtype=np.dtype(dtype))
 
     def _changed(self, rows: NDArray[np.intp], dtype: Any) -> Part:
-        return Part(self._table, self._columns, self._left_out, self._lengths, rows, dtype)
+        return Part(self._table, self._columns, self._left_out, rows, dtype)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -153,14 +169,18 @@ class Part(Vectors):
         return found
 
     def lengths(self) -> Array:
-        return self._lengths[self._rows].astype(self._dtype)
+        table, left_out = self._table, self._left_out
+        every = table.made(
+            left_out, "lengths", lambda: table._lengths - table._squares[:, left_out].sum(axis=1)
+        )
+        return every[self._rows].astype(self._dtype)
 
     def shared(
         self, other: Vectors | None, kernel: Any, make: Callable[[Vectors], Array]
     ) -> Array | None:
         """A kernel of this name between all of them, or them and others, as a part of that of the
-        whole table, which is made once for all parts with the same columns. None where it does not
-        hold it: other vectors, or two that are the same but not known to be."""
+        whole table. None where that does not hold it: other vectors, or two that are the same but
+        not known to be."""
         table, rows = self._table, self._rows
         if other is not None:
             if not isinstance(other, Part) or other._table is not table:
@@ -169,13 +189,15 @@ class Part(Vectors):
             both[rows], rows = True, other._rows
             if both[rows].any() or not np.array_equal(self._left_out, other._left_out):
                 return None
-        columns = self._left_out.tobytes()
-        key = columns, kernel, self._dtype
-        lock, made = table._made
-        with lock:
-            if key not in made:
-                for old in [old for old in made if old[0] != columns]:
-                    del made[old]
-                made[key] = make(self._changed(np.arange(len(table)), self._dtype))
-            whole = made[key]
+        whole = self._of_table(kernel, make)
         return whole.take(self._rows, axis=0).take(rows, axis=1)
+
+    def shared_diagonal(self, kernel: Any, make: Callable[[Vectors], Array]) -> Array:
+        """The diagonal of a kernel of this name, as a part of that of the whole table."""
+        return self._of_table(("diagonal", kernel), make)[self._rows]
+
+    def _of_table(self, name: Any, make: Callable[[Vectors], Array]) -> Array:
+        every = np.arange(len(self._table))
+        return self._table.made(
+            self._left_out, (name, self._dtype), lambda: make(self._changed(every, self._dtype))
+        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
 
 from ..kernels import Kronecker, two_sided
 from ..kernels.table import Array
@@ -34,7 +33,7 @@ class Spectrum:
     def of(cls, block: Array) -> Spectrum:
         """Factor a positive semi-definite matrix."""
         scale = mean_diagonal(block)
-        values, vectors = eigh(block / scale, driver="evd", overwrite_a=True, check_finite=False)
+        values, vectors = np.linalg.eigh(block / scale)
         return cls(np.maximum(values, 0.0), vectors, scale)
 
     def solve(self, y: Array, ridge: float) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ known entries of their column. What follows exactly from other entries is filled
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import groupby
@@ -24,7 +25,7 @@ from ..kernels.table import Array
 from ..nn import Sequential
 from ..nn.vectors import Table, Vectors
 from ..observed import Mask, column_patterns
-from ..runtime.resources import parallel_for, workers
+from ..runtime.resources import alone, parallel_for, workers
 from ..solvers.landmarks import DIRECTIONS
 from ..solvers.spectral import RIDGES
 from .categories import Indicators
@@ -49,7 +50,11 @@ LEARNED = 100
 BATCH = 8
 # Those of a wide table do not see each other, so that they share a kernel: at most one in so many,
 # each the least correlated with the others of so many that are looked at.
-APART, LOOKED_AT = 32, 64
+APART, LOOKED_AT = 15, 64
+# Below so many rows, threads cost more where they take turns in the interpreter than they save.
+ALONE = 512
+# In their first round they share the predictor of one of so many columns.
+SHARED = 8
 # How often a draw goes through the columns.
 SWEEPS = 5
 # Longer tables settle on so many rows; the last regressions take more, but no more than this.
@@ -69,8 +74,13 @@ class Target:
     columns: NDArray[np.intp]  # (g,)
     features: NDArray[np.intp]  # (k,), columns that have other gaps
     known: Mask  # (n,)
-    ranks: Ranks
+    ranks: Ranks | None = None  # of all columns, where one target has few features
     stack: Stack | None = None
+
+    @property
+    def few(self) -> bool:
+        """Whether its features are taken by their ranks too."""
+        return 2 * len(self.features) <= EACH
 
     def selected(
         self, vectors: Vectors, y: Array, network: Sequential, options: TableOptions
@@ -108,8 +118,10 @@ class Target:
     def vectors(self, fill: Vectors, rows: Any = slice(None)) -> Vectors:
         """The features of rows of (n, m), few ones by their ranks too."""
         vectors = fill.part(rows, self.features)
-        few = 2 * len(self.features) <= EACH
-        return self.ranks.appended(vectors, self.features) if few else vectors
+        if not self.few:
+            return vectors
+        assert self.ranks is not None
+        return self.ranks.appended(vectors, self.features)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +206,7 @@ class Chained:
     fill: Vectors  # (n, m), standardised, as it was before the last prediction
     targets: tuple[Target, ...]  # all columns, also those without gaps
     n_iter: int
-    change: float  # the share of the variance that the last round changed
+    change: float  # the share of the variance that the last round changed, or will
     rounds: tuple[Round, ...]  # new rows go through the same
     start: Vectors  # (n', m), of the rows that settled, before the first round
     kept: dict[int, Fitted] = field(default_factory=dict, repr=False)  # by target
@@ -218,7 +230,7 @@ class Chained:
         if len(every) > SETTLING:
             rows = np.linspace(0, len(every) - 1, SETTLING).astype(np.intp)
             values, known, standard = values[rows], known[rows], standard[rows]
-        targets = _targets(known, indicators, Ranks.of(standard))
+        targets = _targets(standard, indicators)
         if known.shape[1] > LEARNED:
             targets = _grouped(targets, standard, indicators)
         fill, sure = _initial(standard, relations, prior)
@@ -232,10 +244,13 @@ class Chained:
         fill, here = _joined(fill, twins.start), np.concatenate([sure, twins.sure])
         if not narrow:
             means = fill = _shared(fill)
+            if gappy and options.max_iter > 1:
+                _share_selection(gappy, targets, means, network, options)
         hidden, change, n_iter = twins.start, np.inf if gappy else 0.0, 0
+        moved = change
         rounds: list[Round] = []
         while n_iter < options.max_iter and (change >= options.tol or 0 < n_iter < second):
-            n_iter, last = n_iter + 1, change
+            n_iter, last = n_iter + 1, moved
             if n_iter == second:
                 fill, hidden, here = fill[:count] if narrow else fill, fill[count:], sure
             before = fill
@@ -244,23 +259,27 @@ class Chained:
                 def fitted(
                     k: int, fill: Vectors = fill, n_iter: int = n_iter, hidden: Vectors = hidden
                 ) -> Fitted:
-                    if n_iter == 1:
-                        sample = targets[k].training(means, FIRST)
-                        targets[k] = targets[k].selected(*sample, network, options)
-                    elif n_iter == second:
+                    if n_iter == second and narrow:
                         sample = twins.training(targets[k], fill, hidden)
+                        targets[k] = targets[k].selected(*sample, network, options)
+                    elif n_iter == second or targets[k].stack is None:
+                        sample = targets[k].training(means if n_iter == 1 else fill, FIRST)
                         targets[k] = targets[k].selected(*sample, network, options)
                     # What the second selection sees need not be the best fill.
                     most = SAMPLE if n_iter < second else None
                     return targets[k].fit(fill, settling=True, most=most)
 
-                fill = _predicted(some, targets, fitted, fill, here, bounds)
+                selects = n_iter == second and not narrow
+                fill = _predicted(some, targets, fitted, fill, here, bounds, threads=selects)
             most = SAMPLE if n_iter < second else None
             rounds.append(Round(tuple(targets), most, gaps, fill[:count][gaps]))
             fill = _damped(before, fill, n_iter - second)
             fill = fill if narrow else _shared(fill)
-            change = _changed(before[:count], fill[:count], sure)
-            if n_iter > second + 1 and change > last:  # it will not settle
+            change = moved = _changed(before[:count], fill[:count], sure)
+            if not narrow and 0.0 < last < np.inf:
+                # All are predicted once more: by so much less as in this round.
+                change = moved * min(1.0, moved / last)
+            if n_iter > second + 1 and moved > last:  # it will not settle
                 fill, change = before, last
                 del rounds[-1]
                 break
@@ -565,17 +584,20 @@ def _joined(above: Vectors, below: Vectors) -> Vectors:
     )
 
 
-def _targets(known: Mask, indicators: Indicators, ranks: Ranks) -> list[Target]:
-    """Every column by itself with all its indicators, of a wide table all with the same gaps
-    together; those with the fewest gaps first. Columns with the same gaps are never there to help
-    each other, and neither are indicators of the same."""
-    count, targets, of = known.shape[1], [], indicators.columns
-    for columns, rows in column_patterns(known):
+def _targets(standard: Array, indicators: Indicators) -> list[Target]:
+    """Every column of (n, m), NaN where missing, by itself with all its indicators, of a wide table
+    all with the same gaps together; those with the fewest gaps first. Columns with the same gaps
+    are never there to help each other, and neither are indicators of the same."""
+    count, targets, of = standard.shape[1], [], indicators.columns
+    for columns, rows in column_patterns(~np.isnan(standard)):
         gapless = bool(rows.all())
         alone = [columns[of[columns] == column] for column in np.unique(of[columns])]
         for part in alone if gapless or count <= LEARNED else [columns]:
             apart = np.isin(of, of[part if gapless else columns])
-            targets.append(Target(part, np.flatnonzero(~apart), rows, ranks))
+            targets.append(Target(part, np.flatnonzero(~apart), rows))
+    if any(target.few for target in targets):
+        ranks = Ranks.of(standard)
+        targets = [replace(target, ranks=ranks) for target in targets]
     return sorted(targets, key=lambda target: -int(target.known.sum()))
 
 
@@ -587,7 +609,7 @@ def _grouped(targets: list[Target], standard: Array, indicators: Indicators) -> 
     left, ordered = [target for target in targets if not target.known.all()], []
     while left:
         group, near = [left.pop(0)], np.zeros(count)
-        room = min(BATCH, count // APART) - len(group[0].columns)
+        room = min(2 * BATCH, count // APART) - len(group[0].columns)
         while left:
             near = np.maximum(near, np.abs(values.T @ values[:, group[-1].columns]).max(axis=1))
             looked = [float(near[each.columns].max()) for each in left[:LOOKED_AT]]
@@ -602,6 +624,29 @@ def _grouped(targets: list[Target], standard: Array, indicators: Indicators) -> 
     return [target for target in targets if target.known.all()] + ordered
 
 
+def _share_selection(
+    gappy: list[int],
+    targets: list[Target],
+    means: Vectors,
+    network: Sequential,
+    options: TableOptions,
+) -> None:
+    """Give all targets with gaps the predictor of the middle one of a few."""
+    few = [gappy[k] for k in np.linspace(0, len(gappy) - 1, SHARED).astype(np.intp)]
+    stacks: dict[int, Stack] = {}
+
+    def work(k: int) -> None:
+        sample = targets[k].training(means, FIRST)
+        found = targets[k].selected(*sample, network, options).stack
+        assert found is not None
+        stacks[k] = found
+
+    parallel_for(work, sorted(set(few)))
+    middle = sorted(stacks.values(), key=lambda stack: stack.error)[len(stacks) // 2]
+    for k in gappy:
+        targets[k] = replace(targets[k], stack=middle)
+
+
 def _predicted(
     some: list[int],
     targets: Sequence[Target],
@@ -609,8 +654,11 @@ def _predicted(
     fill: Vectors,  # (n, m)
     known: Mask,
     bounds: tuple[Array, Array],
+    *,
+    threads: bool = False,
 ) -> Vectors:
-    """A fill with some targets predicted where they are missing, all from the same fill."""
+    """A fill with some targets predicted where they are missing, all from the same fill; on threads
+    where the table is long, or anyway."""
     mean, variance = fill.mean.copy(), fill.variance.copy()
 
     def work(k: int) -> None:
@@ -622,7 +670,9 @@ def _predicted(
         mean[here] = np.where(there, fill.mean[here], values)
         variance[here] = np.where(there, fill.variance[here], error[:, None])
 
-    parallel_for(work, some)
+    few = not threads and len(targets[0].known) < ALONE
+    with alone() if few else nullcontext():
+        parallel_for(work, some)
     columns = np.concatenate([np.empty(0, np.intp), *(targets[k].columns for k in some)])
     return fill.changed(mean, variance, columns)
 
