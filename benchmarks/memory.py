@@ -8,6 +8,7 @@ import json
 import math
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,18 @@ def checked(call: Callable[[], Any]) -> Call:
     return recorded, lambda: max(needed)
 
 
+def tiles(side: int, workers: int) -> Call:
+    """A mosaic with clouds, made where it is read."""
+    from gigapixel import Clouds, Mosaic  # beside this script
+
+    def fill() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            place, options = Path(folder) / "filled.npy", {"tile": 1024, "workers": workers}
+            Inpainter(cache=None).fill_to_file(Mosaic(side), place, Clouds(side), **options)
+
+    return checked(fill)
+
+
 def table(n: int, m: int, **given: Any) -> Call:
     rng = np.random.default_rng(0)
     rows, columns = rng.normal(size=(n, 4)), rng.normal(size=(m, 4))
@@ -129,6 +142,19 @@ def screen(method: Any, asked: dict[str, Any], cells: int, drugs: int, genes: in
     return checked(lambda: screens.complete(made, method, **asked))
 
 
+def to_file(cells: int, drugs: int, genes: int) -> Call:
+    """A sixth of the pairs is measured, as in LINCS by order of magnitude; all are written."""
+    made = screens.simulate(cells=cells, drugs=drugs, genes=genes, random_state=1).screen
+    some = np.random.default_rng(0).random(len(made)) < 1 / 6
+    known = screens.Screen(made.profiles[some], made.labels[some], made.genes)
+
+    def fill() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            screens.complete_to_file(known, Path(folder) / "completed.npy", screens.LowRank())
+
+    return checked(fill)
+
+
 def ratings(users: int, items: int, count: int) -> Call:
     made = simulate(users=users, items=items, count=count, rank=2)
     return checked(lambda: Recommender(max_iter=2).fit(made.users, made.items, made.ratings))
@@ -159,6 +185,8 @@ CASES: dict[str, Callable[[], Call]] = {
         picture(8, 13, 5, share=0.01), DEEP, shift_average=False
     ),
     "direct": direct,
+    "tiles": lambda: tiles(2200, 1),
+    "tiles, two at once": lambda: tiles(2200, 2),
     "table": lambda: table(2000, 8, max_iter=4),
     "table, interval": lambda: table(700, 6, asked=WIDE, max_iter=4),
     "table, landmarks": lambda: table(12_000, 4, max_iter=3),
@@ -177,6 +205,8 @@ CASES: dict[str, Callable[[], Call]] = {
     "screen, features": lambda: screen(
         screens.NTK(screens.means(("cell", "drug"))), {}, 40, 60, 200
     ),
+    "screen, low rank": lambda: screen(screens.LowRank(), {}, 60, 800, 400),
+    "screen, low rank, to a file": lambda: to_file(100, 2000, 500),
     "ratings": lambda: ratings(2000, 1500, 60_000),
     "ratings, many": lambda: ratings(20_000, 500, 400_000),
 }

@@ -23,6 +23,7 @@ from ..errors import InputError, check_integer
 from ..io.parts import in_parts
 from ..observed import Mask
 from ..runtime.progress import Progress
+from ..runtime.resources import require
 from .image import read_image
 from .options import GridOptions
 from .windows import DEPTHS, Box, relative, widened
@@ -125,8 +126,10 @@ def fill_to_file(
 ) -> None:
     """Fill tile by tile into a file; see `Inpainter.fill_to_file`."""
     check_integer("workers", workers, 1, 1024)
-    source, reach = _prepared(inpainter, image, mask, tile)
+    source, reach, each = _prepared(inpainter, image, mask, tile)
     side, cores = source.tiles(tile)
+    at_once = f"filling {workers} tiles at once" if workers > 1 else "filling a tile"
+    require(at_once, workers * each, hint="a smaller tile, or fewer workers")
     box = source.whole((slice(0, side),) * len(source.grid))
     chunks = tuple(min(s.stop or n, n) for s, n in zip(box, image.shape, strict=True))
     job = {"tile": side, "options": repr(source.inpainter), "input": source.digest(cores)}
@@ -150,7 +153,7 @@ def fill_lazily(inpainter: Inpainter, image: Any, mask: Any) -> Any:
     """
     import dask.array as da
 
-    source, reach = _prepared(inpainter, image, mask, max(image.chunksize))
+    source, reach, _ = _prepared(inpainter, image, mask, max(image.chunksize))
     depth = dict.fromkeys(range(image.ndim), reach)
     if source.axis is not None:
         depth[source.axis % image.ndim] = 0
@@ -182,8 +185,11 @@ def again(inpainter: Inpainter) -> Inpainter:
     return type(inpainter)(**inpainter.get_params())
 
 
-def _prepared(inpainter: Inpainter, image: Any, mask: Any, tile: int | None) -> tuple[Source, int]:
-    """The image with an inpainter whose network is chosen, and what that network sees."""
+def _prepared(
+    inpainter: Inpainter, image: Any, mask: Any, tile: int | None
+) -> tuple[Source, int, int]:
+    """The image with an inpainter whose network is chosen, what that network sees, and the bytes
+    that a tile takes with it."""
     for name, usual in (("boundary", "pad"), ("period", None)):
         if getattr(inpainter, name) != usual:
             raise InputError(
@@ -213,4 +219,7 @@ def _prepared(inpainter: Inpainter, image: Any, mask: Any, tile: int | None) -> 
     chosen = again(inpainter).fit(pixels, given)
     reach = max(part.plan.network.receptive_radius for part in chosen.model_.components)
     fixed = again(inpainter).set_params(network=chosen.network_, spacing=chosen.spacing_)
-    return Source(image, mask, axis, fixed), reach
+    source = Source(image, mask, axis, fixed)
+    pixels, given, _ = source.read(widened(typical, reach, grid))
+    # Beside its fill, what was read, twice, and what waits to be written.
+    return source, reach, fixed.plan(pixels, given).memory + 4 * pixels.nbytes

@@ -120,7 +120,9 @@ class LowRank:
         sizes = len(places[0]), len(places[1])
         require(
             "the solve",
-            4 * (6 * train.profiles.size + 3 * sizes[1] * CONTEXTS * GENES) + 8 * 8 * sizes[0] ** 2,
+            # Residuals, vectors of conjugate gradients; directions of drugs; sums by context.
+            4 * (11 * train.profiles.size + 3 * sizes[1] * CONTEXTS * GENES)
+            + 8 * sizes[0] * (8 * sizes[0] + 2 * self.rank * train.profiles.shape[1]),
             hint="fewer genes at a time",
         )
         pairs = Pairs.of(context, drug)
