@@ -9,10 +9,12 @@ import pytest
 
 pytest.importorskip("starlette")
 
+from starlette.requests import Request
 from starlette.responses import FileResponse
 
 from ntkfill.app.interface import Endpoint
 from ntkfill.app.jobs import JobError, Worker, Workers
+from ntkfill.app.server import open_upload
 from ntkfill.app.sessions import Session
 
 
@@ -130,3 +132,26 @@ def test_files_of_a_closed_document_stay_until_nothing_needs_them(answer):
     assert sent[0]["status"] == 200
     if answer is _answer_by_task:
         assert document.info["read"] == b"a,b"
+
+
+def test_an_upload_that_is_closed_before_its_end_leaves_nothing():
+    async def work():
+        session = Session(Workers(2))
+        parts = [b"a,b\n", b"1,2\n", b""]
+
+        async def receive():
+            if len(parts) == 2:
+                document = next(iter(session.documents.values()))
+                session.remove(document)
+                assert document.source.exists()  # it is still written to
+            part = parts.pop(0)
+            return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+        scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+        response = await open_upload(session, Request(scope, receive), "t.csv", "auto")
+        assert response.status_code == 201
+        assert [path.name for path in session.folder.iterdir() if path.is_dir()] == []
+        session._lock.close()
+        shutil.rmtree(session.folder)
+
+    run(work())

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from ntkfill import Inpainter, inpaint, nn
-from ntkfill.errors import InputError
+from ntkfill.errors import InputError, MemoryLimitError
+from ntkfill.grids.tiles import Source
+from ntkfill.runtime import resources
 
 NETWORK = nn.hourglass(3)
 
@@ -38,6 +40,20 @@ def test_tiles_are_filled_as_the_whole(tmp_path: Path, channels: bool) -> None:
     errors = [np.sqrt(np.mean(np.square(one - image)[~known])) for one in (filled, whole)]
     assert errors[0] < 1.05 * errors[1]
     assert np.sqrt(np.mean(np.square(filled - whole)[~known])) < 0.02 * image.std()
+
+
+def test_memory_of_all_tiles_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tiles are refused, before anything is written, where one fits."""
+    image, missing = picture()
+    inpainter, path = Inpainter(NETWORK), tmp_path / "filled.npy"
+    whole = (slice(0, image.shape[0]), slice(0, image.shape[1]))
+    one = Source(image, missing, None, inpainter).memory(whole, 0)
+    monkeypatch.setattr(resources, "available", lambda: int(1.5 * one))
+    with pytest.raises(MemoryLimitError, match=r"filling 2 tiles at once .* fewer workers"):
+        inpainter.fill_to_file(image, path, missing, tile=256, workers=2)
+    assert not list(tmp_path.iterdir())
+    inpainter.fill_to_file(image, path, missing, tile=256, workers=1)
+    assert path.exists()
 
 
 def test_a_hole_larger_than_a_tile(tmp_path: Path) -> None:

@@ -140,13 +140,13 @@ class Endpoint:
 
     def route(self, session: Session) -> Route:
         """The route that answers."""
-        return Route(f"/api/v1{self.path}", _Answering(self, session), methods=[self.method])
+        return Route(f"/api/v1{self.path}", _EndpointApp(self, session), methods=[self.method])
 
-    async def respond(self, request: Request, *of: Any) -> Response:
-        """The response to a request; `of` are the session and its document."""
+    async def respond(self, request: Request, session: Session, *document: Document) -> Response:
+        """The response to a request; of a document, where the path has one."""
         try:
             values = self._read(request) | await self._read_body(request)
-            answer = await self.answer(*of, request, **values)
+            answer = await self.answer(session, *document, request, **values)
         except InputError as error:
             return failure(400, str(error))
         except JobError as error:
@@ -193,8 +193,9 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class _Answering:
-    """An endpoint of a session. Until its response is sent, the files that it is made of stay."""
+class _EndpointApp:
+    """The ASGI application of an endpoint: the files of its document stay until the response is
+    sent."""
 
     endpoint: Endpoint
     session: Session

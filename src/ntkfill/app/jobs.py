@@ -173,8 +173,8 @@ class Workers:
         return new
 
 
-def told(fault: Exception) -> str:
-    """What the page says of a fault of this package, and goes on; the terminal tells where."""
+def report_fault(fault: Exception) -> str:
+    """Print where this package failed, and return the sentence that the page shows."""
     traceback.print_exception(fault)
     return f"a fault of ntkfill: {type(fault).__name__}: {fault}."
 
@@ -212,6 +212,6 @@ def _answer(
     except (InputError, MemoryError) as error:
         return "failed", str(error) or "there is not enough memory."
     except Exception as error:
-        return "failed", told(error)
+        return "failed", report_fault(error)
     said = (str(one.message) for one in caught if issubclass(one.category, UserWarning))
     return "done", figures | {"warnings": list(dict.fromkeys(said))}

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ..errors import InputError
 from ..io.files import scratch_folder, suffix_of
-from .jobs import Figures, JobError, Workers, told
+from .jobs import Figures, JobError, Workers, report_fault
 
 Kind = Literal["image", "table", "screen"]
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -59,12 +59,12 @@ class Document:
     mask: int = 0
     """How often the mask has changed."""
     task: asyncio.Task[None] | None = None
-    users: int = 0
+    in_use: int = 0
     """How many requests and tasks need its files."""
 
     def state(self) -> Figures:
         """All that the page shows of it, for JSON."""
-        hidden = ("source", "folder", "task", "users")
+        hidden = ("source", "folder", "task", "in_use")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in hidden}
 
     def named(self, text: str) -> str:
@@ -113,15 +113,15 @@ class Session:
     @contextlib.contextmanager
     def using(self, document: Document) -> Iterator[None]:
         """While this lasts the files of a document stay, even if it is closed."""
-        document.users += 1
+        document.in_use += 1
         try:
             yield
         finally:
-            document.users -= 1
+            document.in_use -= 1
             self._delete_if_closed(document)
 
     def _delete_if_closed(self, document: Document) -> None:
-        if not document.users and document.id not in self.documents:
+        if not document.in_use and document.id not in self.documents:
             shutil.rmtree(document.folder, ignore_errors=True)
 
     def changed(self, document: Document) -> None:
@@ -167,7 +167,7 @@ class Session:
         except (JobError, InputError) as error:
             document.error = document.named(str(error))
         except Exception as error:
-            document.error = document.named(told(error))
+            document.error = document.named(report_fault(error))
         if document.task is asyncio.current_task():
             document.task, document.stage, document.progress = None, "", 0.0
             self.changed(document)

@@ -91,6 +91,12 @@ class Source:
         """Where a channel is missing, of all (*grid)."""
         return self.read(tuple(slice(0, n) for n in self.grid))[2]
 
+    def memory(self, core: Box, reach: int) -> int:
+        """Bytes that a box takes while it is filled, about (benchmarks/memory.py)."""
+        pixels, mask, _ = self.read(widened(core, reach, self.grid))
+        # Beside its fill, what was read, twice, and what waits to be written.
+        return int(self.inpainter.plan(pixels, mask).memory) + 4 * pixels.nbytes
+
     def filled(self, core: Box, reach: int) -> NDArray[Any]:
         """The pixels of a box, filled from what is around it."""
         pixels, mask, missing = self.read(core)
@@ -126,10 +132,11 @@ def fill_to_file(
 ) -> None:
     """Fill tile by tile into a file; see `Inpainter.fill_to_file`."""
     check_integer("workers", workers, 1, 1024)
-    source, reach, each = _prepared(inpainter, image, mask, tile)
+    source, reach, typical = _prepared(inpainter, image, mask, tile)
     side, cores = source.tiles(tile)
     at_once = f"filling {workers} tiles at once" if workers > 1 else "filling a tile"
-    require(at_once, workers * each, hint="a smaller tile, or fewer workers")
+    needed = workers * source.memory(typical, reach)
+    require(at_once, needed, hint="a smaller tile, or fewer workers")
     box = source.whole((slice(0, side),) * len(source.grid))
     chunks = tuple(min(s.stop or n, n) for s, n in zip(box, image.shape, strict=True))
     job = {"tile": side, "options": repr(source.inpainter), "input": source.digest(cores)}
@@ -187,9 +194,9 @@ def again(inpainter: Inpainter) -> Inpainter:
 
 def _prepared(
     inpainter: Inpainter, image: Any, mask: Any, tile: int | None
-) -> tuple[Source, int, int]:
-    """The image with an inpainter whose network is chosen, what that network sees, and the bytes
-    that a tile takes with it."""
+) -> tuple[Source, int, Box]:
+    """The image with an inpainter whose network is chosen, what that network sees, and the tile
+    that it was chosen on."""
     for name, usual in (("boundary", "pad"), ("period", None)):
         if getattr(inpainter, name) != usual:
             raise InputError(
@@ -219,7 +226,4 @@ def _prepared(
     chosen = again(inpainter).fit(pixels, given)
     reach = max(part.plan.network.receptive_radius for part in chosen.model_.components)
     fixed = again(inpainter).set_params(network=chosen.network_, spacing=chosen.spacing_)
-    source = Source(image, mask, axis, fixed)
-    pixels, given, _ = source.read(widened(typical, reach, grid))
-    # Beside its fill, what was read, twice, and what waits to be written.
-    return source, reach, fixed.plan(pixels, given).memory + 4 * pixels.nbytes
+    return Source(image, mask, axis, fixed), reach, typical

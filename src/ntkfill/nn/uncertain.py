@@ -182,7 +182,7 @@ def distances_along(metrics: Sequence[Array], left: Vectors, right: Vectors) -> 
 
 
 def _uncertain(left: Vectors, right: Vectors) -> list[tuple[bool, bool]]:
-    """Whether any entry along each feature is, of both."""
+    """For each feature, whether any entry of the left and of the right vectors has a variance."""
     sides = (of.variance.any(axis=0).tolist() for of in (left, right))
     return list(zip(*sides, strict=True))
 

@@ -51,9 +51,10 @@ BATCH = 8
 # Those of a wide table do not see each other, so that they share a kernel: at most one in so many,
 # each the least correlated with the others of so many that are looked at.
 APART, LOOKED_AT = 15, 64
-# Below so many rows, threads cost more where they take turns in the interpreter than they save.
-ALONE = 512
-# In their first round they share the predictor of one of so many columns.
+# From so many rows on, columns are predicted on threads; below, waiting for the interpreter costs
+# more than threads save.
+THREADED = 512
+# In the first round of a wide table all columns share the predictor of the middle one of so many.
 SHARED = 8
 # How often a draw goes through the columns.
 SWEEPS = 5
@@ -206,7 +207,9 @@ class Chained:
     fill: Vectors  # (n, m), standardised, as it was before the last prediction
     targets: tuple[Target, ...]  # all columns, also those without gaps
     n_iter: int
-    change: float  # the share of the variance that the last round changed, or will
+    # The share of the variance that the last round changed; of a wide table, that the prediction
+    # after it is expected to change.
+    change: float
     rounds: tuple[Round, ...]  # new rows go through the same
     start: Vectors  # (n', m), of the rows that settled, before the first round
     kept: dict[int, Fitted] = field(default_factory=dict, repr=False)  # by target
@@ -259,11 +262,11 @@ class Chained:
                 def fitted(
                     k: int, fill: Vectors = fill, n_iter: int = n_iter, hidden: Vectors = hidden
                 ) -> Fitted:
-                    if n_iter == second and narrow:
-                        sample = twins.training(targets[k], fill, hidden)
-                        targets[k] = targets[k].selected(*sample, network, options)
-                    elif n_iter == second or targets[k].stack is None:
-                        sample = targets[k].training(means if n_iter == 1 else fill, FIRST)
+                    if n_iter == second or targets[k].stack is None:
+                        if n_iter == second and narrow:
+                            sample = twins.training(targets[k], fill, hidden)
+                        else:
+                            sample = targets[k].training(means if n_iter == 1 else fill, FIRST)
                         targets[k] = targets[k].selected(*sample, network, options)
                     # What the second selection sees need not be the best fill.
                     most = SAMPLE if n_iter < second else None
@@ -670,8 +673,8 @@ def _predicted(
         mean[here] = np.where(there, fill.mean[here], values)
         variance[here] = np.where(there, fill.variance[here], error[:, None])
 
-    few = not threads and len(targets[0].known) < ALONE
-    with alone() if few else nullcontext():
+    threads = threads or len(targets[0].known) >= THREADED
+    with nullcontext() if threads else alone():
         parallel_for(work, some)
     columns = np.concatenate([np.empty(0, np.intp), *(targets[k].columns for k in some)])
     return fill.changed(mean, variance, columns)
