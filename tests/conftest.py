@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[folder].cleanup()
     del os.environ["NTKFILL_CACHE"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pages of the guide are slow, and nine of ten cases of a table that is `sampled`."""
+    cases: Counter[str] = Counter()
+    for item in items:
+        table = item.nodeid.partition("[")[0]
+        left_out = item.get_closest_marker("sampled") and cases[table] % 10
+        if left_out or item.path.parent.name == "guide":
+            item.add_marker("slow")
+        cases[table] += 1
 
 
 Generators = list[tuple[np.random.Generator, Any]]

@@ -52,6 +52,7 @@ def values():
     return np.random.default_rng(0).normal(size=(48, 5)) * [1, 1e-3, 1e3, 1, 1] + [0, 0, 0, 100, 1]
 
 
+@pytest.mark.sampled
 @solvers
 @kernels
 @centres
@@ -100,6 +101,7 @@ def test_unknown_entries_are_not_read(values):
     assert len({done.values.tobytes() for done in filled}) == 1
 
 
+@pytest.mark.sampled
 @solvers
 @kernels
 @centres

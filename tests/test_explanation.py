@@ -72,6 +72,7 @@ SIDES = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("sides", SIDES.values(), ids=SIDES)
 def test_an_entry_of_a_table(sides):
     """The same object as for a pixel; what is most alike weighs most."""

@@ -83,6 +83,7 @@ def check_no_circle(sources: dict[str, str], of) -> None:
 SOURCES = modules(ROOT)
 
 
+@pytest.mark.slow
 def test_siblings_and_core():
     assert forbidden(SOURCES) == []
 

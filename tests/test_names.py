@@ -37,17 +37,20 @@ def test_every_public_name_is_there(name):
     assert found.__name__ == f"ntkfill.{name}" if isinstance(found, ModuleType) else callable(found)
 
 
+@pytest.mark.slow
 def test_modules_are_reached_by_one_import():
     code = "import ntkfill; print(ntkfill.explanation.neighbourhood.__name__, ntkfill.plots)"
     assert fresh(code).startswith("neighbourhood <module 'ntkfill.plots'")
 
 
+@pytest.mark.slow
 def test_numpy_is_loaded_only_when_needed():
     loaded = "print('numpy' in sys.modules)"
     code = f"import sys, ntkfill; {loaded}; ntkfill.nn; {loaded}"
     assert fresh(code).split() == ["False", "True"]
 
 
+@pytest.mark.slow
 def test_finite_networks_name_their_extra():
     code = """
 import sys

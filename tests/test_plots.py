@@ -103,6 +103,7 @@ def test_explanations_that_cannot_be_drawn():
         plots.explanation(flat, (3, 3), kernel=True)
 
 
+@pytest.mark.slow
 def test_figure_4_in_one_call():
     priors = {"i.i.d.": IID(), "identity": Features(np.eye(16)[None])}
     axes = plots.kernel_rows((1, 2), priors, side=16, at=(5, 7))
@@ -126,6 +127,7 @@ def test_kernel_rows_draw_into_given_axes():
         plots.kernel_rows((1, 2, 3), {"i.i.d.": IID()}, axes, side=8)
 
 
+@pytest.mark.slow
 def test_without_matplotlib_what_to_install_is_said():
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"

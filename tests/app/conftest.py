@@ -81,6 +81,11 @@ class App:
         data = Path(path).read_bytes()
         return self.wait(self.call("POST", "documents", data, name=Path(path).name)["id"])
 
+    def held(self):
+        """Folders and files of the server; glob fails where one is being deleted."""
+        found = os.walk(self.temporary)
+        return [os.path.join(at, name) for at, folders, files in found for name in folders + files]
+
     def close(self):
         self.process.terminate()
         self.process.communicate(timeout=20)

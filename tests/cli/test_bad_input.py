@@ -41,6 +41,7 @@ def scene(tmp_path, monkeypatch):
     Path("sign.csv").write_text("gene,change\ng,1\nh,-1\n")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("bad", BAD)
 @pytest.mark.parametrize("name", READS)
 def test_bad_files(name, bad, fails):
@@ -53,6 +54,7 @@ def test_bad_files(name, bad, fails):
         assert str(path) in line
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("suffix", [".npz", ".gct", ".gctx", ".h5ad"])
 @pytest.mark.parametrize("bad", BAD)
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")

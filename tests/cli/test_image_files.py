@@ -33,6 +33,7 @@ def fill(source, target, *more):
     return main(["inpaint", source, "--mask", "mask.png", "-o", target, *QUICK, *more])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("suffix", "array"),
     [

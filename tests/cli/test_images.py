@@ -18,6 +18,7 @@ from ntkfill.grids.model import Group
 from ntkfill.nn import hourglass
 
 
+@pytest.mark.slow
 def test_inpaint_is_the_function(scene):
     image, missing = scene
     assert main(["inpaint", "in.png", "--mask", "mask.png", "-o", "out.png"]) == DONE
@@ -54,6 +55,7 @@ def test_fast_and_refined_exclude_each_other(scene, capsys):
         assert "--fast is without refinement" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_inverted_mask(scene):
     image, missing = scene
     Image.fromarray(np.uint8(255 * ~missing)).save("known.png")
@@ -165,6 +167,7 @@ def test_interruption_leaves_nothing(scene, monkeypatch, capsys):
     assert sorted(Path().iterdir()) == before
 
 
+@pytest.mark.slow
 def test_full_disk(scene, monkeypatch, fails):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
@@ -219,6 +222,7 @@ def test_two_commands_at_once_share_the_cache(scene, tmp_path):
     assert Path("0.png").read_bytes() == Path("1.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_heatmap(scene, fails, capsys):
     given = ["heatmap", "in.png", "--mask", "mask.png", "--at", "10,12", "-o", "heat.png"]
     assert main(given) == DONE

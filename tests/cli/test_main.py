@@ -46,6 +46,7 @@ def test_module_is_the_command():
     assert done.stdout.startswith("ntkfill ")
 
 
+@pytest.mark.slow
 def test_core_works_without_extras(tmp_path):
     """With every optional library hidden, the core imports and fills."""
     code = (

@@ -63,6 +63,7 @@ def test_a_good_place_is_worked_for(name):
         main([*command.split(), f"result{suffix}"])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("link", [Path.hardlink_to, Path.symlink_to])
 @pytest.mark.parametrize("name", WRITES)
 def test_nothing_that_is_read_is_written_over(name, link, fails):

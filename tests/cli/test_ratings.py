@@ -41,6 +41,7 @@ def fitted():
     return Recommender().fit(users, items, np.array(ratings, float), times=np.array(times, float))
 
 
+@pytest.mark.slow
 def test_rows_without_a_rating_are_predicted(capsys):
     gaps = [[ROWS[0][0], ROWS[5][1], "", "7"], [ROWS[9][0], ROWS[2][1], "", ""]]
     write("gaps.csv", [HEADER, *ROWS, *gaps])
@@ -57,6 +58,7 @@ def test_rows_without_a_rating_are_predicted(capsys):
     assert Recommender.load("m.npz").users_ == fitted().users_
 
 
+@pytest.mark.slow
 def test_pairs_of_a_file_and_recommendations():
     write("pairs.csv", [["item", "user"], *[[row[1], row[0]] for row in ROWS[:4]]])
     assert main(["rate", "ratings.csv", "--pairs", "pairs.csv", "-o", "out.csv", "--quiet"]) == 0

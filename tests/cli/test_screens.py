@@ -94,6 +94,7 @@ def test_complete_marks_what_is_predicted(data, tmp_path, capsys):
             assert np.isnan(profile).all()
 
 
+@pytest.mark.slow
 def test_rank_writes_the_cures_first(data, tmp_path, capsys):
     target, signature = tmp_path / "ranked.csv", str(tmp_path / "signature.csv")
     command = ["screen", "rank", str(data), "--signature", signature]
@@ -114,6 +115,7 @@ def test_rank_writes_the_cures_first(data, tmp_path, capsys):
         assert drug["low"] <= drug["high"]
 
 
+@pytest.mark.slow
 def test_demo_says_that_it_is_simulated(tmp_path, capsys):
     folder = tmp_path / "demo"
     assert main(["screen", "demo", "-o", str(folder), "--json"]) == 0

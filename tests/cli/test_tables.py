@@ -79,6 +79,7 @@ def test_whole_rows_come_from_features(files, monkeypatch):
     assert np.corrcoef(np.array(new[3][1:], float), TABLE[2])[0, 1] > 0.8
 
 
+@pytest.mark.slow
 def test_columns_of_text_are_kept_and_listed(files, capsys, monkeypatch):
     monkeypatch.chdir(files)
     rows = read(files / "table.csv")
@@ -199,6 +200,7 @@ def test_nobody_reads_stderr(files, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["converged"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "labels"),
     [("", LABELS), ("Unnamed: 0", list(range(20))), (" ", [2019] * 20)],
@@ -233,6 +235,7 @@ def test_names_with_underscores_are_text(files, capsys, monkeypatch, label):
     assert [row[0] for row in read(files / "filled.csv")] == [row[0] for row in rows]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("mark", "marks"),
     [
@@ -338,6 +341,7 @@ def test_other_files_hold_the_same_numbers(files, capsys, monkeypatch, suffix, b
                 assert all(isinstance(cell, int | float) for row in found.rows for cell in row[1:])
 
 
+@pytest.mark.slow
 def test_empty_rows_and_columns_are_filled_or_stay_and_are_named(files, capsys, monkeypatch):
     monkeypatch.chdir(files)
     rows = read(files / "table.csv")
@@ -362,6 +366,7 @@ def test_empty_rows_and_columns_are_filled_or_stay_and_are_named(files, capsys, 
     assert std[0] == ["drug", *NAMES, *(f"{n} {b}" for b in ("lower", "upper") for n in NAMES)]
 
 
+@pytest.mark.slow
 def test_standard_deviations_keep_columns_of_text(files, capsys, monkeypatch):
     monkeypatch.chdir(files)
     assert main(["impute", "table.csv", "-o", "filled.csv", "--std", "std.csv", "--quiet"]) == 0

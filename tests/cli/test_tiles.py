@@ -8,6 +8,7 @@ import pytest
 from ntkfill.cli import main
 
 
+@pytest.mark.slow
 def test_zarr_in_and_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     zarr = pytest.importorskip("zarr")
     image = np.add.outer(np.arange(70.0), np.arange(60.0)).astype(np.float32)

@@ -16,6 +16,7 @@ RNG = np.random.default_rng(0)
 SCREEN = simulate(cells=20, drugs=20, genes=60, measured=0.8).screen.known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".npz"])
 def test_screen_complete(tmp_path, suffix, capsys):
     data = tmp_path / "data.npz"
@@ -52,6 +53,7 @@ def files(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_inpaint(files, capsys):
     call = ["inpaint", str(files / "a.png"), "--mask", str(files / "m.png"), "-o"]
     call += [str(files / "o.png"), "--network", "hourglass(2)", "--json", "--quiet"]
@@ -124,6 +126,7 @@ def test_nothing_is_written_over(tmp_path, monkeypatch, call, lost, capsys):
     assert lost is None or (tmp_path / lost).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_doubles_keep_their_digits(tmp_path, capsys):
     np.save(tmp_path / "a.npy", np.where(HOLES, np.nan, 1e9 + IMAGE / 100))
     call = ["inpaint", str(tmp_path / "a.npy"), "-o", str(tmp_path / "o.npy"), "--quiet"]

@@ -188,6 +188,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["nngp", "ntk"])
 @pytest.mark.parametrize("name", LAYERS)
 def test_neural_tangents_layers(name, kind):

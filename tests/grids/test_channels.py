@@ -62,6 +62,7 @@ def test_weights_and_adjoint_are_those_of_the_fill():
     np.testing.assert_allclose(weights.sum(axis=(0, 1)), np.arange(3) == at[-1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_learned_covariance_is_that_of_draws():
     """Of draws from the prior with a known covariance."""
     from ntkfill.kernels import Coregionalised

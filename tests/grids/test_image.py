@@ -26,6 +26,7 @@ def of_type(dtype):
     return (low + smooth() * span).astype(dtype), span
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS, *SWAPPED, "g"])
 def test_same_type_and_same_known_pixels(dtype):
     image, span = of_type(dtype)
@@ -131,6 +132,7 @@ def test_the_largest_floats(dtype, low):
     assert np.isfinite(deviation).all()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("noise", [0.3, 1.0])
 def test_uncertainty_at_the_largest_floats_is_finite(noise, dtype):
@@ -147,6 +149,7 @@ def test_uncertainty_at_the_largest_floats_is_finite(noise, dtype):
     np.testing.assert_allclose(done.std / top, expected, rtol=1e-2)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("bounds", "low", "high"),
     [((0, 1), 0, 1), ((0.2, None), 0.2, np.inf), ((None, 0.7), -np.inf, 0.7), ("data", 0, 1)],
@@ -250,6 +253,7 @@ def test_numbers_that_no_pixel_has_draw_a_warning(dtype, mark):
     assert inpaint(image, holes, **options).max() <= 45
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["overexposed", "hot pixels", "white on black", "units"])
 def test_what_is_at_the_top_of_its_range_is_no_mark(kind):
     rng = np.random.default_rng(0)
@@ -402,6 +406,7 @@ def test_nan_per_channel(channel_axis):
     np.testing.assert_allclose(inpaint(noise, channel_axis=0), each, atol=0.5)
 
 
+@pytest.mark.slow
 def test_nan_and_mask_together():
     image = np.stack([smooth(), 1 - smooth()], axis=-1)
     holes = np.stack([HOLES, HOLES.T[:15].T], axis=-1)
@@ -524,6 +529,7 @@ def test_quantities_are_no_labels(kind):
     inpaint(classes(kind), hole, network=hourglass(3))
 
 
+@pytest.mark.slow
 def test_colours_whose_opacity_is_missing_are_refused():
     colours = np.dstack([smooth()] * 4)
     colours[3, 4, 3] = np.nan

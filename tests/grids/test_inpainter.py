@@ -29,6 +29,7 @@ HOLES = RNG.random(IMAGE.shape) < 0.3
 MISSING = [tuple(map(int, at)) for at in np.argwhere(HOLES)[[0, 20, -1]]]
 
 
+@pytest.mark.sampled
 @every
 @pytest.mark.parametrize("dtype", ["f8", "f4", "u1"])
 def test_the_same_as_inpaint(options, dtype):

@@ -71,6 +71,7 @@ def test_uneven_coordinates_are_said_and_other_masks_refused():
         inpaint(field().to_dataset())
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("how", ["chunked", "dataset", "accessor", "zarr", "bands"])
 def test_chunks_of_dask_stay_chunks_of_dask(how, tmp_path):
     import ntkfill.grids.accessor  # noqa: F401
@@ -99,6 +100,7 @@ def test_chunks_of_dask_stay_chunks_of_dask(how, tmp_path):
     xarray.testing.assert_allclose(filled.compute(scheduler="synchronous"), truth, atol=0.1)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("chunks", [(1, 32, 40), (2, 16, 40), (4, 16, 20)])
 @pytest.mark.parametrize("lost", [False, True])
 def test_axes_that_are_shorter_than_what_the_network_sees(lost, chunks):
@@ -124,6 +126,7 @@ def test_what_chunks_of_dask_cannot_do_is_said():
         inpaint(given, exclude=truth.values > 1.9, network=hourglass(2))
 
 
+@pytest.mark.slow
 def test_the_accessor_is_inpaint():
     import ntkfill.grids.accessor  # noqa: F401
 

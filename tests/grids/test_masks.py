@@ -30,6 +30,7 @@ FORMS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("colour", [False, True])
 def test_masks_in_all_forms(form, colour):

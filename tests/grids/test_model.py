@@ -61,6 +61,7 @@ SHAPES = [(16,), (8, 6), (4, 6, 4)]
 averages = pytest.mark.parametrize("shift_average", [True, False], ids=["averaged", "exact"])
 
 
+@pytest.mark.sampled
 @averages
 @pytest.mark.parametrize("boundary", ["pad", "wrap"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

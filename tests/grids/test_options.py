@@ -159,6 +159,7 @@ def test_progress_ends_at_one(shift_average):
     assert seen[:-1].count(1.0) == 0
 
 
+@pytest.mark.slow
 def test_progress_over_several_patterns():
     image = COLOUR.copy()
     image[RNG.random(image.shape) < 0.3] = np.nan
@@ -214,6 +215,7 @@ def test_info(channels):
     assert info.reports[0].jitter == 0
 
 
+@pytest.mark.slow
 def test_info_counts_pixels_and_solves():
     image = COLOUR.copy()
     image[3, 3, 0] = image[3, 3, 1] = image[5, 5, 2] = np.nan
@@ -255,6 +257,7 @@ def test_a_solve_that_stops_early_warns():
     assert np.isfinite(filled).all()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("size", "share", "options"),
     [
@@ -269,6 +272,7 @@ def test_noise_is_solved_to_what_was_asked(size, share, options):
     inpaint(rng.random((size, size)), rng.random((size, size)) < share, **options)
 
 
+@pytest.mark.slow
 def test_the_spacing_of_time_is_selected_by_held_out_pixels(tmp_path):
     """Of a pattern that moves by three pixels a frame neighbouring frames tell nothing; of one that
     stays they tell all."""

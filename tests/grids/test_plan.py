@@ -114,6 +114,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 @pytest.mark.parametrize("shift_average", [True, False])
 @pytest.mark.parametrize("shape", [(1,), (7,), (100,), (1, 1), (33, 64), (5, 2, 9)], ids=str)
@@ -258,6 +259,7 @@ def test_a_plan_counts_what_is_asked_for():
     assert needed(options={"network": hourglass(7)}) > 20 * whole
 
 
+@pytest.mark.slow
 def test_gaps_of_large_grids_are_counted_as_they_are_filled():
     """From what is near them, which takes less than a solve on all of it, and may fit alone."""
     scattered = np.zeros((2048, 2048), bool)

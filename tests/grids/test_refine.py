@@ -52,6 +52,7 @@ def test_noise_is_left_alone_unless_asked():
     assert asked.tobytes() != plain.tobytes()
 
 
+@pytest.mark.slow
 def test_unrefined_is_the_default():
     filled, info = fill(TEXTURE, MISSING)
     assert info.refinement is None

@@ -29,6 +29,7 @@ def test_what_is_excluded_is_neither_filled_nor_used(land, channels):
     assert done.info.missing == (GAPS & ~LAND).sum()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("land", [np.inf, -999.0, 0.0])
 def test_excluded_pixels_are_no_part_of_what_is_told(land):
     image = np.where(LAND, land, SEA)
@@ -151,6 +152,7 @@ def test_other_options_are_refused(options):
         inpaint(SEA, GAPS, **options)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("land", ["inf", "-999", "nan"])
 @pytest.mark.parametrize(
     "more",

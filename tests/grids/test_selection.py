@@ -71,6 +71,7 @@ def test_what_is_missing_is_never_read():
     assert choose(np.where(GAPS, SMOOTH, NOISE), GAPS) != expected
 
 
+@pytest.mark.slow
 def test_the_choice_does_not_depend_on_threads(monkeypatch):
     expected = choose(SMOOTH, GAPS)
     monkeypatch.setattr("ntkfill.runtime.resources.workers", lambda: 1)
@@ -78,6 +79,7 @@ def test_the_choice_does_not_depend_on_threads(monkeypatch):
     assert choose(SMOOTH, GAPS) == expected
 
 
+@pytest.mark.slow
 def test_the_unit_of_the_values_does_not_matter():
     here, there = choose(SMOOTH, GAPS), choose(1000 * SMOOTH + 7000, GAPS)
     assert [member.network for member in here.network.members] == [
@@ -98,6 +100,7 @@ def test_the_choice_is_no_worse_than_the_default(image):
     assert 0.7 * seen < info.choice.error < 2 * seen
 
 
+@pytest.mark.slow
 def test_a_smooth_image_takes_a_smooth_network():
     chosen = choose(SMOOTH, GAPS)
     default = chosen.candidates[0]
@@ -123,6 +126,7 @@ def test_where_there_is_nothing_to_choose_by(image, missing):
     assert choose(image, missing) is None
 
 
+@pytest.mark.slow
 def test_what_was_chosen_can_be_read_back_and_does_the_same():
     filled, info = fill(SMOOTH, GAPS)
     assert info.network == info.choice.network == parse(repr(info.network))
@@ -131,6 +135,7 @@ def test_what_was_chosen_can_be_read_back_and_does_the_same():
     assert fixed.choice is None
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("separate", [False, True], ids=["one mask", "one mask a channel"])
 def test_a_mixture_adds_up_what_its_members_fill_in(separate):
     image = np.stack([SMOOTH, ROUGH], axis=-1)[:40, :40]
@@ -183,6 +188,7 @@ def test_members_that_are_none(fields):
         Member(**{"network": hourglass(2)} | fields)
 
 
+@pytest.mark.slow
 def test_a_prior_or_kernel_that_has_no_choice_goes_by_the_mask():
     for options in ({"shift_average": False, "boundary": "wrap"}, {"network": hourglass(3)}):
         assert fill(SMOOTH, GAPS, **options)[1].choice is None
@@ -267,6 +273,7 @@ def test_a_hole_in_a_large_volume_is_tried_once(side, rounds, copies):
     assert found[0].in_holes.sum() > (copies - 0.5) * gaps.sum()
 
 
+@pytest.mark.slow
 def test_order_three_competes_on_equal_terms_where_gaps_are_thin():
     """Better than the thin plate, but not three times."""
     x = np.linspace(0, 9, 96)

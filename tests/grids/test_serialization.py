@@ -105,6 +105,7 @@ def test_options_of_another_kind_are_refused(changes, tmp_path):
         Inpainter.load(path)
 
 
+@pytest.mark.slow
 def test_a_file_cut_in_half_is_refused_and_closed(tmp_path):
     path = tmp_path / "broken.npz"
     path.write_bytes(saved(path)[:500])
@@ -113,6 +114,7 @@ def test_a_file_cut_in_half_is_refused_and_closed(tmp_path):
     gc.collect()
 
 
+@pytest.mark.slow
 def test_damaged_files_are_refused(tmp_path):
     path = tmp_path / "broken.npz"
     Inpainter(network=NET).fit(mask=HOLES).save(path)

@@ -85,6 +85,7 @@ def test_what_cannot_be_spaced_is_refused(options, said):
         inpaint(image, image > 100, **options)
 
 
+@pytest.mark.slow
 def test_spacing_is_saved_and_has_std(tmp_path):
     image = smooth((24, 30), (2, 1))
     hole = np.zeros(image.shape, bool)

@@ -167,6 +167,7 @@ def test_weights_make_up_what_it_fills_in(channels):
     assert found.value == pytest.approx(np.ravel(filled[at])[0], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_smooth_gaps_choose_splines_and_can_be_read_back():
     ramp = np.add.outer(np.linspace(0, 3, 40) ** 3, np.linspace(0, 1, 40))
     missing = np.zeros(ramp.shape, bool)

@@ -23,6 +23,7 @@ def picture(rows: int = 220, columns: int = 190) -> tuple[np.ndarray, np.ndarray
     return image, missing
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("channels", [False, True])
 def test_tiles_are_filled_as_the_whole(tmp_path: Path, channels: bool) -> None:
     image, missing = picture()
@@ -56,6 +57,7 @@ def test_memory_of_all_tiles_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert path.exists()
 
 
+@pytest.mark.slow
 def test_a_hole_larger_than_a_tile(tmp_path: Path) -> None:
     image, _ = picture()
     missing = np.zeros(image.shape, bool)
@@ -138,6 +140,7 @@ def test_nothing_to_fill_and_wrong_masks_are_refused(tmp_path: Path) -> None:
             Inpainter(**options).fill_to_file(image, tmp_path / "x.npy", missing)
 
 
+@pytest.mark.slow
 def test_numbers_that_mean_missing(tmp_path: Path) -> None:
     image, missing = picture()
     holed = np.where(missing, -9999, np.round(100 * image)).astype(np.int16)

@@ -35,6 +35,7 @@ def result():
     return fill(ROUGH, HOLES, interval=0.8)
 
 
+@pytest.mark.slow
 def test_what_comes_back(result):
     assert isinstance(result, Filled)
     plain = fill(ROUGH, HOLES)
@@ -64,6 +65,7 @@ def test_rough_is_more_uncertain_than_smooth(result):
     assert np.sqrt(np.mean(((result.values - ROUGH)[:, :20] / whole)[outside[:, :20]] ** 2)) < 0.5
 
 
+@pytest.mark.slow
 def test_cover_and_width(result):
     inside = (result.interval.lower <= ROUGH) & (result.interval.upper >= ROUGH)
     assert 0.7 < inside[HOLES].mean() < 0.9
@@ -119,6 +121,7 @@ def test_units_and_offset_do_not_matter():
     np.testing.assert_allclose(other.std, 7 * first.std, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_again():
     options = {"network": NET, "interval": 0.9}
     a, b = (fill(ROUGH, HOLES, uncertainty=QUICK, **options) for _ in range(2))
@@ -146,6 +149,7 @@ def test_channels():
     assert apart.std[0][HOLES & ~HOLES[::-1]].mean() < 0.8 * single.std[HOLES & ~HOLES[::-1]].mean()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 def test_types(dtype):
     image = (50 * (ROUGH + 3)).clip(0, 255).astype(dtype)
@@ -307,6 +311,7 @@ def test_bounds_are_the_value_where_known_and_hold_what_they_say_elsewhere(refin
     assert (width < 0.5 * wide) == (refine == "patches")
 
 
+@pytest.mark.slow
 def test_channels_that_miss_different_pixels_are_reached_channel_by_channel():
     image = np.random.default_rng(0).random((40, 40, 2))
     even = np.add.outer(np.arange(40), np.arange(40)) % 2 == 0

@@ -219,6 +219,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damaged_entry_is_computed_again(store, damage):
     pattern, harm = DAMAGE[damage]

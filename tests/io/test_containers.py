@@ -86,6 +86,7 @@ def test_nifti_of_labels_is_refused(capsys):
     assert "the file holds labels" in capsys.readouterr().err
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["float", "blank", "unsigned", "extension"])
 def test_fits_keeps_header_and_other_units(kind, capsys):
     header = astropy.io.fits.Header({"CRVAL1": 12.5, "OBJECT": "M31"})
@@ -135,6 +136,7 @@ def test_compressed_fits_says_whether_it_is_lossy(kind, dtype, lossy, capsys):
     assert ("quantized compression is lossy" in capsys.readouterr().err) == lossy
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("packed", [False, True])
 def test_netcdf_keeps_coordinates_attributes_and_packing(packed, capsys):
     coords = {"lat": np.linspace(-60, 60, 24), "lon": np.linspace(0, 342, 20)}
@@ -156,6 +158,7 @@ def test_netcdf_keeps_coordinates_attributes_and_packing(packed, capsys):
     assert "not kept" not in capsys.readouterr().err
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("version", [2, 3])
 def test_zarr_is_a_folder_that_is_never_overwritten(version, capsys):
     field = xarray.DataArray(DAMAGED, {"x": np.arange(20) * 2.0}, ("y", "x"), attrs={"units": "m"})
@@ -236,6 +239,7 @@ def watch(path, layout):
         return np.stack([frame.to_ndarray(format=layout) for frame in shown]), said
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "codec", "pixels", "layout", "tolerance", "more"),
     [
@@ -278,6 +282,7 @@ def test_videos_are_the_same_bytes_each_time(name, codec):
     assert Path("one" + name).read_bytes() == Path("two" + name).read_bytes()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.fits", "a.nc", "a.zarr", "group.zarr", "a.mkv"])
 def test_sizes_are_checked_before_anything_is_decoded(name, monkeypatch):
     volume = np.zeros((4, 32, 48), np.uint8)
@@ -357,6 +362,7 @@ def test_a_damaged_container_is_one_sentence(name, capsys):
     assert not Path(f"out{name}").exists()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dataset", [{}, {"a": (("x",), [1.0, np.nan]), "b": (("x",), [1.0, 2])}])
 def test_several_variables_are_refused_by_name(dataset, capsys):
     xarray.Dataset(dataset, attrs={"title": "t"}).to_netcdf("in.nc")
@@ -392,6 +398,7 @@ def test_gif_is_refused_with_a_hint(capsys):
     assert "frames as .png" in capsys.readouterr().err
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])
 def test_bounds_of_cells_and_grid_mappings_are_coordinates(suffix, capsys):
     lat = ("y", np.arange(24.0), {"bounds": "lat_bnds", "units": "degrees_north"})
@@ -421,6 +428,7 @@ def test_bounds_of_cells_and_grid_mappings_are_coordinates(suffix, capsys):
     check(after.t.values)
 
 
+@pytest.mark.slow
 def test_two_marks_of_missing_values_in_netcdf_become_one(capsys):
     array = xarray.DataArray(np.where(HOLES, -999, RAMP), dims=("y", "x"))
     array.attrs["missing_value"] = -999.0
@@ -476,6 +484,7 @@ def flagged():
     return xarray.Dataset({"h": (("y", "x"), LABELS, flags)})
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CLASSES)
 def test_classes_are_no_picture_but_a_mask(name, capsys):
     CLASSES[name](name)
@@ -486,6 +495,7 @@ def test_classes_are_no_picture_but_a_mask(name, capsys):
     check(np.load("out.npy"))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["range", "least", "packed", "inside"])
 def test_values_that_a_file_calls_invalid_are_said(kind, capsys):
     field = xarray.Dataset({"h": (("y", "x"), np.where(HOLES, -7.0, RAMP))})

@@ -8,6 +8,7 @@ import pytest
 from ntkfill.io import hdf5
 
 
+@pytest.mark.slow
 def test_a_file_is_tried_once_until_it_changes(tmp_path, monkeypatch):
     h5py = pytest.importorskip("h5py")
     path, runs, run = tmp_path / "a.h5", [], subprocess.run

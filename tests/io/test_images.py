@@ -62,6 +62,7 @@ def seen(path):
         return np.asarray(ImageOps.exif_transpose(image))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("upright", [RAMP, COLOUR], ids=["grey", "colour"])
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -78,6 +79,7 @@ def test_what_is_seen_is_what_is_filled(orientation, suffix, upright):
     np.testing.assert_array_equal(images.read(Path(f"out{suffix}")).array, back)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("orientation", [2, 3, 6, 7])
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_a_mask_is_turned_as_it_is_seen(suffix, orientation):
@@ -89,6 +91,7 @@ def test_a_mask_is_turned_as_it_is_seen(suffix, orientation):
     )
 
 
+@pytest.mark.slow
 def test_heatmap_takes_the_pixel_that_is_seen():
     for orientation in (1, 3, 6):
         save("in.png", RAMP, orientation)
@@ -113,6 +116,7 @@ def bands(count, dtype):
     return np.stack([(RAMP // (k + 1)).astype(dtype) for k in range(count)])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 @pytest.mark.parametrize("layout", ["contig", "separate"])
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 13])
@@ -304,6 +308,7 @@ CHUNKS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("deep", [False, True])
 @pytest.mark.parametrize("name", CHUNKS, ids=bytes.decode)
 def test_what_a_png_says_of_its_colours_is_kept_or_said(name, deep, capsys):
@@ -516,6 +521,7 @@ def disc():
     return picture
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("hole", [np.s_[20:28, 20:28], np.s_[20:28, 34:44], np.s_[2:12, 2:46]])
 def test_colours_are_weighted_by_their_opacity(hole, suffix):
@@ -535,6 +541,7 @@ def test_colours_are_weighted_by_their_opacity(hole, suffix):
     assert error.max(initial=0) <= 2
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 @pytest.mark.parametrize("hole", [np.s_[20:28, 20:28], np.s_[20:28, 34:44]])
 def test_colours_that_are_multiplied_by_their_opacity(hole, dtype):

@@ -23,6 +23,7 @@ def load(name):
 module, CONTAINERS = load("containers")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("container", CONTAINERS, ids=lambda each: each.name)
 def test_what_is_kept_and_said_is_what_the_page_says(container, tmp_path):
     outcome = module.measure(container, tmp_path)

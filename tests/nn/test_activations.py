@@ -75,6 +75,7 @@ def check_two_slope(dual, slope, left, right):
     assert np.all(np.abs(derivative - expected_derivative) <= atol)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("left", "right"), VARIANCES)
 @pytest.mark.parametrize("slope", SLOPES)
 def test_two_slope_against_quadrature(slope, left, right):
@@ -96,6 +97,7 @@ def test_wrong_duals_are_rejected(mutant):
         check_two_slope(mutant, 0.1, 0.3, 2.0)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("left", "right"), VARIANCES)
 @pytest.mark.parametrize("name", SMOOTH)
 def test_smooth_against_quadrature(name, left, right):

@@ -324,6 +324,7 @@ def error(expected, network, shape, prior, kind="ntk"):
     return relative(getattr(network, kind)(shape, prior).reshape(expected.shape), expected)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("shape", "prior"), CASES, ids=str)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network(name, shape, prior):

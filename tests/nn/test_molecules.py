@@ -88,6 +88,7 @@ def test_rdkit_refuses(monkeypatch, capfd):
         molecule("C", reader="rdkit")
 
 
+@pytest.mark.slow
 @given(st.text("CNOcn[]()=#123+-H@.%/ ", max_size=12))
 def test_any_text_is_a_graph_or_refused(text):
     try:

@@ -95,6 +95,7 @@ def roomy(net):
 # Symmetry, positive semi-definiteness, period.
 
 
+@pytest.mark.slow
 @QUICK
 @given(networks(), st.sampled_from(["iid", "features"]), st.sampled_from(["ntk", "nngp"]))
 def test_symmetric_and_positive(net, prior, kind):
@@ -118,6 +119,7 @@ def test_symmetry_and_positivity_can_fail():
     assert np.linalg.eigvalsh(matrix(replace(kernel, table=table)))[0] < -1e-4
 
 
+@pytest.mark.slow
 @QUICK
 @given(networks())
 def test_shifted_by_the_period_is_the_same_to_the_last_bit(net):
@@ -189,6 +191,7 @@ ENDLESS = (
 )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["ntk", "nngp"])
 @pytest.mark.parametrize(("net", "n"), ENDLESS)
 def test_endless_grid_equals_the_torus(net, n, kind):
@@ -290,6 +293,7 @@ AVERAGED = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["ntk", "nngp"])
 @pytest.mark.parametrize(("net", "shape"), AVERAGED)
 def test_shift_average_is_the_mean_over_shifts(net, shape, kind):
@@ -342,6 +346,7 @@ def everything():
     return [array.tobytes() for array in out]
 
 
+@pytest.mark.slow
 def test_same_bytes_for_any_number_of_cores(monkeypatch):
     set_slab(monkeypatch, 64)  # so that there is work for all of them
     results = []
@@ -367,6 +372,7 @@ def test_slabs_change_nothing(net, n, slab, monkeypatch):
         assert relative(again, table) < 1e-14
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("moved", [0, 1], ids=["as they are", "by one: rejected"])
 @pytest.mark.parametrize(
     ("net", "n"), [(hourglass(5), 1), (hourglass(5, convs_up=2), 1), (hourglass(4), 2)]
@@ -400,6 +406,7 @@ def test_single_precision_is_enough(net, n):
     assert relative(net.table(shape, IID())[0], exact) < 1e-6
 
 
+@pytest.mark.slow
 @QUICK
 @given(networks(), st.sampled_from(["endless", "torus", "features"]), st.booleans())
 def test_nothing_is_written_to_the_prior(net, grid, average):
@@ -489,6 +496,7 @@ def test_memory_limit_is_checked_before_anything_is_allocated(make, monkeypatch)
     assert e.value.needed > e.value.limit == 100_000
 
 
+@pytest.mark.slow
 @QUICK
 @given(networks())
 def test_repr_parses_back(net):

@@ -49,6 +49,7 @@ def recurrent_network(sequences, width, rng, slope):
     return np.array(outputs), np.array(gradients) @ np.array(gradients).T
 
 
+@pytest.mark.slow
 def test_recurrent_networks_of_finite_width():
     network = Sequential(Recurrent(LeakyReLU(0.2)), LeakyReLU(0.2), Dense())
     drawn = [recurrent_network(SEQUENCES, 300, RNG, 0.2) for _ in range(60)]
@@ -131,6 +132,7 @@ def graph_network(graphs, width, rng):
     return np.array(gradients) @ np.array(gradients).T
 
 
+@pytest.mark.slow
 def test_graph_networks_of_finite_width():
     drawn = np.array([graph_network(GRAPHS, 400, RNG) for _ in range(60)])
     expected = NETWORK.between(GRAPHS)
@@ -168,6 +170,7 @@ def linear_attention(xs, heads, rng):
     return np.concatenate(outputs), np.array(gradients) @ np.array(gradients).T
 
 
+@pytest.mark.slow
 def test_linear_attention_of_many_heads():
     sets = [x / 2 for x in SEQUENCES[1:]]
     graphs = [Graph(np.vstack(sets), np.zeros((6, 6)))]  # all items at once, of one object
@@ -195,6 +198,7 @@ def test_linear_attention_keeps_sets_apart():
     assert abs(deeper.between([one, two])[0, 1] - (4 * nngp + through).mean()) < 1e-12
 
 
+@pytest.mark.slow
 def test_softmax_attention_of_many_channels():
     x = SEQUENCES[2] / 1.5
     width, values = 20_000, []

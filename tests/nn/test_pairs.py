@@ -25,6 +25,7 @@ def plain(net, left, right, kind="ntk"):
     return getattr(run(net.layers, Covariance.of_pairs(gram, first[:, None], second[None])), kind)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["ntk", "nngp"])
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize("sides", [None, ((64, 90), (20, 33))])

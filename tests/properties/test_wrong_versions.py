@@ -137,6 +137,7 @@ MUTANTS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.filterwarnings("ignore::ntkfill.errors.InvertedMaskWarning")
 @pytest.mark.parametrize("wrong", [False, True], ids=["right", "wrong"])
 @pytest.mark.parametrize(("check", "mutate"), MUTANTS.values(), ids=MUTANTS)

@@ -77,6 +77,7 @@ def test_an_explanation_sums_to_the_prediction(model):
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", ["frame", "named", "sparse", "strings"])
 def test_containers_give_the_same(form):
     plain = Recommender(noise=0.5).fit(*RATED)
@@ -234,6 +235,7 @@ def damaged(path, change):
     np.savez(path, **arrays | change(arrays))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "name",
     [

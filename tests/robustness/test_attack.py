@@ -5,6 +5,7 @@ import pytest
 pytestmark = [pytest.mark.usefixtures("samples"), pytest.mark.filterwarnings("ignore")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", ["complete .npz", "inpaint in parts"])
 def test_a_few_kills(attack, writer):
     assert attack.attack_kills(6, 1, writer)[1] == {}

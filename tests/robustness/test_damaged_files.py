@@ -107,6 +107,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_what_decoders_trip_over(attack, damage, capsys):
     name, make, command = DAMAGE[damage]

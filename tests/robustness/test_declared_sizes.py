@@ -114,6 +114,7 @@ SCREENS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", SCREENS)
 def test_screens(name):
     make, said = SCREENS[name]

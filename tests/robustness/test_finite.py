@@ -228,6 +228,7 @@ CALLS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CALLS)
 def test_what_is_not_finite_is_refused(name, monkeypatch):

@@ -55,6 +55,7 @@ def test_byte_orders(dtype):
     np.testing.assert_array_equal(filled, native)
 
 
+@pytest.mark.slow
 def test_mostly_missing_grids_and_many_patterns_of_channels():
     image = np.full((40, 40), np.nan)
     image[RNG.random(image.shape) < 0.03] = 2.5

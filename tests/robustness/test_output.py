@@ -63,6 +63,7 @@ def test_what_the_command_line_held_is_escaped(command, capsys):
     assert "\x1b" not in said
 
 
+@pytest.mark.slow
 def test_a_pixel_from_the_end():
     np.save("in.npy", np.where(HOLES, np.nan, np.arange(8.0)))
     for k, at in enumerate((["--at", "7,7"], ["--at", "-1,-1"], ["--at=-1,-1"])):
@@ -89,6 +90,7 @@ def test_formulas(command, gaps):
         assert any("-2" in line.split(",") or "-2.0" in line.split(",") for line in lines)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("command", "written"),
     [
@@ -124,6 +126,7 @@ def test_formulas_in_ratings(wanted):
         assert any(line.startswith(f"{mark}+b,{mark}@i") for line in lines)
 
 
+@pytest.mark.slow
 def test_formulas_and_mathematics_in_reports():
     labels = [[cell, drug] for cell in ("$a_{$", "=1+1") for drug in "xyz"]
     screen = Screen(np.random.default_rng(0).normal(size=(6, 3)), labels, list("ghi"))

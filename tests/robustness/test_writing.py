@@ -159,6 +159,7 @@ def test_interrupted_at_every_line():
     assert 30 < k < 1000
 
 
+@pytest.mark.sampled
 @posix
 @pytest.mark.parametrize("suffix", [".npy", ".tif", ".jpg", ".png"])
 @pytest.mark.parametrize("short", [1, 60, 600])
@@ -195,6 +196,7 @@ UNNAMED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNNAMED)
 def test_only_what_is_named_is_overwritten_without_force(name, capsys, monkeypatch):
     command, place = UNNAMED[name]
@@ -212,6 +214,7 @@ def test_only_what_is_named_is_overwritten_without_force(name, capsys, monkeypat
         assert Path(place).read_text().startswith("{")
 
 
+@pytest.mark.slow
 @posix
 def test_terminated_while_writing(attack, monkeypatch):
     Path("t.csv").write_text("a,b\n1,2\n,3\n4,5\n")

@@ -35,6 +35,7 @@ def test_alone_keeps_to_the_thread():
     assert set(places) != {threading.get_ident()}
 
 
+@pytest.mark.slow
 def test_an_exception_cancels_what_has_not_begun():
     begun, stop = [], threading.Event()
 

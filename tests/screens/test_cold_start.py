@@ -58,6 +58,7 @@ def test_a_method_that_predicts_noise_has_no_weight():
     assert weights[1] < 0.1
 
 
+@pytest.mark.slow
 def test_what_hiding_makes_newer_is_predicted_and_has_no_say_in_the_weights():
     first, second = OLD.cells[0], OLD.cells[-1]
     drugs = OLD.drugs[OLD.cells == first]

@@ -29,6 +29,7 @@ def test_measured_profiles_are_kept_bit_for_bit_and_predictions_are_near_the_tru
     assert np.mean(error**2) < 0.5 * np.var(MADE.truth.profiles)
 
 
+@pytest.mark.slow
 def test_intervals_hold_their_level(noise):
     screen, truth, _ = noise(1)
     filled = complete(screen, CellMean(), return_std=True, interval=0.8)
@@ -42,6 +43,7 @@ def test_intervals_hold_their_level(noise):
     np.testing.assert_array_equal(lower[~missing], true[~missing])
 
 
+@pytest.mark.slow
 def test_values_do_not_depend_on_what_else_is_returned(noise):
     screen = noise(1)[0]
     full = complete(screen, CellMean(), return_std=True, interval=0.8)
@@ -51,6 +53,7 @@ def test_values_do_not_depend_on_what_else_is_returned(noise):
     np.testing.assert_array_equal(with_std.std, full.std)
 
 
+@pytest.mark.slow
 def test_the_random_state_chooses_the_folds(noise):
     screen = noise(1)[0]
     stds = [
@@ -63,6 +66,7 @@ def test_the_random_state_chooses_the_folds(noise):
     assert not np.array_equal(stds[0], stds[2])
 
 
+@pytest.mark.slow
 def test_the_default_method_has_intervals():
     made = simulate(cells=6, drugs=12, genes=8)
     assert np.isfinite(complete(made.screen, interval=0.9).std).all()
@@ -105,6 +109,7 @@ def test_conditions_of_a_new_cell_line_are_flagged_and_their_bounds_cover_it():
     assert filled.std.mean() > 1.5 * narrow
 
 
+@pytest.mark.slow
 def test_where_nothing_alike_can_be_hidden_there_is_a_warning():
     made = simulate(cells=3, drugs=12, genes=10, random_state=1)
     labels = np.array([["other", made.screen.drugs[0]]])

@@ -125,6 +125,7 @@ def test_paired_tests():
     assert (low, high) == pytest.approx(oracle)
 
 
+@pytest.mark.slow
 def test_evaluation_scores_what_was_held_out():
     folds = KFold(3, rounds=2)
     result = evaluate(SCREEN, {"mean": CellMean(), "additive": Additive()}, folds)

@@ -135,6 +135,7 @@ FORMATS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("screen", [PLAIN, DOSED], ids=["cell-drug", "dose-time"])
 @pytest.mark.parametrize("name", FORMATS)
@@ -174,6 +175,7 @@ def test_labels_from_a_sig_info_file(name, tmp_path):
         read(tmp_path / name, labels=info)
 
 
+@pytest.mark.slow
 def test_folder_of_the_connectivity_map(tmp_path):
     """The layout that benchmarks/paper/figure2.py --cmap documents, on a small file of it."""
     place = Path(__file__).parents[2] / "benchmarks" / "screens.py"
@@ -380,6 +382,7 @@ def test_a_failed_replicate_leaves_a_condition_measured(gap, tmp_path):
     assert same(screen, read(tmp_path / "wide.csv", replicates="mean"))
 
 
+@pytest.mark.sampled
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize(
     ("place", "unknown"),
@@ -424,6 +427,7 @@ FRAMES = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("screen", [PLAIN, DOSED], ids=["cell-drug", "dose-time"])
 @pytest.mark.parametrize("name", FRAMES)
 def test_every_data_frame_gives_the_same_screen(name, screen):
@@ -539,6 +543,7 @@ FAILED = {  # A, x was measured three times, once in no gene and once in one of 
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize(
     "name",

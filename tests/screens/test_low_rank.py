@@ -65,6 +65,7 @@ def scored(made: screens.Simulated, method: screens.Method) -> float:
     return float(np.sqrt(np.mean(np.square(found - test.profiles))))
 
 
+@pytest.mark.slow
 def test_errors_are_near_those_of_the_exact_solve() -> None:
     made = screens.simulate(cells=10, drugs=60, genes=40)
     low, exact, additive = (
@@ -95,6 +96,7 @@ def test_new_drugs_by_their_features(telling: bool) -> None:
     assert errors[0] < (0.7 if telling else 1.02) * errors[1]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["all.npy", "all.zarr"])
 def test_completion_to_a_file_can_be_resumed(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch

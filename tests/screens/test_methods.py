@@ -81,6 +81,7 @@ def leaks(make, screen, fold):
     return not np.allclose(*results, rtol=0.0, atol=1e-8 * np.abs(results[0]).max())
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_are_finite_better_than_nothing_and_see_no_held_out_profile(name):
     fold = split()
@@ -123,6 +124,7 @@ def test_features_made_of_all_profiles_are_a_leak():
     assert leaks(make, SCREEN, split())
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("centre", ["screen", "context", None])
 @pytest.mark.parametrize("depth", [1, 3])
 @pytest.mark.parametrize("panel", [1024, 7])

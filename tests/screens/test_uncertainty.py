@@ -90,6 +90,7 @@ def test_profiles_given_some_genes_are_those_of_a_dense_gaussian():
         np.testing.assert_allclose(std[row][~seen], np.sqrt(left)[~seen])
 
 
+@pytest.mark.slow
 def test_intervals_given_some_genes_hold_the_others():
     """Few hidden conditions: their own covariance would promise too much."""
     random = np.random.default_rng(0)
@@ -110,6 +111,7 @@ def test_intervals_given_some_genes_hold_the_others():
     assert np.mean(upper - lower) < 0.6 * 2 * 1.64 * profiles.std()
 
 
+@pytest.mark.slow
 def test_covers_are_of_folds_that_were_not_calibrated_on(noise):
     model = fit_error_model(CellMean(), noise()[0].known)
     found = {cover.stratum: cover.cover for cover in model.covers(0.9)}

@@ -17,6 +17,7 @@ def problem(n: int = 400) -> tuple[DenseKernel, np.ndarray, np.ndarray, np.ndarr
     return kernel, y, known, x
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("batch", [None, 100])
 def test_solves_what_the_direct_solver_does(batch: int | None) -> None:
     kernel, y, known, _ = problem()

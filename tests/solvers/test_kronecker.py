@@ -39,6 +39,7 @@ def made(kernel, ridge):
     return preconditioner.preconditioner(kernel, KNOWN, ridge, np.float64)
 
 
+@pytest.mark.slow
 def test_the_preconditioner_is_extend_invert_and_back():
     kernel, ridge, known = product(), 0.05, KNOWN.ravel()
     near = []
@@ -54,6 +55,7 @@ def test_the_preconditioner_is_extend_invert_and_back():
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_extending_makes_the_system_easier_than_masking():
     kernel, ridge, known = product(), 0.05, KNOWN.ravel()
     block = matrix(kernel)[np.ix_(known, known)] + ridge * np.eye(known.sum())
@@ -92,6 +94,7 @@ def test_whole_rows_by_whole_columns_take_one_step():
     np.testing.assert_allclose(solution.coefficients, expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_several_right_hand_sides_and_an_empty_row():
     known = KNOWN.copy()
     known[7] = False

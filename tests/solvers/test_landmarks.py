@@ -65,6 +65,7 @@ def test_gram_in_blocks(count):
     np.testing.assert_allclose(np.triu(gram), expected, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_directions_that_are_left_out_explain_little():
     x = RNG.normal(size=(2 * DIRECTIONS, 2))
     block = kernel(x, x)

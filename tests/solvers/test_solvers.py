@@ -71,6 +71,7 @@ def close(a, b, solver):
     return np.allclose(a, b, rtol=0, atol=tolerance * np.abs(b).max())
 
 
+@pytest.mark.sampled
 @solvers
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -84,6 +85,7 @@ def test_as_others_solve(solver, kind, n, oracle):
     assert close(solution.coefficients, expected, solver)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "solver",
@@ -146,6 +148,7 @@ def test_no_jitter_mends_what_is_no_kernel(values):
         Cholesky().factor(DenseKernel(values, (3,)), np.ones(3, bool))
 
 
+@pytest.mark.sampled
 @exact
 @pytest.mark.parametrize("kind", KINDS)
 def test_columns_jointly_as_singly(solver, kind):

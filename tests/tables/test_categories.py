@@ -33,6 +33,7 @@ COLUMNS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", COLUMNS)
 def test_categories_come_back_as_they_were(name):
     column = COLUMNS[name]
@@ -148,6 +149,7 @@ def test_bounds_of_all_columns_are_of_numbers():
         assert set(result["size"][GAPS]) == {"low", "middle", "high"}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("mark", ["NA", ["?", "NA"], ["NA", -99], {"NA"}], ids=str)
 def test_text_that_stands_for_missing_entries(mark):
     for series in (HOLED.fillna("NA"), HOLED.fillna("NA").astype("category")):
@@ -194,6 +196,7 @@ def test_a_category_is_explained_by_its_indicator():
     assert set(new.columns) == {2}
 
 
+@pytest.mark.slow
 def test_categories_that_others_determine():
     """Two columns of the same categories by other names, and one that is a code of them."""
     rng = np.random.default_rng(5)

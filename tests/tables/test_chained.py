@@ -75,6 +75,7 @@ def test_what_made_regressions_feed_each_other_settles(make, seed):
     assert over_mean(filled, new, missing).max() < 1.25
 
 
+@pytest.mark.slow
 def test_sweeps_end_where_changes_grow_and_the_last_one_is_undone(monkeypatch):
     """Regressions that feed each other would go on to max_iter, further off with every sweep."""
     changes, seen = iter([0.9, 0.5, 0.2, 0.1, 0.06, 0.3, 0.9, 2.0, 4.0, 8.0]), []
@@ -94,6 +95,7 @@ def test_sweeps_end_where_changes_grow_and_the_last_one_is_undone(monkeypatch):
     assert np.abs(seen[5].mean - seen[4].mean)[missing].max() > 0
 
 
+@pytest.mark.slow
 def test_sweeps_end_where_they_have_settled():
     values, _ = holed(low_rank())
     imputer = NTKImputer(max_iter=50, tol=1e-2).fit(values)
@@ -101,6 +103,7 @@ def test_sweeps_end_where_they_have_settled():
     assert imputer.n_iter_ < 12
 
 
+@pytest.mark.slow
 def test_values_stay_within_what_their_column_has_shown():
     rng = np.random.default_rng(0)
     x = rng.normal(size=200)
@@ -122,6 +125,7 @@ def test_values_stay_within_what_their_column_has_shown():
     assert told.weights.sum() == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_noise_is_filled_with_its_mean():
     """The mean is a candidate of every stack: there is nothing to gain from other columns."""
     table = np.random.default_rng(5).normal(size=(150, 5))
@@ -132,6 +136,7 @@ def test_noise_is_filled_with_its_mean():
     assert np.abs((filled - means)[missing]).mean() < 0.15
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("share", [0.3, 0.5])
 @pytest.mark.parametrize("seed", range(100, 104))
 def test_few_rows_of_noise_are_not_worse_than_their_mean(seed, share):
@@ -171,6 +176,7 @@ def test_columns_that_others_hardly_predict_are_not_worse_than_their_mean():
     assert errors[0] < 1.06 * errors[1]
 
 
+@pytest.mark.slow
 def test_a_stack_is_kernel_ridge_regression_written_out():
     table = low_rank()
     values, missing = holed(table)
@@ -267,6 +273,7 @@ def test_wide_tables_take_columns_with_the_same_gaps_together(monkeypatch):
     assert np.mean((filled - table)[:10, :3] ** 2) < 0.5 * table[:, :3].var()
 
 
+@pytest.mark.slow
 def test_selection_takes_some_rows_evenly_and_the_fit_all(monkeypatch):
     monkeypatch.setattr(chained, "SAMPLE", 10)
     monkeypatch.setattr(chained, "FIRST", 10)
@@ -296,6 +303,7 @@ def test_columns_that_are_sums_of_others_are_regressed_linearly():
     assert np.median(errors[alone]) < 0.0015
 
 
+@pytest.mark.slow
 def test_draws_scatter_as_what_they_stand_for():
     """Fills are too regular: their variance, and the correlation of columns, are not those of the
     table. Those of draws are."""
@@ -315,6 +323,7 @@ def test_draws_scatter_as_what_they_stand_for():
     assert correlation[1] == pytest.approx(0.5, abs=0.2)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("rows", "share"), [(60, 0.3), (60, 0.6), (300, 0.3)])
 def test_the_history_of_fills_is_counted(rows, share, monkeypatch):
     """What new rows are filled after: 16 bytes for each missing entry and round."""
@@ -331,6 +340,7 @@ def test_the_history_of_fills_is_counted(rows, share, monkeypatch):
     assert len({id(past.gaps) for past in model.rounds}) == 1
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("unit", [1e-100, 1e100])
 def test_units_may_be_any(unit):
     table = low_rank(40, 4)
@@ -341,6 +351,7 @@ def test_units_may_be_any(unit):
     np.testing.assert_allclose(filled, first, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_ridge_that_is_given_is_used_and_none_is_too_small():
     table = low_rank(40, 4)
     values, _ = holed(table)
@@ -426,6 +437,7 @@ def test_parts_of_a_table_are_like_copies_of_them(kernel, dtype):
     np.testing.assert_allclose(table.gram, plain.inner(plain))
 
 
+@pytest.mark.slow
 def test_columns_of_wide_tables_share_their_inner_products(monkeypatch):
     rng = np.random.default_rng(2)
     table = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 110)) + rng.normal(size=(60, 110))
@@ -463,6 +475,7 @@ def test_parts_with_the_same_columns_share_a_kernel(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_columns_of_a_wide_table_do_not_see_the_few_that_they_are_grouped_with(monkeypatch):
     rng = np.random.default_rng(2)
     table = rng.normal(size=(80, 128))
@@ -479,6 +492,7 @@ def test_columns_of_a_wide_table_do_not_see_the_few_that_they_are_grouped_with(m
         assert len({j // 2 for j in columns}) == 8  # none that another one predicts
 
 
+@pytest.mark.slow
 def test_columns_of_a_wide_table_share_a_predictor_only_in_the_first_round():
     """And stop one round early, because all are predicted once more."""
     rng = np.random.default_rng(3)

@@ -183,6 +183,7 @@ MARKS = [
 ]  # fmt: skip
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("mark", MARKS, ids=repr)
 def test_marks_are_gaps(mark):
     given = np.where(np.isnan(HOLED), -99, HOLED)
@@ -333,6 +334,7 @@ def test_values_that_are_no_marks(values):
 # Units.
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("sides", ["", "r", "c", "rc"])
 @pytest.mark.parametrize("scale", [1e-100, 1e-13, 1e13, 1e100])
 def test_units_do_not_matter(scale, sides):
@@ -361,6 +363,7 @@ LABELS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", LABELS)
 def test_labels_of_any_kind_are_kept_and_matched(name):
     columns = pandas.Index(LABELS[name], tupleize_cols=name == "tuples")
@@ -768,6 +771,7 @@ def test_a_row_of_a_long_table_does_not_depend_on_its_batch(monkeypatch):
         np.testing.assert_allclose(alone[0], whole[i], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("seed", range(3))
 def test_the_table_that_was_fitted_is_filled_as_it_was(seed):
     rng = np.random.default_rng(seed)
@@ -780,6 +784,7 @@ def test_the_table_that_was_fitted_is_filled_as_it_was(seed):
     assert np.abs(off).max() < 0.05
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     "rounded",
@@ -801,6 +806,7 @@ def test_rows_that_were_rounded_are_filled_as_those_that_were_fitted(rounded, se
     assert np.abs(off).max() < 1e-3
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("sides", ["r", "c", "rc"])
 def test_rounded_rows_with_features_are_filled_as_those_that_were_fitted(sides):
     rng = np.random.default_rng(0)
@@ -880,6 +886,7 @@ def shown(name):
     return f"`{y.dtype}`, {value}"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", SHOWN)
 def test_the_documentation_says_what_comes_back(name):
     guide = Path(__file__).parents[2] / "docs" / "guide" / "tables.md"

@@ -56,6 +56,7 @@ def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("sides", SIDES)
 def test_fills_gaps_and_keeps_the_rest(sides):
     before = HOLED.copy()
@@ -70,6 +71,7 @@ def test_fills_gaps_and_keeps_the_rest(sides):
     np.testing.assert_array_equal(clone(imputer).fit_transform(HOLED), filled)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("sides", SIDES)
 def test_explanations_sum_to_the_value(sides):
     imputer = NTKImputer(**SIDES[sides])
@@ -134,6 +136,7 @@ def test_whole_rows_come_from_their_features_alone():
         imputer.transform(empty)
 
 
+@pytest.mark.slow
 def test_new_rows_without_features():
     imputer = NTKImputer().fit(HOLED[:30])
     filled = imputer.transform(HOLED[30:])
@@ -143,6 +146,7 @@ def test_new_rows_without_features():
     np.testing.assert_allclose(one_by_one, filled, atol=0.1)
 
 
+@pytest.mark.slow
 def test_features_of_rows_that_were_not_fitted_are_refused():
     imputer = NTKImputer().fit(HOLED)
     with pytest.raises(InputError, match=r"of no use.*NTKImputer\(row_features"):
@@ -175,6 +179,7 @@ def test_ahead_of_neighbours_on_real_tables(load):
 # The ways in which a table comes.
 
 
+@pytest.mark.slow
 def test_pandas_in_and_out():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(HOLED, columns=list("abcdef"), index=[f"r{k}" for k in range(40)])
@@ -232,6 +237,7 @@ def test_features_are_matched_by_label():
         NTKImputer(row_features=pandas.concat([features, features[:1]])).fit(table)
 
 
+@pytest.mark.slow
 def test_sparse_stored_zero_is_a_value():
     values = np.where(np.abs(TABLE) < 0.3, 0.0, TABLE)
     rows, columns = np.nonzero(~MISSING)
@@ -242,6 +248,7 @@ def test_sparse_stored_zero_is_a_value():
     assert (ours[~MISSING] == 0).any()
 
 
+@pytest.mark.slow
 def test_missing_values_may_be_a_number():
     ours = NTKImputer(missing_values=-99).fit_transform(np.where(MISSING, -99, TABLE))
     np.testing.assert_array_equal(ours, NTKImputer().fit_transform(HOLED))
@@ -258,6 +265,7 @@ def test_indicator_and_names():
     assert len(names) == filled.shape[1]
 
 
+@pytest.mark.slow
 def test_columns_without_anything():
     values = HOLED.copy()
     values[:, 2] = np.nan
@@ -275,6 +283,7 @@ def test_columns_without_anything():
     np.testing.assert_array_equal(nothing, np.zeros((3, 2)))
 
 
+@pytest.mark.slow
 def test_constant_columns_stay_constant():
     values = np.column_stack([HOLED, np.where(MISSING[:, 0], np.nan, 7.0)])
     assert (NTKImputer().fit_transform(values)[:, 6] == 7.0).all()
@@ -297,6 +306,7 @@ def test_leave_one_out_is_what_refitting_says():
     np.testing.assert_allclose(LEFT.T @ linear.ravel(), oracle.coef_, rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_bad_input_is_named():
     bad = HOLED.copy()
     bad[4, 2] = np.inf

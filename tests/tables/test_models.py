@@ -16,6 +16,7 @@ MISSING[np.arange(60), np.arange(60) % 30] = False
 HOLED = np.where(MISSING, np.nan, TABLE)
 
 
+@pytest.mark.slow
 def test_blocks_of_rows_on_any_number_of_cores_give_the_same_bytes(monkeypatch):
     monkeypatch.setattr(kronecker, "BLOCK", 16)
     imputer = NTKImputer(row_features=LEFT, column_features=RIGHT, ridge=0.1)

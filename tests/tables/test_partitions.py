@@ -34,12 +34,14 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "SUMMED", 300)
 
 
+@pytest.mark.slow
 def test_short_arrays_are_filled_as_in_memory() -> None:
     _, values = table(60)
     filled = NTKImputer().fit_transform(da.from_array(values, chunks=(25, 3)))
     np.testing.assert_allclose(filled.compute(), NTKImputer().fit_transform(values), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_frames_keep_labels_types_and_empty_partitions() -> None:
     _, values = table(60)
     frame = pd.DataFrame(values, columns=list("abcd"), index=np.arange(100, 160))

@@ -23,6 +23,7 @@ def error(filled, table, missing):
     return np.sqrt(np.mean(np.square((filled - table) / table.std(axis=0))[missing]))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("decimals", [15, 1])
 def test_percentages_are_filled_as_well_as_by_linear_regression(seed, decimals):
@@ -39,6 +40,7 @@ def test_percentages_are_filled_as_well_as_by_linear_regression(seed, decimals):
     assert error(filled, new, gaps) < (1e-9 if decimals == 15 else 0.01)
 
 
+@pytest.mark.slow
 def test_why_ridges_chosen_by_leaving_one_out_are_not_enough(monkeypatch):
     """Without relations: no ridge is below 1e-4, since smaller ones read what leaks into fills, and
     no fill leaves the range of what is known, where the largest share is missing."""

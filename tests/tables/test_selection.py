@@ -27,6 +27,7 @@ def holed(table):
     return np.where(GAPS, np.nan, table)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
 def test_errors_are_those_of_leaving_out_one_by_one(scale):
     choice = NTKImputer(row_features=FEATURES, network="auto", ridge=0.1).fit(WAVES).choice_
@@ -59,6 +60,7 @@ def test_what_was_chosen_does_the_same_again(options):
     )
 
 
+@pytest.mark.slow
 def test_waves_ask_for_more_of_the_features_than_lines():
     chosen = {
         name: NTKImputer(network="auto", row_features=FEATURES).fit(holed(table)).choice_
@@ -71,6 +73,7 @@ def test_waves_ask_for_more_of_the_features_than_lines():
     )
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_not_read():
     first = NTKImputer(network="auto", row_features=FEATURES).fit(holed(WAVES)).choice_
     other = np.where(GAPS, np.nan, np.where(GAPS, 99.0, WAVES))

@@ -75,6 +75,7 @@ def test_unit_variance_is_the_closed_form(posterior):
     assert abs(other / np.where(std > 0, std, 1.0) - 1)[std > 0].max() > 0.05
 
 
+@pytest.mark.slow
 def test_features_on_both_sides():
     """Draws against the dense kernel of all entries."""
     rng = np.random.default_rng(0)
@@ -219,6 +220,7 @@ def test_cover(sided):
     assert np.mean(width) < 2 * 1.28 * 0.75
 
 
+@pytest.mark.slow
 def test_as_sure_as_scikit_learn():
     """A Gaussian process with a kernel of its own, fitted by likelihood, on the same features."""
     truth, gaps, features = simulated(5, columns=2)
@@ -287,6 +289,7 @@ def test_columns_of_which_nothing_is_known():
     assert dropped.std.shape == dropped.values.shape == (60, 3)
 
 
+@pytest.mark.slow
 def test_features_of_columns():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(12, 2))
@@ -300,6 +303,7 @@ def test_features_of_columns():
     assert done.std[7].mean() > 2 * done.std[others].mean()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("known", [0, 1])
 @pytest.mark.parametrize("sides", [("row",), ("column",), ("row", "column")])
 @pytest.mark.filterwarnings("ignore:.*known entr")
@@ -331,6 +335,7 @@ def test_too_little_to_hide_any():
         NTKImputer().impute([[1.0, np.nan], [2.0, 3.0]], interval=0.9)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path):
     given, out, std = (tmp_path / name for name in ("t.csv", "o.csv", "s.csv"))
     with given.open("w", newline="") as file:

@@ -22,11 +22,13 @@ def coverage(weighted, trials=4000):
     return inside / trials
 
 
+@pytest.mark.slow
 def test_coverage_where_missing_entries_are_harder():
     assert 0.785 < coverage(weighted=True) < 0.87
     assert coverage(weighted=False) < 0.72
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("level", [0.5, 0.9])
 @pytest.mark.parametrize("count", [19, 99])
 def test_coverage_is_exact_for_exchangeable_scores(level, count):

@@ -56,6 +56,7 @@ def oracle(model, options):
     return prior[np.ix_(AT, AT)] + smoother @ prior[np.ix_(k, k)] @ smoother.T - cross - cross.T
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("options", KERNELS.values(), ids=KERNELS)
 @pytest.mark.parametrize("model", MODELS)
 def test_covariance_is_the_closed_form(model, options):
@@ -84,6 +85,7 @@ def test_sampled_within_its_stated_error(model, options, centred):
     assert abs((np.sqrt(sampled.variance / (1.5 * exact)) - 1) / sampled.relative_error).max() > 4.5
 
 
+@pytest.mark.slow
 def test_sampled_coefficients():
     """Their mean square is the diagonal of A^-1 (P + noise) A^-1."""
     found = posterior("ensemble", KERNELS["stationary"])

@@ -21,6 +21,7 @@ def stripes(*shape):
     return np.sin(2.1 * sum(np.indices(shape)))[..., None]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("number", [0, 3])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_pass_is_linear_and_has_an_adjoint(channels, number):
@@ -67,6 +68,7 @@ def test_a_ring_is_linear_and_has_an_adjoint(again):
     check_adjoint(one, values, one.apply(values), gradient)
 
 
+@pytest.mark.slow
 def test_only_the_second_round_of_rings_reads_what_is_not_completed():
     known = np.ones((60, 60, 1), bool)
     known[15:45, 15:45] = False

@@ -51,6 +51,7 @@ def test_what_repeats_is_filled_from_itself(shape):
     assert rmse(refined(zeroed(noise, missing), missing, 0.7), noise, missing) > 0.9
 
 
+@pytest.mark.slow
 def test_channels_help_each_other():
     rng = np.random.default_rng(0)
     grey = rng.standard_normal((40, 40, 1))
@@ -100,6 +101,7 @@ def test_what_repeats_is_completed_ring_by_ring(channels):
     np.testing.assert_array_equal(both[0].values[scatter], both[1].values[scatter])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("shape", [(400,), (40, 40), (14, 14, 14)])
 @pytest.mark.parametrize("share", [0.5, 0.9])
 def test_nothing_is_changed_where_no_hole_is_deep(shape, share):
@@ -126,6 +128,7 @@ def test_a_refined_pixel_is_the_sum_of_its_attribution(ring_passes):
     assert from_first.any() == missing[at[:2]]
 
 
+@pytest.mark.slow
 def test_standard_deviations_are_larger_where_texture_is_rough():
     rough = np.random.default_rng(0).standard_normal((48, 64, 1)) * (np.arange(64) >= 32)[:, None]
     truth, missing = stripes(48, 64) + rough, scattered((48, 64))
@@ -138,6 +141,7 @@ def test_standard_deviations_are_larger_where_texture_is_rough():
     assert std[right].mean() > 5 * std[there & (np.arange(64) < 24)].mean() > 0
 
 
+@pytest.mark.slow
 def test_scale_and_level_do_not_matter():
     truth, missing = stripes(30, 30), scattered((30, 30))
     filled = zeroed(truth, missing)
@@ -155,6 +159,7 @@ def test_grids_smaller_than_a_patch(shape):
     assert np.isfinite(refined(zeroed(truth, missing), missing, 0.1)).all()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("width", [1, 2, 3])
 def test_ring_passes_with_the_smallest_patches(width):
     truth = stripes(40, 40)
@@ -220,6 +225,7 @@ def test_nothing_to_do_for_a_constant(value):
     np.testing.assert_array_equal(refined(filled, scattered((20, 20)), 0.0, QUICK), filled)
 
 
+@pytest.mark.slow
 def test_same_bytes_for_any_number_of_threads_and_no_input_is_changed(monkeypatch):
     rng = np.random.default_rng(0)
     missing, filled = scattered((70, 50)), rng.standard_normal((70, 50, 2))
