@@ -340,6 +340,22 @@ def test_the_history_of_fills_is_counted(rows, share, monkeypatch):
     assert len({id(past.gaps) for past in model.rounds}) == 1
 
 
+@pytest.mark.parametrize("columns", [4, 110])
+def test_values_alone_take_no_variances_and_are_the_same(columns, monkeypatch):
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(40, 2)) @ rng.normal(size=(2, columns))
+    table += 0.1 * rng.normal(size=table.shape)
+    table[rng.random(table.shape) < 0.2] = np.nan
+    model = NTKImputer(tol=1.0).fit(table).model_
+    with monkeypatch.context() as patch:
+        patch.setattr(stack.Regression, "explained", None)
+        values = model.filled
+        with pytest.raises(TypeError):
+            _ = model.std
+    assert np.all(model.std[np.isnan(table)] > 0)
+    np.testing.assert_array_equal(model.last.mean * model.scale + model.level, values)
+
+
 @pytest.mark.sampled
 @pytest.mark.parametrize("unit", [1e-100, 1e100])
 def test_units_may_be_any(unit):

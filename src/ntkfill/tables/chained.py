@@ -312,17 +312,23 @@ class Chained:
 
     @cached_property
     def last(self) -> Vectors:
+        """The last prediction, with variances."""
+        return self._once_more()
+
+    def _once_more(self, *, variances: bool = True) -> Vectors:
         """All columns predicted once more, from the same fill; those of a wide table in the
         precision of its rounds."""
         if self._narrow:
-            return self._predicted(self._table, self.sure)
+            return self._predicted(self._table, self.sure, variances=variances)
 
         def fitted(k: int) -> Fitted:
             return self.targets[k].fit(self._table, settling=len(self._table) <= EXACT)
 
         last = _copy(self.fill)
         for some in self._batches(self.sure):
-            found = _predicted(some, self.targets, fitted, self._table, self.sure, self.bounds)
+            found = _predicted(
+                some, self.targets, fitted, self._table, self.sure, self.bounds, variances=variances
+            )
             columns = np.concatenate([self.targets[k].columns for k in some])
             last.mean[:, columns] = found.mean[:, columns]
             last.variance[:, columns] = found.variance[:, columns]
@@ -332,9 +338,16 @@ class Chained:
     def _table(self) -> Vectors:
         return self.fill if self._narrow else _shared(self.fill)
 
+    @cached_property
+    def _values(self) -> Array:
+        """Those of the last prediction (n, m), which is made without variances if nobody has asked
+        for these before."""
+        made = vars(self).get("last")
+        return made.mean if made is not None else self._once_more(variances=False).mean
+
     @property
     def filled(self) -> Array:
-        return self.last.mean * self.scale + self.level
+        return self._values * self.scale + self.level
 
     @property
     def std(self) -> Array:
@@ -380,7 +393,7 @@ class Chained:
 
     def transform(self, values: Array, features: Array | None) -> tuple[Array, str]:
         fill, sure, change = self._settled(values)
-        filled = self._predicted(fill, sure).mean
+        filled = self._predicted(fill, sure, variances=False).mean
         return filled * self.scale + self.level, self._message(change)
 
     def entry(
@@ -461,10 +474,10 @@ class Chained:
             self.past[r, k] = fitted
         return fitted
 
-    def _predicted(self, fill: Vectors, known: Mask) -> Vectors:
+    def _predicted(self, fill: Vectors, known: Mask, *, variances: bool = True) -> Vectors:
         """All gaps, from the same fill."""
-        needed = self._needed(known)
-        return _predicted(needed, self.targets, self._fitted, fill, known, self.bounds)
+        needed, of = self._needed(known), self._fitted
+        return _predicted(needed, self.targets, of, fill, known, self.bounds, variances=variances)
 
     def _batches(self, known: Mask) -> Iterator[list[int]]:
         """Targets that are missing somewhere, a few at a time: the same few whatever else is known,
@@ -659,15 +672,17 @@ def _predicted(
     bounds: tuple[Array, Array],
     *,
     threads: bool = False,
+    variances: bool = True,
 ) -> Vectors:
     """A fill with some targets predicted where they are missing, all from the same fill; on threads
-    where the table is long, or anyway."""
+    where the table is long, or anyway; with their variances, unless nobody needs them."""
     mean, variance = fill.mean.copy(), fill.variance.copy()
 
     def work(k: int) -> None:
         columns = targets[k].columns
         rows = np.flatnonzero(~known[:, columns].all(axis=1))
-        values, error = fitted(k).predict(targets[k].vectors(fill, rows))
+        at = targets[k].vectors(fill, rows)
+        values, error = fitted(k).predict(at, variance=variances)
         values = np.clip(values, bounds[0][columns], bounds[1][columns])
         here, there = np.ix_(rows, columns), known[np.ix_(rows, columns)]
         mean[here] = np.where(there, fill.mean[here], values)

@@ -302,14 +302,14 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         if not isinstance(uncertainty, Uncertainty):
             raise InputError("uncertainty must be an Uncertainty", got=repr(uncertainty))
         # Standard deviations are calibrated by another fit, beside this one.
-        values = self._fit(X, 1 + (return_std or interval is not None or draws > 0))
+        uncertain = return_std or interval is not None or draws > 0
+        values = self._fit(X, 1 + uncertain)
         used, some = self._used, self._used.any()
-        filled = self._write(X, values, self.model_.filled if some else None)
         message, jitter = (self.model_.message, self.model_.jitter) if some else ("", 0.0)
         count = int(np.isnan(values).sum())
         info = Info(count, self.n_iter_, self.converged_, message, self.choice_, jitter)
-        if not (return_std or interval is not None or draws):
-            return Filled(filled, info)
+        if not uncertain:
+            return Filled(self._write(X, values, self.model_.filled if some else None), info)
         model = self.model_ if some else None
         if draws and not (model is None or isinstance(model, Chained)):
             raise InputError("draws are of tables without features of rows or columns")
@@ -320,7 +320,8 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             model = self.model_ if holed is table else self._fit_model(holed)[0]
             sure = model.sure if isinstance(model, Chained) else ~np.isnan(holed)
             sure = sure | indicators.text  # shares of categories have no normal errors
-            return model.filled, standard_deviations(model, holed, uncertainty), sure
+            std = standard_deviations(model, holed, uncertainty)
+            return model.filled, std, sure
 
         def in_form(numbers: Array, empty: float, *, spans: bool = False) -> Any:
             whole = np.tile(empty + self._empty, (len(values), 1))
@@ -345,6 +346,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             lower = in_form(indicators.plain(bounds.lower), -wide)
             upper = in_form(indicators.plain(bounds.upper), wide)
             bounds = replace(bounds, lower=lower, upper=upper)
+        filled = self._write(X, values, self.model_.filled if some else None)
         drawn = [filled] * draws
         if draws and isinstance(model, Chained):
             # How far the calibration moved the standard deviations of each column.

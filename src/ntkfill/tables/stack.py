@@ -246,14 +246,16 @@ class Fitted:
             regressions.append(replace(found, directions=directions))
         return cls(stack, vectors, centres, tuple(regressions), tuple(scales))
 
-    def predict(self, at: Vectors) -> tuple[Array, Array]:
+    def predict(self, at: Vectors, *, variance: bool = True) -> tuple[Array, Array]:
         """Values (k, g) and their variance (k,), at most one: the posterior variance of the
-        predictor with the largest weight, scaled by how large errors were on values left out."""
+        predictor with the largest weight, scaled by how large errors were on values left out. If
+        it is not needed, this error alone: most of the time goes into the variance."""
         predictors, at = self.stack.predictors, at.astype(self.centres.dtype)
         count = self.regressions[0].coefficients.shape[1] if predictors else 1
         values = np.zeros((len(at), count))
         relative = np.ones(len(at))
-        main, total = self._main, sum(predictor.weight for predictor in predictors)
+        main = self._main if variance else None
+        total = sum(predictor.weight for predictor in predictors)
         gone = self.vectors is not self.centres  # on landmarks, or in a round that is past
 
         def work(rows: slice) -> None:
