@@ -7,6 +7,7 @@ import pytest
 
 from ntkfill import Inpainter, inpaint, nn
 from ntkfill.errors import InputError, MemoryLimitError
+from ntkfill.grids import plan
 from ntkfill.grids.tiles import Source
 from ntkfill.runtime import resources
 
@@ -55,6 +56,20 @@ def test_memory_of_all_tiles_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not list(tmp_path.iterdir())
     inpainter.fill_to_file(image, path, missing, tile=256, workers=1)
     assert path.exists()
+
+
+def test_channels_of_one_tile_are_filled_in_turns_where_all_do_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, missing = picture()
+    image = np.repeat(image[..., None], 12, axis=2)
+    inpainter, path = Inpainter(NETWORK, channel_axis=-1), tmp_path / "filled.npy"
+    memory = inpainter.plan(image, missing).memory
+    limit = memory * 3 // 4
+    for module in (resources, plan):
+        monkeypatch.setattr(module, "available", lambda: limit)
+    inpainter.fill_to_file(image, path, missing, tile=256, workers=1)
+    assert np.load(path).shape == image.shape
 
 
 @pytest.mark.slow

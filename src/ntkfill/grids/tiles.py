@@ -134,9 +134,10 @@ def fill_to_file(
     check_integer("workers", workers, 1, 1024)
     source, reach, typical = _prepared(inpainter, image, mask, tile)
     side, cores = source.tiles(tile)
-    at_once = f"filling {workers} tiles at once" if workers > 1 else "filling a tile"
-    needed = workers * source.memory(typical, reach)
-    require(at_once, needed, hint="a smaller tile, or fewer workers")
+    if workers > 1:  # one tile is checked when it is filled, and takes its channels in turns
+        needed = workers * source.memory(typical, reach)
+        hint = "a smaller tile, or fewer workers"
+        require(f"filling {workers} tiles at once", needed, hint=hint)
     box = source.whole((slice(0, side),) * len(source.grid))
     chunks = tuple(min(s.stop or n, n) for s, n in zip(box, image.shape, strict=True))
     job = {"tile": side, "options": repr(source.inpainter), "input": source.digest(cores)}
