@@ -40,7 +40,8 @@ Fill = Callable[[np.ndarray, int], np.ndarray]
 # --- Tables, standardised, without the columns that never change.
 
 
-def tables() -> dict[str, np.ndarray]:
+def bundled() -> dict[str, np.ndarray]:
+    """Those of scikit-learn."""
     linnerud = datasets.load_linnerud()
     found = {
         "iris": datasets.load_iris().data,
@@ -50,13 +51,22 @@ def tables() -> dict[str, np.ndarray]:
         "breast_cancer": datasets.load_breast_cancer().data,
         "digits": datasets.load_digits().data,
     }
+    return {name: _standardised(x) for name, x in found.items()}
+
+
+def tables() -> dict[str, np.ndarray]:
+    found = bundled()
     if not UCI.exists():
         print("airfoil, concrete, yacht and yeast skipped: ../shared/data/tables/uci is not there")
     for path in sorted(UCI.glob("*.npz")):
         with np.load(path, allow_pickle=False) as file:
-            found[path.stem] = file[file.files[0]].astype(float)
-    changing = {name: x[:, x.std(axis=0) > 0] for name, x in found.items()}
-    return {name: (x - x.mean(axis=0)) / x.std(axis=0) for name, x in changing.items()}
+            found[path.stem] = _standardised(file[file.files[0]].astype(float))
+    return found
+
+
+def _standardised(x: np.ndarray) -> np.ndarray:
+    x = x[:, x.std(axis=0) > 0]
+    return (x - x.mean(axis=0)) / x.std(axis=0)
 
 
 # --- Patterns of gaps: masks of what is missing. No column is missing whole.

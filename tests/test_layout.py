@@ -8,6 +8,7 @@ import ast
 import inspect
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -133,3 +134,43 @@ def test_a_layer_is_short(layer):
 def test_files_of_networks_are_short():
     lines = {path.name: len(path.read_text("utf-8").splitlines()) for path in ROOT.glob("nn/*.py")}
     assert {name: count for name, count in lines.items() if count > 300} == {}
+
+
+# Benchmarks are run by hand, seldom: what they import must not vanish in between.
+BENCHMARKS = ROOT.parents[1] / "benchmarks"
+
+
+def missing_names(source: str, beside: Path) -> list[str]:
+    """The names that a script imports from the package or from scripts beside it in vain."""
+    missing = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.ImportFrom) or node.module is None:
+            continue
+        other = next((p for p in (beside, BENCHMARKS) if (p / f"{node.module}.py").exists()), None)
+        if other is not None:
+            text = (other / f"{node.module}.py").read_text(encoding="utf-8")
+            bound = {name for each in ast.parse(text).body for name in _bound(each)}
+        elif node.module.split(".")[0] == "ntkfill":
+            bound = set(dir(import_module(node.module)))
+            bound |= {path.stem for path in ROOT.joinpath(*node.module.split(".")[1:]).glob("*")}
+        else:
+            continue
+        missing += [f"{node.module}.{a.name}" for a in node.names if a.name not in bound]
+    return missing
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """The names that a statement of a module binds."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name for alias in node.names}
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+@pytest.mark.skipif(not BENCHMARKS.exists(), reason="installed without the benchmarks")
+def test_benchmarks_import_what_there_is():
+    for path in BENCHMARKS.rglob("*.py"):
+        assert missing_names(path.read_text(encoding="utf-8"), path.parent) == [], path
+    wrong = "from harness import write, nothing\nfrom ntkfill.nn import hourglass, sandglass"
+    assert missing_names(wrong, BENCHMARKS) == ["harness.nothing", "ntkfill.nn.sandglass"]
