@@ -62,21 +62,16 @@ class Blockwise:
             )
         in_block = known.reshape(kernel.shape)
         # In each block, known entries come first. Blocks with fewer known entries than others are
-        # padded with missing ones, whose noise leaves them no weight.
+        # padded with missing ones.
         counts = in_block.sum(axis=1)
-        order = np.argsort(~in_block, axis=1, kind="stable")
-        at = order[:, : counts.max(initial=0)]
-        to = order[:, counts.min(initial=in_block.shape[1]) :]
+        at = np.argsort(~in_block, axis=1, kind="stable")[:, : counts.max(initial=0)]
         valid = np.arange(at.shape[1]) < counts[:, None]
-        inner = _submatrices(kernel.values, at, at)
         noise = np.asarray(self.noise, kernel.values.dtype)
-        each = np.take_along_axis(np.broadcast_to(noise, kernel.shape), at, axis=1)
-        diagonal = np.arange(at.shape[1])
-        inner[:, diagonal, diagonal] += np.where(valid, each, PADDING)
+        each = np.take_along_axis(noise, at, axis=1) if noise.ndim else np.full(at.shape, noise)
         # No pivot is less than the noise, nor than what rounding makes of it.
-        rounding = np.finfo(inner.dtype).eps * float(kernel.diagonal().max(initial=0.0))
-        least = max(float(noise.min(initial=np.inf)), rounding, np.finfo(inner.dtype).tiny)
-        return BlockwiseFactor(kernel, known, at, to, valid, inner, least)
+        rounding = np.finfo(each.dtype).eps * float(kernel.diagonal().max(initial=0.0))
+        least = max(float(noise.min(initial=np.inf)), rounding, np.finfo(each.dtype).tiny)
+        return BlockwiseFactor(kernel, known, at, valid, each, least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +81,8 @@ class BlockwiseFactor:
     kernel: Blocks  # (blocks, n)
     known: Mask  # (blocks * n,)
     at: Index  # (blocks, k): known entries of each block, padded
-    to: Index  # (blocks, t): all entries that are missing in a block, and others
     valid: Mask  # (blocks, k): False where padded
-    inner: Array  # (blocks, k, k): K[known, known] + noise
+    noise: Array  # (blocks, k)
     least: float  # pivot
 
     @single_blas_thread()
@@ -110,61 +104,74 @@ class BlockwiseFactor:
         return Solution(entries.reshape(-1, y.shape[1])[self.known], report)
 
     @cached_property
+    def inner(self) -> Array:
+        """K[known, known] + noise of every block: shape (blocks, k, k); where padded, noise that
+        leaves no weight."""
+        rows = np.take_along_axis(self.kernel.values, self.at[:, :, None], axis=1)
+        inner = np.take_along_axis(rows, self.at[:, None], axis=2)
+        diagonal = np.arange(self.at.shape[1])
+        inner[:, diagonal, diagonal] += np.where(self.valid, self.noise, PADDING)
+        return inner
+
+    @cached_property
     def weights(self) -> Array:
-        """(K[known, known] + noise)^-1 K[known, missing] of every block: shape (blocks, k, t)."""
-        return np.linalg.solve(self.inner, self._cross)
+        """(K[known, known] + noise)^-1 K[known, every] of every block: shape (blocks, k, n)."""
+        rows = np.take_along_axis(self.kernel.values, self.at[:, :, None], axis=1)
+        return np.linalg.solve(self.inner, rows)
 
     def posterior(self, y: Array) -> tuple[Array, Array]:
         """Mean and variance of every entry given values (blocks, n), read where known: there the
         mean is the value, and the variance 0."""
-        known = np.where(self.valid, np.take_along_axis(y, self.at, axis=1), 0)
-        k = known.shape[1]
-        rows = np.concatenate([self.inner, self._cross, known[:, :, None]], axis=2)
-        eliminate(rows, self.least)
-        half, y_half = rows[:, :, k:-1], rows[:, :, -1]
-        mean = (y_half[:, None] @ half)[:, 0]
-        prior = np.take_along_axis(self.kernel.diagonal(), self.to, axis=1)
-        left = prior - np.einsum("mkt,mkt->mt", half, half)
-        zero = np.zeros(self.kernel.shape, left.dtype)
-        return self._where_missing(mean, y), self._where_missing(np.maximum(left, 0), zero)
+        m, n = self.kernel.shape
+        first = np.arange(m)[:, None] * n
+        # Known rows, with the values and a column of zeros. Where padded, rows are zero and stay
+        # so, since they have that column for their own.
+        rows = np.zeros((m, self.at.shape[1], n + 2), self.kernel.values.dtype)
+        rows[:, :, :n] = self.kernel.values.reshape(-1, n).take(first + self.at, axis=0)
+        rows[:, :, n] = y.take(first + self.at)
+        rows[~self.valid] = 0
+        flat = rows.reshape(m, -1)
+        own = np.where(self.valid, self.at, n + 1)
+        at_diagonal = own + np.arange(rows.shape[1]) * rows.shape[2]
+        flat[np.arange(m)[:, None], at_diagonal] += self.noise * self.valid
+        eliminate(rows, self.least, own)
+        half, y_half = rows[:, :, :n], rows[:, None, :, n]
+        mean = (y_half @ half)[:, 0]
+        left = self.kernel.diagonal() - np.einsum("mkn,mkn->mn", half, half)
+        known = self.known.reshape(m, n)
+        return np.where(known, y, mean), np.where(known, 0, np.maximum(left, 0))
 
     def adjoint(self, gradient: Array) -> Array:
         """The transpose of the mean of `posterior`: from the gradient (blocks, n) of a sum over
         means, read where missing, to that with respect to known values, zero where missing."""
         missing = np.where(self.known.reshape(gradient.shape), 0, gradient)
-        missing = np.take_along_axis(missing, self.to, axis=1)
         result = np.zeros(gradient.shape)
-        known = np.einsum("mkt,mt->mk", self.weights, missing) * self.valid
+        known = np.einsum("mkn,mn->mk", self.weights, missing) * self.valid
         np.put_along_axis(result, self.at, known, axis=1)
         return result
 
-    @cached_property
-    def _cross(self) -> Array:
-        return _submatrices(self.kernel.values, self.at, self.to)
 
-    def _where_missing(self, values: Array, others: Array) -> Array:
-        """Values (blocks, t) at the missing entries, others (blocks, n) at the known ones."""
-        result = others.copy()
-        np.put_along_axis(result, self.to, values, axis=1)
-        return np.where(self.known.reshape(result.shape), others, result)
-
-
-def eliminate(rows: Array, least: float) -> None:
+def eliminate(rows: Array, least: float, columns: Index | None = None) -> None:
     """Cholesky's method, in place, for many positive definite matrices A = L L^T (m, k, k): rows
-    (m, k, columns) = [A | B] become [. | L^-1 B]. No pivot is less than the `least`.
+    (m, k, width) = [A | B] become [. | L^-1 B]. No pivot is less than the `least`. The columns of A
+    are the first ones, or `columns` (m, k) in their order.
 
     >>> rows = np.array([[[4.0, 2.0, 8.0], [2.0, 5.0, 12.0]]])
     >>> eliminate(rows, 1e-9)
     >>> rows[0, :, 2]
     array([4., 4.])
     """
-    k = rows.shape[1]
+    m, k, width = rows.shape
+    columns = np.broadcast_to(np.arange(k), (m, k)) if columns is None else columns
+    starts = np.arange(m * k).reshape(m, k, 1) * width  # of every row
     for start in range(0, k, PIVOTS):
         stop = min(start + PIVOTS, k)
-        corner = _inverse_factors(rows[:, start:stop, start:stop], least)
-        done = rows[:, start:stop, start:] = corner @ rows[:, start:stop, start:]
-        left, right = done[:, :, stop - start : k - start], done[:, :, stop - start :]
-        rows[:, stop:, stop:] -= left.transpose(0, 2, 1) @ right
+        own, block = columns[:, None, start:stop], rows[:, start:stop]
+        if start:
+            left = rows.take(starts[:, :start] + own)
+            block -= left.transpose(0, 2, 1) @ rows[:, :start]
+        corner = rows.take(starts[:, start:stop] + own)
+        block[...] = _inverse_factors(corner, least) @ block
 
 
 def _inverse_factors(matrices: Array, least: float) -> Array:
@@ -178,10 +185,3 @@ def _inverse_factors(matrices: Array, least: float) -> Array:
         row /= np.sqrt(np.maximum(row[0], least))
         both[j + 1 :, j + 1 : b + j + 1] -= row[1 : b - j, None] * row[1:]
     return np.ascontiguousarray(both[:, b:].transpose(2, 0, 1))
-
-
-def _submatrices(values: Array, rows: Index, cols: Index) -> Array:
-    """values[m, rows[m], cols[m]] for every m."""
-    m, size, _ = values.shape
-    first = np.arange(m)[:, None] * size + rows
-    return np.take(values, first[:, :, None] * size + cols[:, None, :])

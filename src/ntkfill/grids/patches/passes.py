@@ -19,11 +19,14 @@ from ...runtime.resources import parallel_for
 from ...solvers.blockwise import Blockwise, BlockwiseFactor
 from ..holdout import holes
 from .options import PatchOptions
-from .prior import BATCH_BYTES, PatchPrior, nearest_patches
-from .tiling import Tile, extract_patches, flat_index, sum_at, tiles
+from .prior import PatchPrior, nearest_patches
+from .tiling import Tile, extract_patches, flat_index, patches_at, sum_at, tiles
 
 # Length of a tile by number of axes: so long that the parts that tiles look at overlap little.
 TILE_LENGTH = {1: 512, 2: 32, 3: 8}
+# At most so many entries of kernels are solved together: enough for calls of NumPy to take little
+# of the time, and few enough for the cache.
+BATCH = 1 << 19
 # In a ring, a patch is completed if at least this share of it is known, with a ridge of at least
 # this share of its mean square difference from the nearest neighbour.
 MIN_KNOWN, MISFIT_RIDGE = 0.25, 0.1
@@ -184,12 +187,13 @@ class Pass:
             known.ravel()[places],
             targets.ravel()[places],
         )
-        patches = extract_patches(part, width)
-        neighbours = self._neighbours(incomplete, known, patches, self.known[tile.box])
-        prior = PatchPrior(patches[neighbours])
+        nearest = self._neighbours(
+            incomplete, known, extract_patches(part, width), self.known[tile.box]
+        )
+        neighbours = corners[nearest]
+        prior = PatchPrior(patches_at(part, neighbours, width))
         kernel = prior.kernel(self.options.shrinkage).values
-        row_bytes = patches.itemsize * self.options.n_neighbours * patches.shape[1]
-        size = max(1, BATCH_BYTES // row_bytes)
+        size = max(1, BATCH // len(offsets) ** 2)
         for first in range(0, len(order), size):
             some = slice(first, first + size)
             ridge = self._ridge(prior.neighbours[some], incomplete[some], known[some])
@@ -200,7 +204,7 @@ class Pass:
             yield Batch(
                 np.where(known[some], incomplete[some], predicted + mean),
                 places[some],
-                corners[neighbours[some]],
+                neighbours[some],
                 offsets,
                 factor,
                 variance,

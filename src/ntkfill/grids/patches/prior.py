@@ -47,17 +47,19 @@ class PatchPrior:
         neighbours estimate a covariance badly."""
         m, count, n = self.neighbours.shape
         kernels = np.empty((m, n, n), self.neighbours.dtype)
+        half = n // 2
         size = max(1, BATCH_BYTES // (count * n * self.neighbours.itemsize))
         for first in range(0, m, size):
             some = slice(first, first + size)
             features = self.neighbours[some] - self.mean[some, None]
-            # Not of features with themselves: for small matrices the general product is faster.
-            scaled = features * features.dtype.type(1 / count)
-            np.matmul(features.transpose(0, 2, 1), scaled, out=kernels[some])
-        if shrinkage:
-            mean = kernels.mean(axis=0)
-            kernels *= 1 - shrinkage
-            kernels += shrinkage * mean
+            # In halves, since NumPy takes the product of features with themselves to `syrk`, which
+            # is slower than the general product for small matrices.
+            for part in (slice(half), slice(half, None)):
+                np.matmul(features.transpose(0, 2, 1)[:, part], features, out=kernels[some, part])
+        mean = kernels.mean(axis=0) if shrinkage else None
+        kernels *= kernels.dtype.type((1 - shrinkage) / count)
+        if mean is not None:
+            kernels += mean * kernels.dtype.type(shrinkage / count)
         return Blocks(kernels)
 
 
@@ -70,20 +72,20 @@ def nearest_patches(patches: Array, weight: Array, candidates: Array, count: int
     [1, 2, 3]
     """
     k, n = candidates.shape
+    table = np.empty((2 * n + 1, k), candidates.dtype)  # values, their squares, and ones
+    table[:n] = candidates.T
+    np.square(table[:n], out=table[n:-1])
+    table[-1] = 1
     weighted = weight * patches
-    squares = np.empty((k, n + 1), candidates.dtype)  # and ones
-    np.square(candidates, out=squares[:, :n])
-    squares[:, n] = 1
     own = np.einsum("mn,mn->m", weighted, patches)[:, None]
-    distance = np.concatenate([weight, own], axis=1) @ squares.T  # (m, k)
-    weighted *= -2
-    distance += weighted @ candidates.T
+    distance = np.concatenate([-2 * weighted, weight, own], axis=1) @ table  # (m, k)
     if count >= k:
         return np.broadcast_to(np.arange(k), distance.shape)
-    # Floats above zero sort as their bits do. With the index of the candidate in the lowest bits,
-    # partitioning integers takes half as long as argpartition of the distances.
+    # Floats above zero sort as their bits do, and those below, made by rounding, come first. With
+    # the index of the candidate in the lowest bits, partitioning integers takes half as long as
+    # argpartition of the distances.
     low_bits = (1 << (k - 1).bit_length()) - 1
-    keys = np.maximum(distance, 0, out=distance).view(np.int32)
+    keys = distance.view(np.int32)
     keys &= ~np.int32(low_bits)
     keys |= np.arange(k, dtype=np.int32)
     keys.partition(count - 1, axis=1)

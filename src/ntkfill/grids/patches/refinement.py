@@ -14,8 +14,7 @@ from ...observed import Mask
 from ...runtime.progress import Progress, stage
 from ...runtime.resources import require, workers
 from .options import PatchOptions, candidates
-from .passes import Pass, PassResult, all_passes, hole_depths, tile_length
-from .prior import BATCH_BYTES
+from .passes import BATCH, Pass, PassResult, all_passes, hole_depths, tile_length
 
 # Relative to the variance of the fill, ridges and variances below this vanish in single precision.
 MIN_VARIANCE = 1e-6
@@ -223,8 +222,7 @@ def working_memory(
     per_value = VALUE_BYTES + RING_BYTES * n_rings
     per_value += keep_passes * KEPT_BYTES * (options.passes + n_rings)
     entries = options.width**n * channels
-    batch = max(1, BATCH_BYTES // (4 * options.n_neighbours * entries))
-    solves = SOLVE_BYTES * batch * entries**2
+    solves = SOLVE_BYTES * max(BATCH, entries**2)
     # In single precision: neighbours, features and kernels of a tile; all patches it is compared
     # with, their squares and masks; the distances between both.
     widest = rings if n_rings else options

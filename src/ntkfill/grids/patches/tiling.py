@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -56,15 +57,33 @@ def tiles(
 
 def extract_patches(values: NDArray[Number], width: Shape) -> NDArray[Number]:
     """Every patch of an array (*grid, channels), in the order of their corners: (patches, entries),
-    entries channel by channel.
+    entries channel by channel, in memory entry by entry.
 
     >>> extract_patches(np.arange(4)[:, None], (3,)).tolist()
     [[0, 1, 2], [1, 2, 3]]
     """
-    view = sliding_window_view(values, width, axis=tuple(range(len(width))))
-    return np.ascontiguousarray(view).reshape(-1, values.shape[-1] * math.prod(width))
+    n = len(width)
+    view = sliding_window_view(values, width, axis=tuple(range(n)))
+    view = np.moveaxis(view, range(n), range(-n, 0))  # (channels, *width, corners)
+    return np.ascontiguousarray(view).reshape(values.shape[-1] * math.prod(width), -1).T
 
 
+def patches_at(values: NDArray[Number], corners: Index, width: Shape) -> NDArray[Number]:
+    """The patches that begin at these places of a flat array (*grid, channels): (*corners,
+    entries).
+
+    >>> patches_at(np.arange(8).reshape(2, 4, 1), np.array([1]), (2, 2)).tolist()
+    [[1, 2, 5, 6]]
+    """
+    _, offsets = flat_index(values.shape, width)
+    # Runs along the last axis of the grid are copied in one piece.
+    step, run = values.shape[-1], width[-1]
+    runs = sliding_window_view(values.ravel(), step * (run - 1) + 1)[:, ::step]
+    places = corners[..., None] + offsets[::run]
+    return np.ascontiguousarray(runs).take(places, axis=0).reshape(*corners.shape, -1)
+
+
+@lru_cache(maxsize=64)
 def flat_index(shape: Shape, width: Shape) -> tuple[Index, Index]:
     """Where patches stand in a flat array (*grid, channels): that of every corner, (patches,), and
     of every entry relative to the corner, (entries,).
