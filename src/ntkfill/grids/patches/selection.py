@@ -189,7 +189,9 @@ def one_octave_coarser(
     share = float(np.mean(spread**2)) / total if total else 0.0
     found = Refinement(None, trial.before, None, share=share, period=period)
     options = candidates(pattern.ndim, values.shape[-1])[0]
-    refined = _mixed(first, trial.refined(options, found.error, None), share)
+    refined = trial.refined(options, found.error, None)
+    assert refined is not None  # without a rival
+    refined = _mixed(first, refined, share)
     found = replace(found, after=trial.error(refined.values), scale=trial.std_scale(refined))
     if trial.error(refined.values) >= trial.before:
         return replace(found, share=1.0)
@@ -246,7 +248,10 @@ def compare(
         options = tried[number] if not rings else found.patches or tried[0]
         options = replace(options, ring_passes=RING_PASSES) if rings else options
         share = progress and stage(progress, number, n_trials)
-        refined = trial.refined(options, trial.before, share)
+        rival = None if rings or found.patches is None else best
+        refined = trial.refined(options, trial.before, share, rival)
+        if refined is None:
+            continue
         error = trial.error(refined.values)
         if rings and not trial.clearly_better(refined.values, best.values, options.width):
             continue
@@ -284,8 +289,15 @@ class _Trial:
         """The error of the fill that is refined."""
         return self.error(self.first)
 
-    def refined(self, options: PatchOptions, error: float, progress: Progress | None) -> Refined:
-        """The fill, of this error, refined in all crops."""
+    def refined(
+        self,
+        options: PatchOptions,
+        error: float,
+        progress: Progress | None,
+        rival: Refined | None = None,
+    ) -> Refined | None:
+        """The fill, of this error, refined in all crops; None where the rival does better in the
+        first of several."""
         fewer = replace(options, passes=math.ceil(TRIAL_PASSES * options.passes))
         values, std = self.first.copy(), np.full(self.first.shape, np.nan)
         for number, crop in enumerate(self.crops):
@@ -293,13 +305,18 @@ class _Trial:
             done = refine(self.first[crop], self.gaps[crop], error, fewer, share)
             values[crop] = done.values
             std[crop] = np.nan if done.std is None else done.std
+            if rival is not None and number == 0 and len(self.crops) > 1:
+                first = self.error(rival.values, [crop]), self.error(values, [crop])
+                if first[0] <= first[1]:
+                    return None
         return Refined(values, std)
 
-    def error(self, filled: Array) -> float:
-        """The weighted root mean square error on the held-out entries in the crops."""
+    def error(self, filled: Array, crops: list[Crop] | None = None) -> float:
+        """The weighted root mean square error on the held-out entries in the crops, or in some."""
         mask, weight = self.holdout.mask, self.holdout.weight
-        errors = [(filled[crop] - self.values[crop])[mask[crop]] for crop in self.crops]
-        weights = np.concatenate([weight[crop][mask[crop]] for crop in self.crops])
+        crops = self.crops if crops is None else crops
+        errors = [(filled[crop] - self.values[crop])[mask[crop]] for crop in crops]
+        weights = np.concatenate([weight[crop][mask[crop]] for crop in crops])
         error = np.concatenate(errors).astype(np.float64).reshape(len(weights), -1)
         unit = float(np.abs(error).max()) or 1.0  # squares of the largest floats overflow
         squares = np.square(error / unit).mean(axis=-1)
