@@ -45,7 +45,7 @@ class Blockwise:
     >>> factor.solve(np.array([[4.0], [6.0]])).coefficients.ravel()
     array([2. , 1.5])
     >>> factor.weights.ravel(), factor.posterior(np.array([[4.0, 0.0], [6.0, 0.0]]))
-    (array([0.5, 0.5]), (array([[4., 2.],
+    (array([1. , 0.5, 1. , 0.5]), (array([[4., 2.],
            [6., 3.]]), array([[0. , 1.5],
            [0. , 3. ]])))
     """

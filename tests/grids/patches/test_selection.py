@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from ntkfill.grids.holdout import CROPPED_SIZE, Holdout, hold_out_like
+from ntkfill.grids.patches import Refined
+from ntkfill.grids.patches.options import candidates
 from ntkfill.grids.patches.selection import _Trial, select
 
 
@@ -135,3 +137,23 @@ def test_only_pixels_of_the_crops_are_held_out(monkeypatch):
     found = select(truth, missing, lambda _, gaps: zeroed(truth, gaps))
     assert not (found.held_out & ~whole).any()
     assert 0 < found.n_held_out < 0.5 * whole.sum()
+
+
+@pytest.mark.parametrize(("second", "windows"), [(0.8, 1), (0.95, 4)])
+def test_what_loses_in_the_first_window_is_not_tried_in_the_others(monkeypatch, second, windows):
+    truth, missing, tried = np.ones((64, 64, 1)), scattered((64, 64)), []
+    shares = {
+        options.n_neighbours: share
+        for options, share in zip(candidates(2), (0.9, second), strict=True)
+    }
+
+    def refine(filled, gaps, error, options, progress):
+        tried.append(options.n_neighbours)
+        values = np.where(gaps[..., None], shares[options.n_neighbours], filled)
+        return Refined(values, np.ones(filled.shape))
+
+    monkeypatch.setitem(CROPPED_SIZE, 2, 1 << 10)
+    monkeypatch.setattr("ntkfill.grids.patches.selection.refine", refine)
+    found = select(truth, missing, lambda _, gaps: zeroed(truth, gaps))
+    assert tried == [50] * 4 + [60] * windows
+    assert shares[found.patches.n_neighbours] == max(shares.values())
