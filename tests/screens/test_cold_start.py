@@ -12,11 +12,13 @@ from ntkfill.screens import (
     CellMean,
     ColdStart,
     LeaveOneOut,
+    MatrixNormal,
     Screen,
     complete,
     evaluate,
     simulate,
 )
+from ntkfill.screens.features import SideFeatures
 from ntkfill.screens.holdout import novelty
 
 SCREEN = simulate(cells=8, drugs=10, genes=20, random_state=4).screen.known
@@ -56,6 +58,31 @@ def test_a_method_that_predicts_noise_has_no_weight():
     weights = ColdStart(Additive(), (Noise(),)).weigh(OLD, "new cell")[0]
     assert weights[0] > 0.3
     assert weights[1] < 0.1
+
+
+def test_weights_sum_to_one_at_most():
+    class Half:
+        def __init__(self, method):
+            self.method = method
+
+        def predict(self, train, conditions):
+            return self.method.predict(train, conditions) / 2
+
+    method = ColdStart(Half(CellMean()), (Half(Additive()),))
+    weights = method.weigh(OLD, "new drug")[0]
+    np.testing.assert_allclose(weights.sum(), 1.0, atol=1e-6)
+    assert weights.min() >= 0
+
+
+def test_features_of_the_prior_are_an_effect_too():
+    sides = (SideFeatures({drug: [0.0, 1.0] for drug in np.unique(SCREEN.drugs)}, "drug"),)
+    assert len(ColdStart().weigh(OLD, "new drug")[0]) == 3
+    assert len(ColdStart(NTK(MatrixNormal(features=sides))).weigh(OLD, "new drug")[0]) == 4
+    # Features that are the same for all drugs tell of none.
+    train, new = OLD.take(OLD.drugs != OLD.drugs[0]), np.array([[OLD.cells[0], OLD.drugs[0]]])
+    np.testing.assert_array_equal(
+        Additive(features=sides).predict(train, new), Additive().predict(train, new)
+    )
 
 
 @pytest.mark.slow

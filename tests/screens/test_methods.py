@@ -29,6 +29,7 @@ from ntkfill.screens import (
 )
 from ntkfill.screens.features import GroupMean, OneHot, Reference, SideFeatures, Stack
 from ntkfill.screens.methods.falrtc import smoothed
+from ntkfill.solvers.spectral import RIDGES
 
 MADE = simulate(cells=5, drugs=9, genes=12, random_state=3)
 SCREEN = MADE.screen.known
@@ -165,6 +166,47 @@ def test_additive_is_least_squares():
 
     weights = np.linalg.lstsq(design(train.labels).astype(float), train.profiles, rcond=None)[0]
     np.testing.assert_allclose(Additive().predict(train, test), design(test) @ weights, atol=1e-7)
+
+
+@pytest.mark.parametrize("by", ["drug", "cell"])
+def test_effects_of_new_labels_by_features_are_those_of_the_best_ridge_left_out(by):
+    random = np.random.default_rng(3)
+    features, axis = random.normal(size=(12, 3)), np.array([0.6, 0.8])
+    # One component that features tell of, and one of noise across it.
+    told = np.tanh(features @ [1.0, -1.0, 0.5])
+    profiles = 5 + np.outer(told, axis) + np.outer(0.01 * random.normal(size=12), [0.8, -0.6])
+    names = [f"n{k}" for k in range(12)]
+    labels = [("all", name) if by == "drug" else (name, "all") for name in names]
+    screen = Screen(profiles, labels, ["g", "h"])
+    side = SideFeatures(dict(zip(names, features, strict=True)), by)
+    known = np.arange(12) < 9
+    predicted = Additive(features=(side,)).predict(screen.take(known), screen.labels[~known])
+
+    rows = features - features[known].mean(axis=0)
+    kernel, mean = fully_connected(3).between(rows), profiles[known].mean(axis=0)
+    axes = np.linalg.svd(profiles[known] - mean, full_matrices=False)[2]
+    expected = np.tile(mean, (3, 1))
+    diagonal = np.diagonal(kernel)[:9].mean()
+
+    def fitted(alpha, on, y):
+        model = KernelRidge(kernel="precomputed", alpha=alpha * diagonal)
+        return model.fit(kernel[np.ix_(on, on)], y[on])
+
+    def error(alpha, y):
+        lefts = ((k, np.delete(np.arange(9), k)) for k in range(9))
+        return sum(
+            np.square(fitted(alpha, on, y).predict(kernel[[k]][:, on])[0] - y[k]) for k, on in lefts
+        )
+
+    for of in axes:
+        y = (profiles[known] - mean) @ of
+        errors = [error(alpha, y) for alpha in RIDGES]
+        # The mean of the eight others, where no ridge is better.
+        if min(errors) < np.square(y * 9 / 8).sum():
+            best = fitted(RIDGES[int(np.argmin(errors))], np.arange(9), y)
+            expected += np.outer(best.predict(kernel[9:, :9]), of)
+    np.testing.assert_allclose(predicted, expected, atol=1e-6)
+    assert np.abs(predicted - mean).max() > 0.1
 
 
 def slow_dnpp(train, conditions, neighbours):

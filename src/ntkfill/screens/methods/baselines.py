@@ -11,9 +11,14 @@ from numpy.typing import NDArray
 from ...errors import InputError, finite
 from ...kernels import product
 from ...kernels.table import Array
+from ...nn import fully_connected
 from ...runtime.resources import require, single_blas_thread
-from ..features import encode, group_means, group_sums, unit_rows
+from ...solvers.spectral import RIDGES, Spectrum
+from ..features import SideFeatures, encode, group_means, group_sums, unit_rows
 from ..screen import Conditions, Screen, contexts, log_numbers
+
+# Of features; three hidden layers where learned covariances, which are features already, have one.
+NETWORK = fully_connected(3)
 
 
 @runtime_checkable
@@ -55,10 +60,17 @@ class CellMean:
 class Additive:
     """Context effect plus drug effect, by least squares (alternating means).
 
+    A new context or drug has the mean effect of the known ones or, with features, the effect that
+    they tell of: ridge regression with the NTK of the centred features. Every principal component
+    of the effects has a ridge of its own, chosen by closed-form leave-one-out over the known drugs
+    or contexts, or stays at its mean.
+
     Parameters
     ----------
     max_iter : int
         Two-way means without gaps need one iteration.
+    features : tuple of SideFeatures
+        Of drugs (``by="drug"``) or cell lines (``by="cell"``).
 
     Examples
     --------
@@ -68,6 +80,7 @@ class Additive:
     """
 
     max_iter: int = 200
+    features: tuple[SideFeatures, ...] = ()
 
     def predict(self, train: Screen, conditions: Conditions) -> Array:
         cell, at_cell, cells = encode(train.contexts, contexts(conditions))
@@ -81,12 +94,40 @@ class Additive:
             drug_effect = _group_means(train.profiles - cell_effect[cell], drug, drugs)
             if np.abs(drug_effect - before).max() <= 1e-10 * scale:
                 break
-        # A new context or drug has the mean effect of the known ones.
-        from_cell, from_drug = (
-            np.where((at >= 0)[:, None], effect[at], effect.mean(axis=0))
-            for at, effect in ((at_cell, cell_effect), (at_drug, drug_effect))
-        )
-        return finite("the prediction", from_cell + from_drug)
+        result = np.zeros((len(conditions), len(train.genes)))
+        for field, code, at, effect in (
+            (0, cell, at_cell, cell_effect),
+            (1, drug, at_drug, drug_effect),
+        ):
+            known = train.labels[np.unique(code, return_index=True)[1], field]
+            result += np.where((at >= 0)[:, None], effect[at], effect.mean(axis=0))
+            new = at < 0
+            if new.any():
+                result[new] += self._beyond_mean(field, known, conditions[new, field], effect)
+        return finite("the prediction", result)
+
+    def _beyond_mean(
+        self, field: int, known: NDArray[np.str_], new: NDArray[np.str_], effect: Array
+    ) -> Array:
+        """What features tell of the effects of new labels, less the mean effect: (new, genes)."""
+        by, names = ("cell", "drug")[field], np.concatenate([known, new])
+        sides = [side for side in self.features if side.by == by]
+        if not sides or len(known) < 2:
+            return np.zeros((len(new), effect.shape[1]))
+        rows = np.hstack([side.features(np.empty((0, 1)), {}, {by: names}) for side in sides])
+        rows -= rows[: len(known)].mean(axis=0)
+        here, there = rows[: len(known)], rows[len(known) :]
+        spectrum = Spectrum.of(NETWORK.between(here))
+        left, sizes, axes = np.linalg.svd(effect - effect.mean(axis=0), full_matrices=False)
+        parts, coefficients = left * sizes, np.zeros(left.shape)  # (known, components)
+        # What the mean of the others errs by; where no ridge is better, it stays.
+        least = np.square(sizes * len(known) / (len(known) - 1))
+        for ridge in RIDGES:
+            solved, left_out = spectrum.solve(parts, ridge)
+            errors = np.square(left_out).sum(axis=0)
+            better = errors < least
+            least[better], coefficients[:, better] = errors[better], solved[:, better]
+        return product(NETWORK.between(there, here), product(coefficients, axes))
 
 
 @dataclass(frozen=True)

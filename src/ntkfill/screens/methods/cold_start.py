@@ -14,6 +14,7 @@ from ..evaluation.splits import Split
 from ..holdout import GRID, hidden, novelty
 from ..screen import Conditions, Screen
 from .baselines import Additive, CellMean, Interpolation, Method
+from .matrix_normal import MatrixNormal
 from .ntk import NTK
 
 # The least variance of a profile that errors are relative to, over the mean one.
@@ -37,7 +38,8 @@ class ColdStart:
         Predicts conditions whose drug and context were both measured. The default is `NTK()`.
     others : tuple of Method, optional
         What else has a weight where something is new. The default is `CellMean()` and
-        `Additive()`, and with doses or times `Interpolation()`.
+        `Additive()`; with features of `MatrixNormal` also `Additive` with these, and with doses or
+        times `Interpolation()`.
     random_state : int
         Of the folds.
 
@@ -94,7 +96,13 @@ class ColdStart:
         # The same minimum as of all errors, from products of the methods alone.
         gram[np.diag_indices(count)] += 1e-9 * np.trace(gram) + np.finfo(float).tiny
         root = np.linalg.cholesky(gram)
-        weights = nnls(root.T, np.linalg.solve(root, target))[0]
+        right = np.linalg.solve(root, target)
+        weights = nnls(root.T, right)[0]
+        if weights.sum() > 1:
+            # The same minimum where they sum to 1, by a row that outweighs all others.
+            much = 1e4 * np.sqrt(np.trace(gram))
+            rows = np.vstack([root.T, np.full(count, much)])
+            weights = nnls(rows, np.append(right, much))[0]
         return weights, np.einsum("m,mij->ij", weights, parts), folds
 
     def _parts(self, train: Screen, conditions: Conditions) -> Array:
@@ -105,4 +113,10 @@ class ColdStart:
     def _others(self, train: Screen) -> tuple[Method, ...]:
         if self.others is not None:
             return self.others
-        return CellMean(), Additive(), *([Interpolation()] if len(train.fields) > 2 else [])
+        found: list[Method] = [CellMean(), Additive()]
+        prior = self.method.prior if isinstance(self.method, NTK) else None
+        if isinstance(prior, MatrixNormal) and prior.features:
+            found.append(Additive(features=prior.features))
+        if len(train.fields) > 2:
+            found.append(Interpolation())
+        return tuple(found)
