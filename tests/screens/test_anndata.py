@@ -78,3 +78,40 @@ def test_pseudobulks_of_pertpy(cells):
     bulk.X = bulk.layers["mean"]
     bulk.obs["batch"] = "b1"
     check(bulk, cells, None)
+
+
+def test_doses_against_controls():
+    """As in sci-Plex: cell type, perturbation and a dose that is a number, beside control cells."""
+    scanpy, pandas = pytest.importorskip("scanpy"), pytest.importorskip("pandas")
+    anndata = pytest.importorskip("anndata")
+    random = np.random.default_rng(1)
+    kinds = [(c, d, dose) for c in "AB" for d in ("x", "y", "z") for dose in (10.0, 100.0, 1000.0)]
+    kinds = [kind for kind in kinds if kind != ("B", "z", 1000.0)]
+    kinds += [(c, "control", 0.0) for c in "AB"]
+    effects = {d: random.normal(size=12) for d in "xyz"} | {"control": np.zeros(12)}
+    means = {c: 5 + random.normal(size=12) for c in "AB"}
+    clean = np.array([means[c] + np.log10(max(dose, 1)) * effects[d] for c, d, dose in kinds])
+    obs = pandas.DataFrame(kinds, columns=["cell_type", "perturbation", "dose"])
+    rows = np.repeat(np.arange(len(kinds)), 6)
+    cells = anndata.AnnData(
+        clean[rows] + 0.1 * random.normal(size=(len(rows), 12)),
+        obs=obs.iloc[rows].set_axis([f"cell {k}" for k in range(len(rows))]),
+    )
+    bulk = scanpy.get.aggregate(cells, by=["cell_type", "perturbation", "dose"], func="mean")
+    control = bulk.obs["perturbation"].to_numpy() == "control"
+    base = {str(bulk.obs["cell_type"].iloc[k]): k for k in np.flatnonzero(control)}
+    at = [base[str(cell)] for cell in bulk.obs["cell_type"]]
+    bulk.layers["change"] = bulk.layers["mean"] - bulk.layers["mean"][at]
+    treated = bulk[~control].copy()
+
+    names = {"cell": "cell_type", "drug": "perturbation", "dose": "dose"}
+    screen = screens.from_anndata(treated, names, layer="change")
+    assert screen.fields == ("cell", "drug", "dose")
+    wanted = np.array([["B", "z", dose] for dose in np.unique(screen.columns["dose"])])
+    done = screens.complete(screen, conditions=wanted)
+    back = screens.to_anndata(done, treated, names)
+    new = back.obs["source"].to_numpy() == "predicted"
+    assert new.sum() == 1
+    assert float(back.obs["dose"][new].iloc[0]) == 1000
+    truth = 3 * effects["z"]
+    assert np.corrcoef(back.X[new][0], truth)[0, 1] > 0.9
