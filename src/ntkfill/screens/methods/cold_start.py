@@ -28,8 +28,8 @@ class ColdStart:
     Weights are not negative and minimise the squared error of conditions of the same novelty that
     are hidden from the training screen (whole cell lines for a new one, whole drugs for a new one).
     Errors are relative to the variance of the profile with the context's mean removed, as in R2
-    with the cell mean removed, so that a mean that is known well is not shrunk. The weights need
-    not sum to 1: what cannot be predicted well is shrunk towards 0. Stacking, Breiman 1996,
+    with the cell mean removed, so that a mean that is known well is not shrunk. The weights sum
+    to 1 at most: what cannot be predicted well is shrunk towards 0. Stacking, Breiman 1996,
     doi:10.1007/BF00117832.
 
     Parameters
