@@ -22,7 +22,7 @@ MIN_VARIANCE = 1e-6
 # of each ring-wise pass; what is kept of each pass for the attribution.
 VALUE_BYTES, RING_BYTES, KEPT_BYTES = 80, 2, 16
 # Bytes for each pair of entries of the patches that are solved together.
-SOLVE_BYTES = 40
+SOLVE_BYTES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,12 +222,13 @@ def working_memory(
     per_value = VALUE_BYTES + RING_BYTES * n_rings
     per_value += keep_passes * KEPT_BYTES * (options.passes + n_rings)
     entries = options.width**n * channels
-    solves = SOLVE_BYTES * max(BATCH, entries**2)
-    # In single precision: neighbours, features and kernels of a tile; all patches it is compared
-    # with, their squares and masks; the distances between both.
     widest = rings if n_rings else options
     patches = max(tile_length(n) // widest.step, 1) ** n
+    # In single precision: neighbours, features and kernels of a tile, of which some are solved
+    # together; before that all patches that it is compared with, their squares and masks, and the
+    # distances between both.
+    solves = SOLVE_BYTES * min(max(BATCH, entries**2), patches * entries**2)
     kernels = 4 * patches * entries * (2 * options.n_neighbours + entries)
     box = math.prod(min(tile_length(n) + 2 * widest.search_radius, side) for side in shape[:-1])
     lookup = box * (14 * entries + 12 * patches)
-    return per_value * math.prod(shape) + workers() * (solves + kernels + lookup)
+    return per_value * math.prod(shape) + workers() * max(solves + kernels, lookup)
