@@ -20,7 +20,7 @@ from .passes import BATCH, Pass, PassResult, all_passes, hole_depths, tile_lengt
 MIN_VARIANCE = 1e-6
 # Bytes for each value: fill, sums, weights, variances and the sums of one band of tiles; the masks
 # of each ring-wise pass; what is kept of each pass for the attribution.
-VALUE_BYTES, RING_BYTES, KEPT_BYTES = 80, 2, 16
+VALUE_BYTES, RING_BYTES, KEPT_BYTES = 84, 2, 16
 # Bytes for each pair of entries of the patches that are solved together.
 SOLVE_BYTES = 16
 
