@@ -168,6 +168,7 @@ def _bound(node: ast.stmt) -> set[str]:
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not BENCHMARKS.exists(), reason="installed without the benchmarks")
 def test_benchmarks_import_what_there_is():
     for path in BENCHMARKS.rglob("*.py"):

@@ -92,6 +92,7 @@ def test_a_pixel(app, scene, filled):
                                      at | {"row": 0})[0]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["image", "fill", "std", "outside"])
 def test_tiles(app, filled, layer):
     document, _ = filled
@@ -259,6 +260,7 @@ def test_paths_lead_nowhere_else(app, path):
     assert b"import" not in body
 
 
+@pytest.mark.slow
 def test_names_of_files_are_no_paths(app, scene, filled):
     """Whatever an upload is called, it is written into its own folder."""
     folder, _, _ = scene
@@ -489,7 +491,7 @@ def test_a_column_without_entries_stays_empty_and_is_said_once(tmp_path):
     assert np.isnan(np.load(tmp_path / "values.npy")[:, 1]).all()
 
 
-@pytest.mark.sampled
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".xlsx"])
 def test_screens_are_recognised(tmp_path, suffix):
     pytest.importorskip({".parquet": "pyarrow", ".xlsx": "openpyxl"}.get(suffix, "numpy"))

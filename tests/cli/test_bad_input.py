@@ -54,7 +54,7 @@ def test_bad_files(name, bad, fails):
         assert str(path) in line
 
 
-@pytest.mark.sampled
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".npz", ".gct", ".gctx", ".h5ad"])
 @pytest.mark.parametrize("bad", BAD)
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")

@@ -58,6 +58,7 @@ def test_memory_of_all_tiles_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert path.exists()
 
 
+@pytest.mark.slow
 def test_channels_of_one_tile_are_filled_in_turns_where_all_do_not_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

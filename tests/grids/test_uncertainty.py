@@ -292,7 +292,8 @@ def test_holes_and_scattered_gaps_are_calibrated_apart():
     assert strata[hole].min() > strata[apart].max()
 
 
-@pytest.mark.parametrize("refine", [None, pytest.param("patches", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("refine", [None, "patches"])
 def test_bounds_are_the_value_where_known_and_hold_what_they_say_elsewhere(refine):
     rng = np.random.default_rng(0)
     waves = np.sin(1.9 * np.add.outer(np.arange(64), np.arange(64)))

@@ -61,7 +61,7 @@ def test_thin_gaps_are_filled_as_by_the_whole_solve(name, monkeypatch):
     assert np.array_equal(near.values[~missing], image[~missing])
 
 
-@pytest.mark.sampled
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lines", "corners", "bytes"])
 def test_gaps_at_the_border_are_filled_as_by_the_whole_solve(kind, monkeypatch):
     image, missing = texture((180, 150)), np.zeros((180, 150), bool)

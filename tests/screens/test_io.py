@@ -626,8 +626,9 @@ def run(*words):
     return main(["screen", "complete", *map(str, words), "--method", "additive"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [".gct", ".gctx", ".h5ad", ".csv"])
-@pytest.mark.parametrize("source", [pytest.param(".gct", marks=pytest.mark.slow), ".gctx", ".csv"])
+@pytest.mark.parametrize("source", [".gct", ".gctx", ".csv"])
 def test_what_is_said_of_conditions_and_genes_is_kept(source, target, tmp_path, capsys):
     given, written = tmp_path / f"in{source}", tmp_path / f"out{target}"
     screen = annotated(given)

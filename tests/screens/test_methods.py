@@ -168,6 +168,7 @@ def test_additive_is_least_squares():
     np.testing.assert_allclose(Additive().predict(train, test), design(test) @ weights, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["drug", "cell"])
 def test_effects_of_new_labels_by_features_are_those_of_the_best_ridge_left_out(by):
     random = np.random.default_rng(3)

@@ -312,10 +312,11 @@ def hashes():
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "solver"),
     [
-        pytest.param("stationary", "CG", marks=pytest.mark.slow),
+        ("stationary", "CG"),
         ("stationary", "Cholesky"),
         ("periodic", "CG"),
         ("periodic", "Cholesky"),
