@@ -107,8 +107,7 @@ class BlockwiseFactor:
     def inner(self) -> Array:
         """K[known, known] + noise of every block: shape (blocks, k, k); where padded, noise that
         leaves no weight."""
-        rows = np.take_along_axis(self.kernel.values, self.at[:, :, None], axis=1)
-        inner = np.take_along_axis(rows, self.at[:, None], axis=2)
+        inner = np.take_along_axis(self._rows(), self.at[:, None], axis=2)
         diagonal = np.arange(self.at.shape[1])
         inner[:, diagonal, diagonal] += np.where(self.valid, self.noise, PADDING)
         return inner
@@ -116,8 +115,11 @@ class BlockwiseFactor:
     @cached_property
     def weights(self) -> Array:
         """(K[known, known] + noise)^-1 K[known, every] of every block: shape (blocks, k, n)."""
-        rows = np.take_along_axis(self.kernel.values, self.at[:, :, None], axis=1)
-        return np.linalg.solve(self.inner, rows)
+        return np.linalg.solve(self.inner, self._rows())
+
+    def _rows(self) -> Array:
+        """K[known, every] of every block: shape (blocks, k, n)."""
+        return np.take_along_axis(self.kernel.values, self.at[:, :, None], axis=1)
 
     def posterior(self, y: Array) -> tuple[Array, Array]:
         """Mean and variance of every entry given values (blocks, n), read where known: there the
