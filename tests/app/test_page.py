@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from importlib import resources
 
 import numpy as np
@@ -609,8 +610,9 @@ def test_what_runs_is_not_ended_by_a_slip(page, app):
 
 
 def test_a_map_by_keyboard(page, app):
+    page.route("**/availability", lambda route: (time.sleep(0.3), route.continue_()))
     page.click("[data-example=screen]")
-    page.wait_for_selector(".screen canvas")
+    page.wait_for_selector(".screen canvas[tabindex]")  # can be focused as soon as it is drawn
     availability = app.call("GET", f"documents/{document(page)}/availability")
     page.locator("[data-part=map]").focus()
     for key in ("ArrowDown", "End"):

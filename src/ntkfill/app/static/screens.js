@@ -97,6 +97,7 @@ export class ScreenView {
       event.preventDefault();
       say(...next);
     });
+    canvas.tabIndex = 0; // not before it answers to keys
   }
 
   update(state) {
