@@ -8,7 +8,7 @@ import pytest
 from oracles import rmse
 from scipy import ndimage
 
-from ntkfill.grids.patches import PatchOptions, attribution, refine
+from ntkfill.grids.patches import PatchOptions, attribution, passes, refine
 from ntkfill.grids.patches.options import candidates
 from ntkfill.grids.patches.passes import hole_depths
 from ntkfill.grids.patches.refinement import working_memory
@@ -175,6 +175,7 @@ def test_ring_passes_with_the_smallest_patches(width):
 @pytest.mark.parametrize("ring_passes", [0, 1])
 @pytest.mark.parametrize("work", [refine, explained])
 def test_memory_stays_within_the_estimate(monkeypatch, work, ring_passes):
+    monkeypatch.setattr(passes, "_compiled", lambda: None)  # what it takes is not traced
     monkeypatch.setattr(resources, "workers", lambda: 1)
     monkeypatch.setattr("ntkfill.grids.patches.refinement.workers", lambda: 1)
     missing = scattered((160, 160))
@@ -200,6 +201,7 @@ def test_memory_stays_within_the_estimate(monkeypatch, work, ring_passes):
     ],
 )
 def test_memory_grows_as_estimated(monkeypatch, work, smaller, larger, share):
+    monkeypatch.setattr(passes, "_compiled", lambda: None)  # what it takes is not traced
     monkeypatch.setattr(resources, "workers", lambda: 1)
     found = []
     for case in (smaller, larger):
@@ -226,7 +228,9 @@ def test_nothing_to_do_for_a_constant(value):
 
 
 @pytest.mark.slow
-def test_same_bytes_for_any_number_of_threads_and_no_input_is_changed(monkeypatch):
+@pytest.mark.parametrize("compiled_size", [0, 1 << 14])
+def test_same_bytes_for_any_number_of_threads_and_no_input_is_changed(monkeypatch, compiled_size):
+    monkeypatch.setattr(passes, "COMPILED_SIZE", compiled_size)
     rng = np.random.default_rng(0)
     missing, filled = scattered((70, 50)), rng.standard_normal((70, 50, 2))
     missing[20:36, 20:36] = True

@@ -5,8 +5,11 @@ Ring-wise passes do so in deep holes, ring by ring from the rim ("onion peel").
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
+from types import ModuleType
 
 import numpy as np
 from scipy import ndimage
@@ -30,8 +33,19 @@ BATCH = 1 << 19
 # In a ring, a patch is completed if at least this share of it is known, with a ridge of at least
 # this share of its mean square difference from the nearest neighbour.
 MIN_KNOWN, MISFIT_RIDGE = 0.25, 0.1
+# Grids with fewer values are completed before Numba is imported.
+COMPILED_SIZE = 1 << 14
 # Aggregation weights are 1 / (variance + this share of the fill's mean square error).
 VARIANCE_FLOOR = 0.1
+
+
+@cache
+def _compiled() -> ModuleType | None:
+    """The same arithmetic compiled, where Numba is installed."""
+    try:
+        return importlib.import_module(".compiled", __package__)
+    except ImportError:
+        return None
 
 
 def tile_length(axes: int) -> int:
@@ -113,10 +127,29 @@ class Pass:
 
     def apply(self, values: Array, progress: Progress | None = None) -> PassResult:
         """Complete every patch of values (*grid, channels), and average them."""
+        compiled = _compiled() if values.size >= COMPILED_SIZE else None
 
         def work(job: tuple[Tile, Array]) -> None:
             tile, sums = job
-            for batch in self._batches(values, tile):
+            patches = self._patches(values, tile)
+            if patches is None:
+                return
+            if compiled is not None:
+                compiled.add_completed(
+                    patches.part.ravel(),
+                    patches.places,
+                    patches.neighbours,
+                    patches.offsets,
+                    patches.known,
+                    patches.targets,
+                    self.ridge,
+                    0.0 if self.targets is None else MISFIT_RIDGE,
+                    self.options.shrinkage,
+                    VARIANCE_FLOOR * self.mse,
+                    sums.reshape(3, -1),
+                )
+                return
+            for batch in self._batches(patches):
                 weight, variance = batch.weight, batch.variance
                 terms = weight * batch.completed, weight, weight * variance
                 for total, term in zip(sums.reshape(3, -1), terms, strict=True):
@@ -137,9 +170,10 @@ class Pass:
         def work(job: tuple[Tile, Array]) -> None:
             tile, sums = job
             share_of_tile = share[tile.box].ravel()
-            if share_of_tile.any():
+            patches = self._patches(values, tile) if share_of_tile.any() else None
+            if patches is not None:
                 total = sums.reshape(-1)
-                for batch in self._batches(values, tile):
+                for batch in self._batches(patches):
                     batch.add_adjoint(batch.weight * share_of_tile[batch.places], total)
 
         sums = self._sum_over_tiles(work, np.zeros((1, *values.shape)), None)
@@ -166,49 +200,49 @@ class Pass:
                 progress((number + 1) / len(bands))
         return sums
 
-    def _batches(self, values: Array, tile: Tile) -> Iterator[Batch]:
-        """The patches of a tile that have targets and enough known entries, some at a time."""
+    def _patches(self, values: Array, tile: Tile) -> Patches | None:
+        """The patches of a tile that have targets and enough known entries, with their neighbours;
+        None where there are none."""
         part, known, width = values[tile.box], self.known[tile.box], self._width
         targets = ~known if self.targets is None else self.targets[tile.box]
         if not targets[tile.covered].any():
-            return
+            return None
         corners, offsets = flat_index(part.shape, width)
         places = corners[tile.patches, None] + offsets
         n_known = known.ravel()[places].sum(axis=1)
         min_known = 1 if self.targets is None else MIN_KNOWN * len(offsets)
         used = (n_known >= min_known) & targets.ravel()[places].any(axis=1)
         if not used.any():
-            return
+            return None
         # Those with similar numbers of known entries are solved together.
-        order = np.flatnonzero(used)[np.argsort(n_known[used], kind="stable")]
-        places = places[order]
-        incomplete, known, targets = (
-            part.ravel()[places],
-            known.ravel()[places],
-            targets.ravel()[places],
-        )
-        nearest = self._neighbours(
-            incomplete, known, extract_patches(part, width), self.known[tile.box]
-        )
-        neighbours = corners[nearest]
-        prior = PatchPrior(patches_at(part, neighbours, width))
+        places = places[np.flatnonzero(used)[np.argsort(n_known[used], kind="stable")]]
+        known, targets = known.ravel()[places], targets.ravel()[places]
+        candidates = extract_patches(part, width)
+        nearest = self._neighbours(part.ravel()[places], known, candidates, self.known[tile.box])
+        return Patches(part, places, corners[nearest], offsets, known, targets)
+
+    def _batches(self, patches: Patches) -> Iterator[Batch]:
+        """Some patches at a time, completed."""
+        prior = PatchPrior(patches_at(patches.part, patches.neighbours, self._width))
         kernel = prior.kernel(self.options.shrinkage).values
-        size = max(1, BATCH // len(offsets) ** 2)
-        for first in range(0, len(order), size):
+        incomplete = patches.part.ravel()[patches.places]
+        size = max(1, BATCH // len(patches.offsets) ** 2)
+        for first in range(0, len(incomplete), size):
             some = slice(first, first + size)
-            ridge = self._ridge(prior.neighbours[some], incomplete[some], known[some])
-            factor = Blockwise(ridge).factor(Blocks(kernel[some]), known[some].ravel())
+            known = patches.known[some]
+            ridge = self._ridge(prior.neighbours[some], incomplete[some], known)
+            factor = Blockwise(ridge).factor(Blocks(kernel[some]), known.ravel())
             mean = prior.mean[some]
             predicted, variance = factor.posterior(incomplete[some] - mean)
             floor = variance.dtype.type(VARIANCE_FLOOR * self.mse)
             yield Batch(
-                np.where(known[some], incomplete[some], predicted + mean),
-                places[some],
-                neighbours[some],
-                offsets,
+                np.where(known, incomplete[some], predicted + mean),
+                patches.places[some],
+                patches.neighbours[some],
+                patches.offsets,
                 factor,
                 variance,
-                np.where(targets[some], 1 / (variance + floor), 0),
+                np.where(patches.targets[some], 1 / (variance + floor), 0),
             )
 
     def _neighbours(self, incomplete: Array, known: Mask, patches: Array, box: Mask) -> Index:
@@ -245,6 +279,18 @@ class Pass:
     @property
     def _width(self) -> tuple[int, ...]:
         return tuple(min(self.options.width, side) for side in self.known.shape[:-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """Patches of a tile, and their neighbours."""
+
+    part: Array  # (*box, channels): the part of the grid that the tile looks at
+    places: Index  # (m, entries): in the flat box
+    neighbours: Index  # (m, n_neighbours): where each begins in the flat box
+    offsets: Index  # (entries,): from the first entry of a patch
+    known: Mask  # (m, entries)
+    targets: Mask  # (m, entries)
 
 
 @dataclass(frozen=True, eq=False)
