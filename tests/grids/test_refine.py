@@ -9,6 +9,7 @@ from PIL import Image
 
 from ntkfill import Inpainter, InputError, inpaint
 from ntkfill.cli import main
+from ntkfill.grids.patches import selection
 from ntkfill.nn import hourglass
 
 
@@ -82,12 +83,28 @@ def test_gaps_that_repeat_are_judged_by_the_known_pixels_alone(gaps):
 @pytest.mark.slow
 def test_where_gaps_repeat_what_is_as_fine_as_they_are_is_refined_least():
     smooth = 100 + 100 * np.sin(0.5 * sum(np.indices((48, 48))))
-    fine = smooth + 40 * np.random.default_rng(0).normal(size=smooth.shape)
-    coarse, mixed = (fill(x, ROWS, refine="auto")[1].refinement for x in (smooth, fine))
-    assert mixed.share < 0.9 < coarse.share < 1
+    fine = smooth + 20 * np.random.default_rng(0).normal(size=smooth.shape)
+    every_second = sum(np.indices((48, 48)) % 2) > 0  # no line is known completely
+    coarse, mixed = (fill(x, every_second, refine="auto")[1].refinement for x in (smooth, fine))
+    assert mixed.share + 0.02 < coarse.share < 1
     inpainter = Inpainter(refine="auto", rtol=1e-6).fit(smooth, ROWS)
     told = inpainter.explain(smooth, (21, 30))
     assert told.value == pytest.approx(inpainter.transform(smooth)[21, 30], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_along_complete_lines_gaps_as_wide_as_the_missing_ones_are_held_out():
+    """They show what the known rows alone, one octave coarser, cannot: waves finer than the gaps."""
+    along = sum(np.indices((48, 48)))
+    slow, fast = 100 + 100 * np.sin(0.5 * along), 40 * np.sin(2.4 * along)
+    refined = fill(slow, ROWS, refine="auto")[1].refinement
+    assert (refined.patches is not None, refined.share) == (True, 1.0)
+    assert refined.after < refined.before / 4
+    left = fill(slow + fast, ROWS, refine="auto")[1].refinement
+    assert left.patches is None
+    with pytest.MonkeyPatch.context() as patch:  # negative control
+        patch.setattr(selection, "gaps_along_lines", lambda *_: None)
+        assert fill(slow + fast, ROWS, refine="auto")[1].refinement.patches is not None
 
 
 def test_a_checkerboard_is_left_alone():

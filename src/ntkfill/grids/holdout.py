@@ -331,6 +331,22 @@ def octave_coarser(missing: Mask) -> tuple[tuple[Any, ...], Mask] | None:
     return (lattice, pattern) if pattern.any() else None
 
 
+def gaps_along_lines(lattice: tuple[Any, ...], pattern: Mask) -> Mask | None:
+    """Gaps as wide as those between the lines of a lattice (`octave_coarser`), along the longest
+    axis along which lines are known completely; None where there is no such axis.
+
+    >>> lattice, pattern = octave_coarser(np.indices((9, 5))[0] % 2 == 1)
+    >>> gaps_along_lines(lattice, pattern)[0].tolist()
+    [False, True, False, True, False]
+    """
+    steps = [int(np.diff(places.ravel())[0]) for places in lattice]
+    complete = [axis for axis, step in enumerate(steps) if step == 1]
+    if not complete:
+        return None
+    axis = max(complete, key=lambda one: pattern.shape[one])
+    return np.asarray(np.indices(pattern.shape)[axis] % max(steps) > 0)
+
+
 def crops(
     missing: Mask, weight: NDArray[np.float64], axes: int | None = None, *, spread: bool = False
 ) -> list[Crop]:

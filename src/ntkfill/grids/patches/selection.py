@@ -14,7 +14,15 @@ from ...kernels.table import Array
 from ...observed import Mask
 from ...runtime.progress import Progress, stage
 from ...selection import convex
-from ..holdout import Crop, Holdout, crops, hold_out_like, octave_coarser, pattern_period
+from ..holdout import (
+    Crop,
+    Holdout,
+    crops,
+    gaps_along_lines,
+    hold_out_like,
+    octave_coarser,
+    pattern_period,
+)
 from .options import MAX_CHANNELS, PatchOptions, candidates
 from .passes import hole_depths
 from .refinement import Refined, known_entries, refine
@@ -46,8 +54,8 @@ class Refinement:
         None where the fill was left as it was.
     before : float
         Root mean square error of the fill on the held-out entries, in units of the values; a guess
-        where none could be held out. Where gaps repeat, that on the known entries alone with the
-        same gaps, or 0 where these have no such.
+        where none could be held out. Where gaps repeat, that on the known entries alone with such
+        gaps, or 0 where these have no such.
     after : float or None
         That of the fill refined with the best options, in half as many passes.
     share : float
@@ -59,6 +67,9 @@ class Refinement:
     period : int
         Period of gaps that cannot be held out like the missing ones
         (`ntkfill.grids.holdout.pattern_period`); 0 where there is none, or refinement is forced.
+    assumed_error : float or None
+        What `refine` takes for the error of the fill, and makes its ridge of, where that is not
+        `before`.
     held_out : bool array of shape (*grid) or (*grid, channels), or None
         The entries by which options were selected and `scale` was found: no other estimate should
         use them.
@@ -70,6 +81,7 @@ class Refinement:
     share: float = 1.0
     scale: float = 1.0
     period: int = 0
+    assumed_error: float | None = None
     held_out: Mask | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -87,7 +99,7 @@ class Refinement:
     @property
     def error(self) -> float:
         """What `refine` takes for the error of the fill, and makes its ridge of."""
-        return self.before * (REPEATING * self.share**2 if self.period else 1.0)
+        return self.before if self.assumed_error is None else self.assumed_error
 
     def report(self) -> str:
         """One line for a person.
@@ -174,28 +186,51 @@ def one_octave_coarser(
 
     What patches gain there says nothing of what they gain on the finer grid. What does is how much
     of the variance of the lattice the first fill explains, as little where structure is as fine as
-    the gaps; the rest of the variance is the share that is not refined."""
+    the gaps; the rest of the variance is the share that is not refined. Where lines are known
+    completely, gaps as wide as the missing ones are held out along them instead."""
     lattice, pattern = octave
-    coarse = values[lattice]
-    first = fill(coarse, pattern) if pattern.sum() >= MIN_HELD_OUT else None
+    coarse, options = values[lattice], candidates(pattern.ndim, values.shape[-1])[0]
+    trial = _lattice_trial(coarse, pattern, fill)
+    if trial is None:
+        return None
+    share, error = trial.explained, trial.error_of_finer
+    along = _along_lines(coarse, gaps_along_lines(lattice, pattern), fill)
+    if along is not None:
+        trial, error_along = along
+        refined = trial.refined(options, error_along, None, share_of_passes=1.0)
+        assert refined is not None  # without a rival
+        share = trial.share(refined.values, float(trial.gaps.sum()))
+    else:
+        refined = trial.refined(options, error, None)
+        assert refined is not None
+    refined = _mixed(trial.first, refined, share)
+    after = trial.error(refined.values)
+    found = Refinement(options, trial.before, after, share, trial.std_scale(refined), period, error)
+    return found if after < trial.before else replace(found, patches=None, share=1.0)
+
+
+def _along_lines(
+    values: Array, gaps: Mask | None, fill: Callable[[Array, Mask], Array | None]
+) -> tuple[_Trial, float] | None:
+    """A fill of gaps in known lines, and the error that is assumed for it; None where there are no
+    lines, or too short ones."""
+    octave = None if gaps is None else octave_coarser(gaps)
+    if gaps is None or octave is None:
+        return None
+    coarser = _lattice_trial(values[octave[0]], octave[1], fill)
+    trial = _lattice_trial(values, gaps, fill)
+    return None if coarser is None or trial is None else (trial, coarser.error_of_finer)
+
+
+def _lattice_trial(
+    values: Array, pattern: Mask, fill: Callable[[Array, Mask], Array | None]
+) -> _Trial | None:
+    """A fill of known entries (*grid, channels) in this pattern; None where it has too few."""
+    first = fill(values, pattern) if pattern.sum() >= MIN_HELD_OUT else None
     if first is None:
         return None
     none, weight = np.zeros_like(pattern), pattern.astype(np.float64)
-    holdout, parts = Holdout(pattern, weight, none), crops(none, weight)
-    trial = _Trial(coarse, pattern, holdout, first, parts)
-    unit = float(np.abs(coarse).max()) or 1.0
-    spread = (coarse / unit).std(axis=tuple(range(pattern.ndim)), dtype=np.float64)
-    total = (trial.before / unit) ** 2 + float(np.mean(spread**2))
-    share = float(np.mean(spread**2)) / total if total else 0.0
-    found = Refinement(None, trial.before, None, share=share, period=period)
-    options = candidates(pattern.ndim, values.shape[-1])[0]
-    refined = trial.refined(options, found.error, None)
-    assert refined is not None  # without a rival
-    refined = _mixed(first, refined, share)
-    found = replace(found, after=trial.error(refined.values), scale=trial.std_scale(refined))
-    if trial.error(refined.values) >= trial.before:
-        return replace(found, share=1.0)
-    return replace(found, patches=options)
+    return _Trial(values, pattern, Holdout(pattern, weight, none), first, crops(none, weight))
 
 
 def select(
@@ -289,16 +324,31 @@ class _Trial:
         """The error of the fill that is refined."""
         return self.error(self.first)
 
+    @cached_property
+    def explained(self) -> float:
+        """The share of the variance that is not the error of the fill."""
+        axes = tuple(range(self.gaps.ndim))
+        unit = float(np.abs(self.values).max()) or 1.0
+        variance = float(np.mean((self.values / unit).std(axis=axes, dtype=np.float64) ** 2))
+        total = (self.before / unit) ** 2 + variance
+        return variance / total if total else 0.0
+
+    @property
+    def error_of_finer(self) -> float:
+        """The error that is assumed for a fill one octave finer."""
+        return self.before * REPEATING * self.explained**2
+
     def refined(
         self,
         options: PatchOptions,
         error: float,
         progress: Progress | None,
         rival: Refined | None = None,
+        share_of_passes: float = TRIAL_PASSES,
     ) -> Refined | None:
         """The fill, of this error, refined in all crops; None where the rival does better in the
         first of several."""
-        fewer = replace(options, passes=math.ceil(TRIAL_PASSES * options.passes))
+        fewer = replace(options, passes=math.ceil(share_of_passes * options.passes))
         values, std = self.first.copy(), np.full(self.first.shape, np.nan)
         for number, crop in enumerate(self.crops):
             share = progress and stage(progress, number, len(self.crops))
