@@ -146,8 +146,8 @@ class Turn:
             for axis in every
         ]
         flipped = tuple(axis for axis in every if counts[axis] > counts[axis][::-1])
-        keys = [min(count, count[::-1]) for count in counts]
-        return cls(tuple(sorted(every, key=lambda axis: (len(keys[axis]), keys[axis]))), flipped)
+        keys = [(len(count), min(count, count[::-1])) for count in counts]
+        return cls(tuple(sorted(every, key=keys.__getitem__)), flipped)
 
     def __call__(self, array: NDArray[Any]) -> NDArray[Any]:
         return np.flip(array, self.flipped).transpose(self.order)
@@ -265,16 +265,6 @@ def lines(missing: Mask) -> Mask:
             shape[axis] = length
             found |= ndimage.binary_opening(missing, np.ones(shape, bool))
     return found
-
-
-def mean_run(missing: Mask, axis: int) -> float:
-    """The mean length of runs of missing entries along an axis.
-
-    >>> mean_run(np.array([0, 1, 1, 1, 0, 1], bool), 0)
-    2.0
-    """
-    starts = np.diff(missing, axis=axis, prepend=False) & missing
-    return float(missing.sum() / max(starts.sum(), 1))
 
 
 def pattern_period(missing: Mask, axes: int) -> int:

@@ -32,7 +32,6 @@ from .holdout import (
     depth,
     hold_out_like,
     hold_out_shifted,
-    mean_run,
     octave_coarser,
 )
 from .model import Component, GridModel
@@ -86,12 +85,6 @@ class Trial:
     held_out: Mask
     weight: Array  # (n_held_out,)
     independent: float  # errors among those of the held-out pixels
-
-    def errors_of_spline(self, spline: Spline, steps: tuple[float, ...] | None) -> Array:
-        """(n_held_out,)."""
-        both = self.gaps | self.held_out
-        found, _ = SplineFit.of(spline, both, steps=steps)(self.values[~both], trial=True)
-        return np.asarray(found[self.held_out[both], 0] - self.values[self.held_out][:, 0])
 
 
 def select(
@@ -297,7 +290,10 @@ def _held_out_errors(
         row, number = job
         candidate, trial = candidates[row], trials[number]
         if isinstance(candidate, Spline):
-            found = trial.errors_of_spline(candidate, plans[0].steps)
+            both, held_out = trial.gaps | trial.held_out, trial.held_out
+            spline = SplineFit.of(candidate, both, steps=plans[0].steps)
+            filled, _ = spline(trial.values[~both], trial=True)
+            found = filled[held_out[both], 0] - trial.values[held_out][:, 0]
         else:
             component = components[trial.values.shape[:-1]][candidate]
             found = _errors(component, trial.values, trial.gaps, trial.held_out, together)
@@ -389,7 +385,8 @@ def offered_splines(gaps: Mask, options: GridOptions) -> dict[Spline, int]:
     ones along axes along which gaps are far shorter than along others, such as time, or the axis of
     lost slices."""
     every = [Spline(order) for order in (1, 2, 3)[gaps.ndim > 1 :]]
-    lengths = [mean_run(gaps, axis) for axis in range(gaps.ndim)]
+    starts = (np.diff(gaps, axis=axis, prepend=False) & gaps for axis in range(gaps.ndim))
+    lengths = [float(gaps.sum() / max(start.sum(), 1)) for start in starts]  # means of runs
     for axis, length in enumerate(lengths):
         if MIN_ANISOTROPY * length <= max(lengths):
             every += [Spline(order, axis) for order in (1, 2, 3)]

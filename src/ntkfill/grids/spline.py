@@ -12,9 +12,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from operator import sub
 from typing import TypeAlias
 
 import numpy as np
@@ -33,9 +34,10 @@ from .windows import widened
 # Squared differences across a spline's axis count this much, where no pixel along it is known, and
 # first differences of splines of order 2 this, so that a single known pixel determines all.
 ACROSS, FIRST = 1e-6, 1e-8
-# An offset from a pixel; the axes of a difference, its weight, and that of each pixel it begins at.
+# An offset from a pixel; the axes of a difference, its coefficients by offset from its first pixel,
+# its weight, and that of each pixel it begins at.
 Offset = tuple[int, ...]
-Term = tuple[tuple[int, ...], float, Array | None]
+Term = tuple[tuple[int, ...], dict[Offset, float], float, Array | None]
 # The tolerance of the solve: a smooth field is predicted to many digits.
 RTOL, MAX_STEPS = 1e-7, 2000
 # In a hole at the border, slopes fade over this share of its length, curvatures over half of it.
@@ -89,12 +91,11 @@ class SplineFit:
         require("the spline", memory(spline, missing), hint="network=ntkfill.nn.hourglass(5)")
         along: list[Term] = []
         across: list[Term] = []
-        for term, weight in _terms(spline, missing.ndim):
-            apart = math.prod(steps[axis] for axis in term) if steps else 1.0
-            fading = None
-            if weight == FIRST and term[0] not in wrapped and spline.axis in (None, term[0]):
-                fading = _fading(missing, term[0], spline.order)
-            (along if weight >= 1 else across).append((term, weight / apart**2, fading))
+        for axes, corners, weight, fading in _terms(spline, missing.ndim):
+            apart = math.prod(steps[axis] for axis in axes) if steps else 1.0
+            if weight == FIRST and axes[0] not in wrapped and spline.axis in (None, axes[0]):
+                fading = _fading(missing, axes[0], spline.order)
+            (along if weight >= 1 else across).append((axes, corners, weight / apart**2, fading))
         alone = None
         if spline.axis is not None:
             alone = _rows(missing, along, wrapped)[0].tocsc()
@@ -140,39 +141,36 @@ class SplineFit:
         return found
 
     @cached_property
-    def _factor(self) -> Factor | None:
-        """The factor of the system, where that takes less time than conjugate gradients."""
-        if not _is_factored(self.missing):
-            return None
-        return _factored(self.system, fill_in(self.spline, self.missing))
-
-    @cached_property
-    def _guess(self) -> Callable[[Array], Array]:
-        """The preconditioner: the inverse along the axis of the spline, or of the diagonal."""
+    def _inverse(self) -> tuple[Callable[[Array], Array], bool]:
+        """The inverse of the system and True, where that takes less time than conjugate gradients;
+        else their preconditioner, the inverse along the axis of the spline or of the diagonal."""
+        entries = fill_in(self.spline, self.missing)
+        if _is_factored(self.missing):
+            return _factored(self.system, entries).solve, True
         diagonal = self.system.diagonal()
         if self.alone is None:
-            return lambda column: column / diagonal
+            return (lambda column: column / diagonal), False
         rest = sparse.diags_array(diagonal - self.alone.diagonal())
-        return _factored(self.alone + rest, fill_in(self.spline, self.missing)).solve
+        return _factored(self.alone + rest, entries).solve, False
 
     def _solve(
         self, right: Array, rtol: float = RTOL, max_steps: int = MAX_STEPS
     ) -> tuple[Array, Report]:
         """Solve for (n_missing, m)."""
-        if self._factor is not None:
-            return self._factor.solve(right.astype(np.float64)), Report(0.0, 0, True)
-        size = self.system.shape[0]
-        guess = linalg.LinearOperator((size, size), matvec=self._guess, dtype=np.float64)
+        inverse, exact = self._inverse
+        if exact:
+            return inverse(right.astype(np.float64)), Report(0.0, 0, True)
+        guess = linalg.LinearOperator(self.system.shape, matvec=inverse, dtype=np.float64)
         found, reports = np.zeros(right.shape), []
         for k, column in enumerate(right.T):
-            steps: list[None] = []
+            steps: list[Array] = []
             found[:, k], _ = linalg.cg(
                 self.system,
                 column,
                 rtol=rtol,
                 maxiter=max_steps,
                 M=guess,
-                callback=lambda _, steps=steps: steps.append(None),
+                callback=steps.append,
             )
             rest = float(np.linalg.norm(column - self.system @ found[:, k]))
             rest /= float(np.linalg.norm(column)) or 1.0
@@ -226,9 +224,7 @@ def fill_in(spline: Spline, missing: Mask) -> float:
 
 def coefficients(spline: Spline, missing: Mask) -> int:
     """The number of coefficients of the rows of missing pixels."""
-    n = missing.ndim
-    terms: Iterator[Term] = ((term, weight, None) for term, weight in _terms(spline, n))
-    return int(np.count_nonzero(missing)) * len(_offsets(terms, n))
+    return int(np.count_nonzero(missing)) * len(_offsets(_terms(spline, missing.ndim)))
 
 
 def memory(spline: Spline, missing: Mask, count: int | None = None) -> int:
@@ -248,16 +244,32 @@ def _is_factored(missing: Mask) -> bool:
     return bool(few and eroded(np.pad(missing, 1), DEEP).any())
 
 
-def _terms(spline: Spline, n: int) -> Iterator[tuple[tuple[int, ...], float]]:
-    """The axes along which differences are taken, one after the other, and the weight of their
-    squares."""
-    for steps in itertools.combinations_with_replacement(range(n), spline.order):
-        counts = [math.factorial(steps.count(axis)) for axis in set(steps)]
-        along = spline.axis is None or set(steps) == {spline.axis % n}
+def _terms(spline: Spline, n: int) -> list[Term]:
+    """The differences along n axes, and the weight of their squares.
+
+    >>> _terms(Spline(2), 1)[0]
+    ((0, 0), {(0,): 1.0, (1,): -2.0, (2,): 1.0}, 1.0, None)
+    """
+    weights = {}
+    for axes in itertools.combinations_with_replacement(range(n), spline.order):
+        counts = [math.factorial(axes.count(axis)) for axis in set(axes)]
+        along = spline.axis is None or set(axes) == {spline.axis % n}
         weight = math.factorial(spline.order) / math.prod(counts)
-        yield steps, weight if along else ACROSS * weight
+        weights[axes] = weight if along else ACROSS * weight
     if spline.order > 1:
-        yield from (((axis,), FIRST) for axis in range(n))
+        weights |= {(axis,): FIRST for axis in range(n)}
+    terms: list[Term] = []
+    for axes, weight in weights.items():
+        corners: dict[Offset, float] = {(0,) * n: (-1.0) ** len(axes)}
+        for axis in axes:  # one after the other
+            further: dict[Offset, float] = {}
+            for offset, sign in corners.items():
+                after = (*offset[:axis], offset[axis] + 1, *offset[axis + 1 :])
+                further[offset] = further.get(offset, 0.0) + sign
+                further[after] = further.get(after, 0.0) - sign
+            corners = further
+        terms.append((axes, corners, weight, None))
+    return terms
 
 
 def _fading(missing: Mask, axis: int, order: int) -> Array:
@@ -276,34 +288,10 @@ def _fading(missing: Mask, axis: int, order: int) -> Array:
     return np.maximum(weights, np.roll(weights, -1, axis))
 
 
-def _corners(steps: tuple[int, ...], n: int) -> dict[Offset, float]:
-    """The coefficients of a difference along these of n axes, by offset from its first pixel.
-
-    >>> _corners((0, 0), 1)
-    {(0,): 1.0, (1,): -2.0, (2,): 1.0}
-    """
-    found = {(0,) * n: (-1.0) ** len(steps)}
-    for axis in steps:
-        next_ones: dict[Offset, float] = {}
-        for offset, sign in found.items():
-            after = (*offset[:axis], offset[axis] + 1, *offset[axis + 1 :])
-            next_ones[offset] = next_ones.get(offset, 0.0) + sign
-            next_ones[after] = next_ones.get(after, 0.0) - sign
-        found = next_ones
-    return found
-
-
-def _offsets(terms: Iterable[Term], n: int) -> list[Offset]:
+def _offsets(terms: list[Term]) -> list[Offset]:
     """From a pixel to all that any difference has together with it."""
-    found = set()
-    for steps, _, _ in terms:
-        corners = _corners(steps, n)
-        found |= {_minus(last, first) for first in corners for last in corners}
-    return sorted(found)
-
-
-def _minus(a: Offset, b: Offset) -> Offset:
-    return tuple(x - y for x, y in zip(a, b, strict=True))
+    pairs = (pair for _, corners, *_ in terms for pair in itertools.product(corners, repeat=2))
+    return sorted({tuple(map(sub, last, first)) for first, last in pairs})
 
 
 def _rows(
@@ -311,8 +299,8 @@ def _rows(
 ) -> tuple[sparse.csr_array, sparse.csr_array]:
     """The rows of missing pixels of D^T D, for the differences along these axes, each with its
     weight: at the missing pixels and at the known ones."""
-    n, shape = missing.ndim, missing.shape
-    offsets = _offsets(terms, n)
+    shape = missing.shape
+    offsets = _offsets(terms)
     row_of = {offset: k for k, offset in enumerate(offsets)}
     gaps = missing.ravel()
     column = np.where(gaps, np.cumsum(gaps, dtype=np.int32), np.cumsum(~gaps, dtype=np.int32)) - 1
@@ -323,9 +311,8 @@ def _rows(
     for start in range(0, len(places), size):
         here = np.array(np.unravel_index(places[start : start + size], shape))
         values = np.zeros((len(offsets), here.shape[1]))
-        for steps, weight, weights in terms:
-            corners = _corners(steps, n)
-            reach = [steps.count(axis) for axis in range(n)]
+        for axes, corners, weight, fading in terms:
+            reach = [axes.count(axis) for axis in range(missing.ndim)]
             for first, sign in corners.items():
                 begins = here - np.array(first)[:, None]
                 counts: Array | float = np.full(here.shape[1], weight * sign)
@@ -334,10 +321,10 @@ def _rows(
                         begins[axis] %= side
                     else:
                         counts *= (begins[axis] >= 0) & (begins[axis] < side - reach[axis])
-                if weights is not None:
-                    counts *= weights[tuple(np.clip(begins, 0, np.array(shape)[:, None] - 1))]
+                if fading is not None:
+                    counts *= fading[tuple(np.clip(begins, 0, np.array(shape)[:, None] - 1))]
                 for last, other in corners.items():
-                    values[row_of[_minus(last, first)]] += other * counts
+                    values[row_of[tuple(map(sub, last, first))]] += other * counts
         others = np.array(offsets).T[:, :, None] + here[:, None]
         # Places beyond the grid have no coefficients.
         flat: Index = np.zeros(others.shape[1:], np.intp)
@@ -352,8 +339,8 @@ def _rows(
             found = (values.T[where], column[flat.T[where]], ends)
             part.append(sparse.csr_array(found, shape=(len(where), count)))
             part[-1].sum_duplicates()  # on a torus smaller than a difference
-    return _stacked(at_missing), _stacked(at_known)
-
-
-def _stacked(parts: list[sparse.csr_array]) -> sparse.csr_array:
-    return parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")
+    missing_part, known_part = (
+        parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")
+        for parts in (at_missing, at_known)
+    )
+    return missing_part, known_part
