@@ -82,18 +82,19 @@ class Cache:
         table : array, read-only
         axes : tuple of Axis
         """
-        place = self._place(key)
+        name = hashlib.sha256(f"{FORMAT}\n{key}".encode()).hexdigest()[:32]
+        data, manifest = self.directory / f"{name}.npy", self.directory / f"{name}.json"
         with contextlib.suppress(Exception):  # a damaged file may raise anything
-            entry = Entry.read(place.with_suffix(".json"))
+            entry = Entry.read(manifest)
             # Not mapped: a mapped file that is truncated meanwhile would kill the process.
-            with _open(place.with_suffix(".npy"), entry.nbytes + MANIFEST) as file:
+            with _open(data, entry.nbytes + MANIFEST) as file:
                 table = np.lib.format.read_array(file, allow_pickle=False)
             if entry == Entry.of(key, table, entry.axes):
                 table.flags.writeable = False
                 return table, entry.axes
         table, axes = compute()
         try:
-            self._write(key, table, axes)
+            self._write(data, manifest, Entry.of(key, table, axes), table)
         except (OSError, InputError):  # a full or read-only disk costs time, not the result
             if self.must_write:
                 raise
@@ -118,17 +119,11 @@ class Cache:
                     path.unlink(missing_ok=True)
         return freed
 
-    def _place(self, key: str) -> Path:
-        name = hashlib.sha256(f"{FORMAT}\n{key}".encode()).hexdigest()[:32]
-        return self.directory / name
-
-    def _write(self, key: str, table: Array, axes: tuple[Axis, ...]) -> None:
+    def _write(self, data: Path, manifest: Path, entry: Entry, table: Array) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        data, manifest = (self._place(key).with_suffix(suffix) for suffix in (".npy", ".json"))
         for path in (data, manifest):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
-        entry = Entry.of(key, table, axes)
         with replacing(data, follow=False) as path, CheckedFile(path) as file:
             np.save(file, table, allow_pickle=False)
         with replacing(manifest, follow=False) as path:

@@ -13,7 +13,7 @@ from ..kernels.table import Array
 from ..observed import Mask, scattered
 from ..runtime.progress import Progress, stage
 from ..runtime.resources import available, require
-from .base import Report, Solution, absolute_ridge
+from .base import Report, Solution
 from .preconditioner import Preconditioner, preconditioner
 
 # Arrays of the size of the grid that one right-hand side needs at the peak of an iteration.
@@ -79,7 +79,7 @@ class CG:
 
     def factor(self, kernel: Kernel, known: Mask) -> CGFactor:
         dtype = self.precision
-        mean = absolute_ridge(1.0, kernel)
+        mean = float(np.mean(kernel.diagonal(), dtype=np.float64))
         ridge = self.ridge * mean
         mask = known.reshape(kernel.shape)
         solved: Kernel = kernel
@@ -141,7 +141,7 @@ class CGFactor:
             size[size == 0] = 1.0
             if steps:
                 rest -= system._product(candidate)
-            reached = _worst(rest, size)
+            reached = float(np.max(np.sqrt(_dots(rest, rest)) / size))
             improved = reached < 0.9 * residual
             if improved:
                 solution, residual = candidate, reached
@@ -150,7 +150,7 @@ class CGFactor:
             if improved:
                 left = self.solver.max_steps - steps
                 shown = None if steps else progress  # later descents are short
-                candidate, taken = system._descend(rest, size, left, shown)
+                candidate, taken = system._descend(rest, size, reached, left, shown)
                 candidate += solution
                 steps += taken
             elif system.dtype is np.float32:
@@ -166,28 +166,39 @@ class CGFactor:
         return found, Report(residual, steps, converged)
 
     def _descend(
-        self, rest: Array, size: NDArray[np.float64], max_steps: int, progress: Progress | None
+        self,
+        rest: Array,
+        size: NDArray[np.float64],
+        residual: float,
+        max_steps: int,
+        progress: Progress | None,
     ) -> tuple[Array, int]:
-        """Conjugate gradients from zero: the best iterate and the steps; overwrites `rest`."""
+        """Conjugate gradients from zero, where the largest residual over `size` is this: the best
+        iterate and the steps; overwrites `rest`."""
         goal = 0.9 * self.solver.rtol
         solution = np.zeros_like(rest)
-        best, smallest, halved = solution, _worst(rest, size), 0
+        best, smallest, halved = solution, residual, 0
         guess = np.copy if self.preconditioner is None else self.preconditioner
         direction, power = np.zeros_like(rest), np.zeros(len(rest))
-        steps, residual, lowest = 0, smallest, 1.0
+        each = (-1,) + (1,) * (rest.ndim - 1)  # one number for every channel
+        steps, lowest = 0, 1.0
         patience = PATIENCE_SINGLE if self.dtype is np.float32 else PATIENCE
         while residual > goal and steps < max_steps and steps - halved < patience:
             z = guess(rest)
             before, power = power, _dots(rest, z)
-            direction *= _ratio(power, before, rest)
+            # Zero for channels that are solved exactly.
+            share = np.divide(power, before, out=np.zeros_like(power), where=before > 0)
+            direction *= share.astype(rest.dtype).reshape(each)
             direction += z
             product = self._product(direction)
-            rate = _ratio(power, _dots(direction, product), rest)
+            energy = _dots(direction, product)
+            step = np.divide(power, energy, out=np.zeros_like(power), where=energy > 0)
+            rate = step.astype(rest.dtype).reshape(each)
             solution += rate * direction
             product *= rate
             rest -= product
             steps += 1
-            residual = _worst(rest, size)
+            residual = float(np.max(np.sqrt(_dots(rest, rest)) / size))
             if not residual < LOST:
                 break
             if residual < smallest / 2:
@@ -212,14 +223,3 @@ def _dots(a: Array, b: Array) -> NDArray[np.float64]:
     product = (a * b).reshape(len(a), -1)
     sums: NDArray[np.float64] = np.add.reduce(product, axis=1, dtype=np.float64)
     return sums
-
-
-def _worst(rest: Array, size: NDArray[np.float64]) -> float:
-    """The largest residual, over channels, relative to the values."""
-    return float(np.max(np.sqrt(_dots(rest, rest)) / size))
-
-
-def _ratio(a: NDArray[np.float64], b: NDArray[np.float64], like: Array) -> Array:
-    """a / b per channel, and 0 for channels that are solved exactly; to multiply `like` with."""
-    ratio = np.divide(a, b, out=np.zeros_like(a), where=b > 0)
-    return ratio.astype(like.dtype).reshape([-1] + [1] * (like.ndim - 1))
