@@ -742,7 +742,9 @@ class Inpainter:
             request = replace(request, spline=max(splines.values(), default=0))
         plan = make_plans(options, missing, source.grid, request)[0].near(missing)
         mixed = options.network == "auto" and source.values.size <= MAX_MIXED_SIZE
-        return plan.mixed(MAX_STACKED) if mixed and options.shift_average else plan
+        if not (mixed and options.shift_average):
+            return plan
+        return replace(plan, request=replace(plan.request, networks=MAX_STACKED))
 
     @single_blas_thread()
     def kernel_row(self, at: tuple[int, ...]) -> Array:
@@ -874,8 +876,10 @@ class Inpainter:
         """The model for a mask, the one of the last fit where nothing has changed; kept as
         attributes."""
         grid, choice, together = missing.shape, None, None
-        # One for each spacing.
-        every = [replace(options, spacing=each) for each in options.spacings]
+        spacings = options.spacings
+        every = [options]
+        if len(spacings) > 1:
+            every = [replace(options, spacing=each) for each in spacings]
         tried: list[tuple[Choice, tuple[Plan, ...]] | None] = []
         if source is None and len(every) > 1:
             raise InputError("spacing='auto' is selected by an image", hint="inpainter.fit(image)")
@@ -906,7 +910,7 @@ class Inpainter:
             and tuple(component.plan for component in model.components) == plans
             and np.array_equal(self.missing_, missing)
         ):
-            self.choice_, self.spacing_ = choice, options.spacings[best]
+            self.choice_, self.spacing_ = choice, spacings[best]
             return model, choice
         network = options.network if choice is None else choice.network
         if isinstance(network, str):
@@ -919,7 +923,7 @@ class Inpainter:
         centre = options.shift_average if options.centre is None else options.centre
         model = GridModel.fit(missing, network, components, centre, together)
         self.model_, self.choice_, self.network_ = model, choice, network
-        self.spacing_ = options.spacings[best]
+        self.spacing_ = spacings[best]
         self.missing_, self._options = missing, options
         return model, choice
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -152,6 +151,8 @@ class GridModel:
     windows : tuple of Windows or None
         For each group: how its gaps are predicted from what is near them, in a large grid, without
         a factor and a level of the whole; empty where there are many groups.
+    splines : tuple of tuple of (float, SplineFit)
+        For each group: splines and their weights.
     """
 
     network: Sequential | Mixture
@@ -162,6 +163,7 @@ class GridModel:
     factors: tuple[tuple[Factor | None, ...], ...]
     levels: tuple[Level | None, ...]
     windows: tuple[Windows | None, ...]
+    splines: tuple[tuple[tuple[float, SplineFit], ...], ...]
 
     @classmethod
     def fit(
@@ -174,7 +176,14 @@ class GridModel:
     ) -> GridModel:
         """Factor the kernels on the known pixels; no values are needed. Channels that miss
         different pixels are filled `together`, or else each by itself."""
-        grid = components[0].plan.grid
+        plan = components[0].plan
+        grid, members = plan.grid, network.splines if isinstance(network, Mixture) else ()
+        if members and together is not None:
+            raise InputError(
+                "channels that are filled together take no splines",
+                got=repr(network),
+                hint="channels one by one",
+            )
         groups = [Group(slice(None), ~missing, together)]
         if missing.ndim > len(grid) and together is None:
             every = column_patterns(~missing.reshape(-1, missing.shape[-1]))
@@ -183,7 +192,7 @@ class GridModel:
         reach = max(component.plan.network.receptive_radius for component in components)
         local = math.prod(grid) >= LARGE and together is None
         local = local and all(component.plan.is_local for component in components)
-        local = local and not (isinstance(network, Mixture) and network.splines)
+        local = local and not members
         windows = tuple(Windows.of(~group.known, reach) if local else None for group in kept)
         whole = [(group, near is None) for group, near in zip(kept, windows, strict=True)]
         factors = tuple(
@@ -197,7 +206,16 @@ class GridModel:
             Level.fit(group.known, reach, len(grid)) if centre and needed else None
             for group, needed in whole
         )
-        return cls(network, components, missing, centre, tuple(groups), factors, levels, windows)
+        splines = tuple(
+            tuple(
+                (weight, SplineFit.of(each, ~group.known, plan.wrapped, plan.steps))
+                for each, weight in members
+            )
+            for group in groups
+        )
+        return cls(
+            network, components, missing, centre, tuple(groups), factors, levels, windows, splines
+        )
 
     def refit(self, missing: Mask) -> GridModel:
         """The same networks for another mask."""
@@ -212,25 +230,6 @@ class GridModel:
         """The factor of a component on the known pixels of a group."""
         kept = self.factors[component][group] if self.factors[component] else None
         return kept or self.groups[group].factor(self.components[component])
-
-    @cached_property
-    def splines(self) -> tuple[tuple[tuple[float, SplineFit], ...], ...]:
-        """For each group: splines and their weights."""
-        members = self.network.splines if isinstance(self.network, Mixture) else ()
-        if members and self.groups[0].together is not None:
-            raise InputError(
-                "channels that are filled together take no splines",
-                got=repr(self.network),
-                hint="channels one by one",
-            )
-        plan = self.components[0].plan
-        return tuple(
-            tuple(
-                (weight, SplineFit.of(each, ~group.known, plan.wrapped, plan.steps))
-                for each, weight in members
-            )
-            for group in self.groups
-        )
 
     def level(self, group: int) -> Level | None:
         """The level around the deep holes of a group."""

@@ -137,18 +137,21 @@ class Plan:
     @property
     def memory(self) -> int:
         """Bytes of working memory of one fill, the kernel's own construction included, about."""
-        return max(self._memory(self.request.channels), self._values + self._kernel)
+        return self._memory(self.request.channels, self._kernel)
 
-    def _memory(self, columns: int) -> int:
-        """The same with the kernel at hand, where so many right-hand sides are solved at once: the
-        largest of the stages, on top of the image and of what stays (benchmarks/memory.py)."""
+    def _memory(self, columns: int, kernel: int = 0) -> int:
+        """The same with a kernel that takes so much to make, where so many right-hand sides are
+        solved at once: the largest of the stages, on top of the image, its masks and copies, and of
+        what stays (benchmarks/memory.py)."""
         asked, n, size = self.request, len(self.grid), math.prod(self.shape)
+        each = 2 * (4 if asked.itemsize <= 2 else 8)
+        values = math.prod(self.grid) * (each * asked.channels + 4)
         if isinstance(self.solver, Cholesky):
-            return self._values + (DIRECT if self.prior.stationary else DENSE) * size**2
+            return values + max(kernel, (DIRECT if self.prior.stationary else DENSE) * size**2)
         if asked.near and n in CORE:
             std = asked.samples > 0
             windows = window_memory(n, asked.channels, std)
-            return max(2 * self._values, (1 + std) * self._values + windows)
+            return values + max(kernel, values, std * values + windows)
         whole = size
         size *= asked.channels if asked.coupled else 1
         column = self.solver.column_bytes((size,))
@@ -181,7 +184,7 @@ class Plan:
         if not self.shift_average:
             period = self.network.period
             blocks = 2 * period ** (2 * n) * (3**n + 1) + 2 * 4 * (period * (period + 1)) ** n
-        return self._values + blocks + max(stages)
+        return values + max(kernel, blocks + max(stages))
 
     @property
     def at_once(self) -> int:
@@ -195,12 +198,6 @@ class Plan:
         return count if needed <= min(AT_ONCE, limit / 2) else 1
 
     @property
-    def _values(self) -> int:
-        """Bytes of the image, its masks and copies."""
-        each = 2 * (4 if self.request.itemsize <= 2 else 8)
-        return math.prod(self.grid) * (each * self.request.channels + 4)
-
-    @property
     def _kernel(self) -> int:
         """Bytes of the construction of the kernel."""
         if not self.prior.stationary:
@@ -209,10 +206,6 @@ class Plan:
         made = footprint(self.network.layers, axes, self.shift_average, np.float32)
         # Standard deviations take a second kernel, beside the first.
         return made * (2 if self.request.samples and not self.shift_average else 1)
-
-    def mixed(self, networks: int) -> Plan:
-        """The same, as one of so many networks of a mixture."""
-        return replace(self, request=replace(self.request, networks=networks))
 
     def near(self, missing: Mask) -> Plan:
         """The same, where gaps of a large grid are filled from what is near them."""
@@ -332,7 +325,9 @@ class Plan:
         assert isinstance(self.solver, CG)
         torus = padded(sides, self.network, self.shift_average)
         limit = self.solver.memory_limit
-        solver = CG(self.solver.ridge, rtol, dtype=_precision(sides), memory_limit=limit)
+        long = max(sides) > (LONG_SIGNAL if len(sides) == 1 else LONG_SIDE)
+        dtype = np.float64 if long else None
+        solver = CG(self.solver.ridge, rtol, dtype=dtype, memory_limit=limit)
         request = Request(self.request.channels, coupled=self.request.coupled)
         return replace(self, grid=sides, torus=torus, solver=solver, request=request)
 
@@ -385,9 +380,11 @@ def make_plan(
     direct = not options.shift_average and math.prod(grid) <= SMALL
     if prior.stationary and not direct:
         limit = None if options.memory_limit is None else int(options.memory_limit)
-        solver = CG(ridge, options.rtol, dtype=_precision(grid), memory_limit=limit)
+        long = max(grid) > (LONG_SIGNAL if len(grid) == 1 else LONG_SIDE)
+        dtype = np.float64 if long else None
+        solver = CG(ridge, options.rtol, dtype=dtype, memory_limit=limit)
     torus = padded(grid, network, options.shift_average)
-    if wrapped_sides(grid, options.boundary):
+    if options.boundary != "pad" and wrapped_sides(grid, options.boundary):
         each = options.boundary if isinstance(options.boundary, tuple) else ("wrap",) * len(grid)
         torus = tuple(
             side if kind == "wrap" else whole
@@ -395,12 +392,6 @@ def make_plan(
         )
     steps = steps_of(options, grid)
     return Plan(network, prior, options.shift_average, grid, torus, solver, weight, request, steps)
-
-
-def _precision(grid: tuple[int, ...]) -> type | None:
-    """The type that a solve on a grid works in; None for that of its tolerance."""
-    long = max(grid) > (LONG_SIGNAL if len(grid) == 1 else LONG_SIDE)
-    return np.float64 if long else None
 
 
 def steps_of(options: GridOptions, grid: tuple[int, ...]) -> tuple[float, ...] | None:
