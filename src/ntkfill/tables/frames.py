@@ -13,6 +13,7 @@ import numbers
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -115,9 +116,7 @@ def read(estimator: Any, table: Any, missing_values: Any, *, reset: bool) -> Arr
         )
     if reset:
         estimator._types = types
-        _warn_of_sentinels(np.where(countable, values, np.nan), labels)
-        if categories or types.dates.any():
-            _warn_of_marks(values, categories, types.dates, labels)
+        _warn_of_marks(values, countable, categories, types.dates, labels)
     return values
 
 
@@ -154,7 +153,14 @@ def read_marks(missing_values: Any) -> Marks:
         elif isinstance(mark, date | np.datetime64):
             days.add(_day(mark))
         elif isinstance(mark, numbers.Real | Decimal) and not isinstance(mark, bool | np.bool_):
-            numbers_ |= _as_floats(mark)
+            # As single and double precision have it, unless it is too large for them.
+            with suppress(OverflowError), np.errstate(over="ignore"):
+                numbers_ |= {
+                    float(mark),
+                    float(str(mark) if isinstance(mark, np.floating) else mark),
+                }
+                single = float(np.float32(mark))
+                numbers_ |= {single} if np.isfinite(single) else set()
         else:
             raise InputError(
                 "missing_values must be a number, text or a date, or a list of them",
@@ -163,18 +169,6 @@ def read_marks(missing_values: Any) -> Marks:
             )
     of_numbers, of_days = (sorted(x for x in some if x == x) for some in (numbers_, days))
     return Marks(np.array(of_numbers), np.array(of_days), frozenset(texts))
-
-
-def _as_floats(mark: Any) -> set[float]:
-    """A number as single and double precision have it; none that is too large for them."""
-    try:
-        written = str(mark) if isinstance(mark, np.floating) else mark
-        found = {float(mark), float(written)}
-    except OverflowError:
-        return set()
-    with np.errstate(over="ignore"):
-        single = float(np.float32(mark))
-    return found | ({single} if np.isfinite(single) else set())
 
 
 def _day(stamp: Any) -> float:
@@ -348,23 +342,19 @@ def column_types(table: Any, columns: int) -> ColumnTypes:
     return types
 
 
-def _warn_of_sentinels(values: Array, labels: list[Any] | None) -> None:
-    for j, column in enumerate(values.T):
-        mark = sentinel_of(column[~np.isnan(column)])
-        if mark is not None:
-            name = j if labels is None else labels[j]
-            warn(
-                f"{mark:g} in column {name!r} looks like a mark of missing entries; it was taken "
-                f"for a value. Try: missing_values={mark!r}.",
-                UserWarning,
-            )
-
-
 def _warn_of_marks(
-    values: Array, categories: Mapping[int, list[str]], dates: Mask, labels: list[Any] | None
+    values: Array,
+    countable: Mask,
+    categories: Mapping[int, list[str]],
+    dates: Mask,
+    labels: list[Any] | None,
 ) -> None:
-    """Warn of text and dates that most often stand for a missing entry."""
-    found = [
+    """Warn of numbers, where these are `countable`, of text and of dates that most often stand for
+    a missing entry."""
+    numeric = np.where(countable, values, np.nan)
+    marks = (sentinel_of(column[~np.isnan(column)]) for column in numeric.T)
+    found = [(j, f"{mark:g}", repr(mark)) for j, mark in enumerate(marks) if mark is not None]
+    found += [
         (j, f"{text!r}", f"{text!r}")
         for j, texts in categories.items()
         for text in texts
