@@ -54,12 +54,6 @@ def of_gram(
     return result
 
 
-def of_lengths(layers: Sequence[Layer], lengths: Array, kind: Kind = "ntk") -> Array:
-    """The kernel of vectors (n,) with themselves, from their squared lengths."""
-    state = run(layers, Covariance.of_pairs(lengths, lengths, lengths))
-    return np.broadcast_to(getattr(state, kind), lengths.shape)
-
-
 def of_vectors(
     layers: Sequence[Layer], left: Array, right: Array | None = None, kind: Kind = "ntk"
 ) -> Array:

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from ..kernels.table import Array
 from ..runtime.resources import parallel_for
+from .covariance import Covariance, run
 from .evaluate import Kind
 from .networks import Sequential
-from .pairs import of_gram, of_lengths
+from .pairs import of_gram
 from .vectors import Part, Vectors
 
 # The part of a learned metric that is uniform, so that no feature is lost for good.
@@ -55,10 +55,15 @@ class NetworkKernel:
         return of_gram(layers, gram, lengths, others, self.kind, overwrite=True, symmetric=same)
 
     def diagonal(self, vectors: Vectors) -> Array:
-        def of(vectors: Vectors) -> Array:
-            return of_lengths(self.network.layers, vectors.lengths() + 1.0, self.kind)
+        """Of each with itself, (n,)."""
+        if isinstance(vectors, Part):
+            return vectors.shared_diagonal(self._name, self._diagonal)
+        return self._diagonal(vectors)
 
-        return vectors.shared_diagonal(self._name, of) if isinstance(vectors, Part) else of(vectors)
+    def _diagonal(self, vectors: Vectors) -> Array:
+        lengths = vectors.lengths() + 1.0
+        state = run(self.network.layers, Covariance.of_pairs(lengths, lengths, lengths))
+        return np.broadcast_to(getattr(state, self.kind), lengths.shape)
 
     @property
     def _name(self) -> tuple[int, Kind]:
@@ -90,10 +95,10 @@ class LaplaceKernel:
         return np.ones(len(vectors))
 
     def distances(self, left: Vectors, right: Vectors | None = None) -> Array:
-        other = left if right is None else right
+        other, root = left if right is None else right, np.sqrt(self.metric)
         if self.p == 1:
             dtype = left.mean.dtype
-            root, metric = self._root.astype(dtype), self.metric.astype(dtype)
+            root, metric = root.astype(dtype), self.metric.astype(dtype)
             # Every feature in one piece.
             rows_of, columns_of = (
                 Vectors(
@@ -118,7 +123,7 @@ class LaplaceKernel:
             size = max(1, STRIP // max(len(other), 1))
             parallel_for(strip, [slice(k, k + size) for k in range(0, len(left), size)])
         else:
-            a, b = left.mean * self._root, other.mean * self._root
+            a, b = left.mean * root, other.mean * root
             distance = a @ b.T
             distance *= -2.0
             distance += (np.square(a).sum(axis=1) + left.variance @ self.metric)[:, None]
@@ -127,10 +132,6 @@ class LaplaceKernel:
         if right is None:
             np.fill_diagonal(distance, 0.0)
         return distance
-
-    @cached_property
-    def _root(self) -> Array:
-        return np.sqrt(self.metric)
 
     def relearned(self, vectors: Vectors, distance: Array, coefficients: Array) -> Array:
         """The metric times the root of the mean squared gradient, along each feature, of the

@@ -78,11 +78,6 @@ class Target:
     ranks: Ranks | None = None  # of all columns, where one target has few features
     stack: Stack | None = None
 
-    @property
-    def few(self) -> bool:
-        """Whether its features are taken by their ranks too."""
-        return 2 * len(self.features) <= EACH
-
     def selected(
         self, vectors: Vectors, y: Array, network: Sequential, options: TableOptions
     ) -> Target:
@@ -119,9 +114,8 @@ class Target:
     def vectors(self, fill: Vectors, rows: Any = slice(None)) -> Vectors:
         """The features of rows of (n, m), few ones by their ranks too."""
         vectors = fill.part(rows, self.features)
-        if not self.few:
+        if self.ranks is None or 2 * len(self.features) > EACH:
             return vectors
-        assert self.ranks is not None
         return self.ranks.appended(vectors, self.features)
 
 
@@ -137,7 +131,8 @@ class Twins:
     known: Mask  # (n, m), of the table
     groups: NDArray[np.intp]  # (m,), what is hidden together
     sample: int  # rows of a selection, at most
-    place: NDArray[np.int32]  # (n, folds), the twin that hides a fold of a row; -1: none
+    # (n, folds), the twin that hides a fold of a row, its columns of every so many groups; -1: none
+    place: NDArray[np.int32]
     start: Vectors  # (t, m)
     sure: Mask  # (t, m), what is not filled in
 
@@ -153,15 +148,15 @@ class Twins:
         """Of the rows on which these targets are selected, where they lack something."""
         known = ~np.isnan(standard)
         n, m = known.shape
-        sample = SAMPLE if m <= EACH else FIRST
-        place = np.full((n, min(m, FOLDS)), -1, np.int32)
+        sample, folds = SAMPLE if m <= EACH else FIRST, min(m, FOLDS)
+        place = np.full((n, folds), -1, np.int32)
         for target in targets:
             rows = target.rows(sample)[:, None]
-            place[rows, _fold(place, rows, groups[target.columns])] = 0
+            place[rows, (rows + groups[target.columns]) % folds] = 0
         place[known.all(axis=1)] = -1
         rows, which = np.nonzero(place == 0)
         place[rows, which] = np.arange(len(rows))
-        hidden = known[rows] & (_fold(place, rows[:, None], groups) == which[:, None])
+        hidden = known[rows] & ((rows[:, None] + groups) % folds == which[:, None])
         start, sure = _initial(np.where(hidden, np.nan, standard[rows]), relations, prior)
         return cls(known, groups, sample, place, start, sure)
 
@@ -169,7 +164,8 @@ class Twins:
         """From the table (n, m) and the twins (t, m) as they are filled in."""
         rows = target.rows(self.sample)
         here, y = fill[rows], fill.mean[np.ix_(rows, target.columns)]
-        twin = self.place[rows, _fold(self.place, rows, self.groups[target.columns[0]])]
+        folds = self.place.shape[1]
+        twin = self.place[rows, (rows + self.groups[target.columns[0]]) % folds]
         guessed = (twin >= 0)[:, None] & ~self.known[rows]
         if guessed.any():
             other = twins[twin]
@@ -244,7 +240,11 @@ class Chained:
         gapped = [targets[k] for k in gappy] if narrow else []
         twins = Twins.of(standard, indicators.columns, relations, prior, gapped)
         means, count, second = fill, len(fill), SECOND if narrow else 2
-        fill, here = _joined(fill, twins.start), np.concatenate([sure, twins.sure])
+        fill = Vectors(
+            np.concatenate([fill.mean, twins.start.mean]),
+            np.concatenate([fill.variance, twins.start.variance]),
+        )
+        here = np.concatenate([sure, twins.sure])
         if not narrow:
             means = fill = _shared(fill)
             if gappy and options.max_iter > 1:
@@ -319,7 +319,10 @@ class Chained:
         """All columns predicted once more, from the same fill; those of a wide table in the
         precision of its rounds."""
         if self._narrow:
-            return self._predicted(self._table, self.sure, variances=variances)
+            return _predicted(
+                self._needed(self.sure), self.targets, self._fitted, self._table, self.sure,
+                self.bounds, variances=variances,
+            )  # fmt: skip
 
         def fitted(k: int) -> Fitted:
             return self.targets[k].fit(self._table, settling=len(self._table) <= EXACT)
@@ -339,15 +342,12 @@ class Chained:
         return self.fill if self._narrow else _shared(self.fill)
 
     @cached_property
-    def _values(self) -> Array:
-        """Those of the last prediction (n, m), which is made without variances if nobody has asked
-        for these before."""
-        made = vars(self).get("last")
-        return made.mean if made is not None else self._once_more(variances=False).mean
-
-    @property
     def filled(self) -> Array:
-        return self._values * self.scale + self.level
+        """The table (n, m) by the last prediction, which is made without variances if nobody has
+        asked for these before."""
+        made = vars(self).get("last")
+        mean = made.mean if made is not None else self._once_more(variances=False).mean
+        return mean * self.scale + self.level
 
     @property
     def std(self) -> Array:
@@ -393,8 +393,11 @@ class Chained:
 
     def transform(self, values: Array, features: Array | None) -> tuple[Array, str]:
         fill, sure, change = self._settled(values)
-        filled = self._predicted(fill, sure, variances=False).mean
-        return filled * self.scale + self.level, self._message(change)
+        needed = self._needed(sure)
+        found = _predicted(
+            needed, self.targets, self._fitted, fill, sure, self.bounds, variances=False
+        )
+        return found.mean * self.scale + self.level, self._message(change)
 
     def entry(
         self, row: int, column: int, values: Array | None = None, features: Array | None = None
@@ -473,11 +476,6 @@ class Chained:
         if self._keeps_rounds:
             self.past[r, k] = fitted
         return fitted
-
-    def _predicted(self, fill: Vectors, known: Mask, *, variances: bool = True) -> Vectors:
-        """All gaps, from the same fill."""
-        needed, of = self._needed(known), self._fitted
-        return _predicted(needed, self.targets, of, fill, known, self.bounds, variances=variances)
 
     def _batches(self, known: Mask) -> Iterator[list[int]]:
         """Targets that are missing somewhere, a few at a time: the same few whatever else is known,
@@ -585,19 +583,8 @@ def _initial(standard: Array, relations: Sequence[Relation], prior: Array) -> tu
     return Vectors(np.where(unknown, 0.0, values), np.where(unknown, prior, variance)), ~unknown
 
 
-def _fold(place: NDArray[np.int32], rows: NDArray[np.intp], columns: Any) -> NDArray[np.intp]:
-    """Which entries of a row are hidden together."""
-    return np.asarray((rows + columns) % place.shape[1])
-
-
 def _copy(vectors: Vectors) -> Vectors:
     return Vectors(vectors.mean.copy(), vectors.variance.copy())
-
-
-def _joined(above: Vectors, below: Vectors) -> Vectors:
-    return Vectors(
-        np.concatenate([above.mean, below.mean]), np.concatenate([above.variance, below.variance])
-    )
 
 
 def _targets(standard: Array, indicators: Indicators) -> list[Target]:
@@ -611,10 +598,11 @@ def _targets(standard: Array, indicators: Indicators) -> list[Target]:
         for part in alone if gapless or count <= LEARNED else [columns]:
             apart = np.isin(of, of[part if gapless else columns])
             targets.append(Target(part, np.flatnonzero(~apart), rows))
-    if any(target.few for target in targets):
+    if any(2 * len(target.features) <= EACH for target in targets):
         ranks = Ranks.of(standard)
         targets = [replace(target, ranks=ranks) for target in targets]
-    return sorted(targets, key=lambda target: -int(target.known.sum()))
+    order = np.argsort([-int(target.known.sum()) for target in targets], kind="stable")
+    return [targets[k] for k in order]
 
 
 def _grouped(targets: list[Target], standard: Array, indicators: Indicators) -> list[Target]:

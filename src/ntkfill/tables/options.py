@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import Any, Literal
+from numbers import Integral
+from typing import Literal
 
 import numpy as np
 
@@ -41,18 +41,22 @@ class TableOptions:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        def number(value: Any, kind: type[Any] = Real) -> float:
-            found = as_float(value) if isinstance(value, kind) else math.nan
-            return found if math.isfinite(found) else math.nan
-
+        depth, max_iter = (
+            as_float(each) if isinstance(each, Integral) else math.nan
+            for each in (self.depth, self.max_iter)
+        )
         usable = isinstance(self.network, Sequential) or self.network in (None, "auto")
         for name, valid, expected in (
             ("network", usable, "None, 'auto' or a Sequential"),
-            ("depth", 1 <= number(self.depth, Integral) <= 1000, "an integer from 1 to 1000"),
-            ("feature_scale", number(self.feature_scale) > 0, "a number > 0"),
-            ("ridge", self.ridge == "loo" or number(self.ridge) >= 0, ">= 0 or 'loo'"),
-            ("max_iter", number(self.max_iter, Integral) >= 1, "an integer >= 1"),
-            ("tol", number(self.tol) >= 0, "a number >= 0"),
+            ("depth", 1 <= depth <= 1000, "an integer from 1 to 1000"),
+            ("feature_scale", 0 < as_float(self.feature_scale) < math.inf, "a number > 0"),
+            (
+                "ridge",
+                self.ridge == "loo" or 0 <= as_float(self.ridge) < math.inf,
+                ">= 0 or 'loo'",
+            ),
+            ("max_iter", max_iter >= 1, "an integer >= 1"),
+            ("tol", 0 <= as_float(self.tol) < math.inf, "a number >= 0"),
         ):
             if not valid:
                 given = getattr(self, name)

@@ -37,7 +37,15 @@ class Ranks:
         >>> new.mean.round(2)
         array([[10.  ,  0.  , -0.32]])
         """
-        return cls(tuple(_scores(column[~np.isnan(column)]) for column in values.T))
+        knots: list[tuple[Array, Array] | None] = []
+        for column in values.T:
+            known = column[~np.isnan(column)]
+            levels, place, count = np.unique(known, return_inverse=True, return_counts=True)
+            scores = norm.ppf((np.cumsum(count) - count / 2) / len(known))
+            # Two levels are always linear in the values.
+            linear = len(levels) <= 2 or np.corrcoef(known, scores[place])[0, 1] > LINEAR
+            knots.append(None if linear else (levels, scores))
+        return cls(tuple(knots))
 
     def appended(self, vectors: Vectors, columns: NDArray[np.intp]) -> Vectors:
         """Vectors (n, k) of values of these columns (k,), and after them their scores, which are
@@ -52,12 +60,3 @@ class Ranks:
             mean.append((below + above)[:, None] / 2)
             variance.append(np.square((above - below) / 2)[:, None])
         return Vectors(np.hstack(mean), np.hstack(variance))
-
-
-def _scores(values: Array) -> tuple[Array, Array] | None:
-    """None where they are linear in the values, as those of two levels are."""
-    levels, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    if len(levels) <= 2:
-        return None
-    scores = norm.ppf((np.cumsum(count) - count / 2) / len(values))
-    return None if np.corrcoef(values, scores[place])[0, 1] > LINEAR else (levels, scores)

@@ -64,7 +64,11 @@ def find(values: Array, groups: NDArray[np.intp]) -> tuple[Relation, ...]:
         features = others[_features(table[:, others], y)]
         x = table[:, features]
         inverse = np.linalg.pinv(x, rcond=ROUNDING)
-        slopes, error = inverse @ y, _left_out_error(x, inverse, y)
+        slopes = inverse @ y
+        rest = 1.0 - np.einsum("ij,ji->i", x, inverse) - 1.0 / len(y)
+        # A row that alone says what a feature does is not predicted when it is left out.
+        left_out = np.where(rest > ROUNDING, (y - x @ slopes) / np.maximum(rest, ROUNDING), y)
+        error = float(np.sqrt(np.mean(np.square(left_out))))
         level, centre = values[rows, column].mean(), values[np.ix_(rows, features)].mean(axis=0)
         relation = Relation(column, features, rows, centre, inverse, float(level), slopes, error)
         whole = known[:, [column, *features]].all(axis=1)
@@ -89,14 +93,6 @@ def _features(x: Array, y: Array) -> NDArray[np.intp]:
         some = x[:, chosen]
         residual = y - some @ np.linalg.lstsq(some, y, ROUNDING)[0]
     return np.sort(np.array(chosen, dtype=np.intp))
-
-
-def _left_out_error(x: Array, inverse: Array, y: Array) -> float:
-    """Of a linear regression of y (c,) on x (c, k), both centred: the root mean square."""
-    rest = 1.0 - np.einsum("ij,ji->i", x, inverse) - 1.0 / len(y)
-    # A row that alone says what a feature does is not predicted when it is left out.
-    left_out = np.where(rest > ROUNDING, (y - x @ (inverse @ y)) / np.maximum(rest, ROUNDING), y)
-    return float(np.sqrt(np.mean(np.square(left_out))))
 
 
 def determined(relations: Sequence[Relation], values: Array) -> tuple[Array, Array]:
