@@ -42,12 +42,12 @@ def of_gram(
     array([[0.3183]])
     """
     result = gram if overwrite else np.empty_like(gram)
+    size: tuple[int, int] | None = None
     if symmetric:  # squares along the diagonal, all of about one size: about that of a tile
         side = -(-len(left) // max(1, round(len(left) / (TILE[0] * TILE[1]) ** 0.5)))
-        places = _triangle(len(left), (max(1, side), max(1, side)))
-    else:
-        places = _tiles(slice(0, len(left)), slice(0, len(right)), _tile_size(len(right)))
-    for place in places:
+        size = max(1, side), max(1, side)
+    every = slice(0, len(left)), slice(0, len(right))
+    for place in _tiles(*every, size, triangle=symmetric):
         result[place] = _tile(layers, gram[place], left[place[0]], right[place[1]], kind)
         if symmetric and place[0] != place[1]:
             result[place[::-1]] = result[place].T
@@ -76,7 +76,7 @@ def of_vectors(
         if right is None and rows == columns:
             # The same numbers as the variances: the correlation with itself is then exactly 1.
             np.fill_diagonal(result[strip], lengths[rows])
-        for place in _tiles(rows, columns, _tile_size(columns.stop - columns.start)):
+        for place in _tiles(rows, columns):
             first, second = lengths[place[0]], others[place[1]]
             result[place] = _tile(layers, result[place], first, second, kind)
             if right is None and rows != columns:
@@ -84,29 +84,24 @@ def of_vectors(
 
     every = slice(0, len(left)), slice(0, len(other))
     with single_blas_thread():
-        parallel_for(work, _triangle(len(left), STRIP) if right is None else _tiles(*every, STRIP))
+        parallel_for(work, _tiles(*every, STRIP, triangle=right is None))
     return result
 
 
-def _tile_size(columns: int) -> tuple[int, int]:
-    """Rows and columns of a tile; the fewer columns there are, the more rows."""
-    width = max(1, min(TILE[1], columns))
-    return max(1, TILE[0] * TILE[1] // width), width
-
-
-def _tiles(rows: slice, columns: slice, size: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Rectangles of at most this size."""
+def _tiles(
+    rows: slice, columns: slice, size: tuple[int, int] | None = None, *, triangle: bool = False
+) -> Iterator[tuple[slice, slice]]:
+    """Rectangles of at most this size; the default is that of a tile, with the more rows the fewer
+    columns there are. Of the upper triangle squares along the diagonal, and the rest."""
+    if size is None:
+        width = max(1, min(TILE[1], columns.stop - columns.start))
+        size = max(1, TILE[0] * TILE[1] // width), width
     for i in range(rows.start, rows.stop, size[0]):
-        for j in range(columns.start, columns.stop, size[1]):
-            yield slice(i, min(i + size[0], rows.stop)), slice(j, min(j + size[1], columns.stop))
-
-
-def _triangle(count: int, size: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Squares along the diagonal, and rectangles of the rest of the upper triangle."""
-    for i in range(0, count, size[0]):
-        rows = slice(i, min(i + size[0], count))
-        yield rows, rows
-        yield from _tiles(rows, slice(rows.stop, count), size)
+        here = slice(i, min(i + size[0], rows.stop))
+        if triangle:
+            yield here, here
+        for j in range(here.stop if triangle else columns.start, columns.stop, size[1]):
+            yield here, slice(j, min(j + size[1], columns.stop))
 
 
 def _tile(layers: Sequence[Layer], gram: Array, left: Array, right: Array, kind: Kind) -> Array:

@@ -172,7 +172,7 @@ def distances_along(metrics: Sequence[Array], left: Vectors, right: Vectors) -> 
         here, totals = every[rows], [total[rows] for total in result]
         apart, part = np.empty_like(totals[0]), np.empty_like(totals[0])
         uncertain = _uncertain(here, others)
-        for k in range(left.width):
+        for k in range(every.mean.shape[1]):
             _apart(here, others, k, uncertain[k], apart)
             for root, total in zip(roots, totals, strict=True):
                 total += np.multiply(apart, root[k], out=part)

@@ -39,10 +39,6 @@ class Vectors:
     def dtype(self) -> np.dtype[Any]:
         return self.mean.dtype
 
-    @property
-    def width(self) -> int:
-        return self.mean.shape[1]
-
     def changed(self, mean: Array, variance: Array, columns: NDArray[np.intp]) -> Vectors:
         """The same with other entries in these columns."""
         return Vectors(mean, variance)
@@ -73,7 +69,7 @@ class Table(Vectors):
         return Table(mean, variance, gram)
 
     def part(self, rows: Any, columns: NDArray[np.intp]) -> Vectors:
-        without = np.ones(self.width, bool)
+        without = np.ones(self.mean.shape[1], bool)
         without[columns] = False
         left_out = np.flatnonzero(without)
         if 2 * len(left_out) > len(columns):
@@ -153,10 +149,6 @@ class Part(Vectors):
     @property
     def dtype(self) -> np.dtype[Any]:
         return self._dtype
-
-    @property
-    def width(self) -> int:
-        return len(self._columns)
 
     def inner(self, other: Vectors) -> Array:
         table = self._table

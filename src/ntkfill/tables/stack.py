@@ -108,9 +108,9 @@ class Stack:
         attempt(NetworkKernel(network))
         if learn:
             attempt(LINEAR)
-        metric, least = np.ones(vectors.width), np.inf
+        metric, least = np.ones(single.mean.shape[1] if learn else 0), np.inf
         p = 1 if len(metric) <= EACH else 2
-        for k in range(1 + LEARNED if learn and len(metric) else 0):
+        for k in range(1 + LEARNED if len(metric) else 0):
             distance = LaplaceKernel(metric, 1.0, p).distances(single)
             typical = float(np.median(distance[distance > 0])) if distance.any() else 1.0
             kernels = [LaplaceKernel(metric, typical * length, p) for length in LENGTHS]
