@@ -17,7 +17,7 @@ from ntkfill.grids.plan import (
     outside_receptive_field,
     padded,
 )
-from ntkfill.grids.spline import memory as spline_memory
+from ntkfill.grids.spline import costs
 from ntkfill.nn import Abs, Conv, Downsample, Member, Mixture, Spline, Upsample, hourglass
 from ntkfill.priors import MeshGrid
 from ntkfill.solvers import CG, Cholesky
@@ -305,7 +305,7 @@ def test_splines_that_may_fill_are_counted():
     """A fill of few pixels by a network takes less than the coefficients of a spline."""
     rng = np.random.default_rng(0)
     image, holes = rng.random((256, 256)), rng.random((256, 256)) < 0.3
-    needed = spline_memory(Spline(2), holes)
+    _, needed = costs(Spline(2), holes)
     assert 15e6 < needed < 25e6
     asked = {"cache": None, "memory_limit": 10**9}
     plan, one = (Inpainter(net, **asked).plan(image, holes) for net in ("auto", hourglass(3)))

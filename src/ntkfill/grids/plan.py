@@ -31,7 +31,7 @@ from .level import MIN_DEPTH
 from .options import Boundary, GridOptions, wrapped_sides
 from .patches.options import candidates
 from .patches.refinement import working_memory
-from .spline import memory
+from .spline import costs
 from .windows import CORE, LARGE, Windows, window_memory
 
 DEFAULT_PRIOR = IID()
@@ -352,7 +352,7 @@ def make_plans(
         deepest = depth(missing, len(grid), steps_of(options, grid))
     request = replace(request, depth=deepest, coupled=missing.ndim > len(grid))
     if isinstance(network, Mixture):
-        spline = max((memory(each, missing) for each, _ in network.splines), default=0)
+        spline = max((costs(each, missing)[1] for each, _ in network.splines), default=0)
         request = replace(request, networks=len(network.members), spline=spline)
         plans = [
             make_plan(options, grid, each, member.ridge, member.weight, request=request)

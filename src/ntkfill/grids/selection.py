@@ -46,7 +46,7 @@ from .plan import (
     make_plans,
     steps_of,
 )
-from .spline import SplineFit, coefficients, memory
+from .spline import SplineFit, costs
 from .windows import LARGE, MAX_MISSING
 
 # Kernels of up to 4**12 pairs are computed in milliseconds: on n axes, 12 / n levels.
@@ -393,13 +393,12 @@ def offered_splines(gaps: Mask, options: GridOptions) -> dict[Spline, int]:
     for axis, length in enumerate(lengths):
         if MIN_ANISOTROPY * length <= max(lengths):
             every += [Spline(order, axis) for order in (1, 2, 3)]
-    counts = {each: coefficients(each, gaps) for each in every}
     limit = available() if options.memory_limit is None else options.memory_limit
     most = min(MAX_COEFFICIENTS, MAX_BY_KNOWN * (1 - float(gaps.mean())))
     if gaps.ndim > 2:
         most = min(most, MAX_BY_DEPTH / depth(gaps))
-    needed = {each: memory(each, gaps, count) for each, count in counts.items() if count <= most}
-    return {each: size for each, size in needed.items() if size <= limit}
+    needed = {each: costs(each, gaps) for each in every}
+    return {k: size for k, (count, size) in needed.items() if count <= most and size <= limit}
 
 
 @lru_cache(maxsize=16)

@@ -88,7 +88,8 @@ class SplineFit:
     ) -> SplineFit:
         """Of these missing pixels (*grid), which are `steps` apart along each axis; along wrapped
         axes the last pixel is beside the first. Raises MemoryLimitError."""
-        require("the spline", memory(spline, missing), hint="network=ntkfill.nn.hourglass(5)")
+        _, needed = costs(spline, missing)
+        require("the spline", needed, hint="network=ntkfill.nn.hourglass(5)")
         along: list[Term] = []
         across: list[Term] = []
         for axes, corners, weight, fading in _terms(spline, missing.ndim):
@@ -222,20 +223,15 @@ def fill_in(spline: Spline, missing: Mask) -> float:
     return FILL_IN * spline.order**2 * math.log2(max(int(np.count_nonzero(missing)), 2))
 
 
-def coefficients(spline: Spline, missing: Mask) -> int:
-    """The number of coefficients of the rows of missing pixels."""
-    return int(np.count_nonzero(missing)) * len(_offsets(_terms(spline, missing.ndim)))
-
-
-def memory(spline: Spline, missing: Mask, count: int | None = None) -> int:
-    """Bytes to fit a spline on a mask, about; `count` its coefficients, where they are known."""
-    count = coefficients(spline, missing) if count is None else count
+def costs(spline: Spline, missing: Mask) -> tuple[int, int]:
+    """The number of coefficients of a spline on a mask, and the bytes to fit it, about."""
+    count = int(np.count_nonzero(missing)) * len(_offsets(_terms(spline, missing.ndim)))
     making = CHUNK_BYTES * min(count, CHUNK) + PIXEL_BYTES * missing.size
     needed = BYTES * count + making
-    if not _is_factored(missing):
-        return needed
-    each = KEPT_BYTES * fill_in(spline, missing) + FACTOR_BYTES
-    return max(needed, 2 * KEPT_BYTES * count + int(each * np.count_nonzero(missing)))
+    if _is_factored(missing):
+        each = KEPT_BYTES * fill_in(spline, missing) + FACTOR_BYTES
+        needed = max(needed, 2 * KEPT_BYTES * count + int(each * np.count_nonzero(missing)))
+    return count, needed
 
 
 def _is_factored(missing: Mask) -> bool:
