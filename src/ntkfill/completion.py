@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from .errors import InputError, check_finite
 from .kernels import Kernel
 from .kernels.table import Array
-from .observed import Observed, scattered
+from .observed import Observed
 from .runtime.progress import Progress, stage
-from .solvers.base import Factor, Report, Solver
+from .solvers.base import Factor, Report, Solver, scattered
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .kernels.table import Array, Index
+from .kernels.table import Array
 
 Mask = NDArray[np.bool_]
 Pattern = tuple[NDArray[np.intp], Mask]
@@ -90,15 +90,6 @@ def column_patterns(known: Mask) -> Iterator[Pattern]:
     _, first, group = np.unique(packed, axis=1, return_index=True, return_inverse=True)
     for g in np.argsort(first, kind="stable"):
         yield np.flatnonzero(group.ravel() == g), known[:, first[g]]
-
-
-def scattered(values: Array, at: Index, size: int) -> Array:
-    """Values (n, m) as rows (m, size), at these n coordinates; zero elsewhere."""
-    rows = np.zeros((values.shape[1], size), values.dtype)
-    # One row after the other: several times faster than all at once.
-    for row, column in zip(rows, np.ascontiguousarray(values.T), strict=True):
-        row[at] = column
-    return rows
 
 
 def sentinel_of(values: Array) -> float | None:

@@ -16,8 +16,8 @@ from scipy import linalg
 
 from ..kernels import Coregionalised, Kernel, Stationary
 from ..kernels.table import Array
-from ..observed import Mask, scattered
-from ..solvers.base import Factor
+from ..observed import Mask
+from ..solvers.base import Factor, scattered
 from ..uncertainty.sampling import square_root
 from .plan import Plan
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ..kernels import Coregionalised, Kernel, Kronecker, Periodic, Stationary
 from ..kernels.table import Array
-from ..observed import Mask, scattered
+from ..observed import Mask
 from ..runtime.progress import Progress, stage
 from ..runtime.resources import available, require
-from .base import Report, Solution
+from .base import Report, Solution, scattered
 from .preconditioner import Preconditioner, preconditioner
 
 # Arrays of the size of the grid that one right-hand side needs at the peak of an iteration.
