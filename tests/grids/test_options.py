@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ntkfill import ConvergenceWarning, Inpainter, InputError, MemoryLimitError, inpaint
+from ntkfill.grids.options import GridOptions
 from ntkfill.grids.plan import Plan
 from ntkfill.nn import Conv, Downsample, Sequential, Upsample, hourglass
 from ntkfill.priors import Features, MeshGrid
@@ -93,6 +94,23 @@ def test_integers_too_large_for_floats_are_refused(name):
     given = {"bounds": (0, 10**400), "spacing": (10**400, 1)}.get(name, 10**400)
     with pytest.raises(InputError, match=f"{name} must be"):
         Inpainter(**{name: given}).fit(mask=HOLES)
+
+
+@pytest.mark.parametrize("options", [{}, {"network": hourglass(2)}, {"spacing": (2.0, 1.0)}])
+def test_options_are_validated_once(options, monkeypatch):
+    validate, calls = GridOptions.__post_init__, []
+
+    def counted(self):
+        calls.append(self)
+        validate(self)
+
+    monkeypatch.setattr(GridOptions, "__post_init__", counted)
+    inpainter = Inpainter(**options)
+    inpainter.fill(np.ones((12, 14)), np.eye(12, 14, dtype=bool))
+    assert len(calls) == 1
+    with pytest.raises(InputError, match="ridge must be"):
+        inpainter.set_params(ridge=-1.0).fill(np.ones((12, 14)), np.eye(12, 14, dtype=bool))
+    assert len(calls) == 2
 
 
 def test_memory_limit_may_be_a_float():
