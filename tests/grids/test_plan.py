@@ -250,7 +250,13 @@ def test_a_plan_counts_what_is_asked_for():
     whole = needed()
     assert needed(samples=32) > 5 * whole
     assert needed(samples=32, interval=True) > needed(samples=32) > needed(samples=2)
-    assert needed(refine=True) > whole
+    assert needed(refine="auto") > whole
+    # Of patches no samples are taken for standard deviations, but in holes that they do not reach.
+    exact = {"options": {"shift_average": False}}
+    patches, auto = (needed(refine=each, samples=32, **exact) for each in ("patches", "auto"))
+    assert patches == needed(refine="patches", **exact)
+    assert auto == needed(samples=32, **exact) > patches
+    assert needed(hole((96, 96), 30), refine="patches", samples=32, **exact) > patches
     assert needed(itemsize=1) < whole
     deep = hole((400, 400), 240)
     shallow = hole((400, 400), 20)

@@ -94,7 +94,7 @@ def test_where_gaps_repeat_what_is_as_fine_as_they_are_is_refined_least():
 
 @pytest.mark.slow
 def test_along_complete_lines_gaps_as_wide_as_the_missing_ones_are_held_out():
-    """They show what the known rows alone, one octave coarser, cannot: waves finer than the gaps."""
+    """They show what known rows alone, one octave coarser, cannot: waves finer than the gaps."""
     along = sum(np.indices((48, 48)))
     slow, fast = 100 + 100 * np.sin(0.5 * along), 40 * np.sin(2.4 * along)
     refined = fill(slow, ROWS, refine="auto")[1].refinement

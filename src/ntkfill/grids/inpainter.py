@@ -976,7 +976,7 @@ def _request(
         source.values.itemsize,
         samples=0 if uncertainty is None else uncertainty.samples,
         interval=interval is not None,
-        refine=options.refine is not None,
+        refine=options.refine,
     )
 
 

@@ -28,7 +28,7 @@ from ..uncertainty.posterior import BATCH, DRAWN, SEEN
 from ..uncertainty.sampling import STEPS as LANCZOS_STEPS
 from .holdout import CROPPED_SIZE, depth, eroded
 from .level import MIN_DEPTH
-from .options import Boundary, GridOptions, wrapped_sides
+from .options import Boundary, GridOptions, Refine, wrapped_sides
 from .patches.options import candidates
 from .patches.refinement import working_memory
 from .spline import costs
@@ -75,7 +75,7 @@ class Request:
         Of the prior, for standard deviations; 0 without.
     interval : bool
         Whether intervals are calibrated, by another fit.
-    refine : bool
+    refine : {None, "patches", "auto"}
     near : bool
         Whether gaps are filled from windows near them.
     spline : int
@@ -89,7 +89,7 @@ class Request:
     depth: int = 1
     samples: int = 0
     interval: bool = False
-    refine: bool = False
+    refine: Refine = None
     near: bool = False
     spline: int = 0
 
@@ -167,7 +167,10 @@ class Plan:
             trial = (FACTOR + FACTOR_KEPT) * crop
             spline = int(asked.spline * min(1.0, crop / math.prod(self.grid)))
             stages.append((workers() - 1) * trial + max(trial, spline))
-        if asked.samples:
+        patches = candidates(n, asked.channels)[0] if asked.refine else None
+        # Standard deviations of what is refined come from the patches.
+        refined = asked.refine == "patches" and patches and 2 * asked.depth < patches.width
+        if asked.samples and not refined:
             batch = min(BATCH, asked.samples)
             draws = batch * (DRAWN * size + SEEN * size * math.prod(self.grid) // whole)
             draws += column * min(batch, columns if columns > 1 else batch)
@@ -176,10 +179,9 @@ class Plan:
             stages.append(kept + draws)
         if asked.depth >= MIN_DEPTH:  # weights around deep holes, on twice the sides
             stages.append(kept + 5 * 8 * 2**n * math.prod(self.grid))
-        if asked.refine:
+        if patches:
             shape = (*self.grid, asked.channels)
-            options = candidates(n, asked.channels)[0]
-            stages.append(kept + working_memory(shape, options, asked.depth, keep_passes=False))
+            stages.append(kept + working_memory(shape, patches, asked.depth, keep_passes=False))
         blocks = 0
         if not self.shift_average:
             period = self.network.period
