@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 import pytest
 
+from ntkfill import inpaint
 from ntkfill.io import images
 
 BROWSER = (
@@ -99,6 +100,19 @@ def start():
     pytest.importorskip("starlette")
     pytest.importorskip("uvicorn")
     return App
+
+
+@pytest.fixture(scope="session")
+def compiled():
+    """What Numba compiles once, and keeps beside the module, so that no page waits for it."""
+    missing = np.random.default_rng(0).random((128, 128)) < 0.3
+    inpaint(np.sin(np.indices(missing.shape).sum(axis=0)), missing, refine="patches")
+
+
+@pytest.fixture(autouse=True)
+def compiled_before_slow_tests(request):
+    if request.node.get_closest_marker("slow"):
+        request.getfixturevalue("compiled")
 
 
 @pytest.fixture(scope="module")
