@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
+from scipy.stats import ttest_1samp
 
 from ntkfill.screens import (
     NTK,
@@ -77,12 +78,95 @@ def test_weights_sum_to_one_at_most():
 def test_features_of_the_prior_are_an_effect_too():
     sides = (SideFeatures({drug: [0.0, 1.0] for drug in np.unique(SCREEN.drugs)}, "drug"),)
     assert len(ColdStart().weigh(OLD, "new drug")[0]) == 3
-    assert len(ColdStart(NTK(MatrixNormal(features=sides))).weigh(OLD, "new drug")[0]) == 4
+    # Also the method itself without features.
+    assert len(ColdStart(NTK(MatrixNormal(features=sides))).weigh(OLD, "new drug")[0]) == 5
     # Features that are the same for all drugs tell of none.
     train, new = OLD.take(OLD.drugs != OLD.drugs[0]), np.array([[OLD.cells[0], OLD.drugs[0]]])
     np.testing.assert_array_equal(
         Additive(features=sides).predict(train, new), Additive().predict(train, new)
     )
+
+
+def with_positions(noise, seed=0):
+    """A screen of 12 drugs whose effects are linear in a position, and these with noise."""
+    random = np.random.default_rng(seed)
+    places = random.normal(size=(12, 3))
+    effects = places @ random.normal(size=(3, 20))
+    profiles = effects + random.normal(size=(5, 1, 20)) + 0.3 * random.normal(size=(5, 12, 20))
+    profiles[random.random((5, 12)) < 0.3] = np.nan
+    cells, drugs = [f"c{k}" for k in range(5)], [f"d{k}" for k in range(12)]
+    rows = places + noise * random.normal(size=places.shape)
+    sides = (SideFeatures(dict(zip(drugs, rows, strict=True)), "drug"),)
+    return Screen.from_tensor(profiles, cells, drugs, np.arange(20)).known, sides
+
+
+@pytest.mark.slow
+def test_features_that_do_not_help_leave_the_prediction_without_them():
+    screen, sides = with_positions(noise=1e6)
+    train = screen.take(screen.drugs != "d0")
+    new = screen.labels[screen.drugs == "d0"]
+    given, alone = ColdStart(NTK(MatrixNormal(features=sides))), ColdStart()
+    weights, predicted, _ = given.weigh(train, "new drug")
+    expected, also, _ = alone.weigh(train, "new drug")
+    np.testing.assert_allclose(weights, [0, *expected[1:], 0, expected[0]], atol=1e-12)
+    np.testing.assert_allclose(predicted, also, atol=1e-12)
+    np.testing.assert_allclose(given.predict(train, new), alone.predict(train, new), atol=1e-12)
+
+
+@pytest.mark.slow
+def test_features_that_help_have_weight_and_the_method_without_has_none():
+    screen, sides = with_positions(noise=0.1)
+    weights, predicted, folds = ColdStart(NTK(MatrixNormal(features=sides))).weigh(
+        screen, "new drug"
+    )
+    assert weights[[0, 3]].sum() > 0.5
+    assert weights[4] == 0
+    truth = np.concatenate([screen.profiles[fold.test] for fold in folds])
+    alone = ColdStart().weigh(screen, "new drug")[1]
+    assert np.square(predicted - truth).sum() < 0.5 * np.square(alone - truth).sum()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("noise", "seed"), [(0.5, 2), (0.5, 3), (0.7, 0), (0.7, 4), (0.9, 3), (0.9, 4)]
+)
+def test_whether_features_help_is_a_test_on_hidden_drugs_with_weights_of_the_others(noise, seed):
+    screen, sides = with_positions(noise, seed)
+    methods = [
+        NTK(MatrixNormal(features=sides)),
+        CellMean(),
+        Additive(),
+        Additive(features=sides),
+        NTK(),
+    ]
+    weights, _, folds = ColdStart(methods[0]).weigh(screen, "new drug")
+    given = [(screen.take(fold.train), screen.labels[fold.test]) for fold in folds]
+    parts = [np.stack([m.predict(*of) for m in methods], axis=-1) for of in given]
+    truth = [screen.profiles[fold.test] for fold in folds]
+    spread = [(y - p[..., 1]).std(axis=1) for p, y in zip(parts, truth, strict=True)]
+    gains = {}
+    for k, fold in enumerate(folds):
+        errors = []
+        for used in ([1, 2, 4], [0, 1, 2, 3]):
+            left = [
+                (parts[i][..., used] / spread[i][:, None, None]).reshape(-1, len(used))
+                for i in range(len(folds))
+                if i != k
+            ]
+            right = [(truth[i] / spread[i][:, None]).ravel() for i in range(len(folds)) if i != k]
+            much = np.full((1, len(used)), 1e4)
+            free = lsq_linear(np.concatenate(left), np.concatenate(right), (0, np.inf)).x
+            if free.sum() > 1:
+                free = lsq_linear(
+                    np.concatenate([*left, much]), np.concatenate([*right, [1e4]]), (0, np.inf)
+                ).x
+            error = (parts[k][..., used] @ free - truth[k]) / spread[k][:, None]
+            errors.append(np.square(error).sum(axis=1))
+        for drug, gain in zip(screen.drugs[fold.test], errors[0] - errors[1], strict=True):
+            gains[drug] = gains.get(drug, 0) + gain
+    helps = ttest_1samp(list(gains.values()), 0, alternative="greater").pvalue < 0.025
+    assert weights[[0, 3]].any() == helps
+    assert not (helps and weights[4])
 
 
 @pytest.mark.slow

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import nnls
+from scipy.stats import t as student
 
 from ...errors import finite
 from ...kernels.table import Array
 from ...runtime.resources import single_blas_thread
 from ..evaluation.splits import Split
-from ..holdout import GRID, hidden, novelty
+from ..features import encode
+from ..holdout import GRID, NOVELTIES, hidden, novelty
 from ..screen import Conditions, Screen
 from .baselines import Additive, CellMean, Interpolation, Method
 from .matrix_normal import MatrixNormal
@@ -19,6 +22,8 @@ from .ntk import NTK
 
 # The least variance of a profile that errors are relative to, over the mean one.
 LEAST = 1e-3
+# The share of features that say nothing which is taken for features that help.
+CHANCE = 0.025
 
 
 @dataclass(frozen=True)
@@ -32,14 +37,19 @@ class ColdStart:
     to 1 at most: what cannot be predicted well is shrunk towards 0. Stacking, Breiman 1996,
     doi:10.1007/BF00117832.
 
+    Features of `MatrixNormal` have weight where hidden conditions are predicted better with them
+    than without, by weights of the other folds, and by more than chance (a one-sided t-test over
+    the hidden drugs, cell lines or contexts, p < 0.025). Elsewhere the prediction is that without.
+
     Parameters
     ----------
     method : Method
         Predicts conditions whose drug and context were both measured. The default is `NTK()`.
     others : tuple of Method, optional
         What else has a weight where something is new. The default is `CellMean()` and
-        `Additive()`; with features of `MatrixNormal` also `Additive` with these, and with doses or
-        times `Interpolation()`.
+        `Additive()`, and with doses or times `Interpolation()`; with features of `MatrixNormal`
+        also `Additive` with these and, where they do not help, `method` without. Others that are
+        given are weighed at once.
     random_state : int
         Of the folds.
 
@@ -66,8 +76,10 @@ class ColdStart:
                 result[rows] = self.method.predict(train, conditions[rows])
             else:
                 weights = self.weigh(train, kind)[0]
-                parts = self._parts(train, conditions[rows])
-                result[rows] = np.einsum("m,mij->ij", weights, parts)
+                result[rows] = 0.0
+                for weight, method in zip(weights, self._methods(train)[0], strict=True):
+                    if weight > 0:
+                        result[rows] += weight * method.predict(train, conditions[rows])
         return finite("the prediction", result)
 
     @single_blas_thread()
@@ -78,12 +90,12 @@ class ColdStart:
         that are newer than that are predicted, and do not enter the weights.
         """
         folds = hidden(train, kind, self.random_state)
-        count = 1 + len(self._others(train))
+        methods, sets = self._methods(train)
         if not folds:
-            return np.eye(count)[0], np.empty((0, len(train.genes))), []
+            return np.eye(len(methods))[0], np.empty((0, len(train.genes))), []
         rows = np.concatenate([np.flatnonzero(fold.test) for fold in folds])
         left = [(train.take(fold.train), train.labels[fold.test]) for fold in folds]
-        parts = np.concatenate([self._parts(*of) for of in left], axis=1)
+        parts = np.concatenate([np.stack([m.predict(*of) for m in methods]) for of in left], axis=1)
         alike = np.concatenate([novelty(*of) == kind for of in left])
         means = np.concatenate([CellMean().predict(*of) for of in left])
         truth = train.profiles[rows]
@@ -91,32 +103,74 @@ class ColdStart:
         # A profile that is nearly its context's mean does not decide alone.
         spread = np.maximum(spread, LEAST * spread.mean())
         relative = alike / np.where(spread > 0, spread, np.inf)
-        scaled = (parts * relative[:, None]).reshape(count, -1)
-        gram, target = scaled @ parts.reshape(count, -1).T, scaled @ truth.ravel()
-        # The same minimum as of all errors, from products of the methods alone.
-        gram[np.diag_indices(count)] += 1e-9 * np.trace(gram) + np.finfo(float).tiny
-        root = np.linalg.cholesky(gram)
-        right = np.linalg.solve(root, target)
-        weights = nnls(root.T, right)[0]
-        if weights.sum() > 1:
-            # The same minimum where they sum to 1, by a row that outweighs all others.
-            much = 1e4 * np.sqrt(np.trace(gram))
-            rows = np.vstack([root.T, np.full(count, much)])
-            weights = nnls(rows, np.append(right, much))[0]
+        fold_of = np.repeat(np.arange(len(folds)), [len(labels) for _, labels in left])
+        products = []
+        for k in range(len(folds)):
+            part = parts[:, fold_of == k].reshape(len(methods), -1)
+            scaled = part * np.repeat(relative[fold_of == k], truth.shape[1])
+            products.append((scaled @ part.T, scaled @ truth[fold_of == k].ravel()))
+        grams, targets = map(np.array, zip(*products, strict=True))
+
+        def weights_of(used: list[int], taken: NDArray[np.bool_]) -> Array:
+            """The weights of some of the methods, from some of the folds."""
+            weights = np.zeros(len(methods))
+            gram, target = grams[taken].sum(axis=0), targets[taken].sum(axis=0)
+            weights[used] = _least_squares(gram[np.ix_(used, used)], target[used])
+            return weights
+
+        used = sets[0]
+        if len(sets) > 1:
+            errors = []
+            for of in sets:
+                others = [weights_of(of, np.arange(len(folds)) != k) for k in range(len(folds))]
+                predicted = np.einsum("im,mij->ij", np.array(others)[fold_of], parts)
+                errors.append(np.square(predicted - truth).sum(axis=1) * relative)
+            labels = {**train.columns, "context": train.contexts}
+            gain = (errors[1] - errors[0])[alike]
+            groups = [labels[of][rows[alike]].tolist() for of in NOVELTIES[kind]]
+            used = sets[0 if all(_more_than_chance(gain, of) for of in groups) else 1]
+        weights = weights_of(used, np.ones(len(folds), dtype=bool))
         return weights, np.einsum("m,mij->ij", weights, parts), folds
 
-    def _parts(self, train: Screen, conditions: Conditions) -> Array:
-        """The predictions of every method, (methods, n, genes)."""
-        methods = self.method, *self._others(train)
-        return np.stack([method.predict(train, conditions) for method in methods])
-
-    def _others(self, train: Screen) -> tuple[Method, ...]:
+    def _methods(self, train: Screen) -> tuple[list[Method], list[list[int]]]:
+        """All methods, and which are weighed together: with features, if any, and then without."""
+        method = self.method
+        others: list[Method] = [CellMean(), Additive()]
         if self.others is not None:
-            return self.others
-        found: list[Method] = [CellMean(), Additive()]
-        prior = self.method.prior if isinstance(self.method, NTK) else None
-        if isinstance(prior, MatrixNormal) and prior.features:
-            found.append(Additive(features=prior.features))
-        if len(train.fields) > 2:
-            found.append(Interpolation())
-        return tuple(found)
+            others = list(self.others)
+        elif len(train.fields) > 2:
+            others.append(Interpolation())
+        shared = list(range(1, 1 + len(others)))
+        if self.others is None and isinstance(method, NTK):
+            prior = method.prior
+            if isinstance(prior, MatrixNormal) and prior.features:
+                told = Additive(features=prior.features)
+                without = replace(method, prior=replace(prior, features=()))
+                count = 1 + len(others)
+                return [method, *others, told, without], [[0, *shared, count], [*shared, count + 1]]
+        return [method, *others], [[0, *shared]]
+
+
+def _least_squares(gram: Array, target: Array) -> Array:
+    """Weights that are not negative and sum to 1 at most, from products of the methods alone."""
+    count = len(gram)
+    gram = gram + (1e-9 * np.trace(gram) + np.finfo(float).tiny) * np.eye(count)
+    root = np.linalg.cholesky(gram)
+    right = np.linalg.solve(root, target)
+    weights = nnls(root.T, right)[0]
+    if weights.sum() > 1:
+        # The same minimum where they sum to 1, by a row that outweighs all others.
+        much = 1e4 * np.sqrt(np.trace(gram))
+        rows = np.vstack([root.T, np.full(count, much)])
+        weights = nnls(rows, np.append(right, much))[0]
+    return np.asarray(weights)
+
+
+def _more_than_chance(gain: Array, labels: list[str]) -> bool:
+    """Whether gains (n,) are above 0 over groups of conditions, each of one drug, say."""
+    code, _, count = encode(labels, ())
+    sums = np.bincount(code, weights=gain)
+    if count < 2:
+        return False
+    least = student.ppf(1 - CHANCE, count - 1) * sums.std(ddof=1) / np.sqrt(count)
+    return bool(sums.mean() > least)
