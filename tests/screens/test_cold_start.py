@@ -21,6 +21,7 @@ from ntkfill.screens import (
 )
 from ntkfill.screens.features import SideFeatures
 from ntkfill.screens.holdout import novelty
+from ntkfill.screens.methods.cold_start import _more_than_chance
 
 SCREEN = simulate(cells=8, drugs=10, genes=20, random_state=4).screen.known
 OLD = SCREEN.take(SCREEN.cells != SCREEN.cells[0])
@@ -48,6 +49,11 @@ def test_weights_are_non_negative_least_squares_on_hidden_conditions(kind, of):
     np.testing.assert_allclose(weights, oracle, atol=1e-5)
     if len(folds) == len(sums):
         np.testing.assert_allclose(predicted, np.concatenate(sums))
+    new = np.array([["unheard of", OLD.drugs[0]] if of == "cell" else [OLD.cells[0], "unheard of"]])
+    parts = [m.predict(OLD, new) for m in (CellMean(), Additive())]
+    np.testing.assert_allclose(
+        method.predict(OLD, new), np.einsum("m,mij->ij", weights, parts), atol=1e-12
+    )
 
 
 def test_a_method_that_predicts_noise_has_no_weight():
@@ -98,6 +104,18 @@ def with_positions(noise, seed=0):
     rows = places + noise * random.normal(size=places.shape)
     sides = (SideFeatures(dict(zip(drugs, rows, strict=True)), "drug"),)
     return Screen.from_tensor(profiles, cells, drugs, np.arange(20)).known, sides
+
+
+def test_gains_are_tested_over_groups_of_conditions():
+    random, found = np.random.default_rng(0), []
+    for _ in range(100):
+        code = np.append(np.arange(6), random.integers(0, 6, 14))
+        gains = 0.5 * random.normal(size=20) + (0.6 + 0.4 * random.normal(size=6))[code]
+        sums = np.bincount(code, gains)
+        found.append(_more_than_chance(gains, [f"drug {k}" for k in code]))
+        assert found[-1] == (ttest_1samp(sums, 0, alternative="greater").pvalue < 0.025)
+    assert 30 < sum(found) < 70
+    assert not _more_than_chance(np.ones(2), ["a", "a"])
 
 
 @pytest.mark.slow
