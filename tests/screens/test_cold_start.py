@@ -21,7 +21,7 @@ from ntkfill.screens import (
 )
 from ntkfill.screens.features import SideFeatures
 from ntkfill.screens.holdout import novelty
-from ntkfill.screens.methods.cold_start import _more_than_chance
+from ntkfill.screens.methods.cold_start import _smaller
 
 SCREEN = simulate(cells=8, drugs=10, genes=20, random_state=4).screen.known
 OLD = SCREEN.take(SCREEN.cells != SCREEN.cells[0])
@@ -106,16 +106,19 @@ def with_positions(noise, seed=0):
     return Screen.from_tensor(profiles, cells, drugs, np.arange(20)).known, sides
 
 
-def test_gains_are_tested_over_groups_of_conditions():
+def test_errors_are_compared_over_groups_of_conditions_whatever_their_size():
     random, found = np.random.default_rng(0), []
     for _ in range(100):
         code = np.append(np.arange(6), random.integers(0, 6, 14))
-        gains = 0.5 * random.normal(size=20) + (0.6 + 0.4 * random.normal(size=6))[code]
-        sums = np.bincount(code, gains)
-        found.append(_more_than_chance(gains, [f"drug {k}" for k in code]))
-        assert found[-1] == (ttest_1samp(sums, 0, alternative="greater").pvalue < 0.025)
+        others = random.random(20) * 10.0 ** random.integers(-3, 4, 6)[code]
+        errors = others * np.exp(random.normal(size=6) - 0.8)[code]
+        left, right = np.bincount(code, errors), np.bincount(code, others)
+        gains = (right - left) / (right + left)
+        found.append(_smaller(errors, others, [f"drug {k}" for k in code]))
+        assert found[-1] == (ttest_1samp(gains, 0, alternative="greater").pvalue < 0.025)
     assert 30 < sum(found) < 70
-    assert not _more_than_chance(np.ones(2), ["a", "a"])
+    assert not _smaller(np.zeros(2), np.ones(2), ["a", "a"])
+    assert not _smaller(np.zeros(2), np.zeros(2), ["a", "b"])
 
 
 @pytest.mark.slow
@@ -162,7 +165,7 @@ def test_whether_features_help_is_a_test_on_hidden_drugs_with_weights_of_the_oth
     parts = [np.stack([m.predict(*of) for m in methods], axis=-1) for of in given]
     truth = [screen.profiles[fold.test] for fold in folds]
     spread = [(y - p[..., 1]).std(axis=1) for p, y in zip(parts, truth, strict=True)]
-    gains = {}
+    sums = {}
     for k, fold in enumerate(folds):
         errors = []
         for used in ([1, 2, 4], [0, 1, 2, 3]):
@@ -180,9 +183,10 @@ def test_whether_features_help_is_a_test_on_hidden_drugs_with_weights_of_the_oth
                 ).x
             error = (parts[k][..., used] @ free - truth[k]) / spread[k][:, None]
             errors.append(np.square(error).sum(axis=1))
-        for drug, gain in zip(screen.drugs[fold.test], errors[0] - errors[1], strict=True):
-            gains[drug] = gains.get(drug, 0) + gain
-    helps = ttest_1samp(list(gains.values()), 0, alternative="greater").pvalue < 0.025
+        for drug, *pair in zip(screen.drugs[fold.test], *errors, strict=True):
+            sums[drug] = sums.get(drug, 0) + np.array(pair)
+    gains = [(without - told) / (without + told) for without, told in sums.values()]
+    helps = ttest_1samp(gains, 0, alternative="greater").pvalue < 0.025
     assert weights[[0, 3]].any() == helps
     assert not (helps and weights[4])
 

@@ -39,7 +39,8 @@ class ColdStart:
 
     Features of `MatrixNormal` have weight where hidden conditions are predicted better with them
     than without, by weights of the other folds, and by more than chance (a one-sided t-test over
-    the hidden drugs, cell lines or contexts, p < 0.025). Elsewhere the prediction is that without.
+    the hidden drugs, cell lines or contexts, p < 0.025, of the difference of the errors over their
+    sum). Elsewhere the prediction is that without.
 
     Parameters
     ----------
@@ -126,9 +127,9 @@ class ColdStart:
                 predicted = np.einsum("im,mij->ij", np.array(others)[fold_of], parts)
                 errors.append(np.square(predicted - truth).sum(axis=1) * relative)
             labels = {**train.columns, "context": train.contexts}
-            gain = (errors[1] - errors[0])[alike]
             groups = [labels[of][rows[alike]].tolist() for of in NOVELTIES[kind]]
-            used = sets[0 if all(_more_than_chance(gain, of) for of in groups) else 1]
+            told, without = (of[alike] for of in errors)
+            used = sets[0 if all(_smaller(told, without, of) for of in groups) else 1]
         weights = weights_of(used, np.ones(len(folds), dtype=bool))
         return weights, np.einsum("m,mij->ij", weights, parts), folds
 
@@ -166,11 +167,17 @@ def _least_squares(gram: Array, target: Array) -> Array:
     return np.asarray(weights)
 
 
-def _more_than_chance(gain: Array, labels: list[str]) -> bool:
-    """Whether gains (n,) are above 0 over groups of conditions, each of one drug, say."""
+def _smaller(errors: Array, others: Array, labels: list[str]) -> bool:
+    """Whether squared errors (n,) are smaller than others by more than chance.
+
+    A t-test over groups of conditions, each of one drug, say, of the difference over the sum, so
+    that a group with large errors has no more say than any other.
+    """
     code, _, count = encode(labels, ())
-    sums = np.bincount(code, weights=gain)
     if count < 2:
         return False
-    least = student.ppf(1 - CHANCE, count - 1) * sums.std(ddof=1) / np.sqrt(count)
-    return bool(sums.mean() > least)
+    left, right = (np.bincount(code, weights=of) for of in (errors, others))
+    total = left + right
+    gain = (right - left) / np.where(total > 0, total, 1.0)
+    least = student.ppf(1 - CHANCE, count - 1) * gain.std(ddof=1) / np.sqrt(count)
+    return bool(gain.mean() > least)
