@@ -128,8 +128,8 @@ class ColdStart:
                 errors.append(np.square(predicted - truth).sum(axis=1) * relative)
             labels = {**train.columns, "context": train.contexts}
             groups = [labels[of][rows[alike]].tolist() for of in NOVELTIES[kind]]
-            told, without = (of[alike] for of in errors)
-            used = sets[0 if all(_smaller(told, without, of) for of in groups) else 1]
+            featured, without = (of[alike] for of in errors)
+            used = sets[0 if all(_smaller(featured, without, of) for of in groups) else 1]
         weights = weights_of(used, np.ones(len(folds), dtype=bool))
         return weights, np.einsum("m,mij->ij", weights, parts), folds
 
@@ -145,10 +145,13 @@ class ColdStart:
         if self.others is None and isinstance(method, NTK):
             prior = method.prior
             if isinstance(prior, MatrixNormal) and prior.features:
-                told = Additive(features=prior.features)
+                featured = Additive(features=prior.features)
                 without = replace(method, prior=replace(prior, features=()))
                 count = 1 + len(others)
-                return [method, *others, told, without], [[0, *shared, count], [*shared, count + 1]]
+                return [method, *others, featured, without], [
+                    [0, *shared, count],
+                    [*shared, count + 1],
+                ]
         return [method, *others], [[0, *shared]]
 
 
