@@ -11,9 +11,11 @@ from ntkfill.grids.holdout import (
     crops,
     depth,
     eroded,
+    gaps_along_lines,
     hold_out_like,
     holes,
     lines,
+    octave_coarser,
     pattern_period,
 )
 
@@ -285,3 +287,26 @@ def test_all_letters_of_a_text_are_held_out():
         text[row : row + 4, column : column + 8] = True
     copies = ndimage.label(hold_out_like(text).in_holes)[1]
     assert copies > 100  # of 128, some beside each other
+
+
+@pytest.mark.parametrize(
+    ("shape", "lost", "along"),
+    [
+        ((20, 30), lambda i, j: i % 2, 1),  # rows
+        ((20, 31), lambda i, j: j % 3, 0),  # two columns of three
+        ((10, 12, 16), lambda i, j, k: i % 2, 2),  # slices: along the longest axis
+        ((10, 16, 12), lambda i, j, k: i % 2, 1),
+        ((20, 30), lambda i, j: i % 2 + j % 2, None),  # enlarged: no line is complete
+    ],
+)
+def test_gaps_along_lines_are_as_wide_as_those_between_them(shape, lost, along):
+    missing = lost(*np.indices(shape)) > 0
+    lattice, pattern = octave_coarser(missing)
+    gaps = gaps_along_lines(lattice, pattern)
+    if along is None:
+        assert gaps is None
+        return
+    assert gaps.shape == pattern.shape == missing[lattice].shape
+    period = pattern_period(missing, len(shape))
+    places = np.indices(gaps.shape)[along]
+    np.testing.assert_array_equal(gaps, places % period > 0)

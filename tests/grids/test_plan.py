@@ -256,7 +256,9 @@ def test_a_plan_counts_what_is_asked_for():
     patches, auto = (needed(refine=each, samples=32, **exact) for each in ("patches", "auto"))
     assert patches == needed(refine="patches", **exact)
     assert auto == needed(samples=32, **exact) > patches
-    assert needed(hole((96, 96), 30), refine="patches", samples=32, **exact) > patches
+    hollow = hole((96, 96), 30)
+    without = needed(hollow, refine="patches", **exact)
+    assert needed(hollow, refine="patches", samples=32, **exact) > without
     assert needed(itemsize=1) < whole
     deep = hole((400, 400), 240)
     shallow = hole((400, 400), 20)
