@@ -102,6 +102,8 @@ def test_along_complete_lines_gaps_as_wide_as_the_missing_ones_are_held_out():
     assert refined.after < refined.before / 4
     left = fill(slow + fast, ROWS, refine="auto")[1].refinement
     assert left.patches is None
+    partly = fill(slow + 40 * np.sin(2.8 * along), ROWS, refine="auto")[1].refinement
+    assert 0.3 < partly.share < 0.7
     with pytest.MonkeyPatch.context() as patch:  # negative control
         patch.setattr(selection, "gaps_along_lines", lambda *_: None)
         assert fill(slow + fast, ROWS, refine="auto")[1].refinement.patches is not None
