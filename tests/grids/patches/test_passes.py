@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ntkfill.grids.patches import PatchOptions
+from ntkfill.grids.patches import PatchOptions, passes
 from ntkfill.grids.patches.passes import Pass, all_passes, hole_depths
 from ntkfill.grids.patches.tiling import tiles
 
@@ -24,8 +24,12 @@ def stripes(*shape):
 @pytest.mark.sampled
 @pytest.mark.parametrize("number", [0, 3])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_a_pass_is_linear_and_has_an_adjoint(channels, number):
+@pytest.mark.parametrize(
+    "compiled_size", [1 << 14, pytest.param(0, marks=pytest.mark.slow)], ids=["numpy", "numba"]
+)
+def test_a_pass_is_linear_and_has_an_adjoint(channels, number, compiled_size, monkeypatch):
     """A sum over what it gives is a sum over what is known and the fill before."""
+    monkeypatch.setattr(passes, "COMPILED_SIZE", compiled_size)
     rng = np.random.default_rng(0)
     missing = scattered((30, 34, channels))
     missing[10:22, 12:24] = True  # in the middle no patch shows anything known

@@ -5,7 +5,7 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import DotProduct
 
-from ntkfill.grids.patches.prior import PatchPrior, nearest_patches
+from ntkfill.grids.patches.prior import PatchPrior, distance_factors, nearest
 from ntkfill.priors import Features
 from ntkfill.solvers import Blockwise
 
@@ -88,8 +88,8 @@ def test_similar_patches_are_the_nearest(count):
     patches, candidates = rng.standard_normal((2, 40, 6)).astype(np.float32)
     weight = rng.random((40, 6)).astype(np.float32)
     distance = (weight[:, None] * (patches[:, None] - candidates) ** 2).sum(axis=-1)
-    nearest = nearest_patches(patches, weight, candidates, count)
-    found = np.sort(np.take_along_axis(distance, nearest, 1), 1)
+    places = nearest(*distance_factors(patches, weight, candidates), count)
+    found = np.sort(np.take_along_axis(distance, places, 1), 1)
     # Few bits of a distance are kept, so neighbours that are equally near may change places.
     np.testing.assert_allclose(found, np.sort(distance, axis=1)[:, : min(count, 40)], rtol=1e-3)
-    assert len(set(nearest[0].tolist())) == min(count, 40)
+    assert len(set(places[0].tolist())) == min(count, 40)

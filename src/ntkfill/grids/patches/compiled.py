@@ -1,5 +1,5 @@
-"""A pass over the patches of a tile, compiled by Numba: the arithmetic of `passes.Pass._batches`,
-`PatchPrior` and `solvers.Blockwise`, to rounding, in a third of their time."""
+"""A pass over the patches of a tile, compiled by Numba: the arithmetic of `passes`, `prior` and
+`solvers.Blockwise`, to rounding, in a third of their time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,66 @@ from ...observed import Mask
 # Loops over entries are written out with all indices, and four terms at a time: that is what the
 # compiler makes vector instructions of. It may join products and sums, but not reorder sums.
 OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+
+
+@njit(**OPTIONS)
+def usable_patches(
+    corners: Index,  # (k,): where patches begin in the box
+    offsets: Index,  # (n,)
+    known: Mask,  # (box,)
+    targets: Mask,  # (box,)
+    min_known: float,
+) -> tuple[Index, Mask, Mask]:
+    """The places of patches with targets and enough known entries; which entries are known, which
+    are targets: (m, n)."""
+    n = len(offsets)
+    places = np.empty((len(corners), n), np.intp)
+    m = 0
+    for corner in corners:
+        n_known, n_targets = 0, 0
+        for j in range(n):
+            place = corner + offsets[j]
+            places[m, j] = place
+            n_known += known[place]
+            n_targets += targets[place]
+        m += n_known >= min_known and n_targets > 0
+    places = places[:m].copy()
+    inside, wanted = np.empty((m, n), np.bool_), np.empty((m, n), np.bool_)
+    for a in range(m):
+        for j in range(n):
+            inside[a, j], wanted[a, j] = known[places[a, j]], targets[places[a, j]]
+    return places, inside, wanted
+
+
+@njit(**OPTIONS)
+def distance_factors(
+    part: Array,  # float32 (box,)
+    places: Index,  # (m, n)
+    known: Mask,  # (m, n)
+    imputed_weight: float,
+    candidates: Index,  # (k,): where each begins in the box
+    offsets: Index,  # (n,)
+) -> tuple[Array, Array]:
+    """Two matrices whose product is the distances: those of `prior.distance_factors`."""
+    (m, n), k = places.shape, len(candidates)
+    right = np.empty((2 * n + 1, k), np.float32)
+    for j in range(n):
+        for a in range(k):
+            value = part[candidates[a] + offsets[j]]
+            right[j, a] = value
+            right[n + j, a] = value * value
+    right[2 * n] = 1
+    left = np.empty((m, 2 * n + 1), np.float32)
+    for a in range(m):
+        own = np.float32(0)
+        for j in range(n):
+            value = part[places[a, j]]
+            weight = np.float32(1) if known[a, j] else np.float32(imputed_weight)
+            left[a, j] = -2 * weight * value
+            left[a, n + j] = weight
+            own += weight * value * value
+        left[a, 2 * n] = own
+    return left, right
 
 
 @njit(**OPTIONS)

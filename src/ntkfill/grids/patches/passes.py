@@ -22,7 +22,7 @@ from ...runtime.resources import parallel_for
 from ...solvers.blockwise import Blockwise, BlockwiseFactor
 from ..holdout import holes
 from .options import PatchOptions
-from .prior import PatchPrior, nearest_patches
+from .prior import PatchPrior, distance_factors, nearest
 from .tiling import Tile, extract_patches, flat_index, patches_at, sum_at, tiles
 
 # Length of a tile by number of axes: so long that the parts that tiles look at overlap little.
@@ -127,7 +127,7 @@ class Pass:
 
     def apply(self, values: Array, progress: Progress | None = None) -> PassResult:
         """Complete every patch of values (*grid, channels), and average them."""
-        compiled = _compiled() if values.size >= COMPILED_SIZE else None
+        compiled = self._compiled
 
         def work(job: tuple[Tile, Array]) -> None:
             tile, sums = job
@@ -203,23 +203,37 @@ class Pass:
     def _patches(self, values: Array, tile: Tile) -> Patches | None:
         """The patches of a tile that have targets and enough known entries, with their neighbours;
         None where there are none."""
+        compiled = self._compiled  # in an adjoint too, for the same neighbours
         part, known, width = values[tile.box], self.known[tile.box], self._width
         targets = ~known if self.targets is None else self.targets[tile.box]
         if not targets[tile.covered].any():
             return None
         corners, offsets = flat_index(part.shape, width)
-        places = corners[tile.patches, None] + offsets
-        n_known = known.ravel()[places].sum(axis=1)
         min_known = 1 if self.targets is None else MIN_KNOWN * len(offsets)
-        used = (n_known >= min_known) & targets.ravel()[places].any(axis=1)
-        if not used.any():
+        usable = usable_patches if compiled is None else compiled.usable_patches
+        own = usable(corners[tile.patches], offsets, known.ravel(), targets.ravel(), min_known)
+        if not len(own[0]):
             return None
-        # Those with similar numbers of known entries are solved together.
-        places = places[np.flatnonzero(used)[np.argsort(n_known[used], kind="stable")]]
-        known, targets = known.ravel()[places], targets.ravel()[places]
-        candidates = extract_patches(part, width)
-        nearest = self._neighbours(part.ravel()[places], known, candidates, self.known[tile.box])
-        return Patches(part, places, corners[nearest], offsets, known, targets)
+        candidates: slice | Index = slice(None)
+        count = self.options.n_neighbours
+        if self.targets is not None:
+            # Only patches that are known completely, or those that are known best where these are
+            # too few.
+            n_known = extract_patches(known, width).sum(axis=1)
+            n_candidates = max(count, np.count_nonzero(n_known == len(offsets)))
+            candidates = np.argsort(-n_known, kind="stable")[:n_candidates]
+        (places, inside, _), imputed = own, self.options.imputed_weight
+        corners = corners[candidates]
+        if compiled is None:
+            weight = np.where(inside, np.float32(1), np.float32(imputed))
+            patches = extract_patches(part, width)[candidates]
+            factors = distance_factors(part.ravel()[places], weight, patches)
+        else:
+            factors = compiled.distance_factors(
+                part.ravel(), places, inside, imputed, corners, offsets
+            )
+        neighbours = corners[nearest(*factors, count)]
+        return Patches(part, neighbours, offsets, *own)
 
     def _batches(self, patches: Patches) -> Iterator[Batch]:
         """Some patches at a time, completed."""
@@ -245,22 +259,6 @@ class Pass:
                 np.where(patches.targets[some], 1 / (variance + floor), 0),
             )
 
-    def _neighbours(self, incomplete: Array, known: Mask, patches: Array, box: Mask) -> Index:
-        """The rows among all patches (all, entries) of a box of the mask of the nearest neighbours
-        of some incomplete ones (m, entries): (m, n_neighbours).
-
-        Ring-wise, only patches that are known completely are candidates, or those that are known
-        best where these are too few.
-        """
-        count = self.options.n_neighbours
-        weight = np.where(known, np.float32(1), np.float32(self.options.imputed_weight))
-        if self.targets is None:
-            return nearest_patches(incomplete, weight, patches, count)
-        n_known = extract_patches(box, self._width).sum(axis=1)
-        n_candidates = max(count, np.count_nonzero(n_known == known.shape[1]))
-        candidates = np.argsort(-n_known, kind="stable")[:n_candidates]
-        return candidates[nearest_patches(incomplete, weight, patches[candidates], count)]
-
     def _ridge(self, neighbours: Array, patches: Array, known: Mask) -> Array | float:
         """The ridge of some patches (m, entries): ring-wise, larger for those unlike all their
         neighbours (m, n_neighbours, entries).
@@ -277,8 +275,25 @@ class Pass:
         return np.broadcast_to(ridge[:, None], patches.shape)
 
     @property
+    def _compiled(self) -> ModuleType | None:
+        return _compiled() if self.known.size >= COMPILED_SIZE else None
+
+    @property
     def _width(self) -> tuple[int, ...]:
         return tuple(min(self.options.width, side) for side in self.known.shape[:-1])
+
+
+def usable_patches(
+    corners: Index, offsets: Index, known: Mask, targets: Mask, min_known: float
+) -> tuple[Index, Mask, Mask]:
+    """The places in a flat box of patches that begin at these corners and have targets and enough
+    known entries, known entries, targets: (m, entries); by number of known entries."""
+    places = corners[:, None] + offsets
+    n_known = known[places].sum(axis=1)
+    used = (n_known >= min_known) & targets[places].any(axis=1)
+    # Those with similar numbers of known entries are solved together.
+    places = places[np.flatnonzero(used)[np.argsort(n_known[used], kind="stable")]]
+    return places, known[places], targets[places]
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,9 +301,9 @@ class Patches:
     """Patches of a tile, and their neighbours."""
 
     part: Array  # (*box, channels): the part of the grid that the tile looks at
-    places: Index  # (m, entries): in the flat box
     neighbours: Index  # (m, n_neighbours): where each begins in the flat box
     offsets: Index  # (entries,): from the first entry of a patch
+    places: Index  # (m, entries): in the flat box
     known: Mask  # (m, entries)
     targets: Mask  # (m, entries)
 

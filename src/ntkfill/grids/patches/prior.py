@@ -63,22 +63,29 @@ class PatchPrior:
         return Blocks(kernels)
 
 
-def nearest_patches(patches: Array, weight: Array, candidates: Array, count: int) -> Index:
-    """The `count` candidates (k, entries) nearest to each patch (m, entries), in no order, with a
-    weight (m, entries) for each squared difference; all in single precision.
-
-    >>> line = np.arange(5, dtype=np.float32)[:, None]
-    >>> sorted(nearest_patches(line[2:3], np.ones((1, 1), np.float32), line, 3)[0].tolist())
-    [1, 2, 3]
-    """
+def distance_factors(patches: Array, weight: Array, candidates: Array) -> tuple[Array, Array]:
+    """Two matrices (m, 2 n + 1) and (2 n + 1, k) whose product is the squared distance of each
+    candidate (k, n) to each patch (m, n), with a weight (m, n) for each squared difference."""
     k, n = candidates.shape
-    table = np.empty((2 * n + 1, k), candidates.dtype)  # values, their squares, and ones
-    table[:n] = candidates.T
-    np.square(table[:n], out=table[n:-1])
-    table[-1] = 1
+    right = np.empty((2 * n + 1, k), candidates.dtype)  # values, their squares, and ones
+    right[:n] = candidates.T
+    np.square(right[:n], out=right[n:-1])
+    right[-1] = 1
     weighted = weight * patches
     own = np.einsum("mn,mn->m", weighted, patches)[:, None]
-    distance = np.concatenate([-2 * weighted, weight, own], axis=1) @ table  # (m, k)
+    return np.concatenate([-2 * weighted, weight, own], axis=1), right
+
+
+def nearest(left: Array, right: Array, count: int) -> Index:
+    """The `count` candidates nearest to each patch, in no order, from factors of their distances in
+    single precision.
+
+    >>> line = np.arange(5, dtype=np.float32)[:, None]
+    >>> factors = distance_factors(line[2:3], np.ones((1, 1), np.float32), line)
+    >>> sorted(nearest(*factors, 3)[0].tolist())
+    [1, 2, 3]
+    """
+    distance, k = left @ right, right.shape[1]
     if count >= k:
         return np.broadcast_to(np.arange(k), distance.shape)
     # Floats above zero sort as their bits do, and those below, made by rounding, come first. With
