@@ -13,7 +13,7 @@ from ..kernels.table import Array
 from ..observed import Mask
 from ..runtime.progress import Progress, stage
 from ..runtime.resources import available, require
-from .base import Report, Solution, scattered
+from .base import Report, Solution, absolute_ridge, scattered
 from .preconditioner import Preconditioner, preconditioner
 
 # Arrays of the size of the grid that one right-hand side needs at the peak of an iteration.
@@ -79,7 +79,7 @@ class CG:
 
     def factor(self, kernel: Kernel, known: Mask) -> CGFactor:
         dtype = self.precision
-        mean = float(np.mean(kernel.diagonal(), dtype=np.float64))
+        mean = absolute_ridge(1.0, kernel)
         ridge = self.ridge * mean
         mask = known.reshape(kernel.shape)
         solved: Kernel = kernel

@@ -79,7 +79,7 @@ class ColdStart:
                 weights = self.weigh(train, kind)[0]
                 result[rows] = 0.0
                 for weight, method in zip(weights, self._methods(train)[0], strict=True):
-                    if weight > 0:
+                    if weight != 0:
                         result[rows] += weight * method.predict(train, conditions[rows])
         return finite("the prediction", result)
 
