@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 from importlib import resources
 
 import numpy as np
@@ -610,9 +609,13 @@ def test_what_runs_is_not_ended_by_a_slip(page, app):
 
 
 def test_a_map_by_keyboard(page, app):
-    page.route("**/availability", lambda route: (time.sleep(0.3), route.continue_()))
-    page.click("[data-example=screen]")
-    page.wait_for_selector(".screen canvas[tabindex]")  # can be focused as soon as it is drawn
+    held = []
+    page.route("**/availability", lambda route: held.append(route))
+    with page.expect_request("**/availability"):
+        page.click("[data-example=screen]")
+    assert page.get_attribute("[data-part=map]", "tabindex") is None  # it has no answer to keys yet
+    held[0].continue_()
+    page.wait_for_selector(".screen canvas[tabindex]")
     availability = app.call("GET", f"documents/{document(page)}/availability")
     page.locator("[data-part=map]").focus()
     for key in ("ArrowDown", "End"):
