@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     repeats = parser.parse_args().repeats
-    compiled = passes._compiled
+    compiled = passes.import_compiled
     assert compiled() is not None, "this needs Numba"
     engines = {"numba": compiled, "numpy": lambda: None}
     pictures = load_pictures(PICTURES)
@@ -52,7 +52,7 @@ def main() -> None:
             runs: dict[str, list[dict[str, float]]] = {engine: [] for engine in engines}
             for _ in range(repeats):
                 for engine, module in engines.items():
-                    passes._compiled = module
+                    passes.import_compiled = module
                     runs[engine].append(run(picture, missing))
             found = {
                 engine: {key: median(one[key] for one in every) for key in every[0]}
@@ -61,7 +61,7 @@ def main() -> None:
             found["ratio"] = found["numba"]["processor"] / found["numpy"]["processor"]
             figures[f"{name.removesuffix('_GT')}, {1 - share:.0%} missing"] = found
             print(name, share, found, flush=True)
-    passes._compiled = compiled
+    passes.import_compiled = compiled
     every = list(figures.values())
     figures["mean"] = {
         engine: {key: mean(one[engine][key] for one in every) for key in every[0][engine]}

@@ -742,9 +742,7 @@ class Inpainter:
             request = replace(request, spline=max(splines.values(), default=0))
         plan = make_plans(options, missing, source.grid, request)[0].near(missing)
         mixed = options.network == "auto" and source.values.size <= MAX_MIXED_SIZE
-        if not (mixed and options.shift_average):
-            return plan
-        return replace(plan, request=replace(plan.request, networks=MAX_STACKED))
+        return plan.mixed(MAX_STACKED) if mixed and options.shift_average else plan
 
     @single_blas_thread()
     def kernel_row(self, at: tuple[int, ...]) -> Array:

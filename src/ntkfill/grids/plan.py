@@ -209,6 +209,10 @@ class Plan:
         # Standard deviations take a second kernel, beside the first.
         return made * (2 if self.request.samples and not self.shift_average else 1)
 
+    def mixed(self, networks: int) -> Plan:
+        """The same, as one of so many networks of a mixture."""
+        return replace(self, request=replace(self.request, networks=networks))
+
     def near(self, missing: Mask) -> Plan:
         """The same, where gaps of a large grid are filled from what is near them."""
         whole = self.request.refine or missing.ndim > len(self.grid)
@@ -327,9 +331,7 @@ class Plan:
         assert isinstance(self.solver, CG)
         torus = padded(sides, self.network, self.shift_average)
         limit = self.solver.memory_limit
-        long = max(sides) > (LONG_SIGNAL if len(sides) == 1 else LONG_SIDE)
-        dtype = np.float64 if long else None
-        solver = CG(self.solver.ridge, rtol, dtype=dtype, memory_limit=limit)
+        solver = CG(self.solver.ridge, rtol, dtype=_precision(sides), memory_limit=limit)
         request = Request(self.request.channels, coupled=self.request.coupled)
         return replace(self, grid=sides, torus=torus, solver=solver, request=request)
 
@@ -382,9 +384,7 @@ def make_plan(
     direct = not options.shift_average and math.prod(grid) <= SMALL
     if prior.stationary and not direct:
         limit = None if options.memory_limit is None else int(options.memory_limit)
-        long = max(grid) > (LONG_SIGNAL if len(grid) == 1 else LONG_SIDE)
-        dtype = np.float64 if long else None
-        solver = CG(ridge, options.rtol, dtype=dtype, memory_limit=limit)
+        solver = CG(ridge, options.rtol, dtype=_precision(grid), memory_limit=limit)
     torus = padded(grid, network, options.shift_average)
     if options.boundary != "pad" and wrapped_sides(grid, options.boundary):
         each = options.boundary if isinstance(options.boundary, tuple) else ("wrap",) * len(grid)
@@ -394,6 +394,12 @@ def make_plan(
         )
     steps = steps_of(options, grid)
     return Plan(network, prior, options.shift_average, grid, torus, solver, weight, request, steps)
+
+
+def _precision(grid: tuple[int, ...]) -> type | None:
+    """The type that a solve on a grid works in; None for that of its tolerance."""
+    long = max(grid) > (LONG_SIGNAL if len(grid) == 1 else LONG_SIDE)
+    return np.float64 if long else None
 
 
 def steps_of(options: GridOptions, grid: tuple[int, ...]) -> tuple[float, ...] | None:

@@ -163,11 +163,9 @@ def select(
     order = np.argsort(-np.abs(shares), kind="stable")[: np.count_nonzero(shares)]
     # Standard deviations are those of a network, even where splines alone fill.
     selected = tuple(
-        replace(
-            plans[k],
-            weight=float(shares[k]),
-            request=replace(plans[k].request, networks=len(order)),
-        ).check_memory(options.memory_limit, missing)
+        replace(plans[k], weight=float(shares[k]))
+        .mixed(len(order))
+        .check_memory(options.memory_limit, missing)
         for k in [k for k in order if k < len(plans)] or [0]
     )
     members = [Member(plan.network, plan.solver.ridge, plan.weight) for plan in selected]
@@ -206,8 +204,7 @@ def _offered_networks(
             plans.append(plan.check_memory(options.memory_limit, missing) if plans else plan)
     if pixels.size <= MAX_MIXED_SIZE:
         with contextlib.suppress(MemoryLimitError):
-            mixed = replace(plans[0], request=replace(request, networks=MAX_STACKED))
-            mixed.check_memory(options.memory_limit)
+            plans[0].mixed(MAX_STACKED).check_memory(options.memory_limit)
             return plans, MAX_STACKED
     return plans, 1
 

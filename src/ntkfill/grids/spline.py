@@ -164,14 +164,14 @@ class SplineFit:
         guess = linalg.LinearOperator(self.system.shape, matvec=inverse, dtype=np.float64)
         found, reports = np.zeros(right.shape), []
         for k, column in enumerate(right.T):
-            steps: list[Array] = []
+            steps: list[None] = []
             found[:, k], _ = linalg.cg(
                 self.system,
                 column,
                 rtol=rtol,
                 maxiter=max_steps,
                 M=guess,
-                callback=steps.append,
+                callback=lambda _, steps=steps: steps.append(None),  # no iterate is kept
             )
             rest = float(np.linalg.norm(column - self.system @ found[:, k]))
             rest /= float(np.linalg.norm(column)) or 1.0

@@ -48,9 +48,7 @@ def of_gram(
         size = max(1, side), max(1, side)
     every = slice(0, len(left)), slice(0, len(right))
     for rows, columns in _tiles(*every, size, triangle=symmetric):
-        pairs = Covariance.of_pairs(gram[rows, columns], left[rows, None], right[None, columns])
-        state = run(layers, pairs)
-        result[rows, columns] = state.nngp if kind == "nngp" else state.ntk
+        result[rows, columns] = _tile(layers, gram[rows, columns], left[rows], right[columns], kind)
         if symmetric and rows != columns:
             result[columns, rows] = result[rows, columns].T
     return result
@@ -79,9 +77,8 @@ def of_vectors(
             # The same numbers as the variances: the correlation with itself is then exactly 1.
             np.fill_diagonal(result[strip], lengths[rows])
         for place in _tiles(rows, columns):
-            first, second = lengths[place[0], None], others[None, place[1]]
-            state = run(layers, Covariance.of_pairs(result[place], first, second))
-            result[place] = state.nngp if kind == "nngp" else state.ntk
+            first, second = lengths[place[0]], others[place[1]]
+            result[place] = _tile(layers, result[place], first, second, kind)
             if right is None and rows != columns:
                 result[place[::-1]] = result[place].T
 
@@ -105,3 +102,9 @@ def _tiles(
             yield here, here
         for j in range(here.stop if triangle else columns.start, columns.stop, size[1]):
             yield here, slice(j, min(j + size[1], columns.stop))
+
+
+def _tile(layers: Sequence[Layer], gram: Array, left: Array, right: Array, kind: Kind) -> Array:
+    """The kernel for inner products (n, m) and squared lengths (n,) and (m,), all at once."""
+    state = run(layers, Covariance.of_pairs(gram, left[:, None], right[None, :]))
+    return state.nngp if kind == "nngp" else state.ntk

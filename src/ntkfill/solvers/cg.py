@@ -141,7 +141,7 @@ class CGFactor:
             size[size == 0] = 1.0
             if steps:
                 rest -= system._product(candidate)
-            reached = float(np.max(np.sqrt(_dots(rest, rest)) / size))
+            reached = _worst(rest, size)
             improved = reached < 0.9 * residual
             if improved:
                 solution, residual = candidate, reached
@@ -180,25 +180,20 @@ class CGFactor:
         best, smallest, halved = solution, residual, 0
         guess = np.copy if self.preconditioner is None else self.preconditioner
         direction, power = np.zeros_like(rest), np.zeros(len(rest))
-        each = (-1,) + (1,) * (rest.ndim - 1)  # one number for every channel
         steps, lowest = 0, 1.0
         patience = PATIENCE_SINGLE if self.dtype is np.float32 else PATIENCE
         while residual > goal and steps < max_steps and steps - halved < patience:
             z = guess(rest)
             before, power = power, _dots(rest, z)
-            # Zero for channels that are solved exactly.
-            share = np.divide(power, before, out=np.zeros_like(power), where=before > 0)
-            direction *= share.astype(rest.dtype).reshape(each)
+            direction *= _ratio(power, before, rest)
             direction += z
             product = self._product(direction)
-            energy = _dots(direction, product)
-            step = np.divide(power, energy, out=np.zeros_like(power), where=energy > 0)
-            rate = step.astype(rest.dtype).reshape(each)
+            rate = _ratio(power, _dots(direction, product), rest)
             solution += rate * direction
             product *= rate
             rest -= product
             steps += 1
-            residual = float(np.max(np.sqrt(_dots(rest, rest)) / size))
+            residual = _worst(rest, size)
             if not residual < LOST:
                 break
             if residual < smallest / 2:
@@ -223,3 +218,14 @@ def _dots(a: Array, b: Array) -> NDArray[np.float64]:
     product = (a * b).reshape(len(a), -1)
     sums: NDArray[np.float64] = np.add.reduce(product, axis=1, dtype=np.float64)
     return sums
+
+
+def _worst(rest: Array, size: NDArray[np.float64]) -> float:
+    """The largest residual, over channels, relative to the values."""
+    return float(np.max(np.sqrt(_dots(rest, rest)) / size))
+
+
+def _ratio(a: NDArray[np.float64], b: NDArray[np.float64], like: Array) -> Array:
+    """a / b per channel, and 0 for channels that are solved exactly; to multiply `like` with."""
+    ratio = np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+    return ratio.astype(like.dtype).reshape([-1] + [1] * (like.ndim - 1))

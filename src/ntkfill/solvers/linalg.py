@@ -93,7 +93,7 @@ def solve(lower: Array, y: Array) -> Array:
            [2.]])
     """
     y = _forward(lower, y.astype(lower.dtype))
-    blocks = _blocks(len(lower), SMALL if y.shape[1] > FEW else len(lower))
+    blocks = _solve_blocks(lower, y)
     with single_blas_thread():
         for k, here in reversed(list(enumerate(blocks))):
             found = y[here] = _divided(lower[here, here], y[here], transposed=True)
@@ -159,7 +159,7 @@ def inverse(lower: Array) -> Array:
 
 def _forward(lower: Array, y: Array) -> Array:
     """L^-1 y, in place of y (n, m)."""
-    blocks = _blocks(len(lower), SMALL if y.shape[1] > FEW else len(lower))
+    blocks = _solve_blocks(lower, y)
     with single_blas_thread():
         for k, here in enumerate(blocks):
             found = y[here] = _divided(lower[here, here], y[here])
@@ -169,6 +169,10 @@ def _forward(lower: Array, y: Array) -> Array:
 
             parallel_for(below, blocks[k + 1 :])
     return y
+
+
+def _solve_blocks(lower: Array, y: Array) -> list[slice]:
+    return _blocks(len(lower), SMALL if y.shape[1] > FEW else len(lower))
 
 
 def _divided(lower: Array, y: Array, *, transposed: bool = False) -> Array:

@@ -78,6 +78,11 @@ class Target:
     ranks: Ranks | None = None  # of all columns, where one target has few features
     stack: Stack | None = None
 
+    @property
+    def few(self) -> bool:
+        """Whether its features are taken by their ranks too."""
+        return 2 * len(self.features) <= EACH
+
     def selected(
         self, vectors: Vectors, y: Array, network: Sequential, options: TableOptions
     ) -> Target:
@@ -114,8 +119,9 @@ class Target:
     def vectors(self, fill: Vectors, rows: Any = slice(None)) -> Vectors:
         """The features of rows of (n, m), few ones by their ranks too."""
         vectors = fill.part(rows, self.features)
-        if self.ranks is None or 2 * len(self.features) > EACH:
+        if not self.few:
             return vectors
+        assert self.ranks is not None
         return self.ranks.appended(vectors, self.features)
 
 
@@ -131,8 +137,7 @@ class Twins:
     known: Mask  # (n, m), of the table
     groups: NDArray[np.intp]  # (m,), what is hidden together
     sample: int  # rows of a selection, at most
-    # (n, folds), the twin that hides a fold of a row, its columns of every so many groups; -1: none
-    place: NDArray[np.int32]
+    place: NDArray[np.int32]  # (n, folds), the twin that hides a fold of a row; -1: none
     start: Vectors  # (t, m)
     sure: Mask  # (t, m), what is not filled in
 
@@ -148,15 +153,15 @@ class Twins:
         """Of the rows on which these targets are selected, where they lack something."""
         known = ~np.isnan(standard)
         n, m = known.shape
-        sample, folds = SAMPLE if m <= EACH else FIRST, min(m, FOLDS)
-        place = np.full((n, folds), -1, np.int32)
+        sample = SAMPLE if m <= EACH else FIRST
+        place = np.full((n, min(m, FOLDS)), -1, np.int32)
         for target in targets:
             rows = target.rows(sample)[:, None]
-            place[rows, (rows + groups[target.columns]) % folds] = 0
+            place[rows, _fold(place, rows, groups[target.columns])] = 0
         place[known.all(axis=1)] = -1
         rows, which = np.nonzero(place == 0)
         place[rows, which] = np.arange(len(rows))
-        hidden = known[rows] & ((rows[:, None] + groups) % folds == which[:, None])
+        hidden = known[rows] & (_fold(place, rows[:, None], groups) == which[:, None])
         start, sure = _initial(np.where(hidden, np.nan, standard[rows]), relations, prior)
         return cls(known, groups, sample, place, start, sure)
 
@@ -164,8 +169,7 @@ class Twins:
         """From the table (n, m) and the twins (t, m) as they are filled in."""
         rows = target.rows(self.sample)
         here, y = fill[rows], fill.mean[np.ix_(rows, target.columns)]
-        folds = self.place.shape[1]
-        twin = self.place[rows, (rows + self.groups[target.columns[0]]) % folds]
+        twin = self.place[rows, _fold(self.place, rows, self.groups[target.columns[0]])]
         guessed = (twin >= 0)[:, None] & ~self.known[rows]
         if guessed.any():
             other = twins[twin]
@@ -319,10 +323,7 @@ class Chained:
         """All columns predicted once more, from the same fill; those of a wide table in the
         precision of its rounds."""
         if self._narrow:
-            return _predicted(
-                self._needed(self.sure), self.targets, self._fitted, self._table, self.sure,
-                self.bounds, variances=variances,
-            )  # fmt: skip
+            return self._predicted(self._table, self.sure, variances=variances)
 
         def fitted(k: int) -> Fitted:
             return self.targets[k].fit(self._table, settling=len(self._table) <= EXACT)
@@ -393,11 +394,8 @@ class Chained:
 
     def transform(self, values: Array, features: Array | None) -> tuple[Array, str]:
         fill, sure, change = self._settled(values)
-        needed = self._needed(sure)
-        found = _predicted(
-            needed, self.targets, self._fitted, fill, sure, self.bounds, variances=False
-        )
-        return found.mean * self.scale + self.level, self._message(change)
+        filled = self._predicted(fill, sure, variances=False).mean
+        return filled * self.scale + self.level, self._message(change)
 
     def entry(
         self, row: int, column: int, values: Array | None = None, features: Array | None = None
@@ -476,6 +474,11 @@ class Chained:
         if self._keeps_rounds:
             self.past[r, k] = fitted
         return fitted
+
+    def _predicted(self, fill: Vectors, known: Mask, *, variances: bool = True) -> Vectors:
+        """All gaps, from the same fill."""
+        needed, of = self._needed(known), self._fitted
+        return _predicted(needed, self.targets, of, fill, known, self.bounds, variances=variances)
 
     def _batches(self, known: Mask) -> Iterator[list[int]]:
         """Targets that are missing somewhere, a few at a time: the same few whatever else is known,
@@ -583,6 +586,11 @@ def _initial(standard: Array, relations: Sequence[Relation], prior: Array) -> tu
     return Vectors(np.where(unknown, 0.0, values), np.where(unknown, prior, variance)), ~unknown
 
 
+def _fold(place: NDArray[np.int32], rows: NDArray[np.intp], columns: Any) -> NDArray[np.intp]:
+    """Which entries of a row are hidden together."""
+    return np.asarray((rows + columns) % place.shape[1])
+
+
 def _copy(vectors: Vectors) -> Vectors:
     return Vectors(vectors.mean.copy(), vectors.variance.copy())
 
@@ -598,7 +606,7 @@ def _targets(standard: Array, indicators: Indicators) -> list[Target]:
         for part in alone if gapless or count <= LEARNED else [columns]:
             apart = np.isin(of, of[part if gapless else columns])
             targets.append(Target(part, np.flatnonzero(~apart), rows))
-    if any(2 * len(target.features) <= EACH for target in targets):
+    if any(target.few for target in targets):
         ranks = Ranks.of(standard)
         targets = [replace(target, ranks=ranks) for target in targets]
     order = np.argsort([-int(target.known.sum()) for target in targets], kind="stable")

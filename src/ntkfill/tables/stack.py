@@ -99,7 +99,7 @@ class Stack:
                 ridge = ridges[int(np.argmax(enough))] if enough.any() else ridge
             if ridge < SINGLE:
                 spectrum = Spectrum.of(kernel(vectors))
-                ridge = ridges[int(np.argmin(spectrum.errors(y, ridges)))]
+                ridge = spectrum.choose(y, ridges)
             coefficients, left_out = spectrum.solve(y, ridge)
             candidates.append(Predictor(kernel, ridge, spectrum.left_out_variance(ridge)))
             errors.append(left_out)

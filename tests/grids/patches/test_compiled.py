@@ -47,7 +47,7 @@ def test_a_compiled_pass_is_the_same_to_rounding(name, monkeypatch):
     for one in some:
         compiled = one.apply(values)
         with monkeypatch.context() as patch:
-            patch.setattr(passes, "_compiled", lambda: None)
+            patch.setattr(passes, "import_compiled", lambda: None)
             plain = one.apply(values)
         assert np.array_equal(compiled.weight > 0, plain.weight > 0)
         for ours, theirs in (
@@ -65,7 +65,7 @@ def test_a_compiled_pass_is_the_same_to_rounding(name, monkeypatch):
 @pytest.mark.parametrize(("side", "imported"), [(127, False), (128, True)])
 def test_small_grids_do_not_wait_for_the_compiler(side, imported, monkeypatch):
     asked = []
-    monkeypatch.setattr(passes, "_compiled", lambda: asked.append(True))
+    monkeypatch.setattr(passes, "import_compiled", lambda: asked.append(True))
     known = np.ones((side, side, 1), bool)
     known[3, 3] = False
     Pass(OPTIONS, known, 0, 0.1, 0.1).apply(np.zeros((side, side, 1), np.float32))
@@ -77,8 +77,8 @@ def test_without_numba_passes_are_made_by_numpy(monkeypatch):
         raise ImportError("No module named 'numba'")
 
     monkeypatch.setattr(passes.importlib, "import_module", missing)
-    passes._compiled.cache_clear()
+    passes.import_compiled.cache_clear()
     try:
-        assert passes._compiled() is None
+        assert passes.import_compiled() is None
     finally:
-        passes._compiled.cache_clear()
+        passes.import_compiled.cache_clear()

@@ -40,7 +40,7 @@ VARIANCE_FLOOR = 0.1
 
 
 @cache
-def _compiled() -> ModuleType | None:
+def import_compiled() -> ModuleType | None:
     """The same arithmetic compiled, where Numba is installed."""
     try:
         return importlib.import_module(".compiled", __package__)
@@ -204,10 +204,11 @@ class Pass:
         """The patches of a tile that have targets and enough known entries, with their neighbours;
         None where there are none."""
         compiled = self._compiled  # in an adjoint too, for the same neighbours
-        part, known, width = values[tile.box], self.known[tile.box], self._width
+        known, width = self.known[tile.box], self._width
         targets = ~known if self.targets is None else self.targets[tile.box]
         if not targets[tile.covered].any():
             return None
+        part = np.ascontiguousarray(values[tile.box])  # copied once, not with every `ravel`
         corners, offsets = flat_index(part.shape, width)
         min_known = 1 if self.targets is None else MIN_KNOWN * len(offsets)
         usable = usable_patches if compiled is None else compiled.usable_patches
@@ -276,7 +277,7 @@ class Pass:
 
     @property
     def _compiled(self) -> ModuleType | None:
-        return _compiled() if self.known.size >= COMPILED_SIZE else None
+        return import_compiled() if self.known.size >= COMPILED_SIZE else None
 
     @property
     def _width(self) -> tuple[int, ...]:

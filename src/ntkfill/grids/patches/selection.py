@@ -195,14 +195,12 @@ def one_octave_coarser(
         return None
     share, error = trial.explained, trial.error_of_finer
     along = _along_lines(coarse, gaps_along_lines(lattice, pattern), fill)
+    trial, trial_error = (trial, error) if along is None else along
+    passes = TRIAL_PASSES if along is None else 1.0
+    refined = trial.refined(options, trial_error, None, share_of_passes=passes)
+    assert refined is not None  # without a rival
     if along is not None:
-        trial, error_along = along
-        refined = trial.refined(options, error_along, None, share_of_passes=1.0)
-        assert refined is not None  # without a rival
         share = trial.share(refined.values, float(trial.gaps.sum()))
-    else:
-        refined = trial.refined(options, error, None)
-        assert refined is not None
     refined = _mixed(trial.first, refined, share)
     after = trial.error(refined.values)
     found = Refinement(options, trial.before, after, share, trial.std_scale(refined), period, error)
@@ -214,11 +212,11 @@ def _along_lines(
 ) -> tuple[_Trial, float] | None:
     """A fill of gaps in known lines, and the error that is assumed for it; None where there are no
     lines, or too short ones."""
-    octave = None if gaps is None else octave_coarser(gaps)
-    if gaps is None or octave is None:
+    if gaps is None or (octave := octave_coarser(gaps)) is None:
         return None
-    coarser = _lattice_trial(values[octave[0]], octave[1], fill)
-    trial = _lattice_trial(values, gaps, fill)
+    lattice, pattern = octave
+    coarser = _lattice_trial(values[lattice], pattern, fill)
+    trial = None if coarser is None else _lattice_trial(values, gaps, fill)
     return None if coarser is None or trial is None else (trial, coarser.error_of_finer)
 
 
