@@ -258,12 +258,14 @@ def lines(missing: Mask) -> Mask:
     if share in (0.0, 1.0):
         return missing.copy()
     length = max(math.ceil(math.log(missing.size / HOLE_PROBABILITY) / -math.log(share)), MIN_RUN)
-    found = np.zeros_like(missing)
+    runs, found = missing.view(np.uint8), np.zeros_like(missing)
     for axis, side in enumerate(missing.shape):
         if length <= side:
-            shape = [1] * missing.ndim
-            shape[axis] = length
-            found |= ndimage.binary_opening(missing, np.ones(shape, bool))
+            middles = ndimage.minimum_filter1d(runs, length, axis, mode="constant")
+            back = length % 2 - 1  # windows of even length have no middle
+            found |= ndimage.maximum_filter1d(
+                middles, length, axis, found.dtype, "constant", origin=back
+            )
     return found
 
 
