@@ -103,7 +103,7 @@ def test_the_share_has_the_least_error_and_few_errors_shrink_it(first, refined, 
 
 
 @pytest.mark.slow
-def test_holes_are_refined_by_a_share_and_scattered_gaps_wholly():
+def test_holes_are_refined_by_a_share_and_scattered_gaps_wholly_where_that_is_clear():
     rng = np.random.default_rng(0)
     truth = stripes(96, 96) + rng.normal(0, 0.5, (96, 96, 1))
     hole = np.zeros((96, 96), bool)
@@ -125,7 +125,7 @@ def test_the_error_of_refused_ring_passes_is_not_reported(monkeypatch):
     for clearly in (True, False):
         monkeypatch.setattr(_Trial, "clearly_better", lambda *_, clearly=clearly: clearly)
         both.append(select(truth, missing, lambda _, gaps: zeroed(truth, gaps)))
-    assert both[0].after < 0.5 * both[1].after
+    assert both[0].after < 0.6 * both[1].after  # shares of .70 and .65 of fills refined by either
     assert both[0].patches.ring_passes > both[1].patches.ring_passes == 0
 
 

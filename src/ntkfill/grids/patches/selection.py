@@ -29,7 +29,7 @@ from .refinement import Refined, known_entries, refine
 
 # With fewer held-out entries there is no selection.
 MIN_HELD_OUT = 50
-# Refinement, and other options than the default, must lower the error by this share.
+# Refinement, and other options than the default, must lower the error by this share of it.
 MIN_GAIN = 0.005
 # Ring-wise passes must gain by so many standard errors: one hole says little about another.
 MIN_STANDARD_ERRORS = 2.0
@@ -57,10 +57,10 @@ class Refinement:
         where none could be held out. Where gaps repeat, that on the known entries alone with such
         gaps, or 0 where these have no such.
     after : float or None
-        That of the fill refined with the best options, in half as many passes.
+        That of the result, refined with the best options in half as many passes.
     share : float
-        Share of the refined fill in the result, the rest is the fill before: below 1 where holes
-        are missing, of which the few that are held out say little, and where gaps repeat.
+        Share of the refined fill in the result, the rest is the fill before: below 1 where the
+        held-out entries do not say which of the two is better, and where gaps repeat.
     scale : float
         Factor of the standard deviations, from the errors of held-out entries: above 1, since
         patches take the fill around them for certain.
@@ -198,7 +198,6 @@ def one_octave_coarser(
     trial, trial_error = (trial, error) if along is None else along
     passes = TRIAL_PASSES if along is None else 1.0
     refined = trial.refined(options, trial_error, None, share_of_passes=passes)
-    assert refined is not None  # without a rival
     if along is not None:
         share = trial.share(refined.values, float(trial.gaps.sum()))
     refined = _mixed(trial.first, refined, share)
@@ -268,35 +267,34 @@ def compare(
     held_out = np.zeros_like(holdout.mask)
     for crop in trial.crops:
         held_out[crop] = holdout.mask[crop]
-    tried = list(candidates(axes, values.shape[-1]))
+    tried = candidates(axes, values.shape[-1])
     # Ring-wise passes are tried last, if patches leave held-out entries in the middle of holes.
     known = known_entries(trial.first, gaps)
     deep = hole_depths(known, tried[0].width)[..., None] > 0
     ringwise = bool((deep & ~known_entries(trial.first, holdout.mask)).any())
-    n_trials = len(tried) + ringwise
-    found = Refinement(None, trial.before, None, held_out=held_out)
-    best, lowest = Refined(trial.first), math.inf if force else trial.before
-    for number in range(n_trials):
-        rings = number == len(tried)
-        options = tried[number] if not rings else found.patches or tried[0]
-        options = replace(options, ring_passes=RING_PASSES) if rings else options
-        share = progress and stage(progress, number, n_trials)
-        rival = None if rings or found.patches is None else best
-        refined = trial.refined(options, trial.before, share, rival)
-        if refined is None:
-            continue
-        error = trial.error(refined.values)
-        if rings and not trial.clearly_better(refined.values, best.values, options.width):
-            continue
-        found = replace(found, after=error if found.after is None else min(error, found.after))
-        if error < (1 - MIN_GAIN) * lowest:
-            found = replace(found, patches=options, scale=trial.std_scale(refined))
-            best, lowest = refined, error
-    if found.patches is not None and not force and holdout.in_holes.any():
-        count = sum(holdout.independent(missing, crop, axes) for crop in trial.crops)
-        found = replace(found, share=trial.share(best.values, count))
-        found = replace(found, scale=trial.std_scale(_mixed(trial.first, best, found.share)))
-    return found
+    parts = [
+        progress and stage(progress, number, len(tried) + ringwise)
+        for number in range(len(tried) + ringwise)
+    ]
+    patches, best = tried[0], trial.refined(tried[0], trial.before, parts[0])
+    for options, part in zip(tried[1:], parts[1:], strict=False):
+        rival = trial.refined(options, trial.before, part, best)
+        if trial.error(rival.values) < (1 - MIN_GAIN) * trial.error(best.values):
+            patches, best = options, rival
+    if ringwise:
+        options = replace(patches, ring_passes=RING_PASSES)
+        rival = trial.refined(options, trial.before, parts[-1])
+        other = min(trial.first, best.values, key=trial.error)
+        if trial.clearly_better(rival.values, other, options.width):
+            patches, best = options, rival
+    count = sum(holdout.independent(missing, crop, axes) for crop in trial.crops)
+    share = 1.0 if force else trial.share(best.values, count)
+    mixed = _mixed(trial.first, best, share)
+    after = trial.error(mixed.values)
+    if not force and after >= (1 - MIN_GAIN) * trial.before:
+        return Refinement(None, trial.before, after, held_out=held_out)
+    scale = trial.std_scale(mixed)
+    return Refinement(patches, trial.before, after, share, scale, held_out=held_out)
 
 
 def _mixed(filled: Array, refined: Refined, share: float) -> Refined:
@@ -341,11 +339,11 @@ class _Trial:
         options: PatchOptions,
         error: float,
         progress: Progress | None,
-        rival: Refined | None = None,
+        best: Refined | None = None,
         share_of_passes: float = TRIAL_PASSES,
-    ) -> Refined | None:
-        """The fill, of this error, refined in all crops; None where the rival does better in the
-        first of several."""
+    ) -> Refined:
+        """The fill, of this error, refined in all crops; the best one so far where that does
+        better in the first of several."""
         fewer = replace(options, passes=math.ceil(share_of_passes * options.passes))
         values, std = self.first.copy(), np.full(self.first.shape, np.nan)
         for number, crop in enumerate(self.crops):
@@ -353,10 +351,9 @@ class _Trial:
             done = refine(self.first[crop], self.gaps[crop], error, fewer, share)
             values[crop] = done.values
             std[crop] = np.nan if done.std is None else done.std
-            if rival is not None and number == 0 and len(self.crops) > 1:
-                first = self.error(rival.values, [crop]), self.error(values, [crop])
-                if first[0] <= first[1]:
-                    return None
+            several = number == 0 and len(self.crops) > 1
+            if several and best and self.error(best.values, [crop]) <= self.error(values, [crop]):
+                return best
         return Refined(values, std)
 
     def error(self, filled: Array, crops: list[Crop] | None = None) -> float:
