@@ -287,7 +287,10 @@ def compare(
         other = min(trial.first, best.values, key=trial.error)
         if trial.clearly_better(rival.values, other, options.width):
             patches, best = options, rival
-    count = sum(holdout.independent(missing, crop, axes) for crop in trial.crops)
+    # What patches change at single pixels goes less together than errors do.
+    count = float(held_out.sum())
+    if holdout.in_holes.any():
+        count = sum(holdout.independent(missing, crop, axes) for crop in trial.crops)
     share = 1.0 if force else trial.share(best.values, count)
     mixed = _mixed(trial.first, best, share)
     after = trial.error(mixed.values)
