@@ -41,6 +41,7 @@ def judged(
     error = np.abs(values - truth)
     order, tenth = np.argsort(std, kind="stable"), max(1, len(std) // 10)
     most, least = error[order[-tenth:]].mean(), error[order[:tenth]].mean()
+    sure = std > 0  # 0 in columns of which all that is known is one number
     return {
         "entries": len(truth),
         "cover": float(np.mean((lower <= truth) & (truth <= upper))),
@@ -49,7 +50,8 @@ def judged(
         "error_of_tenth_with_largest_std": float(most),
         "error_of_tenth_with_smallest_std": float(least),
         "ratio": float(most / least),
-        "rms_error_over_std": float(np.sqrt(np.mean(np.square(error / std)))),
+        "rms_error_over_std": float(np.sqrt(np.mean(np.square(error[sure] / std[sure])))),
+        "entries_with_std_0": int((~sure).sum()),
     }
 
 
