@@ -89,6 +89,7 @@ def test_siblings_and_core():
     assert forbidden(SOURCES) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", [top, str], ids=["packages", "modules"])
 def test_no_circle(of):
     check_no_circle(SOURCES, of)

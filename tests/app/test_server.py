@@ -103,6 +103,7 @@ def test_tiles(app, filled, layer):
     assert app.refusal("GET", f"documents/{document}/tiles/{layer}/0/0/9/0")[1] == 400
 
 
+@pytest.mark.slow
 def test_masks(app, scene):
     folder, _, mask = scene
     document = app.open(folder / "picture.png")["id"]

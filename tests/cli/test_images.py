@@ -92,6 +92,7 @@ def test_many_images_share_one_factor(scene, monkeypatch, capsys):
         np.testing.assert_array_equal(np.asarray(Image.open(f"filled/{k}.png")), expected)
 
 
+@pytest.mark.slow
 def test_one_bad_image_does_not_stop_the_others(scene, capsys):
     Path("bad.png").write_bytes(b"cannot be read")
     given = ["inpaint", "in.png", "bad.png", "--mask", "mask.png", "-o", "out"]

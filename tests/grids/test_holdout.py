@@ -281,6 +281,7 @@ def test_spread_crops_are_where_gaps_are_and_not_only_where_they_are_dense():
     assert max(crop[1].start for crop in spread) > 400
 
 
+@pytest.mark.slow
 def test_all_letters_of_a_text_are_held_out():
     text = np.zeros((256, 256), bool)
     for row, column in itertools.product(range(5, 250, 32), range(5, 250, 16)):

@@ -52,6 +52,7 @@ def test_what_comes_back(result):
     assert result.info.relative_error == pytest.approx(0.125)
 
 
+@pytest.mark.slow
 def test_rough_is_more_uncertain_than_smooth(result):
     outside = HOLES.copy()
     outside[9:21, 7:19] = False

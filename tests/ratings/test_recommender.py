@@ -154,6 +154,7 @@ def cold(features_of_items):
     return model, truth
 
 
+@pytest.mark.slow
 def test_new_items_and_users_are_predicted_from_features():
     model, truth = cold(True)
     wrong, _ = cold(False)
@@ -175,6 +176,7 @@ def test_strangers_get_means_and_a_warning(model):
     assert abs(values[1] - model.level_) < 1.5
 
 
+@pytest.mark.slow
 def test_ratings_that_were_made_together_inform_each_other():
     """Every session has a mood of its own."""
     rng = np.random.default_rng(0)
@@ -375,6 +377,7 @@ def test_memory_is_estimated_before(monkeypatch):
         Recommender().fit(*RATED)
 
 
+@pytest.mark.slow
 def test_frames_of_dask():
     dd = pytest.importorskip("dask.dataframe")
     made = simulate(users=30, items=20, count=300, rank=2)

@@ -113,6 +113,7 @@ def test_a_volume_with_235_000_gaps():
     assert np.abs(filled - volume).max() < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [nn.hourglass(3), pytest.param("auto", marks=slow)])
 @pytest.mark.parametrize("missing", [(4, 6, 2), (0, 0, 0)])
 def test_standard_deviations_under_the_exact_kernel_of_a_small_volume(missing, network):

@@ -33,6 +33,7 @@ def test_in_the_grid_it_is_the_first_method():
     np.testing.assert_array_equal(ColdStart().predict(OLD, labels), NTK().predict(OLD, labels))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "of"), [("new cell", "cell"), ("new drug", "drug")])
 def test_weights_are_non_negative_least_squares_on_hidden_conditions(kind, of):
     method = ColdStart(CellMean(), (Additive(),))
@@ -81,6 +82,7 @@ def test_weights_sum_to_one_at_most():
     assert weights.min() >= 0
 
 
+@pytest.mark.slow
 def test_features_of_the_prior_are_an_effect_too():
     sides = (SideFeatures({drug: [0.0, 1.0] for drug in np.unique(SCREEN.drugs)}, "drug"),)
     assert len(ColdStart().weigh(OLD, "new drug")[0]) == 3
@@ -106,6 +108,7 @@ def with_positions(noise, seed=0):
     return Screen.from_tensor(profiles, cells, drugs, np.arange(20)).known, sides
 
 
+@pytest.mark.slow
 def test_errors_are_compared_over_groups_of_conditions_whatever_their_size():
     random, found = np.random.default_rng(0), []
     for _ in range(100):

@@ -145,6 +145,7 @@ def test_evaluation_scores_what_was_held_out():
     assert result.against("additive", "mean")["rank"].wins == 6
 
 
+@pytest.mark.slow
 def test_regimes_and_contexts_are_means_over_their_conditions():
     folds = KFold(3, rounds=2)
     result = evaluate(SCREEN, {"mean": CellMean(), "additive": Additive()}, folds)

@@ -96,6 +96,7 @@ def test_new_drugs_by_their_features(telling: bool) -> None:
     assert errors[0] < (0.7 if telling else 1.02) * errors[1]
 
 
+@pytest.mark.slow
 @pytest.mark.sampled
 @pytest.mark.parametrize("name", ["all.npy", "all.zarr"])
 def test_completion_to_a_file_can_be_resumed(

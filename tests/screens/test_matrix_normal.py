@@ -197,6 +197,7 @@ def featured(informative, seed=0):
     return Screen.from_tensor(truth, *names).known, MatrixNormal(features=(features,))
 
 
+@pytest.mark.slow
 @pytest.mark.sampled
 @pytest.mark.parametrize("informative", [True, False])
 def test_features_serve_new_drugs_where_they_are_informative_and_have_no_weight_where_not(

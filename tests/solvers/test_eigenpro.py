@@ -48,6 +48,7 @@ def test_reported_residual_is_the_true_one(max_epochs: int) -> None:
     assert 1 <= done.report.steps <= max_epochs
 
 
+@pytest.mark.slow
 def test_eigenvectors_are_what_makes_it_fast() -> None:
     kernel, y, known, _ = problem()
     residuals = []

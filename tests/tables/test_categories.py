@@ -163,6 +163,7 @@ def test_text_that_stands_for_missing_entries(mark):
     assert "NA" not in NTKImputer(missing_values=mark).fit_transform(array)
 
 
+@pytest.mark.slow
 def test_draws_have_the_shares_of_the_known():
     rng = np.random.default_rng(4)
     kinds = pandas.Series(rng.choice(list("aab"), 300)).where(rng.random(300) > 0.4)

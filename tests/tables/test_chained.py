@@ -323,6 +323,7 @@ def test_draws_scatter_as_what_they_stand_for():
     assert correlation[1] == pytest.approx(0.5, abs=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.sampled
 @pytest.mark.parametrize(("rows", "share"), [(60, 0.3), (60, 0.6), (300, 0.3)])
 def test_the_history_of_fills_is_counted(rows, share, monkeypatch):
@@ -340,6 +341,7 @@ def test_the_history_of_fills_is_counted(rows, share, monkeypatch):
     assert len({id(past.gaps) for past in model.rounds}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [4, 110])
 def test_values_alone_take_no_variances_and_are_the_same(columns, monkeypatch):
     rng = np.random.default_rng(0)

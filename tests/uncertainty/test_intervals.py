@@ -28,6 +28,7 @@ def test_coverage_where_missing_entries_are_harder():
     assert coverage(weighted=False) < 0.72
 
 
+@pytest.mark.slow
 @pytest.mark.sampled
 @pytest.mark.parametrize("level", [0.5, 0.9])
 @pytest.mark.parametrize("count", [19, 99])

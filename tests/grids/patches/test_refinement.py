@@ -253,6 +253,7 @@ def test_progress_rises_to_one():
     assert len(shares) > 2
 
 
+@pytest.mark.slow
 def test_shrinkage_changes_the_fill():
     truth, missing = stripes(40, 40), scattered((40, 40))
     filled = zeroed(truth, missing) + 0.1 * np.random.default_rng(1).standard_normal(truth.shape)
