@@ -12,6 +12,7 @@ from ntkfill.screens import (
     Additive,
     CellMean,
     ColdStart,
+    Interpolation,
     LeaveOneOut,
     MatrixNormal,
     Screen,
@@ -20,8 +21,8 @@ from ntkfill.screens import (
     simulate,
 )
 from ntkfill.screens.features import SideFeatures
-from ntkfill.screens.holdout import novelty
-from ntkfill.screens.methods.cold_start import _smaller
+from ntkfill.screens.holdout import hidden, novelty
+from ntkfill.screens.methods.cold_start import _Sized, _Sizes, _smaller
 
 SCREEN = simulate(cells=8, drugs=10, genes=20, random_state=4).screen.known
 OLD = SCREEN.take(SCREEN.cells != SCREEN.cells[0])
@@ -226,3 +227,112 @@ def test_where_nothing_can_be_hidden_the_first_method_is_left():
     np.testing.assert_array_equal(
         ColdStart(CellMean()).predict(one, labels), CellMean().predict(one, labels)
     )
+
+
+DOSES, TIMES = ("1 uM", "5 uM", "25 uM"), ("3 h", "24 h", "96 h")
+
+
+def with_doses(noise=0.0, seed=0, slopes=(0.5, -0.2), kept=1.0):
+    """Profiles that are a power of dose and time, times an effect of each drug."""
+    random = np.random.default_rng(seed)
+    labels = [("A", f"d{k}", dose, time) for k in range(14) for dose in DOSES for time in TIMES]
+    effects = random.uniform(0.5, 2, (14, 1)) * (random.normal(size=(14, 30)) + 0.7)
+    numbers = np.array([[float(of.split()[0]) for of in row[2:]] for row in labels])
+    profiles = np.repeat(effects, 9, axis=0)
+    profiles += noise * random.normal(size=profiles.shape)
+    profiles *= np.exp(np.log(numbers) @ slopes)[:, None]
+    screen = Screen(profiles, labels, np.arange(30), ("cell", "drug", "dose", "time"))
+    return screen.take(random.random(len(screen)) < kept)
+
+
+def named(screen):
+    """The same with names for doses and times."""
+    labels = [(cell, drug, f"dose {x}", f"after {t}") for cell, drug, x, t in screen.labels]
+    return replace(screen, labels=labels)
+
+
+def test_sizes_are_a_power_of_dose_and_time_within_each_drug():
+    screen = with_doses(kept=0.5)  # drugs of other sizes at other doses
+    np.testing.assert_allclose(_Sizes.of(screen).slopes, [0.5, -0.2], atol=1e-12)
+    one = screen.take(screen.columns["time"] == "3 h")
+    np.testing.assert_allclose(_Sizes.of(one).slopes, [0.5, 0], atol=1e-12)
+    np.testing.assert_array_equal(_Sizes.of(named(one)).slopes, 0)
+    # The mean of equal numbers differs from them by rounding.
+    for dose in ("0.3 uM", "7 uM", "13 uM"):
+        same = [(cell, drug, dose, of + x) for cell, drug, x, of in named(screen).labels]
+        np.testing.assert_array_equal(_Sizes.of(replace(screen, labels=same)).slopes, 0)
+    silent = with_doses()
+    silent.profiles[0] = 0
+    assert np.abs(_Sizes.of(silent).slopes - [0.5, -0.2]).max() < 0.1
+    assert _Sizes.of(OLD).slopes.shape == (0,)
+
+
+def test_sizes_go_on_as_far_beyond_the_doses_as_these_are_apart():
+    doses = ("1e-9 uM", "0.04 uM", "1 uM", "625 uM", "1e9 uM")
+    sizes = _Sizes.of(with_doses()).at(np.array([("A", "d0", dose, "3 h") for dose in doses]))
+    np.testing.assert_allclose(sizes[:, 0], [0.2, 0.2, 1, 25, 25])
+
+
+@pytest.mark.parametrize("dose", DOSES)
+def test_a_dose_is_predicted_by_its_size_and_by_the_profiles_of_others(dose):
+    screen = with_doses()
+    new = screen.columns["dose"] == dose
+    train, truth = screen.take(~new), screen.profiles[new]
+    sized = _Sized(Interpolation(), _Sizes.of(train)).predict(train, screen.labels[new])
+    np.testing.assert_allclose(sized, truth, rtol=1e-9)
+    alone = Interpolation().predict(train, screen.labels[new])
+    assert np.abs(alone - truth).mean() > 0.05 * np.abs(truth).mean()
+
+
+def test_sized_methods_and_the_mean_have_weights_that_sum_to_one():
+    screen = with_doses(noise=2.0, seed=1)
+    train = screen.take(screen.columns["dose"] != "5 uM")
+    method = ColdStart(Additive())
+    weights, predicted, _ = method.weigh(train, "new dose")
+    sizes = _Sizes.of(train)
+    methods = [_Sized(Additive(), sizes), CellMean(), _Sized(Additive(), sizes)]
+    methods.append(_Sized(Interpolation(), sizes))
+    left, right, sums = [], [], []
+    for fold in hidden(train, "new dose"):
+        parts = [m.predict(train.take(fold.train), train.labels[fold.test]) for m in methods]
+        truth = train.profiles[fold.test] - parts[1]
+        spread = truth.std(axis=1, keepdims=True)
+        left.append(np.stack([((of - parts[1]) / spread).ravel() for of in parts[2:]], axis=1))
+        right.append((truth / spread).ravel())
+        sums.append(np.einsum("m,mij->ij", weights, parts))
+    free = lsq_linear(np.concatenate(left), np.concatenate(right), (0, np.inf)).x
+    assert 0.1 < free.sum() < 0.9
+    # Sums of effects are there twice.
+    found = [weights[0] + weights[2], weights[3], weights[1]]
+    np.testing.assert_allclose(found, [*free, 1 - free.sum()], atol=1e-5)
+    np.testing.assert_allclose(predicted, np.concatenate(sums))
+    new = screen.labels[screen.columns["dose"] == "5 uM"]
+    expected = np.einsum("m,mij->ij", weights, [m.predict(train, new) for m in methods])
+    np.testing.assert_allclose(method.predict(train, new), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["new dose", "new drug"])
+def test_without_numbers_or_for_a_new_drug_nothing_is_sized(kind):
+    screen = with_doses(noise=1.0)
+    given = ColdStart(CellMean(), (CellMean(), Additive(), Interpolation()))
+    screen = screen if kind == "new drug" else named(screen)
+    for own, other in zip(
+        ColdStart(CellMean()).weigh(screen, kind)[:2], given.weigh(screen, kind)[:2], strict=True
+    ):
+        np.testing.assert_array_equal(own, other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("field", ["dose", "time"])
+def test_new_doses_and_times_have_the_order_of_interpolation_and_less_error(field):
+    methods = {
+        "sized": ColdStart(),
+        "weighed": ColdStart(others=(CellMean(), Additive(), Interpolation())),
+        "interpolation": Interpolation(),
+    }
+    result = evaluate(with_doses(noise=1.0, slopes=(0.4, 0.3)), methods, LeaveOneOut(field))
+    sized, weighed, interpolation = (result.mean(name) for name in methods)
+    for other in (weighed, interpolation):
+        assert sized["rank"] < other["rank"] + 0.005
+        assert sized["r_centred"] > other["r_centred"] - 0.005
+        assert sized["r2_centred"] > other["r2_centred"] + 0.02
