@@ -482,6 +482,10 @@ def test_genes_without_a_name_are_refused(unknown):
         ("10uM", "10 uM", "10 uM"),
         ("10.0uM", "10 µM", "10 uM"),
         ("24h", "24.0 h", "24 h"),
+        ("1 uM", "1000 nM", "1 uM"),
+        ("0.001 mM", "1 µM", "0.001 mM"),
+        ("2 ug/mL", "2000 ng/ml", "2 ug/mL"),
+        ("24 hr", "1 day", "24 hr"),
         ("high", "high", "high"),
         ("5-10", "5-10", "5-10"),
     ],
@@ -497,6 +501,18 @@ def test_a_dose_has_one_spelling(first, second, dose, tmp_path):
     assert read(long, replicates="mean").labels.tolist() == [["A", "x", dose]]
     with pytest.raises(InputError, match="duplicate condition"):
         read(path)
+
+
+def test_conditions_may_be_asked_for_in_another_unit(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = [[c, d, dose] for c in "AB" for d in "xyz" for dose in ("1 uM", "100 nM", "10000 nM")]
+    screen = Screen(rng.normal(size=(18, 4)), labels, list("efgh"))
+    assert sorted(set(screen.labels[:, 2])) == ["100 nM", "1000 nM", "10000 nM"]
+    known = screen.take(np.arange(1, 18))
+    done = complete(known, conditions=[["A", "x", "0.001 mM"], ["A", "y", "1 uM"]])
+    assert done.values.labels[:, 2].tolist() == ["1000 nM", "1000 nM"]
+    assert done.info.measured.tolist() == [False, True]
+    np.testing.assert_array_equal(done.values.profiles[1], screen.profiles[3])
 
 
 def test_columns_to_ignore(tmp_path):

@@ -128,7 +128,7 @@ def complete(
     known = check_trainable(screen)
     labels = screen.pairs()
     if conditions is not None:
-        labels = one_spelling(np.array(conditions, dtype=str), screen.fields)
+        labels = one_spelling(np.array(conditions, dtype=str), screen.fields, screen.labels)
     if labels.ndim != 2 or labels.shape[1] != len(screen.fields):
         raise InputError(
             "conditions have other labels than the screen",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,18 @@ NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?(?![\w.-])")
 WITH_UNIT = re.compile(rf"({NUMBER.pattern.partition('(?!')[0]})\s*([^\W\d_]+(?:/[^\W\d_]+)?|%)")
 # Micromolar as LINCS writes it, and its neighbours.
 MOLAR = {unit: f"{unit[0]}M" for unit in ("pm", "nm", "um", "mm")}
+# Units of one kind, and how large they are.
+UNITS: tuple[dict[str, float], ...] = (
+    {"pM": 1e-12, "nM": 1e-9, "uM": 1e-6, "mM": 1e-3, "M": 1.0},
+    {
+        f"{mass}/{volume}": size
+        for mass, size in (("pg", 1e-6), ("ng", 1e-3), ("ug", 1.0), ("mg", 1e3))
+        for volume in ("mL", "ml")
+    },
+    {"s": 1.0, "sec": 1.0, "min": 60.0}
+    | dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0)
+    | dict.fromkeys(("d", "day", "days"), 86400.0),
+)
 # What files write for a label that is not known; LINCS writes -666.
 UNKNOWN = (
     *("", "nan", "NaN", "NAN", "NaT", "NA", "N/A", "n/a", "<NA>", "#N/A", "None", "null", "NULL"),
@@ -203,18 +216,31 @@ class Screen:
         return cls(values.reshape(len(labels), -1), labels, np.asarray(genes, dtype=str))
 
 
-def one_spelling(labels: Conditions, fields: Sequence[str]) -> Conditions:
-    """Labels in which a number in a dose or time, and a unit after it, are written in one way.
+def one_spelling(
+    labels: Conditions, fields: Sequence[str], like: Conditions | None = None
+) -> Conditions:
+    """Labels in which a number in a dose or time, and a unit after it, are written in one way: that
+    most frequent among these, or among others that they shall be `like`.
 
     >>> doses = ["10", "10.00 uM", "10µM", "10 um", "9.9999999", "1e1", "high"]
     >>> one_spelling(np.array([["A", "1.0", dose] for dose in doses]), FIELDS)[:, 2].tolist()
     ['10', '10 uM', '10 uM', '10 uM', '10', '10', 'high']
+    >>> one_spelling(np.array([["A", "x", dose] for dose in ("2 nM", "1 uM", "7 nM")]), FIELDS)
+    array([['A', 'x', '2 nM'],
+           ['A', 'x', '1000 nM'],
+           ['A', 'x', '7 nM']], dtype='<U7')
     """
     columns = [labels[:, k].tolist() for k in range(labels.shape[1])]
     for k, field in enumerate(fields[: len(columns)]):
         if field in ("dose", "time"):
             spelling = {label: _spelled(label) for label in set(columns[k])}
-            columns[k] = [spelling[label] for label in columns[k]]
+            spelled = [spelling[label] for label in columns[k]]
+            units = Counter(map(_unit, spelled if like is None else like[:, k].tolist()))
+            ordered = [unit for unit, _ in units.most_common()]
+            found = [(sizes, [unit for unit in ordered if unit in sizes]) for sizes in UNITS]
+            usual = [(sizes, of_kind[0]) for sizes, of_kind in found if of_kind]
+            same = {label: _in_units(label, usual) for label in set(spelled)}
+            columns[k] = [same[label] for label in spelled]
     return np.array(columns, dtype=str).T.reshape(labels.shape)
 
 
@@ -225,6 +251,20 @@ def _spelled(label: str) -> str:
         unit = MOLAR.get(unit, unit)
         label = f"{whole[1]} {unit}"
     return NUMBER.sub(lambda found: f"{float(found[0]):.6g}", label)
+
+
+def _unit(label: str) -> str:
+    """What stands after the number of a label, of which there is one."""
+    return label.partition(" ")[2]
+
+
+def _in_units(label: str, usual: list[tuple[dict[str, float], str]]) -> str:
+    """A label in the usual unit of its kind."""
+    for sizes, unit in usual:
+        if _unit(label) in sizes and NUMBER.match(label):
+            number = float(label.split()[0]) * (sizes[_unit(label)] / sizes[unit])
+            return f"{number:.6g} {unit}"
+    return label
 
 
 def contexts(labels: Conditions) -> NDArray[np.str_]:

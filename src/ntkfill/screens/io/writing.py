@@ -104,8 +104,8 @@ def to_anndata(
     var = pandas.DataFrame(index=screen.genes)
     data = anndata.AnnData(screen.profiles.copy(), obs=obs, var=var)
     if like is not None:
-        texts = [like.obs[found[name]].astype(str) for name in screen.fields]
-        rows = _places(screen, one_spelling(np.array(texts, dtype=str).T, screen.fields))
+        texts = np.array([like.obs[found[name]].astype(str) for name in screen.fields], dtype=str)
+        rows = _places(screen, one_spelling(texts.T, screen.fields, screen.labels))
         of_file = like.obs.drop(columns=[*found.values(), SOURCE, "novelty"], errors="ignore")
         for name in of_file:
             kept = of_file[name].reset_index(drop=True).reindex(np.where(rows < 0, len(like), rows))
