@@ -92,7 +92,7 @@ def test_what_is_no_inpainter_is_refused(kind, tmp_path):
     path = tmp_path / "broken.npz"
     content = BROKEN[kind](path)
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"broken\.npz is not a saved inpainter"):
+    with pytest.raises(InputError, match=r"broken\.npz is (not a saved inpainter|empty)"):
         Inpainter.load(path)
     assert path.read_bytes() == content
 
@@ -135,9 +135,16 @@ def test_damaged_files_are_refused(tmp_path):
     assert not others
 
 
-@pytest.mark.parametrize("place", ["missing.npz", ".", "no/such/folder.npz"])
-def test_missing_files_are_refused(place, tmp_path):
-    with pytest.raises(InputError, match="not a saved inpainter"):
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("missing.npz", "there is no file"),
+        (".", "is a folder"),
+        ("no/such/folder.npz", "there is no file"),
+    ],
+)
+def test_missing_files_are_refused(place, said, tmp_path):
+    with pytest.raises(InputError, match=said):
         Inpainter.load(tmp_path / place)
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from ntkfill import InputError, MemoryLimitError, Recommender
+from ntkfill import Inpainter, InputError, MemoryLimitError, Recommender
 from ntkfill.ratings import simulate
+from ntkfill.ratings.frames import as_times
 
 MADE = simulate(users=80, items=50, count=1600, rank=2, noise=0.5, random_state=1)
 RATED = MADE.users, MADE.items, MADE.ratings
@@ -174,6 +175,52 @@ def test_strangers_get_means_and_a_warning(model):
         values = model.predict(["nobody", user], [model.items_[0], "nothing"])
     assert np.isclose(values[0], model._model.means[0])
     assert abs(values[1] - model.level_) < 1.5
+
+
+def test_a_stranger_is_recommended_what_is_rated_best_with_a_warning(model):
+    with pytest.warns(UserWarning, match="user 'typo' has neither ratings nor features"):
+        _, values = model.recommend("typo", 3)
+    np.testing.assert_allclose(values, np.sort(model._model.means)[::-1][:3])
+    assert model.recommend(int(MADE.users[0]), 3)[0]  # known: no warning, which would be an error
+
+
+DATES = pd.date_range("2024-03-30 23:00", periods=1600, freq="7h", tz="Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        DATES,
+        pd.Series(DATES),
+        DATES.tz_convert("UTC").tz_localize(None),
+        DATES.map(lambda date: date.isoformat()),
+        DATES.tz_convert("UTC").tz_localize(None).astype(str),
+        DATES.to_pydatetime(),
+        DATES.map(lambda date: str(date.timestamp())),
+    ],
+    ids=["zone", "series", "naive", "ISO", "text", "datetime", "seconds"],
+)
+def test_dates_of_any_kind_are_seconds(times):
+    seconds = as_times(times)
+    np.testing.assert_allclose(seconds, [date.timestamp() for date in DATES])
+
+
+@pytest.mark.parametrize("wrong", ["soon", "2024-13-01", "31.05.2024"])
+def test_a_time_that_is_no_date_is_said(wrong):
+    with pytest.raises(InputError, match=f"times must be numbers or dates.*got '{wrong}'"):
+        as_times(["2024-01-01", wrong])
+    with pytest.raises(InputError, match="finite"):
+        as_times(["2024-01-01", None])
+    assert np.isnan(as_times(["2024-01-01", None, "", pd.NaT], gaps=True)).tolist() == [
+        *(False, True, True, True)
+    ]
+
+
+@pytest.mark.parametrize("load", [Recommender.load, Inpainter.load])
+def test_a_file_that_is_not_there_is_said(load, tmp_path):
+    for name in ("nope.npz", "nope"):
+        with pytest.raises(InputError, match=rf"there is no file .*{name}"):
+            load(tmp_path / name)
 
 
 @pytest.mark.slow

@@ -160,11 +160,23 @@ def read_pairs(path: Path) -> tuple[Any, Any, Any, Any]:
         users, items = (
             np.array(table.column(str(place[what])), dtype=object) for what in ("users", "items")
         )
-        times, ratings = (
-            table.numbers([name])[:, 0] if name is not None else None
-            for name in (place["times"], place["ratings"])
+        ratings, times = place["ratings"], place["times"]
+        return (
+            users,
+            items,
+            None if times is None else read_times(table, times),
+            None if ratings is None else table.numbers([ratings])[:, 0],
         )
-    return users, items, times, ratings
+
+
+def read_times(table: Table, name: str) -> Any:
+    """A column of numbers or of dates."""
+    from ..ratings.frames import as_times
+
+    try:
+        return table.numbers([name])[:, 0]
+    except InputError:
+        return as_times(table.column(name), gaps=True)
 
 
 def read_vectors(path: Path | None) -> dict[str, Any] | None:

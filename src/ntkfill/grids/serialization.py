@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io.arrays import open_npz
-from ..io.files import naming, replacing
+from ..io.files import check_source, naming, replacing
 from ..nn import Mixture, Sequential
 from ..nn.parsing import parse, parse_prior
 from ..observed import Mask
@@ -61,6 +61,7 @@ def write(
 
 def read(path: Path) -> tuple[dict[str, Any], Sequential | Mixture, Prior, Mask]:
     """Options, network, prior and mask; `Inpainter.load` says what is raised."""
+    check_source(path)
     with naming(path, "is not a saved inpainter"), open_npz(path, FIT_BYTES) as arrays:
         text = json.loads(str(arrays["options"]))
         if text["format"] != FORMAT:

@@ -195,14 +195,14 @@ def suffix_of(path: Path) -> str:
     return last.lower()
 
 
-def check_source(path: Path, suffixes: Sequence[str]) -> None:
+def check_source(path: Path, suffixes: Sequence[str] = ()) -> None:
     """Refuse a file that does not exist, is empty, or is of another kind.
 
     Raises
     ------
     InputError
         If there is no such file, it is a folder, a device or empty, or its suffix is none of
-        `suffixes`.
+        `suffixes`, where there are any.
 
     Examples
     --------
@@ -215,7 +215,8 @@ def check_source(path: Path, suffixes: Sequence[str]) -> None:
         raise InputError(f"{path} is a folder", expected="a file")
     if not path.exists():
         raise InputError(f"there is no file {path}")
-    _check_suffix(path, suffixes, "read")
+    if suffixes:
+        _check_suffix(path, suffixes, "read")
     if path.is_char_device() or path.is_block_device():
         raise InputError(f"{path} is a device", expected="a file")
     if path.is_file() and path.stat().st_size == 0:

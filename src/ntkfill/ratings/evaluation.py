@@ -131,6 +131,10 @@ def _scores(
 ) -> tuple[float, float, float, float]:
     """RMSE, MAE, recall and NDCG of one fold."""
     train, held_out = ratings.part(~test), ratings.part(test)
+    wanted: dict[Any, set[Any]] = {}
+    for user, item, value in zip(held_out.users, held_out.items, held_out.values, strict=True):
+        if value > relevant:
+            wanted.setdefault(user, set()).add(item)
     with warnings.catch_warnings():
         # A held-out user or item without features is what is measured.
         warnings.filterwarnings("ignore", ".*neither ratings nor features")
@@ -138,18 +142,15 @@ def _scores(
             train.users, train.items, train.values, times=train.times, sample_weight=train.weights
         )
         predicted = recommender.predict(held_out.users, held_out.items, times=held_out.times)
+        best = {user: recommender.recommend(user, at)[0] for user in wanted}
     error, weights = predicted - held_out.values, held_out.weights
-    wanted: dict[Any, set[Any]] = {}
-    for user, item, value in zip(held_out.users, held_out.items, held_out.values, strict=True):
-        if value > relevant:
-            wanted.setdefault(user, set()).add(item)
     gains = 1 / np.log2(np.arange(at) + 2)
     recalls, ndcgs = [], []
     for user, items in wanted.items():
-        found = np.array([item in items for item in recommender.recommend(user, at)[0]])
-        best = min(at, len(items))
-        recalls.append(found.sum() / best)
-        ndcgs.append(gains[: len(found)][found].sum() / gains[:best].sum())
+        found = np.array([item in items for item in best[user]])
+        most = min(at, len(items))
+        recalls.append(found.sum() / most)
+        ndcgs.append(gains[: len(found)][found].sum() / gains[:most].sum())
     mean_square = np.average(error**2, weights=weights)
     return (
         float(np.sqrt(mean_square)),

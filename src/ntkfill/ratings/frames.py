@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -138,18 +140,42 @@ def as_numbers(values: Any, what: str) -> Array:
 
 
 def as_times(times: Any, *, gaps: bool = False) -> Array:
-    """Times as numbers (n,): seconds of dates, other numbers as they are; NaN where there are gaps.
+    """Times as numbers (n,): seconds of dates, in UTC unless they say otherwise, other numbers as
+    they are; NaN where there are gaps.
 
     >>> as_times(np.array(["2000-01-01", "NaT"], "M8[s]"), gaps=True)
     array([9.466848e+08,          nan])
+    >>> as_times(["2000-01-01T01:00+01:00", "2000-01-01", "12.5"])
+    array([9.466848e+08, 9.466848e+08, 1.250000e+01])
     """
     found = np.asarray(times)
     if found.dtype.kind == "M":
         known = ~np.isnat(found)
         found = np.where(known, found.astype("datetime64[ms]").astype(np.int64) / 1e3, np.nan)
+    elif found.dtype.kind in "OU":
+        found = np.array([_seconds(each) for each in found.tolist()], dtype=np.float64)
     elif gaps:
-        found = np.array(times, dtype=np.float64)
+        found = found.astype(np.float64)
     return found if gaps else as_numbers(found, "times")
+
+
+def _seconds(when: Any) -> float:
+    """A number, or the seconds of a date; NaN where it is missing."""
+    if when is None or when != when or when == "":
+        return math.nan
+    try:
+        return float(when)
+    except (TypeError, ValueError):
+        pass
+    try:
+        date = when if isinstance(when, datetime) else datetime.fromisoformat(str(when).strip())
+    except ValueError:
+        raise InputError(
+            "times must be numbers or dates",
+            expected="seconds, or dates such as 2024-05-31 or 2024-05-31T12:00:00+02:00",
+            got=repr(when),
+        ) from None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
 def check_lengths(count: int, given: dict[str, int]) -> None:

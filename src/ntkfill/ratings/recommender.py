@@ -301,7 +301,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
     def recommend(
         self, user: Hashable, n: int = 10, *, filter_seen: bool = True
     ) -> tuple[list[Hashable], Array]:
-        """The items with the highest predicted ratings.
+        """The items with the highest predicted ratings; a user that is not known draws a warning.
 
         Parameters
         ----------
@@ -317,6 +317,12 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         check_integer("n", n, 1, 10**9)
+        if user not in self._user_codes and user not in self._user_features:
+            warn(
+                f"user {user!r} has neither ratings nor features: items with the highest means are "
+                "recommended",
+                UserWarning,
+            )
         values = self._values(user, np.arange(len(self.items_)), None)
         check_finite("the prediction", values)
         if filter_seen:

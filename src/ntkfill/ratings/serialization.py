@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError, check_number, check_unique
 from ..io.arrays import open_npz
-from ..io.files import CheckedFile, naming, replacing
+from ..io.files import CheckedFile, check_source, naming, replacing
 from ..kernels.table import Array
 from ..nn import Sequential
 from ..nn.parsing import parse
@@ -85,6 +85,7 @@ def write(path: Path, stored: Stored) -> None:
 
 def read(path: Path) -> Stored:
     """Read it; `Recommender.load` says what is raised."""
+    check_source(path)
     with naming(path, REFUSED), open_npz(path) as stored:
         arrays = {name: stored[name] for name in stored.files}
         text = json.loads(str(arrays["text"]))
