@@ -279,13 +279,13 @@ def test_selection_takes_some_rows_evenly_and_the_fit_all(monkeypatch):
     monkeypatch.setattr(chained, "FIRST", 10)
     table = low_rank()
     values, missing = holed(table)
-    sizes, tried = [], stack.Spectrum.of
+    sizes, tried = [], stack.LeftOut.of
 
-    def watched(block):
+    def watched(block, y, ridge):
         sizes.append(len(block))
-        return tried(block)
+        return tried(block, y, ridge)
 
-    monkeypatch.setattr(stack.Spectrum, "of", watched)
+    monkeypatch.setattr(stack.LeftOut, "of", watched)
     imputer = NTKImputer()
     imputer.fit_transform(values)
     assert set(sizes) == {10}

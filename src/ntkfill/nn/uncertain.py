@@ -24,7 +24,7 @@ from .vectors import Part, Vectors
 # The part of a learned metric that is uniform, so that no feature is lost for good.
 UNIFORM = 0.1
 # Entries of a strip of rows, which stay in a core's cache.
-STRIP = 1 << 16
+STRIP = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,40 +95,15 @@ class LaplaceKernel:
         return np.ones(len(vectors))
 
     def distances(self, left: Vectors, right: Vectors | None = None) -> Array:
-        other, root = left if right is None else right, np.sqrt(self.metric)
         if self.p == 1:
-            dtype = left.mean.dtype
-            root, metric = root.astype(dtype), self.metric.astype(dtype)
-            # Every feature in one piece.
-            rows_of, columns_of = (
-                Vectors(
-                    np.asfortranarray(each.mean * root), np.asfortranarray(each.variance * metric)
-                )
-                for each in (left, other)
-            )
-            distance = np.empty((len(left), len(other)), dtype)
-
-            def strip(rows: slice) -> None:
-                # Of one set those with later vectors, and the same for these.
-                columns = slice(rows.start if right is None else 0, None)
-                here, there = rows_of[rows], columns_of[columns]
-                total = np.zeros((len(here), len(there)), dtype)
-                apart, uncertain = np.empty_like(total), _uncertain(here, there)
-                for k in range(len(root)):
-                    total += _apart(here, there, k, uncertain[k], apart)
-                distance[rows, columns] = total
-                if right is None:
-                    distance[columns, rows] = total.T
-
-            size = max(1, STRIP // max(len(other), 1))
-            parallel_for(strip, [slice(k, k + size) for k in range(0, len(left), size)])
-        else:
-            a, b = left.mean * root, other.mean * root
-            distance = a @ b.T
-            distance *= -2.0
-            distance += (np.square(a).sum(axis=1) + left.variance @ self.metric)[:, None]
-            distance += np.square(b).sum(axis=1) + other.variance @ self.metric
-            np.sqrt(np.maximum(distance, 0.0, out=distance), out=distance)
+            return distances_along([self.metric], left, right)[0]
+        other, root = left if right is None else right, np.sqrt(self.metric)
+        a, b = left.mean * root, other.mean * root
+        distance = a @ b.T
+        distance *= -2.0
+        distance += (np.square(a).sum(axis=1) + left.variance @ self.metric)[:, None]
+        distance += np.square(b).sum(axis=1) + other.variance @ self.metric
+        np.sqrt(np.maximum(distance, 0.0, out=distance), out=distance)
         if right is None:
             np.fill_diagonal(distance, 0.0)
         return distance
@@ -156,29 +131,42 @@ class LaplaceKernel:
         return (1 - UNIFORM) * metric / mean + UNIFORM
 
 
-def distances_along(metrics: Sequence[Array], left: Vectors, right: Vectors) -> list[Array]:
+def distances_along(
+    metrics: Sequence[Array], left: Vectors, right: Vectors | None = None
+) -> list[Array]:
     """Those of Laplace kernels with p = 1 and these metrics, (n, m) each: what is costly, how far
-    apart vectors are along each feature, is taken once for all of them."""
+    apart vectors are along each feature, is taken once for all of them. Of one set each vector
+    agrees with itself."""
     dtype = left.dtype
     roots = [np.sqrt(metric).astype(dtype) for metric in metrics]
     # Every feature in one piece.
     every, others = (
         Vectors(np.asfortranarray(each.mean), np.asfortranarray(each.variance))
-        for each in (left, right)
+        for each in (left, left if right is None else right)
     )
-    result = [np.zeros((len(left), len(right)), dtype) for _ in metrics]
+    result = [np.empty((len(every), len(others)), dtype) for _ in metrics]
 
     def strip(rows: slice) -> None:
-        here, totals = every[rows], [total[rows] for total in result]
+        # Of one set those with later vectors, and the same for these.
+        columns = slice(rows.start if right is None else 0, None)
+        here, there = every[rows], others[columns]
+        totals = [np.zeros((len(here), len(there)), dtype) for _ in metrics]
         apart, part = np.empty_like(totals[0]), np.empty_like(totals[0])
-        uncertain = _uncertain(here, others)
+        uncertain = _uncertain(here, there)
         for k in range(every.mean.shape[1]):
-            _apart(here, others, k, uncertain[k], apart)
+            _apart(here, there, k, uncertain[k], apart)
             for root, total in zip(roots, totals, strict=True):
                 total += np.multiply(apart, root[k], out=part)
+        for distance, total in zip(result, totals, strict=True):
+            distance[rows, columns] = total
+            if right is None:
+                distance[columns, rows] = total.T
 
-    size = max(1, 2 * STRIP // max(len(right), 1))
-    parallel_for(strip, [slice(k, k + size) for k in range(0, len(left), size)])
+    size = max(1, STRIP // max(len(others), 1))
+    parallel_for(strip, [slice(k, k + size) for k in range(0, len(every), size)])
+    if right is None:
+        for distance in result:
+            np.fill_diagonal(distance, 0.0)
     return result
 
 

@@ -99,12 +99,15 @@ class Target:
         most: int | None = None,
         precision: type | None = None,
     ) -> Fitted:
-        """On all rows, or so many, in double precision, unless the table has not settled yet."""
-        assert self.stack is not None
+        """On all rows, or so many, in double precision; unless the table has not settled yet, for
+        which few predictors are enough."""
+        stack = self.stack
+        assert stack is not None
         vectors, y = self.training(fill, most)
         if settling:
-            vectors = vectors.astype(precision or self.stack.precision)
-        return Fitted.of(self.stack, vectors, y, FEWER if settling else LANDMARKS)
+            stack = stack.few or stack
+            vectors = vectors.astype(precision or stack.precision)
+        return Fitted.of(stack, vectors, y, FEWER if settling else LANDMARKS)
 
     def rows(self, most: int | None = None) -> NDArray[np.intp]:
         """Where it is known, so many at most: as far as they can the same for all targets."""

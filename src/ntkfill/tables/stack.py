@@ -8,7 +8,7 @@ predicts worse gets no weight.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,10 +19,11 @@ from ..nn import Dense, Sequential
 from ..nn.uncertain import LaplaceKernel, NetworkKernel, distances_along
 from ..nn.vectors import Vectors
 from ..runtime.resources import parallel_for
-from ..selection import convex
+from ..selection import SHRINKAGE, convex
 from ..solvers import linalg
 from ..solvers.landmarks import Landmarks
-from ..solvers.spectral import Spectrum, mean_diagonal
+from ..solvers.leftout import LeftOut
+from ..solvers.spectral import mean_diagonal
 
 # A linear regression, for columns that are sums of others.
 LINEAR = NetworkKernel(Sequential(Dense()))
@@ -36,14 +37,17 @@ EACH = 30
 WEIGHTED = 6
 # With ridges of at least this, single precision is enough in a selection and between rounds.
 SINGLE = 1e-3
+# Where the ridge is looked for first, and in steps of so many.
+START, STEP = 0.1, 3
 # The same for distances along each feature beside landmarks, whose coefficients are small.
 BESIDE = 1e-4
 # Errors of values left out that differ by this share are the same.
 NO_WORSE = 1e-3
 # The selection among candidates fits noise as so many free parameters do.
 CHANCE = 4.0
-# Smaller weights are not worth a predictor.
-SMALLEST = 0.05
+# Smaller weights are not worth a predictor, and before the last prediction, others while the error
+# grows by less than this share.
+SMALLEST, LOSS = 0.05, 0.001
 # More vectors than this are regressed on so many of them, in blocks of rows.
 EXACT, LANDMARKS, ROWS = 5000, 1000, 2048
 # Until the table has settled, on so many.
@@ -66,6 +70,7 @@ class Stack:
 
     predictors: tuple[Predictor, ...]
     error: float  # mean square of values left out
+    few: Stack | None = None  # nearly as good, for rounds before the last prediction
 
     @classmethod
     def select(
@@ -80,59 +85,66 @@ class Stack:
         """The predictors and weights with the smallest error of values left out."""
         n, y = len(y), y - y.mean(axis=0)
         candidates: list[Predictor | None] = [None]  # the mean
-        errors = [y * (n / max(n - 1, 1))]
+        mean = y * (n / max(n - 1, 1))
+        errors: Any = [mean]
         single = vectors.astype(np.float32)
 
         def attempt(
-            kernel: NetworkKernel | LaplaceKernel, distance: Array | None = None
-        ) -> tuple[float, Array]:
-            if isinstance(kernel, LaplaceKernel) and distance is not None:
-                block = kernel.of_distances(distance)
-            else:
-                block = kernel(single)
-            spectrum = Spectrum.of(block)
-            tried = spectrum.errors(y, ridges)
-            ridge = ridges[int(np.argmin(tried))]
-            if not learn and ridge < SINGLE:
-                # Between many features and few rows the kernel itself is ridge enough.
-                enough = (np.array(ridges) >= SINGLE) & (tried <= (1.0 + NO_WORSE) * tried.min())
-                ridge = ridges[int(np.argmax(enough))] if enough.any() else ridge
-            if ridge < SINGLE:
-                spectrum = Spectrum.of(kernel(vectors))
-                ridge = spectrum.choose(y, ridges)
-            coefficients, left_out = spectrum.solve(y, ridge)
-            candidates.append(Predictor(kernel, ridge, spectrum.left_out_variance(ridge)))
-            errors.append(left_out)
-            return float(np.mean(np.square(left_out))), coefficients
+            kernel: NetworkKernel | LaplaceKernel,
+            distance: Array | None = None,
+            start: float = START,
+        ) -> LeftOut:
+            def block(small: bool) -> Array:
+                if isinstance(kernel, LaplaceKernel) and distance is not None and not small:
+                    return kernel.of_distances(distance)
+                return kernel(vectors if small else single)
+
+            # Between many features and few rows the kernel itself is ridge enough.
+            found = _least(block, y, ridges, start, 0.0 if learn else NO_WORSE)
+            candidates.append(Predictor(kernel, found.ridge, found.variance))
+            errors.append(found.errors)
+            return found
 
         attempt(NetworkKernel(network))
         if learn:
             attempt(LINEAR)
         metric, least = np.ones(single.mean.shape[1] if learn else 0), np.inf
-        p = 1 if len(metric) <= EACH else 2
+        p, starts = 1 if len(metric) <= EACH else 2, [START] * len(LENGTHS)
         for k in range(1 + LEARNED if len(metric) else 0):
             distance = LaplaceKernel(metric, 1.0, p).distances(single)
             typical = float(np.median(distance[distance > 0])) if distance.any() else 1.0
             kernels = [LaplaceKernel(metric, typical * length, p) for length in LENGTHS]
-            found = [attempt(kernel, distance) for kernel in kernels]
-            best = int(np.argmin([error for error, _ in found]))
-            if found[best][0] > least or k == LEARNED:
+            found = [
+                attempt(kernel, distance, start)
+                for kernel, start in zip(kernels, starts, strict=True)
+            ]
+            starts = [each.ridge for each in found]
+            best = int(np.argmin([each.square for each in found]))
+            if found[best].square > least or k == LEARNED:
                 break
-            least = found[best][0]
-            metric = kernels[best].relearned(single, distance, found[best][1])
+            least = found[best].square
+            metric = kernels[best].relearned(single, distance, found[best].coefficients)
         flat = np.stack([error.ravel() for error in errors])
         order = np.argsort(np.square(flat).sum(axis=1), kind="stable")[:WEIGHTED]
         gram = flat[order] @ flat[order].T / flat.shape[1]
         weights = convex(gram, n)
         weights = np.where(weights < SMALLEST, 0.0, weights)
-        weights /= weights.sum()
-        left_out = np.tensordot(weights, np.stack([errors[k] for k in order]), 1)
-        belief = believed(errors[0], left_out)
-        left_out = belief * left_out + (1.0 - belief) * errors[0]
-        chosen = ((candidates[k], weight) for k, weight in zip(order, weights, strict=True))
+        candidates, errors = [candidates[k] for k in order], np.stack([errors[k] for k in order])
+        few = cls._of(candidates, errors, _few(gram, n), mean) if learn else None
+        return replace(cls._of(candidates, errors, weights / weights.sum(), mean), few=few)
+
+    @classmethod
+    def _of(
+        cls, candidates: list[Predictor | None], errors: Array, weights: Array, mean: Array
+    ) -> Stack:
+        """Candidates (k,) with their weights, as far as they are believed, by the errors of values
+        left out of each (k, n, g) and of the mean (n, g)."""
+        left_out = np.tensordot(weights, errors, 1)
+        belief = believed(mean, left_out)
+        left_out = belief * left_out + (1.0 - belief) * mean
         predictors = tuple(
             replace(predictor, weight=belief * float(weight))
-            for predictor, weight in chosen
+            for predictor, weight in zip(candidates, weights, strict=True)
             if predictor is not None and belief * weight
         )
         return cls(predictors, float(np.mean(np.square(left_out))))
@@ -149,15 +161,15 @@ class Stack:
         """Every predictor and its kernel between vectors; those with the same metric share the
         distances. With ridges of at least `single`, distances along each feature are in single
         precision: they are no products of matrices, and so no row depends on its batch."""
+        kernels = [predictor.kernel for predictor in self.predictors]
+        along = (of for of in kernels if isinstance(of, LaplaceKernel) and of.p == 1)
+        metrics = {id(kernel.metric): kernel.metric for kernel in along}
         distances: dict[int, Array] = {}
-        if np.isfinite(single) and right is not None:
-            kernels = [predictor.kernel for predictor in self.predictors]
-            along = (of for of in kernels if isinstance(of, LaplaceKernel) and of.p == 1)
-            metrics = {id(kernel.metric): kernel.metric for kernel in along}
-            enough = all(predictor.ridge >= single for predictor in self.predictors)
-            dtype: Any = np.float32 if enough else left.dtype
-            sides = left.astype(dtype), right.astype(dtype)
-            found = distances_along(list(metrics.values()), *sides) if metrics else []
+        if metrics:
+            sides: Any = left, right
+            if right is not None and all(each.ridge >= single for each in self.predictors):
+                sides = left.astype(np.float32), right.astype(np.float32)
+            found = distances_along([*metrics.values()], *sides)
             distances = dict(zip(metrics, found, strict=True))
         for predictor in self.predictors:
             kernel = predictor.kernel
@@ -167,6 +179,61 @@ class Stack:
             if id(kernel.metric) not in distances:
                 distances[id(kernel.metric)] = kernel.distances(left, right)
             yield predictor, kernel.of_distances(distances[id(kernel.metric)])
+
+
+def _least(
+    block: Callable[[bool], Array],
+    y: Array,
+    ridges: tuple[float, ...],
+    start: float,
+    worth: float,
+) -> LeftOut:
+    """The ridge with the smallest error of values left out, near which it is looked for: downhill,
+    then where a parabola is lowest. The block is asked for in double precision, which it is for
+    ridges below `SINGLE`, that must be better by so much, or in single."""
+    made: dict[bool, Array] = {}
+    tried: dict[int, LeftOut] = {}
+
+    def error(k: int) -> float:
+        if not 0 <= k < len(ridges):
+            return np.inf
+        if k not in tried:
+            small = ridges[k] < SINGLE
+            if small not in made:
+                made[small] = block(small)
+            tried[k] = LeftOut.of(made[small], y, ridges[k])
+        return tried[k].square * (1.0 + worth * (ridges[k] >= SINGLE))
+
+    at = int(np.argmin(np.abs(np.log(np.array(ridges) / start))))
+    while True:
+        low, high = (error(k) for k in (at - STEP, at + STEP))
+        here = error(at)
+        if here <= min(low, high):
+            break
+        at += STEP if high < low else -STEP
+    if low + high < np.inf and low + high > 2.0 * here:
+        error(at + round(STEP * (low - high) / (2.0 * (low + high - 2.0 * here))))
+    return tried[min(tried, key=error)]
+
+
+def _few(gram: Array, count: int) -> Array:
+    """Weights of predictors (k,) whose errors have these mean products (k, k): none for those
+    without which the others are nearly as good."""
+
+    def of(kept: Array) -> tuple[float, Array]:
+        weights = np.zeros(len(gram))
+        weights[kept] = convex(gram[np.ix_(kept, kept)], count)
+        return float(weights @ shrunk @ weights), weights
+
+    # What `convex` makes small.
+    shrunk = gram + SHRINKAGE * np.trace(gram) / (len(gram) * count) * np.eye(len(gram))
+    least, weights = error, found = of(np.arange(len(gram)))
+    while error <= (1.0 + LOSS) * least:
+        found, kept = weights, np.flatnonzero(weights)
+        if len(kept) < 2:
+            break
+        error, weights = min((of(kept[kept != k]) for k in kept), key=lambda each: each[0])
+    return found
 
 
 def believed(mean: Array, stack: Array) -> float:
