@@ -292,9 +292,14 @@ def write_example(target: Path, report: Report) -> Figures:
     return {}
 
 
-def import_mask(folder: Path, info: Figures, source: Path, invert: bool, report: Report) -> Figures:
-    """Read a mask from a file; one page is for all pages."""
-    mask = files.read_mask(source, invert=invert)
+def import_mask(
+    folder: Path, info: Figures, image: Path, source: Path, invert: bool, report: Report
+) -> Figures:
+    """Read a mask of an image from a file; one page is for all pages."""
+    stored = files.read_stored_mask(source, invert=invert)
+    if stored.place is not None:
+        stored.check_place(files.read(image))
+    mask = stored.array
     pages, height, width = Layout(tuple(info["shape"]), info["channel_axis"]).pages
     grid = (height, width)
     if mask.shape[-2:] != grid or mask.size not in (height * width, pages * height * width):

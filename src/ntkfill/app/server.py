@@ -187,7 +187,7 @@ async def _open(
     }[document.kind]
     info = await session.step(document, "opening", reader, *place, *more)
     if mask is not None:
-        arguments = (document.folder, info, mask, False)
+        arguments = (document.folder, info, document.source, mask, False)
         await session.workers.run(images.import_mask, *arguments, document=document.id)
         os.replace(document.folder / "imported.npy", document.folder / "mask.npy")
     document.info = info
@@ -329,7 +329,7 @@ async def import_mask(
     try:
         await receive(session, request, source)
         figures = await session.workers.run(
-            images.import_mask, document.folder, document.info, source, invert,
+            images.import_mask, document.folder, document.info, document.source, source, invert,
             document=document.id, priority=NOW,
         )  # fmt: skip
     except JobError as error:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ..grids.image import ImageArray
     from ..grids.inpainter import Info, Inpainter
     from ..grids.plan import Plan
-    from ..io.images import Stored
+    from ..io.images import Stored, StoredMask
     from ..kernels.table import Array
     from ..observed import Mask
     from ..result import Filled
@@ -203,7 +203,7 @@ def inpaint_tiles(options: argparse.Namespace) -> int:
 def inpaint_file(
     options: argparse.Namespace,
     inpainter: Inpainter,
-    mask: Mask | None,
+    mask: StoredMask | None,
     source: Path,
     target: Path | None,
 ) -> dict[str, Any]:
@@ -214,8 +214,9 @@ def inpaint_file(
 
     exclude = None
     if options.exclude is not None:
-        exclude = images.read_mask(options.exclude, max_pixels=options.max_pixels)
+        exclude = images.read_stored_mask(options.exclude, max_pixels=options.max_pixels)
     stored, read, missing, left = read_input(options, source, mask, exclude)
+    holes = None if mask is None else mask.array
     if mask is None and not missing.any():
         hint = "--mask MASK, or --nodata VALUE"
         if stored.alpha:
@@ -228,7 +229,7 @@ def inpaint_file(
     )
     asked = {"return_std": options.std is not None, "interval": options.interval}
     if target is None:
-        hidden = mask if left is None else missing | left
+        hidden = holes if left is None else missing | left
         return plan_figures(options, source, inpainter.plan(stored.array, hidden, **asked))
     images.check_target(target, stored.array, stored)
     if options.std is not None:
@@ -239,7 +240,7 @@ def inpaint_file(
         text = f"pages {', '.join(map(str, pages))} hold no known pixel and are filled from others"
         print_message(options, f"note: {text}")
     started = time.perf_counter()
-    filled = inpainter.fill(stored.array, mask, exclude=exclude, **asked)
+    filled = inpainter.fill(stored.array, holes, exclude=left, **asked)
     uncertainty = {} if options.std is None else write_uncertainty(options, filled)
     images.write(target, replace(stored, array=filled.values))
     if lost := images.lost(stored, target):
@@ -502,7 +503,10 @@ def _is_folder(path: Path) -> bool:
 
 
 def read_input(
-    options: argparse.Namespace, path: Path, mask: Mask | None, exclude: Mask | None = None
+    options: argparse.Namespace,
+    path: Path,
+    mask: StoredMask | None,
+    exclude: StoredMask | None = None,
 ) -> tuple[Stored, ImageArray, Mask, Mask | None]:
     """An image file, its array, the pixels (*grid) that are missing in any channel and not
     excluded, and those that are."""
@@ -513,7 +517,10 @@ def read_input(
     from ..grids.options import GridOptions
     from ..io import images
 
-    stored = images.read(path, options.max_pixels, None if mask is None else mask.size)
+    stored = images.read(path, options.max_pixels, None if mask is None else mask.array.size)
+    for each in (mask, exclude):
+        if each is not None:
+            each.check_place(stored)
     if options.channel_axis is not None:
         stored = replace(stored, channel_axis=options.channel_axis, alpha=False)
     source = read_image(
@@ -524,8 +531,8 @@ def read_input(
             missing_values=(*options.nodata, *stored.missing_values),
         ),
     )
-    out = None if exclude is None else as_mask(exclude, source.grid)
-    missing = source.missing(mask, out)
+    out = None if exclude is None else as_mask(exclude.array, source.grid)
+    missing = source.missing(None if mask is None else mask.array, out)
     check_mask(missing, inverted=mask is not None)
     anywhere = np.asarray(missing.reshape(*source.grid, -1).any(axis=-1))
     return stored, source, anywhere if out is None else anywhere & ~out, out
@@ -535,7 +542,7 @@ def _has_masks(options: argparse.Namespace) -> bool:
     return options.mask is not None and _is_folder(options.mask)
 
 
-def read_mask(options: argparse.Namespace, source: Path | None = None) -> Mask | None:
+def read_mask(options: argparse.Namespace, source: Path | None = None) -> StoredMask | None:
     """The mask that was given, or that of one image; True where missing."""
     from ..io import images
 
@@ -554,8 +561,8 @@ def read_mask(options: argparse.Namespace, source: Path | None = None) -> Mask |
                 f"the folder {path} must hold one mask called {name}", got=str(len(found))
             )
         path = found[0]
-    mask = images.read_mask(path, invert=options.invert_mask, max_pixels=options.max_pixels)
-    return _dilated(mask, options.dilate) if options.dilate else mask
+    mask = images.read_stored_mask(path, invert=options.invert_mask, max_pixels=options.max_pixels)
+    return replace(mask, array=_dilated(mask.array, options.dilate)) if options.dilate else mask
 
 
 def _without_suffix(path: Path) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, warn
+from ..io.place import are_apart
 from ..nn import hourglass
 from ..observed import Mask
 from ..result import Filled
@@ -99,10 +100,12 @@ def _along(image: Any, mask: Any) -> Any:
         return mask
     if set(mask.dims) - set(image.dims):
         raise InputError("mask must have dimensions of the image", got=str(mask.dims))
-    if any(
-        not np.array_equal(mask[name], image[name]) for name in mask.dims if name in mask.coords
-    ):
-        raise InputError("mask must have the coordinates of the image")
+    places = {name: image[name] for name in mask.dims if name in mask.coords}
+    for name, ours in places.items():
+        theirs = mask[name]
+        if theirs.shape != ours.shape or are_apart(ours.values, theirs.values).any():
+            raise InputError("mask must have the coordinates of the image")
+    mask = mask.assign_coords(places)  # without rounding
     return mask.broadcast_like(image).transpose(*image.dims).values
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, import_package, warn
 from ..runtime import resources
-from . import video
+from . import place, video
 from .files import replacing, replacing_folder, undisturbed
 from .hdf5 import check_hdf5, groups
 
@@ -77,6 +77,14 @@ def read(
     return _read_dataset(path, suffix, check, labels)
 
 
+def place_of(suffix: str, template: Any) -> place.Place | None:
+    """Where the pixels of what was read lie, if it says so."""
+    if suffix in NIFTI:
+        return place.of_nifti(template)
+    labelled = suffix in (*NETCDF, *ZARR) and isinstance(template, tuple)
+    return place.of_labelled(template[0][template[1]]) if labelled else None
+
+
 def check_declared(shape: Sequence[int], limit: int) -> None:
     """Refuse, before anything is decoded, more pixels than that."""
     if math.prod(shape) > limit:
@@ -124,10 +132,10 @@ def write(path: Path, suffix: str, array: NDArray[Any], template: Any) -> None:
         if suffix == ".nii.gz":
             content = gzip.compress(content, mtime=0)
     else:
-        units, place = template
-        units[place].data = array
+        units, number = template
+        units[number].data = array
         file = io.BytesIO()
-        units.writeto(file, checksum="CHECKSUM" in units[place].header, output_verify="warn")
+        units.writeto(file, checksum="CHECKSUM" in units[number].header, output_verify="warn")
         content = file.getvalue()
     with replacing(path) as draft:
         draft.write_bytes(content)

@@ -26,6 +26,7 @@ from PIL.PngImagePlugin import PngInfo
 from ..errors import InputError
 from ..runtime import resources
 from . import arrays, containers, files, video
+from .place import PIXEL_SCALE, TIEPOINT, TRANSFORMATION, Place, check_same, of_tiff
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".webp": "WEBP"}
 PILLOW = tuple(FORMATS)
@@ -100,7 +101,7 @@ NOT_COPIED = {
     37724: "Photoshop layers",
 }
 # Where pixels are on the ground: true only as long as they are not turned.
-GEOREFERENCE = {33550, 33922, 34264}
+GEOREFERENCE = {PIXEL_SCALE, TIEPOINT, TRANSFORMATION}
 LOSSY = {6, 7, 22610, 33003, 33004, 33005, 33007, 34712, 34887, 34892, 50001, 50002, 52546}
 DEFLATE, MASK = 8, 4
 
@@ -141,6 +142,8 @@ class Stored:
         to again.
     lossy : bool
         Whether pixels need not be those that were painted.
+    place : Place, optional
+        Where the file says that its pixels lie.
     """
 
     array: NDArray[Any]
@@ -152,6 +155,20 @@ class Stored:
     lost: tuple[str, ...] = ()
     container: tuple[tuple[str, ...], Any] | None = None
     lossy: bool = False
+    place: Place | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class StoredMask:
+    """A mask as a file holds it: True where missing."""
+
+    array: NDArray[np.bool_]
+    path: Path
+    place: Place | None = None
+
+    def check_place(self, image: Stored) -> None:
+        """Refuse an image that lies elsewhere, where both files say where they lie."""
+        check_same(image.place, self.place, f"the mask {self.path}")
 
 
 def read(
@@ -182,6 +199,7 @@ def read(
                 lost=missed,
                 container=(containers.alike(suffix), template),
                 lossy=any("lossy" in each for each in missed),
+                place=containers.place_of(suffix, template),
             )
         if suffix == ".npy":
             return Stored(arrays.read_npy(path), None)
@@ -279,7 +297,14 @@ def lost(image: Stored, path: Path) -> tuple[str, ...]:
 def read_mask(
     path: Path, *, invert: bool = False, max_pixels: int = MAX_PIXELS
 ) -> NDArray[np.bool_]:
-    """Read a mask: True where missing.
+    """Read a mask: True where missing; see `read_stored_mask`."""
+    return read_stored_mask(path, invert=invert, max_pixels=max_pixels).array
+
+
+def read_stored_mask(
+    path: Path, *, invert: bool = False, max_pixels: int = MAX_PIXELS
+) -> StoredMask:
+    """Read a mask, with the place that its file says.
 
     Anything but black (zero, in any channel) is missing; a JPEG, and what else does not hold exact
     values, is thresholded at half of its range. Grey levels raise a warning. Where opacity varies,
@@ -320,7 +345,7 @@ def read_mask(
     missing = array > half if halves else array != 0
     if stored.channel_axis is not None:
         missing = missing.any(axis=stored.channel_axis)
-    return np.asarray(~missing if invert else missing)
+    return StoredMask(np.asarray(~missing if invert else missing), path, stored.place)
 
 
 def _mask_of_opacity(path: Path, colours: NDArray[Any], opacity: NDArray[Any]) -> NDArray[Any]:
@@ -530,8 +555,9 @@ def _read_tiff(path: Path, limit: int, as_mask: bool) -> Stored:
         tag = page.tags.get(ORIENTATION)
         turned = tag.value if tag is not None and {"X", "Y"} <= set(axes) else 1
         array = _upright(array, turned, (axes.find("Y"), axes.find("X")))
+        where = of_tiff(page) if turned == 1 else None
         if photometric == "PALETTE":
-            return Stored(np.moveaxis(page.colormap[:, array], 0, -1), -1)
+            return Stored(np.moveaxis(page.colormap[:, array], 0, -1), -1, place=where)
         channel = next((axes.index(letter) for letter in "SC" if letter in axes), None)
         samples = channel if channel is not None and axes[channel] == "S" else None
         if samples is not None:
@@ -557,6 +583,7 @@ def _read_tiff(path: Path, limit: int, as_mask: bool) -> Stored:
             tiff,
             missed,
             lossy=page.compression in LOSSY,
+            place=where,
         )
 
 
