@@ -26,11 +26,9 @@ AREA, POINT = 1, 2
 
 
 def nifti(path, array, place):
-    affine, known = np.diag([2.0, 3, 4, 1]), place is not None
-    affine[0, 3], affine[0, 0] = place if known else (9, 2)
-    image = nibabel.Nifti1Image(array, affine)
-    image.header["sform_code"] = int(known)
-    nibabel.save(image, path)
+    affine = np.diag([2.0, 3, 4, 1])
+    affine[0, 3], affine[0, 0] = place or (0, 0)
+    nibabel.save(nibabel.Nifti1Image(array, affine if place else None), path)
 
 
 def geotiff(path, array, place):
@@ -48,7 +46,7 @@ def geotiff(path, array, place):
 
 
 def labelled(path, array, place):
-    coordinates = {} if place is None else {"lat": place, "lon": np.arange(20.0)}
+    coordinates = {} if place is None else {"lat": np.array(place), "lon": np.arange(20.0)}
     field = xarray.DataArray(array, coordinates, ("lat", "lon"), "h").to_dataset()
     field.to_netcdf(path) if path.endswith(".nc") else field.to_zarr(path, consolidated=False)
 
@@ -134,7 +132,7 @@ def test_so_are_what_is_excluded_masks_in_folders_and_those_of_heat_maps(capsys)
     Path("mask.tif").rename("masks/in.tif")
     refused([*plain, "--mask", "masks", "--dilate", "1"], "(155, 195)", capsys)
     words = ["heatmap", "in.tif", "--mask", "masks/in.tif", "--at", "5,7", "-o", "o.png"]
-    refused([*words, *QUICK], "(155, 195)", capsys)
+    refused([*words, *QUICK[1:]], "(155, 195)", capsys)
 
 
 def test_axes_in_another_order_and_times_lie_elsewhere():
