@@ -149,6 +149,10 @@ def test_axes_in_another_order_and_times_lie_elsewhere():
     field[:1].assign_coords(t=days[-1:]).to_netcdf("one.nc")  # a day of its own is no place
     images.read_stored_mask(Path("one.nc")).check_place(image)
     assert are_apart(np.array(["a", "b"]), np.array(["a", "c"])).tolist() == [False, True]
+    assert are_apart(np.array([0, 1, np.nan, 3]), np.array([0, 1, np.nan, 4.0])).tolist()[2:] == [
+        False,
+        True,
+    ]
 
 
 def test_places_of_other_kinds_are_not_compared(capsys):

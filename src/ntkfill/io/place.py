@@ -97,7 +97,8 @@ def are_apart(ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[np.bool_]:
         return np.asarray(ours.astype(object) != theirs.astype(object))
     if len(ours) < 2:
         return np.asarray(ours != theirs)
-    return np.asarray(np.abs(theirs - ours) > TOLERANCE * np.abs(np.diff(ours)).min())
+    step = np.fmin.reduce(np.abs(np.diff(ours)))
+    return np.asarray(np.abs(theirs - ours) > TOLERANCE * step)
 
 
 def of_nifti(image: Any) -> Affine | None:
