@@ -115,7 +115,7 @@ def test_new_rows():
     with pytest.warns(UserWarning, match="column 'side' holds categories that were not fitted"):
         again = imputer.transform(new)
     assert again["side"][0] == "left"
-    with pytest.raises(InputError, match=r"column 'side' held categories.*got 3.0 in row 1"):
+    with pytest.raises(InputError, match=r"column 'side' was of text.*got 3.0 in row 1"):
         imputer.transform(new.assign(side=[None, 3.0, "up"]))
 
 
@@ -125,6 +125,54 @@ def test_columns_with_features_of_the_rows():
     assert np.mean(result[GAPS] == SIZE[GAPS]) > 0.8
     with pytest.raises(InputError, match="column 'size' holds text, which features of columns"):
         NTKImputer(column_features=np.eye(2)).fit(frame)
+
+
+NOTHING = {
+    "category": pandas.Series([None] * N, dtype="category"),
+    "category, NaN": pandas.Series(pandas.Categorical([np.nan] * N)),
+    "category with names": pandas.Series(pandas.Categorical([None] * N, categories=NAMES)),
+    "string": pandas.Series([None] * N, dtype="string"),
+    "string, marks": pandas.Series(["?"] * N, dtype="string"),
+    "string[pyarrow]": pandas.Series([None] * N, dtype="string[pyarrow]"),
+    "arrow string": pandas.Series([None] * N, dtype=pandas.ArrowDtype(arrow.string())),
+    "polars String": polars.Series([None] * N, dtype=polars.String),
+    "polars Categorical": polars.Series([None] * N, dtype=polars.Categorical),
+    "polars Enum": polars.Series([None] * N, dtype=polars.Enum(NAMES)),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_text_without_any_entry_stays_missing(name):
+    column = NOTHING[name]
+    library = polars if name.startswith("polars") else pandas
+    frame = library.DataFrame({"x": X, "size": column, "y": np.where(GAPS, np.nan, Y)})
+    said = r"no known entry in 1 column, filled with zeros \(categories stay missing\): size"
+    with pytest.warns(UserWarning, match=said):
+        imputer = NTKImputer(max_iter=1, tol=9, missing_values="?").fit(frame)
+    for result in (imputer.transform(frame), imputer.transform(frame[:1])):
+        assert result["size"].dtype == column.dtype
+        assert pandas.isna(np.array(result["size"].to_list(), dtype=object)).all()
+    assert not np.isnan(imputer.transform(frame)["y"].to_numpy()).any()
+    with pytest.raises(InputError, match="nothing is known of the column 'size'"):
+        imputer.explain(0, "size")
+    with pytest.warns(UserWarning, match="left out: size"):
+        short = NTKImputer(max_iter=1, tol=9, missing_values="?", keep_empty_features=False)
+        assert list(short.fit_transform(frame).columns) == ["x", "y"]
+    with pytest.raises(InputError, match=r"column 'size' was of text .* expected text; got 0.0"):
+        imputer.transform(library.DataFrame({"x": X, "size": 0.0 * X, "y": Y}))
+    if library is pandas:
+        with pytest.warns(UserWarning, match="'size' holds categories that were not fitted"):
+            again = imputer.transform(frame.assign(size=SIZE))
+        assert again["size"].tolist() == SIZE.tolist()
+
+
+def test_uncertainty_beside_text_without_any_entry():
+    frame = pandas.DataFrame({"x": X, "y": np.where(GAPS, np.nan, Y), "e": NOTHING["category"]})
+    with pytest.warns(UserWarning, match="no known entry|have no order"):
+        done = NTKImputer(max_iter=1, tol=9).impute(frame, interval=0.9, draws=2)
+    assert done.draws[0]["e"].isna().all()
+    assert done.std["e"].isna().all()
+    assert (done.std["y"][GAPS] > 0).all()
 
 
 REFUSED = {

@@ -180,7 +180,8 @@ def _day(stamp: Any) -> float:
 
 def read_categories(table: Any, marks: frozenset[str]) -> dict[int, list[str]]:
     """The columns of text, by position, and their categories, the most frequent first. Text that is
-    a number is none; where no two entries are alike there are no categories."""
+    a number is none; where no two entries are alike there are no categories. A column that is
+    declared as text and holds none has none."""
     found: dict[int, list[str]] = {}
     for j, entries in _texts(table):
         held = [entry for entry in entries if isinstance(entry, str) and entry not in marks]
@@ -193,7 +194,7 @@ def read_categories(table: Any, marks: frozenset[str]) -> dict[int, list[str]]:
                 got=f"{held[0]!r}, {held[1]!r}",
                 hint="leave the column out, or make it the index",
             )
-        if held:
+        if held or not (kind(table) == "array" or _is_object(_series(table, j).dtype)):
             found[j] = sorted(counts, key=lambda each: (-counts[each], each))
     return found
 
@@ -212,7 +213,8 @@ def _texts(table: Any) -> Iterator[tuple[int, list[Any]]]:
             series = _series(table, j)
             if given == "pandas":
                 what = _type(series)
-                declared = what == "category" and _type(series.cat.categories) == "string"
+                named = series.cat.categories if what == "category" else ()
+                declared = what == "category" and (not len(named) or _type(named) == "string")
                 maybe = what == "string"
             else:
                 polars = sys.modules["polars"]
@@ -437,8 +439,8 @@ def _codes(entries: list[Any], categories: list[str], marks: frozenset[str], nam
     for row, entry in enumerate(entries):
         if not (isinstance(entry, str) or _is_nothing(entry)):
             raise InputError(
-                f"the column {name!r} held categories when it was fitted",
-                expected=f"text such as {categories[0]!r}",
+                f"the column {name!r} was of text when it was fitted",
+                expected=f"text such as {categories[0]!r}" if categories else "text",
                 got=f"{entry!r} in row {row}",
             )
     others = float(len(categories))
@@ -742,8 +744,9 @@ def _column(series: Any, values: Array, gaps: Mask) -> Any:
 
 
 def _category_column(series: Any, codes: Array, categories: list[str], gaps: Mask) -> Any:
-    """A column of text with its gaps filled in."""
-    names = [categories[int(code)] if gap else None for code, gap in zip(codes, gaps, strict=True)]
+    """A column of text with its gaps filled in, or missing where there are no categories."""
+    filled = gaps & bool(categories)
+    names = [categories[int(c)] if fill else None for c, fill in zip(codes, filled, strict=True)]
     if kind(series.to_frame()) == "pandas":
         return series.where(~gaps, type(series)(names, index=series.index, dtype=series.dtype))
     return series.zip_with(type(series)(~gaps), type(series)(names, dtype=series.dtype))

@@ -114,7 +114,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         Append one column per column with gaps, 1 where something was missing.
     keep_empty_features : bool
         Whether a column without any entry and without features of its own is filled with zeros,
-        with a warning, or dropped.
+        with a warning, or dropped. Dates and categories stay missing.
     copy : bool
         There for scikit-learn's sake: the input is never changed.
     random_state : int, RandomState or None
@@ -512,9 +512,10 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         self._used = filled_in
         if self.column_features is not None:
             self._used = np.full(len(filled_in), filled_in.any())
-        # What columns without any entry are filled with; there is no date that stands for nothing.
+        # What columns without any entry are filled with; no date and no text stands for nothing.
         dates = self._types.dates
-        self._empty = np.where(dates, np.nan, 0.0)
+        texts = np.isin(np.arange(values.shape[1]), list(self._categories))
+        self._empty = np.where(dates | texts, np.nan, 0.0)
         self._kept = self._used | self.keep_empty_features
         self._bounds = read_bounds(self.bounds, values, self._names, self._categories)
         # Columns that are filled with whole numbers: of integers, and of dates that all are days.
@@ -534,8 +535,11 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         if len(empty):
             names = ", ".join(str(j if self._names is None else self._names[j]) for j in empty[:5])
             done = "filled with zeros" if self.keep_empty_features else "left out"
-            if self.keep_empty_features and dates[empty].any():
-                done += " (dates stay missing)"
+            kinds = [
+                what for what, j in (("dates", dates), ("categories", texts)) if j[empty].any()
+            ]
+            if self.keep_empty_features and kinds:
+                done += f" ({' and '.join(kinds)} stay missing)"
             count = counted(len(empty), "column")
             warn(f"no known entry in {count}, {done}: {names}", UserWarning)
         if self.add_indicator:
