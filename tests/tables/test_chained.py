@@ -125,6 +125,70 @@ def test_values_stay_within_what_their_column_has_shown():
     assert told.weights.sum() == pytest.approx(1.0)
 
 
+def with_empty_rows(name):
+    """A table of which some rows have gaps, where rows without any entry are to go, and the table
+    with these."""
+    i, rng = np.arange(21.0), np.random.default_rng(0)
+    lines = np.c_[i, 2 * i, 3 * i][1:]
+    lines[19] = 50.0, np.nan, 150.0
+    table = {
+        "lines": lines,
+        "skewed": holed(np.exp(2 * low_rank()), share=0.2)[0],
+        "one column": np.where(i % 3 == 0, 1.0, i)[1:, None],
+        "wide": holed(low_rank(30, 110), share=0.1)[0],
+        "constant": np.c_[lines, np.full(20, 7.0)],
+        "no other gap": rng.normal(size=(30, 3)),
+    }[name]
+    empty = np.zeros(len(table) + 2, bool)
+    empty[[4, 11]] = True
+    whole = np.full((len(empty), table.shape[1]), np.nan)
+    whole[~empty] = table
+    return table, empty, whole
+
+
+NAMES = ["lines", "skewed", "one column", "wide", "constant", "no other gap"]
+
+
+@pytest.mark.filterwarnings("ignore::ntkfill.errors.ConvergenceWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_without_any_entry_get_the_means_and_change_no_other(name):
+    table, empty, whole = with_empty_rows(name)
+    options = {"max_iter": 1, "tol": 9.0} if name == "wide" else {}
+    imputer = NTKImputer(**options)
+    filled, means = imputer.fit_transform(whole), np.nanmean(table, axis=0)
+    np.testing.assert_allclose(filled[empty], [means] * 2, rtol=1e-12)
+    alone = NTKImputer(**options).fit_transform(table)
+    np.testing.assert_allclose(filled[~empty], alone, rtol=1e-4)  # sums in another order
+    np.testing.assert_array_equal(imputer.transform(whole), filled)
+    other = NTKImputer(**options).fit(table)
+    np.testing.assert_allclose(other.transform(whole[empty]), [means] * 2, rtol=1e-12)
+    for told in (imputer.explain(4, 0), other.explain(0, 0, whole[empty])):
+        np.testing.assert_allclose(told.weights @ told.values, means[0])
+
+
+@pytest.mark.parametrize("name", ["lines", "skewed", "constant", "no other gap"])
+def test_the_standard_deviation_of_rows_without_any_entry_is_that_of_their_column(name):
+    table, empty, whole = with_empty_rows(name)
+    options = {"max_iter": 1, "tol": 9.0}
+    done = NTKImputer(**options).impute(whole, return_std=True, draws=10)
+    np.testing.assert_allclose(done.std[empty], [np.nanstd(table, axis=0)] * 2, rtol=1e-9)
+    drawn, spread = np.stack(done.draws)[:, empty], np.nanstd(table, axis=0)
+    assert (drawn.std(axis=0) > 0.1 * spread)[:, spread > 0].all()
+    assert (drawn.std(axis=0)[:, spread == 0] == 0).all()
+
+
+def test_categories_of_rows_without_any_entry_are_the_most_frequent():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=60)
+    frame = pandas.DataFrame({"x": x, "kind": np.where(x > 0.3, "b", "a")})
+    frame.loc[[5, 20], "kind"] = None
+    frame.loc[[7, 30], :] = None
+    for imputed in (NTKImputer().fit_transform(frame), NTKImputer().fit(frame).transform(frame)):
+        assert imputed["kind"][[7, 30]].tolist() == ["a", "a"]
+        np.testing.assert_allclose(imputed["x"][[7, 30]], frame["x"].mean())
+
+
 @pytest.mark.slow
 def test_noise_is_filled_with_its_mean():
     """The mean is a candidate of every stack: there is nothing to gain from other columns."""

@@ -223,8 +223,12 @@ class Chained:
         cls, values: Array, network: Sequential, options: TableOptions, indicators: Indicators
     ) -> Chained:
         """Predict the columns, round after round, until they settle; of a long table those of some
-        rows, and then the others from what these settled at."""
+        rows, and then the others from what these settled at. Rows without any entry, which nothing
+        predicts, get the means."""
         known = ~np.isnan(values)
+        rows = known.any(axis=1)
+        if not rows.all():
+            return cls.fit(values[rows], network, options, indicators)._among(rows)
         level, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         scale = np.where(spread > 1e-12 * np.abs(level), spread, 1.0)
         for _, places in indicators.groups():
@@ -309,9 +313,27 @@ class Chained:
         )
         return replace(self, known=known, sure=sure, fill=fill, targets=targets, kept={})
 
+    def _among(self, rows: Mask) -> Chained:
+        """The same for a table (n, m) of which it was fitted to these rows; all others are means,
+        as far off as the entries of their column are apart."""
+
+        def placed(part: NDArray[Any], rest: Any) -> NDArray[Any]:
+            whole = np.empty((len(rows), *part.shape[1:]), part.dtype)
+            whole[rows], whole[~rows] = part, rest
+            return whole
+
+        spread = np.where(self.bounds[0] < self.bounds[1], self.prior, 0.0)
+        fill = Vectors(placed(self.fill.mean, 0.0), placed(self.fill.variance, spread))
+        known, sure = placed(self.known, False), placed(self.sure, True)
+        targets = tuple(
+            replace(target, known=placed(target.known, False)) for target in self.targets
+        )
+        return replace(self, known=known, sure=sure, fill=fill, targets=targets, kept={})
+
     def ready(self) -> None:
         """Fit all that new rows can need, so that it can be given to others once for all."""
-        self.transform(np.full((1, len(self.level)), np.nan), None)
+        fill, sure, _ = self._settled(np.full((1, len(self.level)), np.nan))
+        self._predicted(fill, sure, variances=False)
 
     @property
     def _narrow(self) -> bool:
@@ -363,7 +385,8 @@ class Chained:
         column after column: a Gibbs sampler of regressions that stay as they are (van Buuren
         2018, Flexible Imputation of Missing Data, section 4.5). Standard deviations are those of
         the predictions times a factor (m,)."""
-        gaps, columns = ~self.sure, np.arange(len(self.level))
+        sure = self.sure & self.known.any(axis=1, keepdims=True)
+        gaps, columns = ~sure, np.arange(len(self.level))
 
         def noisy(fill: Vectors, here: Mask, mean: Array) -> Vectors:
             noise = rng.standard_normal(mean.shape) * factor * np.sqrt(fill.variance)
@@ -378,8 +401,8 @@ class Chained:
 
         drawn = noisy(self.last, gaps, self.last.mean)
         for _ in range(SWEEPS):
-            for some in self._batches(self.sure):
-                fill = _predicted(some, self.targets, self._fitted, drawn, self.sure, self.bounds)
+            for some in self._batches(sure):
+                fill = _predicted(some, self.targets, self._fitted, drawn, sure, self.bounds)
                 these = np.concatenate([self.targets[k].columns for k in some])
                 drawn = noisy(fill, gaps & np.isin(columns, these), drawn.mean)
         return drawn.mean * self.scale + self.level
@@ -396,13 +419,20 @@ class Chained:
         return sentence(what, f"less than {tol:g}", "", f"more than max_iter={max_iter}")
 
     def transform(self, values: Array, features: Array | None) -> tuple[Array, str]:
-        fill, sure, change = self._settled(values)
-        filled = self._predicted(fill, sure, variances=False).mean
-        return filled * self.scale + self.level, self._message(change)
+        rows, filled = ~np.isnan(values).all(axis=1), np.tile(self.level, (len(values), 1))
+        fill, sure, change = self._settled(values[rows])
+        mean = self._predicted(fill, sure, variances=False).mean
+        filled[rows] = mean * self.scale + self.level
+        return filled, self._message(change)
 
     def entry(
         self, row: int, column: int, values: Array | None = None, features: Array | None = None
     ) -> Entry:
+        given = self.known[row] if values is None else ~np.isnan(values[row])
+        if not given.any():
+            rows = np.flatnonzero(self.known[:, column])
+            even = np.full(len(rows), 1.0 / len(rows))
+            return Entry(even, None, rows * len(self.level) + column)
         if values is None:
             fill, sure = self.fill[[row]], self.sure[[row]]
         else:

@@ -16,7 +16,7 @@ from ..solvers.base import Factor
 @dataclass(frozen=True, eq=False)
 class Entry:
     """A missing entry: the weights of the known entries that filled it, the kernel between them and
-    it (None where a linear relation did), and their flat positions in the table."""
+    it (None where a linear relation or the mean did), and their flat positions in the table."""
 
     weights: Array  # (n_known,)
     kernel: Array | None  # (n_known,)

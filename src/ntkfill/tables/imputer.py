@@ -350,10 +350,12 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         drawn = [filled] * draws
         if draws and isinstance(model, Chained):
             # How far the calibration moved the standard deviations of each column.
-            ratio = np.divide(std, model.std, out=np.zeros_like(std), where=model.std > 0)
+            moved = (model.std > 0) & ~model.sure
+            ratio = np.divide(std, model.std, out=np.zeros_like(std), where=moved)
+            factor = np.where(moved.any(axis=0), ratio.max(axis=0), 1.0)
             for k in range(draws):
                 rng = default_rng([uncertainty.random_state, k])
-                drawn[k] = self._write(X, values, model.draw(ratio.max(axis=0), rng))
+                drawn[k] = self._write(X, values, model.draw(factor, rng))
         spread = indicators.plain(std)
         if model is not None and self._categories:
             doubt = np.where(np.isnan(values[:, used]), indicators.doubt(model.filled), 0.0)
