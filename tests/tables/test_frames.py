@@ -143,7 +143,73 @@ def test_whole_days_are_those_of_the_fit_whatever_the_batch(library):
         alone = imputer.transform(frame[k : k + 1])
         both = [each if library == "array" else each["y"].to_numpy() for each in (alone, every)]
         stamp = np.ravel(both[0])[-1]
-        assert stamp == both[1][k].max() == stamp.astype("datetime64[D]")
+        assert stamp == np.ravel(both[1][k])[-1] == stamp.astype("datetime64[D]")
+
+
+# Midnights of this zone from this day on, summer time or a skipped or doubled midnight among them.
+ZONES = {
+    "Europe/Berlin": "2024-06-01",
+    "Europe/Paris": "2024-03-15",
+    "America/New_York": "2024-10-20",
+    "Asia/Kolkata": "2024-01-01",
+    "America/Sao_Paulo": "2018-10-20",  # no midnight on 2018-11-04
+    "America/Havana": "2024-10-20",  # two on 2024-11-03
+}
+
+
+@pytest.mark.parametrize("form", ["ns", "us", "s", "arrow", "polars"])
+@pytest.mark.parametrize("zone", ZONES)
+def test_midnights_of_a_time_zone_are_whole_days(zone, form):
+    days = (2 * LINE + np.sin(7 * LINE)).round()
+    start = pandas.Timestamp(ZONES[zone])
+    naive = pandas.Series(start + pandas.to_timedelta(days, unit="D")).astype("datetime64[us]")
+    whole = naive.dt.tz_localize(zone, ambiguous=np.ones(N, bool), nonexistent="shift_forward")
+    column = holed(whole)
+    if form == "arrow":
+        column = column.astype(pandas.ArrowDtype(arrow.timestamp("us", zone)))
+    elif form == "polars":
+        column = polars.Series(column)
+    else:
+        column = column.astype(f"datetime64[{form}, {zone}]")
+    frame = beside(column)
+    imputer = NTKImputer(max_iter=1, tol=9)
+    drawn = imputer.impute(frame, draws=1).draws[0]["y"]
+    for result in (imputer.fit_transform(frame)["y"], drawn, imputer.transform(frame)["y"]):
+        assert result.dtype == column.dtype
+        stamps = pandas.DatetimeIndex(result.to_list())
+        assert stamps.tz_localize("UTC" if stamps.tz is None else None).size == N
+        clock = stamps.tz_convert(zone).tz_localize(None)
+        late = clock != clock.normalize()
+        assert set(clock[late].astype(str)) <= {"2018-11-04 01:00:00"}
+        known = stamps.tz_convert("UTC")[~GAPS]
+        assert (known == pandas.DatetimeIndex(whole[~GAPS]).tz_convert("UTC")).all()
+
+
+@pytest.mark.parametrize("zone", ["America/Sao_Paulo", "America/Havana", "Pacific/Apia"])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_midnights_that_are_skipped_or_doubled_are_filled_in(zone, library):
+    """The mean of the days around them."""
+    day = {"America/Sao_Paulo": "2018-11-04", "America/Havana": "2024-11-03"}.get(zone)
+    middle = pandas.Timestamp(day or "2011-12-30")
+    days = pandas.Series(middle + pandas.to_timedelta([-4.0, -4, 4, 4, 0], unit="D"))
+    column = days.dt.tz_localize(zone, ambiguous=np.ones(5, bool), nonexistent="shift_forward")
+    column = column.where(np.arange(5) < 4)
+    frame = pandas.DataFrame({"x": [0.0, 1, 0, 1, 0.5], "y": column})
+    frame = polars.from_pandas(frame) if library == "polars" else frame
+    result = NTKImputer(max_iter=1, tol=9).fit_transform(frame)["y"]
+    assert abs(pandas.Timestamp(result[4]) - middle.tz_localize("UTC")) < pandas.Timedelta("2D")
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_bounds_of_midnights_are_midnights_within(library):
+    days = pandas.Series(pandas.Timestamp("2024-03-01") + pandas.to_timedelta(LINE, unit="D"))
+    frame = beside(holed(days.dt.tz_localize("Europe/Berlin")))
+    frame = polars.from_pandas(frame) if library == "polars" else frame
+    low, high = (pandas.Timestamp(f"2024-03-{day} 18:00", tz="Europe/Berlin") for day in (9, 12))
+    for gap in np.flatnonzero(GAPS):
+        stamp = NTKImputer(bounds={"y": (low, high)}).fit_transform(frame)["y"][int(gap)]
+        assert low < stamp < high
+        assert pandas.Timestamp(stamp).hour == 0
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

@@ -498,6 +498,43 @@ def _days(stamps: NDArray[Any]) -> Array:
     return np.where(np.isnat(stamps), np.nan, counts)
 
 
+def rounded(table: Any, values: Array, how: Any = np.rint) -> Array:
+    """Values (n, m), whole by `how`; in columns of dates with a time zone the days of that zone,
+    which begin at its midnights, or where its clocks skip these, as soon as they go on."""
+    result = how(values)
+    for j in range(values.shape[1]) if kind(table) in ("pandas", "polars") else ():
+        dtype, some = _series(table, j).dtype, np.isfinite(values[:, j])
+        of_pandas = getattr(dtype, "tz", getattr(getattr(dtype, "pyarrow_dtype", None), "tz", None))
+        zone = getattr(dtype, "time_zone", None) or of_pandas
+        if zone is not None:
+            at_midnights = _midnights if kind(table) == "pandas" else _polars_midnights
+            result[some, j] = at_midnights(values[some, j], zone, how)
+    return result
+
+
+def _midnights(days: Array, zone: Any, how: Any) -> Array:
+    pandas = sys.modules["pandas"]
+    local = pandas.DatetimeIndex(_stamps(days, "M")).tz_localize("UTC").tz_convert(zone)
+    whole = pandas.DatetimeIndex(_stamps(how(_days(local.tz_localize(None).to_numpy())), "M"))
+    first = np.ones(len(whole), bool)  # of two midnights
+    moved = whole.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+    return _days(moved.tz_convert("UTC").tz_localize(None).to_numpy())
+
+
+def _polars_midnights(days: Array, zone: str, how: Any) -> Array:
+    polars = sys.modules["polars"]
+
+    def moved(stamps: Any, start: str, end: str) -> Any:
+        given = stamps.dt.replace_time_zone(start, ambiguous="earliest", non_existent="null")
+        return given.dt.convert_time_zone(end).dt.replace_time_zone(None)
+
+    local = moved(polars.Series(_stamps(days, "M")), "UTC", zone)
+    whole = polars.Series(_stamps(how(_days(local.to_numpy())), "M"))
+    day = timedelta(days=1)
+    skipped = moved(whole - day, zone, "UTC") + day  # by the clocks before
+    return _days(moved(whole, zone, "UTC").fill_null(skipped).to_numpy())
+
+
 def _stamps(days: Array, code: str) -> NDArray[Any]:
     """Dates ("M") or durations ("m") of these days."""
     stamps = as_whole(np.nan_to_num(days * DAY), np.int64).view(f"{code}8[us]")

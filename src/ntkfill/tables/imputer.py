@@ -35,6 +35,7 @@ from .frames import (
     position,
     read,
     read_bounds,
+    rounded,
     row_labels,
     write,
     write_amounts,
@@ -521,9 +522,11 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         self._kept = self._used | self.keep_empty_features
         self._bounds = read_bounds(self.bounds, values, self._names, self._categories)
         # Columns that are filled with whole numbers: of integers, and of dates that all are days.
-        days = ((values == np.rint(values)) | np.isnan(values)).all(axis=0)
+        days = ((values == rounded(table, values)) | np.isnan(values)).all(axis=0)
         self._whole = whole = self._types.integers | (days & dates)
-        self._bounds[:, whole] = np.ceil(self._bounds[0, whole]), np.floor(self._bounds[1, whole])
+        for side, how in enumerate((np.ceil, np.floor)):
+            bound = rounded(table, self._bounds[[side]], how)
+            self._bounds[side, whole] = bound[0, whole]
         for j in self._categories if self.column_features is not None else ():
             raise InputError(
                 f"the column {j if self._names is None else self._names[j]!r} holds text, which "
@@ -615,7 +618,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             check_finite("the fill", found)
             codes = self._indicators.codes(found)
             filled[:, self._used] = np.clip(codes, *self._bounds[:, self._used])
-            filled[:, self._whole] = np.rint(filled[:, self._whole])
+            filled[:, self._whole] = rounded(table, filled)[:, self._whole]
         filled = np.where(missing, filled, values)
         more = self.indicator_.transform(values).astype(float) if self.add_indicator else None
         names = self.get_feature_names_out()
