@@ -5,6 +5,7 @@ import itertools
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -634,6 +635,41 @@ def test_what_is_no_number_is_refused(table):
 def test_features_that_are_no_numbers_are_refused(features, said):
     with pytest.raises(InputError, match=said):
         NTKImputer(column_features=features).fit(HOLED)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64"])
+def test_tensors_are_arrays(dtype):
+    torch = pytest.importorskip("torch")
+    table = np.where(np.isnan(HOLED), -99, 9 * HOLED).astype(dtype)
+    tensor = torch.tensor(table)
+    imputer = NTKImputer(missing_values=-99, max_iter=1, tol=9)
+    result = imputer.fit_transform(tensor)
+    assert isinstance(result, np.ndarray)
+    assert result.dtype == (dtype if dtype != "int64" else float)
+    np.testing.assert_array_equal(result, imputer.fit_transform(table))
+    np.testing.assert_array_equal(imputer.fit(tensor).transform(tensor[:9]), result[:9])
+    np.testing.assert_array_equal(imputer.impute(tensor, return_std=True).values, result)
+    told = imputer.explain(5, 1, tensor)
+    assert told.value == imputer.explain(5, 1, table).value
+
+
+UNREAD = {
+    "lazy frame": (polars.LazyFrame({"a": LINE, "b": LINE}), r"got LazyFrame.*table.collect\(\)"),
+    "lazy query": (polars.DataFrame({"a": LINE, "b": LINE}).lazy().head(3), "got LazyFrame"),
+    "dict": ({"a": LINE, "b": LINE}, r"a data frame or an array; got dict. Try: .*DataFrame"),
+    "empty dict": ({}, "a data frame or an array; got dict"),
+    "mapping": (MappingProxyType({"a": LINE}), "a data frame or an array; got mappingproxy"),
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_what_is_no_table_is_refused_with_a_hint(name):
+    table, said = UNREAD[name]
+    imputer = NTKImputer(max_iter=1, tol=9).fit(np.c_[LINE, LINE])
+    ways = (imputer.transform, imputer.fit, imputer.fit_transform, imputer.impute)
+    for way in (lambda given: imputer.explain(0, 0, given), *ways):
+        with pytest.raises(InputError, match=said):
+            way(table)
 
 
 def test_arrays_of_records_are_refused_with_a_hint():

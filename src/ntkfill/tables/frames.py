@@ -383,6 +383,24 @@ def is_partitioned(table: Any) -> bool:
     return type(table).__module__.partition(".")[0] in ("dask", "dask_expr")
 
 
+def as_table(table: Any) -> Any:
+    """A table as it is, a tensor of PyTorch as an array; refuses what is none.
+
+    >>> as_table([[1.0]])
+    [[1.0]]
+    """
+    polars, torch = sys.modules.get("polars"), sys.modules.get("torch")
+    if polars is not None and isinstance(table, polars.LazyFrame):
+        raise InputError("the table is not read yet", got="LazyFrame", hint="table.collect()")
+    if isinstance(table, Mapping):
+        raise InputError(
+            "the table must be a data frame or an array",
+            got=type(table).__name__,
+            hint="pandas.DataFrame(table)",
+        )
+    return np.asarray(table) if torch is not None and isinstance(table, torch.Tensor) else table
+
+
 def kind(table: Any) -> str:
     """ "pandas", "polars", "sparse" or "array".
 

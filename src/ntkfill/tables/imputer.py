@@ -30,6 +30,7 @@ from .explain import explanation
 from .features import of_new_rows, read_features
 from .frames import (
     as_objects,
+    as_table,
     column_labels,
     is_partitioned,
     position,
@@ -204,7 +205,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         if is_partitioned(X):
             fit_partitions(self, X)
         else:
-            self._fit(X)
+            self._fit(as_table(X))
         return self
 
     @single_blas_thread()
@@ -224,6 +225,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         """
         if is_partitioned(X):
             return self.fit(X).transform(X)
+        X = as_table(X)  # noqa: N806
         values = self._fit(X)
         return self._write(X, values, self.model_.filled if self._used.any() else None)
 
@@ -296,6 +298,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
                 got=type(X).__name__,
                 hint="impute some of the rows, or fit and transform all",
             )
+        X = as_table(X)  # noqa: N806
         check_integer("draws", draws, 0, 10**6)
         if interval is not None:
             check_level(interval)
@@ -380,6 +383,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         check_is_fitted(self)
         if is_partitioned(X):
             return transform_partitions(self, X, row_features)
+        X = as_table(X)  # noqa: N806
         values = read(self, X, self.missing_values, reset=False)
         if not self._used.any():
             return self._write(X, values, None)
@@ -430,6 +434,7 @@ class NTKImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
                 "a value of a table in partitions is looked up in one of them",
                 hint="explain(row, column, X) with X a partition, as an array or frame in memory",
             )
+        X = as_table(X)  # noqa: N806
         values = self._values if X is None else read(self, X, self.missing_values, reset=False)
         labels = self._labels if X is None else row_labels(X)
         i = position(row, labels, values.shape[0], "row")
