@@ -226,7 +226,7 @@ class Chained:
         rows, and then the others from what these settled at. Rows without any entry, which nothing
         predicts, get the means."""
         known = ~np.isnan(values)
-        rows = known.any(axis=1)
+        rows = np.asarray(known.any(axis=1))
         if not rows.all():
             return cls.fit(values[rows], network, options, indicators)._among(rows)
         level, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)

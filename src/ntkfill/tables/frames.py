@@ -392,7 +392,7 @@ def as_table(table: Any) -> Any:
     polars, torch = sys.modules.get("polars"), sys.modules.get("torch")
     if polars is not None and isinstance(table, polars.LazyFrame):
         raise InputError("the table is not read yet", got="LazyFrame", hint="table.collect()")
-    if isinstance(table, Mapping):
+    if isinstance(table, Mapping) and not sparse.issparse(table):
         raise InputError(
             "the table must be a data frame or an array",
             got=type(table).__name__,
