@@ -57,17 +57,18 @@ def test_frames_keep_labels_types_and_empty_partitions() -> None:
 def test_regressions_are_fitted_to_all_partitions(short: None) -> None:
     whole, values = table(2000)
     missing = np.isnan(values)
+    predicted = missing & ~missing.all(axis=1, keepdims=True)  # other rows get means
 
     def error(imputer: NTKImputer) -> float:
         filled = imputer.transform(da.from_array(values, chunks=(300, 4))).compute()
         np.testing.assert_array_equal(filled[~missing], values[~missing])
-        return float(np.sqrt(np.mean(np.square(filled - whole)[missing])))
+        return float(np.sqrt(np.mean(np.square(filled - whole)[predicted])))
 
     every = error(NTKImputer().fit(da.from_array(values, chunks=(300, 4))))
     some = error(NTKImputer().fit(values[np.linspace(0, 1999, 150).astype(int)]))
     in_memory = NTKImputer().fit_transform(values)
     assert every < 0.97 * some
-    assert every < 1.03 * float(np.sqrt(np.mean(np.square(in_memory - whole)[missing])))
+    assert every < 1.03 * float(np.sqrt(np.mean(np.square(in_memory - whole)[predicted])))
 
 
 @pytest.mark.slow
