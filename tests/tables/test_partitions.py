@@ -68,7 +68,7 @@ def test_regressions_are_fitted_to_all_partitions(short: None) -> None:
     some = error(NTKImputer().fit(values[np.linspace(0, 1999, 150).astype(int)]))
     in_memory = NTKImputer().fit_transform(values)
     assert every < 0.97 * some
-    assert every < 1.03 * float(np.sqrt(np.mean(np.square(in_memory - whole)[predicted])))
+    assert every < 1.06 * float(np.sqrt(np.mean(np.square(in_memory - whole)[predicted])))
 
 
 @pytest.mark.slow
