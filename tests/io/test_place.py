@@ -106,6 +106,7 @@ def test_a_mask_that_lies_elsewhere_is_refused(suffix, place, said, capsys):
     refused(["inpaint", f"in{suffix}", "-o", f"o{suffix}", *QUICK, "--mask", mask], said, capsys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "place"), SAME)
 def test_a_mask_in_the_same_place_or_without_one_is_used(suffix, place):
     write(suffix, place)
@@ -115,6 +116,7 @@ def test_a_mask_in_the_same_place_or_without_one_is_used(suffix, place):
     assert np.abs(np.load("o.npy") - RAMP).max() < 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_an_image_without_a_place_takes_any_mask(suffix):
     write(suffix, FORMATS[suffix][1], None)
@@ -135,6 +137,7 @@ def test_so_are_what_is_excluded_masks_in_folders_and_those_of_heat_maps(capsys)
     refused([*words, *QUICK[1:]], "(155, 195)", capsys)
 
 
+@pytest.mark.slow
 def test_axes_in_another_order_and_times_lie_elsewhere():
     days = np.arange("2000-01-01", "2000-01-25", dtype="M8[D]").astype("M8[ns]")
     field = xarray.DataArray(HOLES, {"t": days, "x": np.arange(20.0)}, ("t", "x"), "h")
@@ -155,6 +158,7 @@ def test_axes_in_another_order_and_times_lie_elsewhere():
     ]
 
 
+@pytest.mark.slow
 def test_places_of_other_kinds_are_not_compared(capsys):
     nifti("in.nii", DAMAGED, (5.0, 2.0))
     geotiff("mask.tif", HOLES, (100.0, AREA))

@@ -149,6 +149,7 @@ def with_empty_rows(name):
 NAMES = ["lines", "skewed", "one column", "wide", "constant", "no other gap"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ntkfill.errors.ConvergenceWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_without_any_entry_get_the_means_and_change_no_other(name):
@@ -166,6 +167,7 @@ def test_rows_without_any_entry_get_the_means_and_change_no_other(name):
         np.testing.assert_allclose(told.weights @ told.values, means[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lines", "skewed", "constant", "no other gap"])
 def test_the_standard_deviation_of_rows_without_any_entry_is_that_of_their_column(name):
     table, empty, whole = with_empty_rows(name)

@@ -158,6 +158,7 @@ ZONES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["ns", "us", "s", "arrow", "polars"])
 @pytest.mark.parametrize("zone", ZONES)
 def test_midnights_of_a_time_zone_are_whole_days(zone, form):
