@@ -42,6 +42,17 @@ def test_the_ridge_is_found_near_the_best(noise, start):
     assert len(asked) == len(set(asked))
 
 
+@pytest.mark.parametrize(("worth", "single"), [(0.0, False), (100.0, True)])
+def test_a_small_ridge_must_be_better_by_what_double_precision_costs(worth, single):
+    smooth = np.exp(-0.01 * cdist(X, X, "sqeuclidean"))
+
+    def block(small):
+        return smooth if small else smooth.astype(np.float32)
+
+    found = stack._least(block, X[:, :1] ** 2, RIDGES, 1e-2, worth)
+    assert (found.ridge >= stack.SINGLE) is single
+
+
 def test_few_predictors_are_nearly_as_good(monkeypatch):
     monkeypatch.setattr(stack, "LOSS", 0.005)
     errors = RNG.normal(size=(4, 400))

@@ -189,8 +189,8 @@ def _least(
     worth: float,
 ) -> LeftOut:
     """The ridge with the smallest error of values left out, near which it is looked for: downhill,
-    then where a parabola is lowest. The block is asked for in double precision, which it is for
-    ridges below `SINGLE`, that must be better by so much, or in single."""
+    then where a parabola is lowest. Ridges below `SINGLE`, for which the block is asked for in
+    double precision (True), must be better by the share `worth`."""
     made: dict[bool, Array] = {}
     tried: dict[int, LeftOut] = {}
 
@@ -202,7 +202,7 @@ def _least(
             if small not in made:
                 made[small] = block(small)
             tried[k] = LeftOut.of(made[small], y, ridges[k])
-        return tried[k].square * (1.0 + worth * (ridges[k] >= SINGLE))
+        return tried[k].square * (1.0 + worth * (ridges[k] < SINGLE))
 
     at = int(np.argmin(np.abs(np.log(np.array(ridges) / start))))
     while True:

@@ -160,8 +160,7 @@ class ColdStart:
                 count = len(methods)
                 methods += [featured, without]
                 sets = [[0, *shared, count], [*shared, count + 1]]
-        sizes = _Sizes.of(train)
-        if kind not in SIZED or not sizes.slopes.any():
+        if kind not in SIZED or not (sizes := _Sizes.of(train)).slopes.any():
             return methods, sets, False
         # The mean is what the others are shrunk to, and what is removed from all: it stays.
         sized = (m if isinstance(m, CellMean) else _Sized(m, sizes) for m in methods)
