@@ -40,6 +40,30 @@ def test_enrichment_against_a_walk():
         np.testing.assert_allclose(enrichment(PROFILES, np.array(genes)), oracle, atol=1e-12)
 
 
+@pytest.mark.parametrize("decimals", [0, 1], ids=["many ties", "few"])
+def test_the_order_of_genes_does_not_count_where_values_are_equal(decimals):
+    rng = np.random.default_rng(0)
+    profiles = np.vstack([rng.normal(size=(6, 12)).round(decimals), np.zeros((1, 12))])
+    sets = np.arange(3), np.arange(9, 12)
+    expected = connectivity(profiles, *sets)
+    assert expected[-1] == 0.0
+    assert np.abs(expected).max() > 0.3
+    for _ in range(5):
+        order = rng.permutation(12)
+        places = [np.flatnonzero(np.isin(order, part)) for part in sets]
+        np.testing.assert_array_equal(connectivity(profiles[:, order], *places), expected)
+
+
+def test_of_equal_changes_the_first_genes_by_name_count():
+    made = simulate()
+    filled, genes = complete(made.screen), np.sort(made.screen.genes)
+    equal = dict.fromkeys(genes, 1.0) | dict.fromkeys(genes[30:], -1.0)
+    few = {gene: equal[gene] for gene in (*genes[:5], *genes[30:35])}
+    found, expected = (rank(filled, part, top=5).drugs for part in (equal, few))
+    score = {each.drug: each.connectivity for each in expected}
+    assert {each.drug: each.connectivity for each in found} == score
+
+
 def test_ranking_finds_the_cures_and_marks_what_was_measured():
     made = simulate()
     filled = complete(made.screen)

@@ -70,9 +70,9 @@ OCTAVE_GAIN = 0.2
 # many rounds. Where crops of all rounds would have more pixels than this, there is one with so many
 # copies of each hole.
 MIN_COPIES, MAX_REPEATED, MAX_ROUNDS, MAX_READ, COPIES = 16, 1 << 12, 4, 1 << 18, 4
-# The share of the known pixels that is held out where gaps are scattered, and the fewest pixels to
-# select by.
-HELD_OUT_SHARE, MIN_HELD_OUT = 0.2, 50
+# The share of the known pixels that is held out where gaps are scattered; so many pixels are held
+# out, in up to so many rounds, where there are as many; by fewer than the last nothing is selected.
+HELD_OUT_SHARE, ENOUGH, MAX_FEW_ROUNDS, MIN_HELD_OUT = 0.2, 50, 16, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ def select(
 
     coarser = octave_coarser(gaps) if gaps.ndim == axes else None
     if coarser is None:
-        holdouts = [hold_out_shifted(gaps, axes)] if few else _holdouts(gaps, axes)
+        holdouts = _shifted(gaps, axes) if few else _holdouts(gaps, axes)
     else:
         # Held-out pixels of a lattice are like no missing ones; the lattice itself is a picture
         # with the same gaps.
@@ -135,7 +135,8 @@ def select(
         holdouts = [Holdout(pattern, pattern.astype(np.float64), np.zeros_like(pattern))]
     windows = [(each, at) for each in holdouts for at in crops(gaps, each.weight, axes, spread=few)]
     trials, scale = _trials(pixels, gaps, windows, channel, together)
-    if len(plans) + len(splines) < 2 or len(holdouts[0]) < MIN_HELD_OUT or not trials:
+    n_held_out = sum(int(each.held_out.sum()) for each in trials)
+    if len(plans) + len(splines) < 2 or n_held_out < MIN_HELD_OUT:
         return None
     standard = together and replace(together, scale=np.ones_like(together.scale))
     errors = _held_out_errors(trials, plans, splines, options, cache, progress, standard)
@@ -212,21 +213,31 @@ def _offered_networks(
 def _holdouts(gaps: Mask, axes: int) -> list[Holdout]:
     """Pixels held out like the missing ones; where few holes are copied, several times."""
     once = gaps.size >= MAX_READ and CROPPED_SIZE.get(axes, CROPPED_SIZE[3]) >= MAX_READ
-    copies = COPIES if once else 1
+    copies = max(COPIES if once else 1, math.ceil(ENOUGH / gaps.sum()))
     found = [hold_out_like(gaps, axes, share=HELD_OUT_SHARE, copies=copies)]
     # One hole says little of another: where few are copied, they are again, at other places.
     n_copies = ndimage.label(found[0].in_holes)[1]
+    n_held_out = len(found[0])
     while (
         0 < n_copies * len(found) < MIN_COPIES
         and len(found[0]) * len(found) < MAX_REPEATED
         and not once
         and len(found) < MAX_ROUNDS
-    ):
-        again = hold_out_like(gaps, axes, share=HELD_OUT_SHARE, random_state=len(found))
-        if np.array_equal(again.mask, found[0].mask):
+    ) or (0 < n_held_out < ENOUGH and len(found) < MAX_FEW_ROUNDS):
+        again = hold_out_like(
+            gaps, axes, share=HELD_OUT_SHARE, copies=copies, random_state=len(found)
+        )
+        if n_copies and np.array_equal(again.mask, found[0].mask):
             break
         found.append(again)
+        n_held_out += len(again)
     return found
+
+
+def _shifted(gaps: Mask, axes: int) -> list[Holdout]:
+    """Pixels held out in the very pattern of few missing ones, moved as often as it takes."""
+    count = min(math.ceil(ENOUGH / gaps.sum()), MAX_FEW_ROUNDS)
+    return [hold_out_shifted(gaps, axes, share=k / (count + 1)) for k in range(1, count + 1)]
 
 
 def _trials(

@@ -151,9 +151,9 @@ def rank(
             # Each cosine is a sum of its own, the same for any number of threads.
             unit = unit_rows(profiles[:, genes])
             return np.asarray(np.einsum("ij,j->i", unit, unit_rows(of[None])[0]))
-        order = np.argsort(-of, kind="stable")
-        raised = [k for k in order[:top] if of[k] > 0]
-        lowered = [k for k in order[::-1][:top] if of[k] < 0]
+        # Of equal changes the first by name, in whatever order the genes are.
+        raised = [k for k in np.lexsort((screen.genes[genes], -of))[:top] if of[k] > 0]
+        lowered = [k for k in np.lexsort((screen.genes[genes], of))[:top] if of[k] < 0]
         return connectivity(profiles, genes[raised], genes[lowered])
 
     profiles = centred(screen.profiles)
@@ -206,6 +206,7 @@ def enrichment(profiles: Array, genes: NDArray[np.integer]) -> Array:
 
     In descending order of the values, the sum grows by |value| (relative to the set's total) at
     genes of the set and falls evenly at the others; the statistic is its largest deviation from 0.
+    Genes with equal values are passed at once, so that the order of the columns does not count.
 
     Examples
     --------
@@ -224,7 +225,10 @@ def enrichment(profiles: Array, genes: NDArray[np.integer]) -> Array:
     # If all values of the set are zero, its genes have equal weights.
     weight = np.where(total > 0, weight, hit)
     steps = weight / np.where(total > 0, total, len(genes))
-    walk = np.cumsum(steps - ~hit / max(count - len(genes), 1), axis=1)
+    # The digits that hang on the order of the genes are rounded away.
+    walk = np.round(np.cumsum(steps - ~hit / max(count - len(genes), 1), axis=1), 12)
+    ordered = np.take_along_axis(profiles, order, axis=1)
+    walk[:, :-1][ordered[:, :-1] == ordered[:, 1:]] = 0.0
     high, low = walk.max(axis=1), walk.min(axis=1)
     return np.where(high >= -low - 1e-12, np.maximum(high, 0.0), np.minimum(low, 0.0))
 
