@@ -91,9 +91,13 @@ def test_features_serve_new_items():
         ),
         (["ratings.csv", "-o", "out.csv", "--recommend", "2", "--std"], "takes neither"),
         (["unrated.csv", "-o", "out.csv"], "no column rating; expected rating, ratings"),
+        (["nobody.csv", "-o", "out.csv", "--recommend", "2"], "row 2 has no user"),
+        (["nothing.csv", "-o", "out.csv", "--recommend", "2"], "row 1 has no item"),
     ],
 )
 def test_what_cannot_be_rated(fails, arguments, message):
     write("other.csv", [["user", "score"], ["a", "1"]])
     write("unrated.csv", [["user", "item"], ["a", "x"]])
+    write("nobody.csv", [HEADER[:3], ["a", "x", "1"], ["", "y", "2"]])
+    write("nothing.csv", [HEADER[:3], ["a", "", "1"], ["b", "y", "2"]])
     assert message in fails("rate", *arguments)

@@ -219,8 +219,8 @@ def test_what_progress_raises_goes_through(error):
 @pytest.mark.parametrize("channels", [None, -1])
 def test_info(channels):
     image = IMAGE if channels is None else COLOUR
-    filled, info = fill(image, HOLES, channel_axis=channels)
-    np.testing.assert_array_equal(filled, inpaint(image, HOLES, channel_axis=channels))
+    filled, info = fill(image, HOLES, channel_axis=channels, network=NET)
+    np.testing.assert_array_equal(filled, inpaint(image, HOLES, channel_axis=channels, network=NET))
     assert info.missing == HOLES.sum()
     assert info.n_outside_receptive_field == 0
     assert 0 < info.seconds < 60

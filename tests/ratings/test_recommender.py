@@ -57,6 +57,37 @@ def test_unrated_pairs_are_predicted_better_than_by_effects(model):
     assert error < 0.9 * np.sqrt(np.mean((baseline - truth) ** 2))
 
 
+@pytest.mark.parametrize("name", [int, str, lambda code: (code,)], ids=["int", "str", "tuple"])
+def test_the_order_of_the_ratings_does_not_count(name):
+    users, items = ([name(int(code)) for code in codes] for codes in RATED[:2])
+    shuffled = np.random.default_rng(0).permutation(len(users))
+    found = [
+        Recommender(max_iter=2)
+        .fit(*[[each[k] for k in order] for each in (users, items, RATED[2])])
+        .predict(users[:50], items[50:100])
+        for order in (range(len(users)), shuffled)
+    ]
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT], ids=repr)
+@pytest.mark.parametrize("side", [0, 1])
+def test_ids_that_are_missing_are_refused(missing, side):
+    given = [["a", "b", "c"], ["x", "y", "x"], [1.0, 2.0, 3.0]]
+    given[side][1] = missing
+    with pytest.raises(InputError, match="ids must be hashable and not missing"):
+        Recommender().fit(*given)
+
+
+def test_a_rating_far_from_all_others_is_named():
+    wrong = RATED[2].copy()
+    wrong[3] = 55.0
+    low, high = np.delete(wrong, 3).min(), np.delete(wrong, 3).max()
+    with pytest.warns(UserWarning, match=f"one rating is 55, all others are from {low:g} to"):
+        Recommender(max_iter=1).fit(*RATED[:2], wrong)
+    Recommender(max_iter=1, bounds=(low, high)).fit(*RATED[:2], wrong)  # no warning
+
+
 def test_standard_deviations_hold_errors(model):
     users, items = unrated()
     rng = np.random.default_rng(2)

@@ -160,6 +160,11 @@ def read_pairs(path: Path) -> tuple[Any, Any, Any, Any]:
         users, items = (
             np.array(table.column(str(place[what])), dtype=object) for what in ("users", "items")
         )
+        for what, names in (("user", users), ("item", items)):
+            for k in np.flatnonzero(names == "")[:1]:
+                raise InputError(
+                    f"row {k + 1} has no {what}", hint="give it an id, or leave it out"
+                )
         ratings, times = place["ratings"], place["times"]
         return (
             users,

@@ -22,6 +22,8 @@ NAMES = {
     "ratings": ("rating", "ratings", "r", "score", "value"),
     "times": ("time", "times", "timestamp", "date", "t"),
 }
+# A rating is far from so many or more others if it is so many times as far as they are apart.
+FAR, MIN_REST = 2.0, 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,50 @@ def merged(ratings: Ratings) -> Ratings:
     return Ratings(users, items, mean, times, weights)
 
 
+def in_order(ratings: Ratings) -> Ratings:
+    """The same sorted by user and item, so that nothing depends on the order of the rows.
+
+    >>> in_order(read(["b", "a", "b"], ["y", "y", "x"], [1, 2, 3])).values
+    array([2., 3., 1.])
+    """
+    users, items = ratings.users, ratings.items
+    order = np.lexsort((_places(items), _places(users)))
+    times = None if ratings.times is None else ratings.times[order]
+    return Ratings(
+        [users[k] for k in order],
+        [items[k] for k in order],
+        ratings.values[order],
+        times,
+        ratings.weights[order],
+    )
+
+
+def _places(names: list[Hashable]) -> NDArray[np.intp]:
+    """The place of each name among all of them, sorted."""
+    every = list(set(names))
+    alike = all(isinstance(name, str) for name in every)
+    if alike or all(isinstance(name, int | float | np.number) for name in every):
+        every.sort()  # type: ignore[call-overload]
+    else:
+        every.sort(key=lambda name: (type(name).__name__, repr(name)))
+    place = {name: k for k, name in enumerate(every)}
+    return np.array([place[name] for name in names], np.intp)
+
+
+def check_outliers(values: Array) -> None:
+    """Warn of a rating that is far from all others, to which predictions would reach."""
+    for mark in (values.min(), values.max()):
+        rest = values[values != mark]
+        if len(values) - len(rest) == 1 and len(rest) >= MIN_REST:
+            low, high = float(rest.min()), float(rest.max())
+            if 0 < FAR * (high - low) < min(abs(mark - low), abs(mark - high)):
+                warn(
+                    f"one rating is {mark:g}, all others are from {low:g} to {high:g}: if it is a "
+                    f"mistake, correct it, or give bounds=({low:g}, {high:g})",
+                    UserWarning,
+                )
+
+
 def numbered(names: list[Hashable]) -> tuple[NDArray[np.intp], dict[Hashable, int]]:
     """The number of each name, from 0 in the order of appearance, and of which names.
 
@@ -123,7 +169,9 @@ def as_ids(names: Any, what: str) -> list[Hashable]:
         raise InputError(f"{what}s must be a sequence of ids", got=repr(names), hint=f"[{names!r}]")
     found = names.tolist() if hasattr(names, "tolist") else list(names)
     for name in found:
-        if not isinstance(name, Hashable) or name is None or name != name:
+        same = name == name  # not so of NaN; no answer of pandas.NA
+        known = isinstance(same, bool | np.bool_) and same
+        if not isinstance(name, Hashable) or name is None or not known:
             raise InputError(f"{what} ids must be hashable and not missing", got=repr(name))
     return found
 

@@ -22,7 +22,7 @@ from ..solvers.linalg import cholesky, solve
 from . import serialization
 from .covariance import Profile
 from .features import UserPrior, of_ids, read_features
-from .frames import as_ids, as_times, check_lengths, numbered, read
+from .frames import as_ids, as_times, check_lengths, check_outliers, in_order, numbered, read
 from .models import Coded, fit_model
 
 # The parameters that are stored as JSON; the network and features are stored beside them.
@@ -193,12 +193,14 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
             If the covariance of the items does not fit into memory.
         """
         self._check_parameters()
-        given = read(users, items, ratings, times, sample_weight)
+        given = in_order(read(users, items, ratings, times, sample_weight))
         if np.ptp(given.values) == 0:
             raise InputError(
                 "all ratings are equal: clicks and purchases do not say what is disliked",
                 hint="ratings on a scale, or counts of use as ratings",
             )
+        if self.bounds == "data":
+            check_outliers(given.values)
         side = {
             what: {} if features is None else read_features(features, what)
             for what, features in (("user", self.user_features), ("item", self.item_features))
