@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, check_finite, sentence, warn
+from ..errors import InputError, check_finite, finite, sentence, warn
 from ..explanation import Explanation
 from ..io.cache import Cache, MemoryCache
 from ..kernels.table import Array
@@ -763,9 +763,7 @@ class Inpainter:
         float array of shape (*grid)
         """
         self._check_fitted()
-        row = self.model_.kernel_row(at)
-        check_finite("the kernel row", row)
-        return row
+        return finite("the kernel row", self.model_.kernel_row(at))
 
     @single_blas_thread()
     def weights(self, at: tuple[int, ...], channel: int = 0) -> Array:
@@ -795,9 +793,7 @@ class Inpainter:
                 "the weights of a refined fill depend on the image",
                 hint="inpainter.explain(image, at)",
             )
-        weights = self.model_.weights(at, channel)
-        check_finite("the weights", weights)
-        return weights
+        return finite("the weights", self.model_.weights(at, channel))
 
     @single_blas_thread()
     def explain(self, image: ArrayLike, at: tuple[int, ...], channel: int = 0) -> Explanation:

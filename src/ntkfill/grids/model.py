@@ -49,12 +49,9 @@ class Component:
         """The same network on a crop of the grid, whose mean is known: without the constant by
         which it would be estimated."""
         assert isinstance(self.kernel, Stationary)
-        assert isinstance(self.plan.solver, CG)
-        plan = self.plan.crop(sides, self.plan.solver.rtol)
-        ridge = self.plan.solver.ridge * self.kernel.values.flat[0]
-        values = self.kernel.values - self.kernel.values.flat[-1]
-        solver = replace(plan.solver, ridge=float(ridge / values.flat[0]))
-        plan = replace(plan, solver=solver)
+        plan, values = self.resized(sides).plan, self.kernel.values - self.kernel.values.flat[-1]
+        ridge = plan.solver.ridge * self.kernel.values.flat[0] / values.flat[0]
+        plan = replace(plan, solver=replace(plan.solver, ridge=float(ridge)))
         return Component(plan, replace(self.kernel, values=values, shape=plan.torus))
 
 
