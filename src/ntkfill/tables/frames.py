@@ -656,7 +656,7 @@ def position(label: Any, labels: Sequence[Any] | None, count: int, what: str) ->
         raise InputError(f"{len(found)} {what}s are called {label!r}", hint="its position")
     labelled = any(isinstance(known, numbers.Integral) for known in given)
     positions = not labelled or list(given) == list(range(count))
-    if isinstance(label, numbers.Integral) and positions and -count <= label < count:
+    if isinstance(label, numbers.Integral) and positions and -count <= int(label) < count:
         return int(label) % count
     raise InputError(
         f"there is no {what} {label!r}",
