@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -66,14 +66,19 @@ class Group:
     known : bool array of shape (*grid), or (*grid, channels) for one column
     together : Channels or None
         How the channels of one column go together.
+    kept : dict of Component to Factor
+        Where there are few groups that are solved whole.
     """
 
     channels: Index | slice
     known: Mask
     together: Channels | None = None
+    kept: dict[Component, Factor] = field(default_factory=dict, repr=False)
 
     def factor(self, component: Component) -> Factor:
-        """The factor of a component on the known pixels."""
+        """The factor of a component on the known pixels, if it is not kept a new one."""
+        if component in self.kept:
+            return self.kept[component]
         plan, kernel = component.plan, component.kernel
         if self.together is None:
             return plan.solver.factor(kernel, plan.embed(self.known).ravel())
@@ -140,8 +145,6 @@ class GridModel:
         Whether the mean of the known pixels is subtracted before each solve.
     groups : tuple of Group
         Channels that one solve fills.
-    factors : tuple of tuple of Factor
-        For each component and group; empty where there are many groups.
     levels : tuple of Level or None
         For each group: the level around deep holes, which is subtracted before the mean is; empty
         where there are many groups.
@@ -157,7 +160,6 @@ class GridModel:
     missing: Mask
     centre: bool
     groups: tuple[Group, ...]
-    factors: tuple[tuple[Factor | None, ...], ...]
     levels: tuple[Level | None, ...]
     windows: tuple[Windows | None, ...]
     splines: tuple[tuple[tuple[float, SplineFit], ...], ...]
@@ -192,13 +194,10 @@ class GridModel:
         local = local and not members
         windows = tuple(Windows.of(~group.known, reach) if local else None for group in kept)
         whole = [(group, near is None) for group, near in zip(kept, windows, strict=True)]
-        factors = tuple(
-            tuple(
-                group.factor(component) if needed and component.plan.weight else None
-                for group, needed in whole
-            )
-            for component in components
-        )
+        for component in components:
+            for group, needed in whole:
+                if needed and component.plan.weight:
+                    group.kept[component] = group.factor(component)
         levels = tuple(
             Level.fit(group.known, reach, len(grid)) if centre and needed else None
             for group, needed in whole
@@ -210,9 +209,7 @@ class GridModel:
             )
             for group in groups
         )
-        return cls(
-            network, components, missing, centre, tuple(groups), factors, levels, windows, splines
-        )
+        return cls(network, components, missing, centre, tuple(groups), levels, windows, splines)
 
     def refit(self, missing: Mask) -> GridModel:
         """The same networks for another mask."""
@@ -222,11 +219,6 @@ class GridModel:
     @property
     def grid(self) -> tuple[int, ...]:
         return self.components[0].plan.grid
-
-    def factor(self, component: int, group: int) -> Factor:
-        """The factor of a component on the known pixels of a group."""
-        kept = self.factors[component][group] if self.factors[component] else None
-        return kept or self.groups[group].factor(self.components[component])
 
     def level(self, group: int) -> Level | None:
         """The level around the deep holes of a group."""
@@ -276,15 +268,15 @@ class GridModel:
             found, report = spline(y)
             reports.append(report)
             total = total + pixels.dtype.type(weight) * found
-        weighted = [c for c, component in enumerate(self.components) if component.plan.weight]
+        weighted = [component for component in self.components if component.plan.weight]
         by_network: list[tuple[Array, Report] | None] = [None] * len(weighted)
         together = self.components[0].plan.at_once > 1
 
         def predict(k: int) -> None:
-            component = self.components[weighted[k]]
+            component = weighted[k]
             share = None if together else progress and stage(progress, k, len(weighted))
             centre = self.centre and unit is None
-            done = fit(self.factor(weighted[k], number), y, centre=centre, progress=share)
+            done = fit(group.factor(component), y, centre=centre, progress=share)
             predicted = done.predict(group.at(component.plan, ~known)).astype(pixels.dtype)
             by_network[k] = predicted if unit is None else predicted * unit, done.report
 
@@ -293,9 +285,9 @@ class GridModel:
         else:
             for k in range(len(weighted)):
                 predict(k)
-        for c, each in zip(weighted, by_network, strict=True):
+        for component, each in zip(weighted, by_network, strict=True):
             assert each is not None
-            total = total + pixels.dtype.type(self.components[c].plan.weight) * each[0]
+            total = total + pixels.dtype.type(component.plan.weight) * each[0]
             reports.append(each[1])
         return total, reports
 
@@ -394,11 +386,12 @@ class GridModel:
         for weight, spline in self.splines[0]:
             total += weight * np.where(known, here, 0.0)
             total[known] += weight * spline.adjoint(here[~known][:, None])[:, 0]
-        for c, component in enumerate(self.components):
+        for component in self.components:
             plan = component.plan
             if not plan.weight:
                 continue
-            found = weights(self.factor(c, 0), plan.index(at), centred=self.centre)
+            factor = self.groups[0].factor(component)
+            found = weights(factor, plan.index(at), centred=self.centre)
             total += plan.weight * plan.window(found.reshape(plan.shape))
         if (level := self.level(0)) is not None:
             total += level.adjoint((here - total)[..., None])[..., 0]
@@ -419,10 +412,10 @@ class GridModel:
             total = np.zeros(wanted.shape)
             for weight, spline in self.splines[g]:
                 total[group.known] += weight * spline.adjoint(wanted[~group.known])
-            for c, component in enumerate(self.components):
+            for component in self.components:
                 if not component.plan.weight:
                     continue
-                plan, factor = component.plan, self.factor(c, g)
+                plan, factor = component.plan, group.factor(component)
                 whole = plan.embed(wanted * unit)
                 if together is None:
                     flat = whole.reshape(-1, wanted.shape[-1])

@@ -201,9 +201,9 @@ class GridUncertainty:
         if isinstance(solver, CG) and rtol is not None:
             solver = replace(solver, rtol=rtol)
         same = fitted_kind == "ntk" and solver == plan.solver
-        factor = self.model.factor(0, group)
         if not same:
-            factor = chosen.factor(Component(replace(plan, solver=solver), fitted))
+            component = Component(replace(plan, solver=solver), fitted)
+        factor = chosen.factor(component)
         if chosen.together is not None:
             prior = chosen.together.kernel(prior)
         noise = absolute_ridge(solver.ridge, prior) if prior_kind == fitted_kind else 0.0
