@@ -572,7 +572,6 @@ class Inpainter:
                     for end in ends
                 )
                 bounds = Interval(lower, upper, interval, count)
-        radius = max(x.plan.network.receptive_radius for x in model.components)
         together = model.groups[0].together
         info = Info(
             network=model.network,
@@ -582,7 +581,7 @@ class Inpainter:
             reports=done.reports,
             missing=int(filled_anywhere.sum()),
             outside_receptive_field=filled_anywhere
-            & outside_receptive_field(missing, radius, axes, model.components[0].plan.steps),
+            & outside_receptive_field(missing, model.reach, axes, model.components[0].plan.steps),
             channel_covariance=None if together is None else together.covariance,
             distance=distance,
             relative_error=relative_error,

@@ -143,6 +143,8 @@ class GridModel:
     missing : bool array of shape (*grid) or (*grid, channels)
     centre : bool
         Whether the mean of the known pixels is subtracted before each solve.
+    reach : int
+        The largest receptive radius of the networks.
     groups : tuple of Group
         Channels that one solve fills.
     levels : tuple of Level or None
@@ -159,6 +161,7 @@ class GridModel:
     components: tuple[Component, ...]
     missing: Mask
     centre: bool
+    reach: int
     groups: tuple[Group, ...]
     levels: tuple[Level | None, ...]
     windows: tuple[Windows | None, ...]
@@ -209,7 +212,9 @@ class GridModel:
             )
             for group in groups
         )
-        return cls(network, components, missing, centre, tuple(groups), levels, windows, splines)
+        return cls(
+            network, components, missing, centre, reach, tuple(groups), levels, windows, splines
+        )
 
     def refit(self, missing: Mask) -> GridModel:
         """The same networks for another mask."""
@@ -224,9 +229,8 @@ class GridModel:
         """The level around the deep holes of a group."""
         if self.levels and self.windows[group] is None:
             return self.levels[group]
-        reach = max(component.plan.network.receptive_radius for component in self.components)
         known = self.groups[group].known
-        return Level.fit(known, reach, len(self.grid)) if self.centre else None
+        return Level.fit(known, self.reach, len(self.grid)) if self.centre else None
 
     def complete(
         self, pixels: Array, progress: Progress | None = None
@@ -328,8 +332,7 @@ class GridModel:
     ) -> tuple[Box, Array, GridModel]:
         """The box that is solved for a deep hole, the level to subtract there, and the model."""
         outer, near, _ = crop
-        reach = max(component.plan.network.receptive_radius for component in self.components)
-        level = Level.fit(~windows.missing[outer], reach) if self.centre else None
+        level = Level.fit(~windows.missing[outer], self.reach) if self.centre else None
         mean = np.broadcast_to(self.mean(windows, pixels), pixels[outer].shape)
         box = outer if level is None else near
         base = (mean if level is None else level(pixels[outer]))[relative(box, outer)]
