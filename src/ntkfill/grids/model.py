@@ -66,6 +66,11 @@ class Group:
     known : bool array of shape (*grid), or (*grid, channels) for one column
     together : Channels or None
         How the channels of one column go together.
+    windows : Windows or None
+        How gaps of a large grid are predicted from what is near them, without a factor and a level
+        of the whole.
+    splines : tuple of (float, SplineFit)
+        Splines and their weights.
     kept : dict of Component to Factor
         Where there are few groups that are solved whole.
     """
@@ -73,6 +78,8 @@ class Group:
     channels: Index | slice
     known: Mask
     together: Channels | None = None
+    windows: Windows | None = None
+    splines: tuple[tuple[float, SplineFit], ...] = ()
     kept: dict[Component, Factor] = field(default_factory=dict, repr=False)
 
     def factor(self, component: Component) -> Factor:
@@ -150,11 +157,6 @@ class GridModel:
     levels : tuple of Level or None
         For each group: the level around deep holes, which is subtracted before the mean is; empty
         where there are many groups.
-    windows : tuple of Windows or None
-        For each group: how its gaps are predicted from what is near them, in a large grid, without
-        a factor and a level of the whole; empty where there are many groups.
-    splines : tuple of tuple of (float, SplineFit)
-        For each group: splines and their weights.
     """
 
     network: Sequential | Mixture
@@ -164,8 +166,6 @@ class GridModel:
     reach: int
     groups: tuple[Group, ...]
     levels: tuple[Level | None, ...]
-    windows: tuple[Windows | None, ...]
-    splines: tuple[tuple[tuple[float, SplineFit], ...], ...]
 
     @classmethod
     def fit(
@@ -186,35 +186,30 @@ class GridModel:
                 got=repr(network),
                 hint="channels one by one",
             )
-        groups = [Group(slice(None), ~missing, together)]
+        parts: list[tuple[Index | slice, Mask]] = [(slice(None), ~missing)]
         if missing.ndim > len(grid) and together is None:
             every = column_patterns(~missing.reshape(-1, missing.shape[-1]))
-            groups = [Group(channels, rows.reshape(grid)) for channels, rows in every]
-        kept = groups if len(groups) <= MAX_KEPT else []
+            parts = [(channels, rows.reshape(grid)) for channels, rows in every]
+        few = len(parts) <= MAX_KEPT
         reach = max(component.plan.network.receptive_radius for component in components)
-        local = math.prod(grid) >= LARGE and together is None
+        local = math.prod(grid) >= LARGE and together is None and few and not members
         local = local and all(component.plan.is_local for component in components)
-        local = local and not members
-        windows = tuple(Windows.of(~group.known, reach) if local else None for group in kept)
-        whole = [(group, near is None) for group, near in zip(kept, windows, strict=True)]
-        for component in components:
-            for group, needed in whole:
-                if needed and component.plan.weight:
-                    group.kept[component] = group.factor(component)
-        levels = tuple(
-            Level.fit(group.known, reach, len(grid)) if centre and needed else None
-            for group, needed in whole
-        )
-        splines = tuple(
-            tuple(
-                (weight, SplineFit.of(each, ~group.known, plan.wrapped, plan.steps))
+        groups: list[Group] = []
+        levels: list[Level | None] = []
+        for channels, known in parts:
+            windows = Windows.of(~known, reach) if local else None
+            splines = tuple(
+                (weight, SplineFit.of(each, ~known, plan.wrapped, plan.steps))
                 for each, weight in members
             )
-            for group in groups
-        )
-        return cls(
-            network, components, missing, centre, reach, tuple(groups), levels, windows, splines
-        )
+            groups.append(Group(channels, known, together, windows, splines))
+            for component in components:
+                if few and windows is None and component.plan.weight:
+                    groups[-1].kept[component] = groups[-1].factor(component)
+            if few:
+                whole = centre and windows is None
+                levels.append(Level.fit(known, reach, len(grid)) if whole else None)
+        return cls(network, components, missing, centre, reach, tuple(groups), tuple(levels))
 
     def refit(self, missing: Mask) -> GridModel:
         """The same networks for another mask."""
@@ -227,9 +222,9 @@ class GridModel:
 
     def level(self, group: int) -> Level | None:
         """The level around the deep holes of a group."""
-        if self.levels and self.windows[group] is None:
+        known, windows = self.groups[group].known, self.groups[group].windows
+        if self.levels and windows is None:
             return self.levels[group]
-        known = self.groups[group].known
         return Level.fit(known, self.reach, len(self.grid)) if self.centre else None
 
     def complete(
@@ -241,8 +236,9 @@ class GridModel:
         reports: list[Report] = []
         for g, group in enumerate(self.groups):
             share = progress and stage(progress, g, len(self.groups))
-            if self.windows and (near := self.windows[g]) is not None:
-                found, worst = self._complete_nearby(near, pixels[..., group.channels], share)
+            if group.windows is not None:
+                part = pixels[..., group.channels]
+                found, worst = self._complete_nearby(group.windows, part, share)
                 reports.append(worst)
             else:
                 found, solved = self._complete_whole(g, pixels, share)
@@ -268,7 +264,7 @@ class GridModel:
             rows, gaps = group.rows(known), group.rows(~known)
             y, total, unit = (y - mean[rows]) / scale[rows], total + mean[gaps], scale[gaps]
         reports = []
-        for weight, spline in self.splines[number]:
+        for weight, spline in group.splines:
             found, report = spline(y)
             reports.append(report)
             total = total + pixels.dtype.type(weight) * found
@@ -386,7 +382,7 @@ class GridModel:
         total = np.zeros(self.grid)
         plan, known, here = self.components[0].plan, self.groups[0].known, np.zeros(self.grid)
         here[np.unravel_index(plan.index(at), plan.shape)] = 1.0
-        for weight, spline in self.splines[0]:
+        for weight, spline in self.groups[0].splines:
             total += weight * np.where(known, here, 0.0)
             total[known] += weight * spline.adjoint(here[~known][:, None])[:, 0]
         for component in self.components:
@@ -413,7 +409,7 @@ class GridModel:
                 continue
             unit = np.ones(1) if together is None else together.scale
             total = np.zeros(wanted.shape)
-            for weight, spline in self.splines[g]:
+            for weight, spline in group.splines:
                 total[group.known] += weight * spline.adjoint(wanted[~group.known])
             for component in self.components:
                 if not component.plan.weight:

@@ -79,8 +79,8 @@ class GridUncertainty:
         result = np.zeros(self.pixels.shape)
         plan, groups = self.model.components[0].plan, self.model.groups
         for g, group in enumerate(groups):
-            if self.model.windows and (near := self.model.windows[g]) is not None:
-                nearby = self._near(near, filled[..., group.channels], progress)
+            if group.windows is not None:
+                nearby = self._near(group.windows, filled[..., group.channels], progress)
                 group.put(result, ~group.known, nearby)
                 continue
             posterior = self._posterior(g)
