@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, check_finite
+from .errors import InputError, check_finite, finite
 from .kernels import Kernel
 from .kernels.table import Array
 from .observed import Observed
@@ -101,9 +101,7 @@ class Completion:
         array of shape (n,)
             Zero where missing.
         """
-        found = weights(self.factors[pattern], at, centred=self.centred)
-        check_finite("the weights", found)
-        return found
+        return finite("the weights", weights(self.factors[pattern], at, centred=self.centred))
 
 
 def complete(

@@ -99,7 +99,8 @@ def test_exact_is_the_formula():
     """The matrices of the ensemble, times the local scale."""
     holes, image = HOLES[:12, 18:30], ROUGH[:12, 18:30]
     inpainter = Inpainter(hourglass(1), boundary="wrap", centre=False).fit(mask=holes)
-    plan, factor = inpainter.model_.components[0].plan, inpainter.model_.factor(0, 0)
+    model = inpainter.model_
+    plan, factor = model.components[0].plan, model.groups[0].factor(model.components[0])
     every, k, at = np.arange(holes.size), np.flatnonzero(~holes), np.flatnonzero(holes)[::7]
     theta = inpainter.model_.components[0].kernel.block(every, every)
     sigma = plan.kernel(kind="nngp").block(every, every)

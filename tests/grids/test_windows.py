@@ -54,7 +54,7 @@ def test_thin_gaps_are_filled_as_by_the_whole_solve(name, monkeypatch):
     allow_windows(monkeypatch)
     inpainter = Inpainter(**options)
     near = inpainter.fill(image, missing)
-    assert inpainter.model_.windows[0] is not None
+    assert inpainter.model_.groups[0].windows is not None
     assert near.info.converged
     error = (near.values[missing] - whole) / np.ptp(image)
     assert np.sqrt(np.mean(error**2)) < 1e-3  # as the tolerance of the solve
@@ -76,7 +76,7 @@ def test_gaps_at_the_border_are_filled_as_by_the_whole_solve(kind, monkeypatch):
     allow_windows(monkeypatch)
     inpainter = Inpainter(**options)
     near = inpainter.fill(image, missing).values[missing]
-    assert inpainter.model_.windows[0] is not None
+    assert inpainter.model_.groups[0].windows is not None
     assert np.sqrt(np.mean((near - whole) ** 2)) / np.ptp(image) < 3e-3
 
 
@@ -90,7 +90,7 @@ def test_deep_holes_are_solved_on_crops(monkeypatch):
     allow_windows(monkeypatch)
     inpainter = Inpainter(**options)
     near = inpainter.fill(image, missing).values[missing]
-    assert len(inpainter.model_.windows[0].crops) == 1
+    assert len(inpainter.model_.groups[0].windows.crops) == 1
     assert np.sqrt(np.mean((near - whole) ** 2)) / np.ptp(image) < 3e-3
     assert not np.isnan(near).any()
 
@@ -170,7 +170,7 @@ def test_standard_deviations_are_those_of_the_whole(name, posterior, monkeypatch
     monkeypatch.setattr(windows, "MAX_MISSING", 0.1)
     inpainter = Inpainter(**options)
     done = inpainter.fill(image, missing, return_std=True, uncertainty=unsure)
-    assert inpainter.model_.windows[0] is not None
+    assert inpainter.model_.groups[0].windows is not None
     ratio = done.std[tuple(places.T)] / exact
     # The scale is an average over the window, instead of over the image.
     assert 0.8 < np.median(ratio) < 1.15

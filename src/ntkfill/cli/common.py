@@ -9,11 +9,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from ..errors import InputError, printable
+
+T = TypeVar("T")
 
 DONE, FAILED, USAGE, NOT_CONVERGED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
@@ -117,17 +119,34 @@ def _identity(path: Path) -> tuple[int, int] | str:
     return found.st_dev, found.st_ino
 
 
+def argument(expected: str) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
+    """Make a function that reads an option say what it expected, where it raises ValueError."""
+
+    def decorate(read: Callable[[str], T]) -> Callable[[str], T]:
+        def checked(text: str) -> T:
+            try:
+                return read(text)
+            except ValueError:
+                message = f"expected {expected}; got {text!r}"
+                raise argparse.ArgumentTypeError(message) from None
+
+        return checked
+
+    return decorate
+
+
+@argument("LOW,HIGH such as 0,1 or 0, or 'data'")
 def bounds(text: str) -> tuple[float | None, float | None] | str:
     """An option that limits what is filled: a pair, None where there is no bound, or "data"."""
     if text == "data":
         return text
-    try:
-        low, high = (float(end) if end.strip() else None for end in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected LOW,HIGH such as 0,1 or 0, or 'data'; got {text!r}"
-        ) from None
+    low, high = (float(end) if end.strip() else None for end in text.split(","))
     return low, high
+
+
+def listed(text: str) -> list[str]:
+    """Several names between commas."""
+    return [name.strip() for name in text.split(",")]
 
 
 def add_uncertainty(command: argparse.ArgumentParser, files: str) -> None:
@@ -149,11 +168,8 @@ def check_uncertainty(options: argparse.Namespace) -> None:
         raise InputError("--interval needs a file to write to", hint="--std FILE")
 
 
+@argument("a number between 0 and 1")
 def _level(text: str) -> float:
-    try:
-        level = float(text)
-    except ValueError:
-        level = 0.0
-    if not 0 < level < 1:
-        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1; got {text!r}")
-    return level
+    if not 0 < float(text) < 1:
+        raise ValueError
+    return float(text)

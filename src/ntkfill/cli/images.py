@@ -21,6 +21,7 @@ from .common import (
     add_messages,
     add_output,
     add_uncertainty,
+    argument,
     bounds,
     check_outputs,
     check_uncertainty,
@@ -606,42 +607,34 @@ def make_inpainter(options: argparse.Namespace) -> Inpainter:
     )
 
 
+@argument("pad, wrap, or one for each axis")
 def _boundary(text: str) -> str | tuple[str, ...]:
     sides = tuple(text.split(","))
     if not set(sides) <= {"pad", "wrap"}:
-        raise argparse.ArgumentTypeError(f"expected pad, wrap, or one for each axis; got {text!r}")
+        raise ValueError
     return text if len(sides) == 1 else sides
 
 
+@argument("a number for each axis such as 3,1,1")
 def _spacing(text: str) -> tuple[Any, ...]:
-    try:
-        return tuple(part if part == "auto" else float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected a number for each axis such as 3,1,1; got {text!r}"
-        ) from None
+    return tuple(part if part == "auto" else float(part) for part in text.split(","))
 
 
+@argument("ROW,COL such as 120,64")
 def _pixel(text: str) -> tuple[int, int]:
-    try:
-        row, column = (int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected ROW,COL such as 120,64; got {text!r}") from None
+    row, column = (int(part) for part in text.split(","))
     return row, column
 
 
+@argument("a number or 'nonfinite'")
 def _marker(text: str) -> float | str:
     """A value that means missing; a whole number stays exact."""
     if text == "nonfinite":
         return text
-    try:
-        return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected a number or 'nonfinite'; got {text!r}"
-        ) from None
+    return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
 
 
+@argument("a size such as 2GB or 500MB")
 def _bytes(text: str) -> int:
     found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]?)(I?B)?\s*", text.upper())
     size = 0
@@ -649,5 +642,5 @@ def _bytes(text: str) -> int:
         base = 1024 if found[3] == "IB" else 1000
         size = int(float(found[1]) * base ** " KMGT".index(found[2] or " "))
     if size <= 0:
-        raise argparse.ArgumentTypeError(f"expected a size such as 2GB or 500MB; got {text!r}")
+        raise ValueError
     return size

@@ -14,6 +14,7 @@ from .common import (
     add_excel_safe,
     add_messages,
     add_output,
+    argument,
     check_outputs,
     print_json,
     print_message,
@@ -198,9 +199,7 @@ def read_vectors(path: Path | None) -> dict[str, Any] | None:
         return dict(zip(labels, table.numbers(table.names[1:]), strict=True))
 
 
+@argument("LOW,HIGH")
 def _bounds(text: str) -> tuple[float, float]:
-    try:
-        low, high = map(float, text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected LOW,HIGH; got {text!r}") from None
+    low, high = map(float, text.split(","))
     return low, high

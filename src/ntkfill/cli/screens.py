@@ -17,8 +17,10 @@ from .common import (
     add_messages,
     add_output,
     add_uncertainty,
+    argument,
     check_outputs,
     check_uncertainty,
+    listed,
     print_json,
     print_message,
     shows_progress,
@@ -51,7 +53,7 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
     _add_data(command)
     add = command.add_argument
     text = f"of {METHODS} (default: {DEFAULT})"
-    add("--methods", type=_names, default=DEFAULT, metavar="A,B", help=text)
+    add("--methods", type=listed, default=DEFAULT, metavar="A,B", help=text)
     text = (
         "k-fold in each cell line; all but a few drugs; one drug, cell line, dose or time at a time"
     )
@@ -437,12 +439,9 @@ def score_lines(numbers: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
-
-
+@argument("KIND=NAME such as drug=compound")
 def _renamed(text: str) -> tuple[str, str]:
-    kind, equals, name = text.partition("=")
-    if not equals or not kind or not name:
-        raise argparse.ArgumentTypeError(f"expected KIND=NAME such as drug=compound; got {text!r}")
+    kind, _, name = text.partition("=")
+    if not kind or not name:
+        raise ValueError
     return kind, name

@@ -19,9 +19,11 @@ from .common import (
     add_messages,
     add_output,
     add_uncertainty,
+    argument,
     bounds,
     check_outputs,
     check_uncertainty,
+    listed,
     print_json,
     print_message,
 )
@@ -66,7 +68,7 @@ def add(command: argparse.ArgumentParser) -> None:
         help="the labels of the rows (default: a first column without a name)",
     )
     text = "what stands for missing entries, besides empty cells: --missing-values=-99,-9"
-    add("--missing-values", type=_marks, default=[], metavar="V[,V]", help=text)
+    add("--missing-values", type=listed, default=[], metavar="V[,V]", help=text)
     text = (
         "fill within these, e.g. 0, (open above), 'data' (the known range), or by column: age=0,120"
     )
@@ -258,17 +260,11 @@ def matched(features: NumericTable, labels: list[str], what: str) -> Array:
     return values
 
 
-def _marks(text: str) -> list[str]:
-    return [mark.strip() for mark in text.split(",")]
-
-
 def _bounds(text: str) -> tuple[str, Bounds]:
     name, _, pair = text.rpartition("=")
     return name, bounds(pair)
 
 
+@argument("loo or a number")
 def _ridge(text: str) -> float | str:
-    try:
-        return "loo" if text == "loo" else float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected loo or a number; got {text!r}") from None
+    return "loo" if text == "loo" else float(text)

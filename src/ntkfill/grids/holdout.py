@@ -110,23 +110,23 @@ def hold_out_like(
             np.stack([one.weight for one in each], axis=-1),
             np.stack([one.in_holes for one in each], axis=-1),
         )
-    turn = Turn.of(missing)
+    turn, none = Turn.of(missing), np.zeros_like(missing)
+    found = Holdout(none, np.zeros(missing.shape), none.copy())
     missing = turn(missing)
+    mask, weight, copied = map(turn, (found.mask, found.weight, found.in_holes))  # views
     rng = np.random.default_rng(random_state)
     in_holes = holes(missing) | lines(missing)
-    copied = _copied_holes(in_holes, rng, copies) & ~missing
-    single = np.zeros_like(missing)
+    copied |= _copied_holes(in_holes, rng, copies) & ~missing
+    mask |= copied
     n_scattered = int(missing.sum() - in_holes.sum())
     if n_scattered:
-        single = hold_out(~(missing | copied), share, rng)
-    weight = np.zeros(missing.shape)
-    for part, n_missing in ((copied, int(in_holes.sum())), (single, n_scattered)):
+        mask |= hold_out(~(missing | copied), share, rng)
+    for part, n_missing in ((copied, int(in_holes.sum())), (mask & ~copied, n_scattered)):
         if part.any():
             weight[part] = n_missing / part.sum()
-    mask = copied | single
     if mask.any():
         weight /= weight[mask].mean()
-    return Holdout(turn.back(mask), turn.back(weight), turn.back(copied))
+    return found
 
 
 @dataclass(frozen=True)
@@ -150,11 +150,8 @@ class Turn:
         return cls(tuple(sorted(every, key=keys.__getitem__)), flipped)
 
     def __call__(self, array: NDArray[Any]) -> NDArray[Any]:
+        """A view of an array."""
         return np.flip(array, self.flipped).transpose(self.order)
-
-    def back(self, array: NDArray[Any]) -> NDArray[Any]:
-        """The inverse."""
-        return np.flip(array.transpose(np.argsort(self.order)), self.flipped)
 
     def crop_back(self, crop: Crop, shape: tuple[int, ...]) -> Crop:
         """The part of an array of this shape that a crop of the turned one is."""

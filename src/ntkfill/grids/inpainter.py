@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, check_finite, sentence, warn
+from ..errors import InputError, check_finite, finite, sentence, warn
 from ..explanation import Explanation
 from ..io.cache import Cache, MemoryCache
 from ..kernels.table import Array
@@ -90,7 +90,9 @@ class Info:
     seconds: float = 0.0
 
     def of(self, filled: Mask) -> Info:
-        """The same, of these pixels (*grid) alone."""
+        """The same, of these pixels (*grid), or (*grid, channels), alone."""
+        if filled.ndim > self.outside_receptive_field.ndim:
+            filled = np.asarray(filled.any(axis=-1))
         outside = self.outside_receptive_field & filled
         return replace(self, missing=int(filled.sum()), outside_receptive_field=outside)
 
@@ -386,7 +388,7 @@ class Inpainter:
             )
         check_mask(missing, inverted=mask is not None)
         request = ONE if source is None else _request(source, options)
-        self._fit(source, missing, options, MemoryCache.of(options.cache), request)
+        self._fit(source, missing, options, MemoryCache(options.cache), request)
         return self
 
     @single_blas_thread()
@@ -518,7 +520,7 @@ class Inpainter:
         if options.period is not None:
             return self._fill_angles(source, missing, wanted, return_std or interval is not None)
         check_mask(missing, inverted=mask is not None)
-        cache = MemoryCache.of(options.cache)
+        cache = MemoryCache(options.cache)
         wished = _check_uncertainty(uncertainty) if return_std else None
         request = _request(source, options, wished, interval)
         model, choice = self._fit(source, missing, options, cache, request)
@@ -534,7 +536,10 @@ class Inpainter:
         values = source.write_back(wanted, filled)
         seconds = time.perf_counter() - started
 
-        anywhere, filled_anywhere = (_anywhere(each, axes) for each in (missing, wanted))
+        anywhere, filled_anywhere = (
+            np.asarray(each.any(axis=-1)) if each.ndim > axes else each
+            for each in (missing, wanted)
+        )
         std, bounds, distance, relative_error = None, None, None, 0.0
         if wished is not None:
             unsure = GridUncertainty(model, pixels, wished, cache)
@@ -567,7 +572,6 @@ class Inpainter:
                     for end in ends
                 )
                 bounds = Interval(lower, upper, interval, count)
-        radius = max(x.plan.network.receptive_radius for x in model.components)
         together = model.groups[0].together
         info = Info(
             network=model.network,
@@ -577,7 +581,7 @@ class Inpainter:
             reports=done.reports,
             missing=int(filled_anywhere.sum()),
             outside_receptive_field=filled_anywhere
-            & outside_receptive_field(missing, radius, axes, model.components[0].plan.steps),
+            & outside_receptive_field(missing, model.reach, axes, model.components[0].plan.steps),
             channel_covariance=None if together is None else together.covariance,
             distance=distance,
             relative_error=relative_error,
@@ -663,7 +667,7 @@ class Inpainter:
             found = np.rint(found) % period
         if source.known_values(missing).min() < 0:  # from -180 to 180
             found = np.where(found < period / 2, found, found - period)
-        info = done.info.of(_anywhere(wanted, len(source.grid)))
+        info = done.info.of(wanted)
         return replace(done, values=source.write_back(wanted, found), info=info)
 
     @single_blas_thread()
@@ -690,7 +694,7 @@ class Inpainter:
         """
         wanted = _check_uncertainty(uncertainty)
         options, source, pixels = self._read_fitted(image)
-        cache = MemoryCache.of(options.cache)
+        cache = MemoryCache(options.cache)
         unsure = GridUncertainty(self.model_, pixels, wanted, cache)
         plan = self.model_.components[0].plan
         index = None if at is None else np.array([plan.index(pixel) for pixel in at], np.intp)
@@ -758,9 +762,7 @@ class Inpainter:
         float array of shape (*grid)
         """
         self._check_fitted()
-        row = self.model_.kernel_row(at)
-        check_finite("the kernel row", row)
-        return row
+        return finite("the kernel row", self.model_.kernel_row(at))
 
     @single_blas_thread()
     def weights(self, at: tuple[int, ...], channel: int = 0) -> Array:
@@ -790,9 +792,7 @@ class Inpainter:
                 "the weights of a refined fill depend on the image",
                 hint="inpainter.explain(image, at)",
             )
-        weights = self.model_.weights(at, channel)
-        check_finite("the weights", weights)
-        return weights
+        return finite("the weights", self.model_.weights(at, channel))
 
     @single_blas_thread()
     def explain(self, image: ArrayLike, at: tuple[int, ...], channel: int = 0) -> Explanation:
@@ -955,11 +955,6 @@ class Inpainter:
                 hint="inpainter.fill, which takes NaN for missing",
             )
         return options, source, source.known_values(missing)
-
-
-def _anywhere(mask: Mask, axes: int) -> Mask:
-    """Where a mask (*grid), or (*grid, channels), is True in any channel."""
-    return np.asarray(mask.any(axis=-1)) if mask.ndim > axes else mask
 
 
 def _request(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -49,12 +49,9 @@ class Component:
         """The same network on a crop of the grid, whose mean is known: without the constant by
         which it would be estimated."""
         assert isinstance(self.kernel, Stationary)
-        assert isinstance(self.plan.solver, CG)
-        plan = self.plan.crop(sides, self.plan.solver.rtol)
-        ridge = self.plan.solver.ridge * self.kernel.values.flat[0]
-        values = self.kernel.values - self.kernel.values.flat[-1]
-        solver = replace(plan.solver, ridge=float(ridge / values.flat[0]))
-        plan = replace(plan, solver=solver)
+        plan, values = self.resized(sides).plan, self.kernel.values - self.kernel.values.flat[-1]
+        ridge = plan.solver.ridge * self.kernel.values.flat[0] / values.flat[0]
+        plan = replace(plan, solver=replace(plan.solver, ridge=float(ridge)))
         return Component(plan, replace(self.kernel, values=values, shape=plan.torus))
 
 
@@ -69,14 +66,26 @@ class Group:
     known : bool array of shape (*grid), or (*grid, channels) for one column
     together : Channels or None
         How the channels of one column go together.
+    windows : Windows or None
+        How gaps of a large grid are predicted from what is near them, without a factor and a level
+        of the whole.
+    splines : tuple of (float, SplineFit)
+        Splines and their weights.
+    kept : dict of Component to Factor
+        Where there are few groups that are solved whole.
     """
 
     channels: Index | slice
     known: Mask
     together: Channels | None = None
+    windows: Windows | None = None
+    splines: tuple[tuple[float, SplineFit], ...] = ()
+    kept: dict[Component, Factor] = field(default_factory=dict, repr=False)
 
     def factor(self, component: Component) -> Factor:
-        """The factor of a component on the known pixels."""
+        """The factor of a component on the known pixels, if it is not kept a new one."""
+        if component in self.kept:
+            return self.kept[component]
         plan, kernel = component.plan, component.kernel
         if self.together is None:
             return plan.solver.factor(kernel, plan.embed(self.known).ravel())
@@ -141,29 +150,22 @@ class GridModel:
     missing : bool array of shape (*grid) or (*grid, channels)
     centre : bool
         Whether the mean of the known pixels is subtracted before each solve.
+    reach : int
+        The largest receptive radius of the networks.
     groups : tuple of Group
         Channels that one solve fills.
-    factors : tuple of tuple of Factor
-        For each component and group; empty where there are many groups.
     levels : tuple of Level or None
         For each group: the level around deep holes, which is subtracted before the mean is; empty
         where there are many groups.
-    windows : tuple of Windows or None
-        For each group: how its gaps are predicted from what is near them, in a large grid, without
-        a factor and a level of the whole; empty where there are many groups.
-    splines : tuple of tuple of (float, SplineFit)
-        For each group: splines and their weights.
     """
 
     network: Sequential | Mixture
     components: tuple[Component, ...]
     missing: Mask
     centre: bool
+    reach: int
     groups: tuple[Group, ...]
-    factors: tuple[tuple[Factor | None, ...], ...]
     levels: tuple[Level | None, ...]
-    windows: tuple[Windows | None, ...]
-    splines: tuple[tuple[tuple[float, SplineFit], ...], ...]
 
     @classmethod
     def fit(
@@ -184,38 +186,30 @@ class GridModel:
                 got=repr(network),
                 hint="channels one by one",
             )
-        groups = [Group(slice(None), ~missing, together)]
+        parts: list[tuple[Index | slice, Mask]] = [(slice(None), ~missing)]
         if missing.ndim > len(grid) and together is None:
             every = column_patterns(~missing.reshape(-1, missing.shape[-1]))
-            groups = [Group(channels, rows.reshape(grid)) for channels, rows in every]
-        kept = groups if len(groups) <= MAX_KEPT else []
+            parts = [(channels, rows.reshape(grid)) for channels, rows in every]
+        few = len(parts) <= MAX_KEPT
         reach = max(component.plan.network.receptive_radius for component in components)
-        local = math.prod(grid) >= LARGE and together is None
+        local = math.prod(grid) >= LARGE and together is None and few and not members
         local = local and all(component.plan.is_local for component in components)
-        local = local and not members
-        windows = tuple(Windows.of(~group.known, reach) if local else None for group in kept)
-        whole = [(group, near is None) for group, near in zip(kept, windows, strict=True)]
-        factors = tuple(
-            tuple(
-                group.factor(component) if needed and component.plan.weight else None
-                for group, needed in whole
-            )
-            for component in components
-        )
-        levels = tuple(
-            Level.fit(group.known, reach, len(grid)) if centre and needed else None
-            for group, needed in whole
-        )
-        splines = tuple(
-            tuple(
-                (weight, SplineFit.of(each, ~group.known, plan.wrapped, plan.steps))
+        groups: list[Group] = []
+        levels: list[Level | None] = []
+        for channels, known in parts:
+            windows = Windows.of(~known, reach) if local else None
+            splines = tuple(
+                (weight, SplineFit.of(each, ~known, plan.wrapped, plan.steps))
                 for each, weight in members
             )
-            for group in groups
-        )
-        return cls(
-            network, components, missing, centre, tuple(groups), factors, levels, windows, splines
-        )
+            groups.append(Group(channels, known, together, windows, splines))
+            for component in components:
+                if few and windows is None and component.plan.weight:
+                    groups[-1].kept[component] = groups[-1].factor(component)
+            if few:
+                whole = centre and windows is None
+                levels.append(Level.fit(known, reach, len(grid)) if whole else None)
+        return cls(network, components, missing, centre, reach, tuple(groups), tuple(levels))
 
     def refit(self, missing: Mask) -> GridModel:
         """The same networks for another mask."""
@@ -226,18 +220,12 @@ class GridModel:
     def grid(self) -> tuple[int, ...]:
         return self.components[0].plan.grid
 
-    def factor(self, component: int, group: int) -> Factor:
-        """The factor of a component on the known pixels of a group."""
-        kept = self.factors[component][group] if self.factors[component] else None
-        return kept or self.groups[group].factor(self.components[component])
-
     def level(self, group: int) -> Level | None:
         """The level around the deep holes of a group."""
-        if self.levels and self.windows[group] is None:
+        known, windows = self.groups[group].known, self.groups[group].windows
+        if self.levels and windows is None:
             return self.levels[group]
-        reach = max(component.plan.network.receptive_radius for component in self.components)
-        known = self.groups[group].known
-        return Level.fit(known, reach, len(self.grid)) if self.centre else None
+        return Level.fit(known, self.reach, len(self.grid)) if self.centre else None
 
     def complete(
         self, pixels: Array, progress: Progress | None = None
@@ -248,8 +236,9 @@ class GridModel:
         reports: list[Report] = []
         for g, group in enumerate(self.groups):
             share = progress and stage(progress, g, len(self.groups))
-            if self.windows and (near := self.windows[g]) is not None:
-                found, worst = self._complete_nearby(near, pixels[..., group.channels], share)
+            if group.windows is not None:
+                part = pixels[..., group.channels]
+                found, worst = self._complete_nearby(group.windows, part, share)
                 reports.append(worst)
             else:
                 found, solved = self._complete_whole(g, pixels, share)
@@ -275,19 +264,19 @@ class GridModel:
             rows, gaps = group.rows(known), group.rows(~known)
             y, total, unit = (y - mean[rows]) / scale[rows], total + mean[gaps], scale[gaps]
         reports = []
-        for weight, spline in self.splines[number]:
+        for weight, spline in group.splines:
             found, report = spline(y)
             reports.append(report)
             total = total + pixels.dtype.type(weight) * found
-        weighted = [c for c, component in enumerate(self.components) if component.plan.weight]
+        weighted = [component for component in self.components if component.plan.weight]
         by_network: list[tuple[Array, Report] | None] = [None] * len(weighted)
         together = self.components[0].plan.at_once > 1
 
         def predict(k: int) -> None:
-            component = self.components[weighted[k]]
+            component = weighted[k]
             share = None if together else progress and stage(progress, k, len(weighted))
             centre = self.centre and unit is None
-            done = fit(self.factor(weighted[k], number), y, centre=centre, progress=share)
+            done = fit(group.factor(component), y, centre=centre, progress=share)
             predicted = done.predict(group.at(component.plan, ~known)).astype(pixels.dtype)
             by_network[k] = predicted if unit is None else predicted * unit, done.report
 
@@ -296,9 +285,9 @@ class GridModel:
         else:
             for k in range(len(weighted)):
                 predict(k)
-        for c, each in zip(weighted, by_network, strict=True):
+        for component, each in zip(weighted, by_network, strict=True):
             assert each is not None
-            total = total + pixels.dtype.type(self.components[c].plan.weight) * each[0]
+            total = total + pixels.dtype.type(component.plan.weight) * each[0]
             reports.append(each[1])
         return total, reports
 
@@ -339,8 +328,7 @@ class GridModel:
     ) -> tuple[Box, Array, GridModel]:
         """The box that is solved for a deep hole, the level to subtract there, and the model."""
         outer, near, _ = crop
-        reach = max(component.plan.network.receptive_radius for component in self.components)
-        level = Level.fit(~windows.missing[outer], reach) if self.centre else None
+        level = Level.fit(~windows.missing[outer], self.reach) if self.centre else None
         mean = np.broadcast_to(self.mean(windows, pixels), pixels[outer].shape)
         box = outer if level is None else near
         base = (mean if level is None else level(pixels[outer]))[relative(box, outer)]
@@ -394,14 +382,15 @@ class GridModel:
         total = np.zeros(self.grid)
         plan, known, here = self.components[0].plan, self.groups[0].known, np.zeros(self.grid)
         here[np.unravel_index(plan.index(at), plan.shape)] = 1.0
-        for weight, spline in self.splines[0]:
+        for weight, spline in self.groups[0].splines:
             total += weight * np.where(known, here, 0.0)
             total[known] += weight * spline.adjoint(here[~known][:, None])[:, 0]
-        for c, component in enumerate(self.components):
+        for component in self.components:
             plan = component.plan
             if not plan.weight:
                 continue
-            found = weights(self.factor(c, 0), plan.index(at), centred=self.centre)
+            factor = self.groups[0].factor(component)
+            found = weights(factor, plan.index(at), centred=self.centre)
             total += plan.weight * plan.window(found.reshape(plan.shape))
         if (level := self.level(0)) is not None:
             total += level.adjoint((here - total)[..., None])[..., 0]
@@ -420,12 +409,12 @@ class GridModel:
                 continue
             unit = np.ones(1) if together is None else together.scale
             total = np.zeros(wanted.shape)
-            for weight, spline in self.splines[g]:
+            for weight, spline in group.splines:
                 total[group.known] += weight * spline.adjoint(wanted[~group.known])
-            for c, component in enumerate(self.components):
+            for component in self.components:
                 if not component.plan.weight:
                     continue
-                plan, factor = component.plan, self.factor(c, g)
+                plan, factor = component.plan, group.factor(component)
                 whole = plan.embed(wanted * unit)
                 if together is None:
                     flat = whole.reshape(-1, wanted.shape[-1])

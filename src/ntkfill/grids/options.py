@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -69,6 +69,11 @@ class GridOptions:
         if self.period is not None and (self.alpha or self.bounds is not None):
             raise InputError("period= takes neither alpha= nor bounds=", hint="period alone")
         prior, ridge, rtol, memory = self.prior, self.ridge, self.rtol, self.memory_limit
+        bounds: Any = self.bounds
+        pair = bounds if isinstance(bounds, tuple | list) and len(bounds) == 2 else (math.nan,) * 2
+        low, high = (
+            far if end is None else as_float(end) for end, far in zip(pair, OPEN, strict=True)
+        )
         constraints = {
             "network": (
                 isinstance(network, Sequential | Mixture)
@@ -119,7 +124,10 @@ class GridOptions:
                 ),
                 "a number, 'nonfinite', or several of them",
             ),
-            "bounds": (_are_bounds(self.bounds), "a pair (low, high), 'data' or None"),
+            "bounds": (
+                bounds is None or (isinstance(bounds, str) and bounds == "data") or low <= high,
+                "a pair (low, high), 'data' or None",
+            ),
             "max_gap": (
                 self.max_gap is None or (isinstance(self.max_gap, Integral) and self.max_gap > 0),
                 "an integer > 0 or None",
@@ -204,15 +212,6 @@ def wrapped_sides(shape: tuple[int, ...], boundary: Boundary) -> tuple[int, ...]
             f"boundary must be one word, or one for each of {len(shape)} axes", got=repr(boundary)
         )
     return tuple(side for side, kind in zip(shape, each, strict=True) if kind == "wrap")
-
-
-def _are_bounds(bounds: object) -> bool:
-    if bounds is None or isinstance(bounds, str):
-        return bounds in (None, "data")
-    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
-        return False
-    low, high = (default if end is None else end for end, default in zip(bounds, OPEN, strict=True))
-    return as_float(low) <= as_float(high)
 
 
 def _is_auto(value: object) -> bool:

@@ -356,7 +356,7 @@ def make_plans(
         deepest = depth(missing, len(grid), steps_of(options, grid))
     request = replace(request, depth=deepest, coupled=missing.ndim > len(grid))
     if isinstance(network, Mixture):
-        spline = max((costs(each, missing)[1] for each, _ in network.splines), default=0)
+        spline = max((costs(each, missing).memory for each, _ in network.splines), default=0)
         request = replace(request, networks=len(network.members), spline=spline)
         plans = [
             make_plan(options, grid, each, member.ridge, member.weight, request=request)

@@ -406,7 +406,11 @@ def offered_splines(gaps: Mask, options: GridOptions) -> dict[Spline, int]:
     if gaps.ndim > 2:
         most = min(most, MAX_BY_DEPTH / depth(gaps))
     needed = {each: costs(each, gaps) for each in every}
-    return {k: size for k, (count, size) in needed.items() if count <= most and size <= limit}
+    return {
+        k: cost.memory
+        for k, cost in needed.items()
+        if cost.coefficients <= most and cost.memory <= limit
+    }
 
 
 @lru_cache(maxsize=16)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from operator import sub
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from scipy import ndimage, sparse
@@ -58,13 +58,21 @@ CHUNK_BYTES, BYTES, PIXEL_BYTES, KEPT_BYTES = 64, 36, 16, 12
 FILL_IN, FACTOR_BYTES = 2.8, 300
 
 
+class Costs(NamedTuple):
+    """What a spline costs on a mask, about."""
+
+    coefficients: int
+    memory: int  # bytes
+    factored: bool  # where conjugate gradients would take many steps
+    fill_in: float  # entries of the factor for each unknown
+
+
 @dataclass(frozen=True, eq=False)
 class SplineFit:
     """A spline on a mask.
 
     Parameters
     ----------
-    spline : Spline
     missing : bool array of shape (*grid)
     system, beside : sparse arrays of shape (n_missing, n_missing) and (n_missing, n_known)
         The missing rows of D^T D, for the differences D: at missing and at known pixels.
@@ -72,8 +80,8 @@ class SplineFit:
         Of a spline along one axis, the system without differences across it.
     """
 
-    spline: Spline
     missing: Mask
+    cost: Costs
     system: sparse.csr_array
     beside: sparse.csr_array
     alone: sparse.csc_array | None
@@ -88,8 +96,8 @@ class SplineFit:
     ) -> SplineFit:
         """Of these missing pixels (*grid), which are `steps` apart along each axis; along wrapped
         axes the last pixel is beside the first. Raises MemoryLimitError."""
-        _, needed = costs(spline, missing)
-        require("the spline", needed, hint="network=ntkfill.nn.hourglass(5)")
+        cost = costs(spline, missing)
+        require("the spline", cost.memory, hint="network=ntkfill.nn.hourglass(5)")
         along: list[Term] = []
         across: list[Term] = []
         for axes, corners, weight, fading in _terms(spline, missing.ndim):
@@ -97,10 +105,9 @@ class SplineFit:
             if weight == FIRST and axes[0] not in wrapped and spline.axis in (None, axes[0]):
                 fading = _fading(missing, axes[0], spline.order)
             (along if weight >= 1 else across).append((axes, corners, weight / apart**2, fading))
-        alone = None
-        if spline.axis is not None:
-            alone = _rows(missing, along, wrapped)[0].tocsc()
-        return cls(spline, missing, *_rows(missing, along + across, wrapped), alone)
+        system, beside = _rows(missing, along + across, wrapped)
+        alone = None if spline.axis is None else _rows(missing, along, wrapped)[0].tocsc()
+        return cls(missing, cost, system, beside, alone)
 
     def __call__(self, y: Array, trial: bool = False) -> tuple[Array, Report]:
         """What is missing, (n_missing, m), from known pixels (n_known, m); in a trial to fewer
@@ -142,26 +149,24 @@ class SplineFit:
         return found
 
     @cached_property
-    def _inverse(self) -> tuple[Callable[[Array], Array], bool]:
-        """The inverse of the system and True, where that takes less time than conjugate gradients;
-        else their preconditioner, the inverse along the axis of the spline or of the diagonal."""
-        entries = fill_in(self.spline, self.missing)
-        if _is_factored(self.missing):
-            return _factored(self.system, entries).solve, True
+    def _inverse(self) -> Callable[[Array], Array]:
+        """The inverse of the system where that is factored; else a preconditioner, the inverse
+        along the axis of the spline or of the diagonal."""
+        if self.cost.factored:
+            return _factored(self.system, self.cost.fill_in).solve
         diagonal = self.system.diagonal()
         if self.alone is None:
-            return (lambda column: column / diagonal), False
+            return lambda column: column / diagonal
         rest = sparse.diags_array(diagonal - self.alone.diagonal())
-        return _factored(self.alone + rest, entries).solve, False
+        return _factored(self.alone + rest, self.cost.fill_in).solve
 
     def _solve(
         self, right: Array, rtol: float = RTOL, max_steps: int = MAX_STEPS
     ) -> tuple[Array, Report]:
         """Solve for (n_missing, m)."""
-        inverse, exact = self._inverse
-        if exact:
-            return inverse(right.astype(np.float64)), Report(0.0, 0, True)
-        guess = linalg.LinearOperator(self.system.shape, matvec=inverse, dtype=np.float64)
+        if self.cost.factored:
+            return self._inverse(right.astype(np.float64)), Report(0.0, 0, True)
+        guess = linalg.LinearOperator(self.system.shape, matvec=self._inverse, dtype=np.float64)
         found, reports = np.zeros(right.shape), []
         for k, column in enumerate(right.T):
             steps: list[None] = []
@@ -216,28 +221,20 @@ def _factored(system: sparse.sparray, entries: float) -> Factor:
     return linalg.splu(system.tocsc(), "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
 
 
-def fill_in(spline: Spline, missing: Mask) -> float:
-    """Entries of the factor for each unknown, about."""
-    if missing.ndim == 1:
-        return 2.0 * spline.order + 1
-    return FILL_IN * spline.order**2 * math.log2(max(int(np.count_nonzero(missing)), 2))
-
-
-def costs(spline: Spline, missing: Mask) -> tuple[int, int]:
-    """The number of coefficients of a spline on a mask, and the bytes to fit it, about."""
-    count = int(np.count_nonzero(missing)) * len(_offsets(_terms(spline, missing.ndim)))
-    making = CHUNK_BYTES * min(count, CHUNK) + PIXEL_BYTES * missing.size
-    needed = BYTES * count + making
-    if _is_factored(missing):
-        each = KEPT_BYTES * fill_in(spline, missing) + FACTOR_BYTES
-        needed = max(needed, 2 * KEPT_BYTES * count + int(each * np.count_nonzero(missing)))
-    return count, needed
-
-
-def _is_factored(missing: Mask) -> bool:
-    """Whether the system is factored: where conjugate gradients would take many steps."""
-    few = np.count_nonzero(missing) <= MAX_FACTORED.get(missing.ndim, 0)
-    return bool(few and eroded(np.pad(missing, 1), DEEP).any())
+def costs(spline: Spline, missing: Mask) -> Costs:
+    """Of a spline on a mask (*grid)."""
+    n, unknowns = missing.ndim, int(np.count_nonzero(missing))
+    count = unknowns * len(_offsets(_terms(spline, n)))
+    few = unknowns <= MAX_FACTORED.get(n, 0)
+    factored = bool(few and eroded(np.pad(missing, 1), DEEP).any())
+    fill_in = 2.0 * spline.order + 1
+    if n > 1:
+        fill_in = FILL_IN * spline.order**2 * math.log2(max(unknowns, 2))
+    memory = BYTES * count + CHUNK_BYTES * min(count, CHUNK) + PIXEL_BYTES * missing.size
+    if factored:
+        each = KEPT_BYTES * fill_in + FACTOR_BYTES
+        memory = max(memory, 2 * KEPT_BYTES * count + int(each * unknowns))
+    return Costs(count, memory, factored, fill_in)
 
 
 def _terms(spline: Spline, n: int) -> list[Term]:

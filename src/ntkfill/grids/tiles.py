@@ -225,6 +225,6 @@ def _prepared(
     typical = sorted(shares, key=lambda pair: pair[0])[len(shares) // 2][1]
     pixels, given, _ = source.read(typical)
     chosen = again(inpainter).fit(pixels, given)
-    reach = max(part.plan.network.receptive_radius for part in chosen.model_.components)
+    reach = chosen.model_.reach
     fixed = again(inpainter).set_params(network=chosen.network_, spacing=chosen.spacing_)
     return Source(image, mask, axis, fixed), reach, typical

@@ -79,8 +79,8 @@ class GridUncertainty:
         result = np.zeros(self.pixels.shape)
         plan, groups = self.model.components[0].plan, self.model.groups
         for g, group in enumerate(groups):
-            if self.model.windows and (near := self.model.windows[g]) is not None:
-                nearby = self._near(near, filled[..., group.channels], progress)
+            if group.windows is not None:
+                nearby = self._near(group.windows, filled[..., group.channels], progress)
                 group.put(result, ~group.known, nearby)
                 continue
             posterior = self._posterior(g)
@@ -201,9 +201,9 @@ class GridUncertainty:
         if isinstance(solver, CG) and rtol is not None:
             solver = replace(solver, rtol=rtol)
         same = fitted_kind == "ntk" and solver == plan.solver
-        factor = self.model.factor(0, group)
         if not same:
-            factor = chosen.factor(Component(replace(plan, solver=solver), fitted))
+            component = Component(replace(plan, solver=solver), fitted)
+        factor = chosen.factor(component)
         if chosen.together is not None:
             prior = chosen.together.kernel(prior)
         noise = absolute_ridge(solver.ridge, prior) if prior_kind == fitted_kind else 0.0

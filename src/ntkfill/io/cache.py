@@ -132,7 +132,8 @@ class Cache:
 
 @dataclass(frozen=True)
 class MemoryCache:
-    """The tables of one call in memory, in front of a cache on disk or none.
+    """The tables of one call in memory, in front of a cache on disk or none; "user" is that of the
+    user's directory.
 
     >>> cache = MemoryCache(None)
     >>> first = cache.get("ones", lambda: (np.ones(2), (Axis(),)))
@@ -140,18 +141,14 @@ class MemoryCache:
     True
     """
 
-    cache: Cache | None
+    cache: Cache | Literal["user"] | None
     tables: dict[str, Table] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, given: Cache | Literal["user"] | None) -> MemoryCache:
-        """In front of the cache of an option; "user" is that of the user's directory."""
-        return cls(Cache() if isinstance(given, str) else given)
 
     def get(self, key: str, compute: Callable[[], Table]) -> Table:
         """The table of this key, as `Cache.get`."""
         if key not in self.tables:
-            self.tables[key] = self.cache.get(key, compute) if self.cache else compute()
+            cache = Cache() if isinstance(self.cache, str) else self.cache
+            self.tables[key] = cache.get(key, compute) if cache else compute()
         return self.tables[key]
 
 

@@ -411,7 +411,8 @@ def _of_arrow_type(cell: Any, kind: Any) -> Any:
 def _read_workbook(path: Path) -> Table:
     with zipfile.ZipFile(path) as parts:
         resources.require("reading it", SHEET * sum(part.file_size for part in parts.infolist()))
-    cells, formulas = (_load_workbook(path, data_only=only).worksheets[0] for only in (True, False))
+    load = _openpyxl().load_workbook
+    cells, formulas = (load(path, data_only=only).worksheets[0] for only in (True, False))
     for row in formulas.iter_rows():
         for cell in row:
             if cell.data_type == "f" and cells[cell.coordinate].value is None:
@@ -443,7 +444,7 @@ def _read_workbook(path: Path) -> Table:
 
 def _write_workbook(draft: Path, table: Table, like: Path | None) -> None:
     if like is not None:
-        given, book = _read_workbook(like), _load_workbook(like)
+        given, book = _read_workbook(like), _openpyxl().load_workbook(like)
         for number, new, old in zip(given.lines, table.rows, given.rows, strict=True):
             for k, (cell, before) in enumerate(zip(new, old, strict=True), start=1):
                 if cell != before:
@@ -460,10 +461,6 @@ def _write_workbook(draft: Path, table: Table, like: Path | None) -> None:
     file = io.BytesIO()
     book.save(file)
     draft.write_bytes(file.getvalue())
-
-
-def _load_workbook(path: Path, *, data_only: bool = False) -> Any:
-    return _openpyxl().load_workbook(path, data_only=data_only)
 
 
 def _openpyxl() -> Any:

@@ -14,9 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from .blocks import Blocks
 from .coregionalised import Coregionalised, across
-from .dense import DenseKernel, product
+from .dense import Blocks, DenseKernel, product
 from .kronecker import Kronecker, two_sided
 from .periodic import Periodic
 from .stationary import Stationary, convolve

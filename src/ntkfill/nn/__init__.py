@@ -8,13 +8,12 @@ from .architectures import fully_connected, hourglass
 from .branches import Branches, Residual
 from .embedding import kernel_features
 from .items import Attention, Graph, GraphConvolution, Recurrent
-from .layers import Bias, Conv, Dense, Dropout, Scale
+from .layers import Bias, Conv, Dense, Dropout, Flatten, GlobalAveragePool, Scale
 from .mixture import Member, Mixture, Spline
 from .molecules import molecule
 from .networks import Sequential
 from .normalization import BatchNorm, LayerNorm
 from .parsing import parse, parse_prior
-from .pooling import Flatten, GlobalAveragePool
 from .resampling import AveragePool, ConvTranspose, Downsample, Upsample
 
 if TYPE_CHECKING:

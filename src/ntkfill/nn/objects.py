@@ -14,7 +14,7 @@ from .branches import Branches, joined
 from .covariance import Covariance, run
 from .evaluate import Kind
 from .items import Attention, Graph, GraphConvolution, Items, Recurrent, Side, mapped
-from .pooling import GlobalAveragePool
+from .layers import GlobalAveragePool
 from .structure import GRID, OF_ITEMS, TO_VECTOR, Layer, contains
 
 # Items of one tile of pairs, on each side.

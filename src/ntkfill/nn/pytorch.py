@@ -18,10 +18,9 @@ from ..kernels.table import Array
 from .activations import GELU, Erf, Sin, TwoSlope
 from .branches import Branches
 from .items import GraphConvolution, Recurrent
-from .layers import Bias, Dropout, Scale
+from .layers import Bias, Dropout, Flatten, GlobalAveragePool, Scale
 from .networks import Sequential
 from .normalization import BatchNorm, LayerNorm
-from .pooling import Flatten, GlobalAveragePool
 from .resampling import AveragePool, ConvTranspose, Downsample, Upsample
 from .structure import COARSER, FINER, OF_ITEMS, TO_VECTOR, WEIGHTS, Layer
 

@@ -13,9 +13,8 @@ from .activations import GELU, Activation, Erf, Sin, TwoSlope
 from .branches import Branches, joined_axes
 from .covariance import Axes
 from .items import Attention, GraphConvolution, Recurrent
-from .layers import Bias, Conv, Dense, Dropout, Scale
+from .layers import Bias, Conv, Dense, Dropout, Flatten, GlobalAveragePool, Scale
 from .normalization import BatchNorm, LayerNorm
-from .pooling import Flatten, GlobalAveragePool
 from .resampling import AveragePool, ConvTranspose, Downsample, Upsample
 
 Linear = Dense | Conv | Scale | Downsample | AveragePool | Upsample | ConvTranspose

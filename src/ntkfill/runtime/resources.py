@@ -26,6 +26,8 @@ SHARE = 0.8
 _lock = threading.Lock()
 _limit: dict[str, Any] = {"users": 0}
 _thread = threading.local()
+# Lets any thread set the limit: threadpoolctl 3.8 ignores all but the first that did.
+_release_blas = getattr(OpenBLASController, "clear_controlling_thread", lambda **_: None)
 
 
 def workers() -> int:
@@ -76,7 +78,7 @@ def single_blas_thread() -> Iterator[None]:
     """
     with _lock:
         if not _limit["users"]:
-            _release_blas()
+            _release_blas(force=True)
             _limit["setting"] = _blas_libraries().limit(limits=1, user_api="blas")
         _limit["users"] += 1
     try:
@@ -85,14 +87,9 @@ def single_blas_thread() -> Iterator[None]:
         with _lock:
             _limit["users"] -= 1
             if not _limit["users"]:
-                _release_blas()
+                _release_blas(force=True)
                 _limit["setting"].restore_original_limits()
-                _release_blas()
-
-
-def _release_blas() -> None:
-    """Let any thread set the limit: threadpoolctl 3.8 ignores all but the first that did."""
-    getattr(OpenBLASController, "clear_controlling_thread", lambda **_: None)(force=True)
+                _release_blas(force=True)
 
 
 @cache

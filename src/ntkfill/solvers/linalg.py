@@ -93,7 +93,7 @@ def solve(lower: Array, y: Array) -> Array:
            [2.]])
     """
     y = _forward(lower, y.astype(lower.dtype))
-    blocks = _solve_blocks(lower, y)
+    blocks = _blocks(len(lower), columns=y.shape[1])
     with single_blas_thread():
         for k, here in reversed(list(enumerate(blocks))):
             found = y[here] = _divided(lower[here, here], y[here], transposed=True)
@@ -159,7 +159,7 @@ def inverse(lower: Array) -> Array:
 
 def _forward(lower: Array, y: Array) -> Array:
     """L^-1 y, in place of y (n, m)."""
-    blocks = _solve_blocks(lower, y)
+    blocks = _blocks(len(lower), columns=y.shape[1])
     with single_blas_thread():
         for k, here in enumerate(blocks):
             found = y[here] = _divided(lower[here, here], y[here])
@@ -171,16 +171,13 @@ def _forward(lower: Array, y: Array) -> Array:
     return y
 
 
-def _solve_blocks(lower: Array, y: Array) -> list[slice]:
-    return _blocks(len(lower), SMALL if y.shape[1] > FEW else len(lower))
-
-
 def _divided(lower: Array, y: Array, *, transposed: bool = False) -> Array:
     trsm = blas.strsm if lower.dtype == np.float32 else blas.dtrsm
     return np.asarray(trsm(1.0, lower, y, lower=1, trans_a=transposed))
 
 
-def _blocks(count: int, small: int = SMALL) -> list[slice]:
-    """One block where there are few rows, else blocks of `BLOCK`."""
-    size = BLOCK if count > small else max(count, 1)
+def _blocks(count: int, small: int = SMALL, columns: int | None = None) -> list[slice]:
+    """One block where there are few rows, or few columns to solve for; else blocks of `BLOCK`."""
+    few = count <= small or (columns is not None and columns <= FEW)
+    size = max(count, 1) if few else BLOCK
     return [slice(first, min(first + size, count)) for first in range(0, count, size)]

@@ -654,17 +654,14 @@ def position(label: Any, labels: Sequence[Any] | None, count: int, what: str) ->
         return found[0]
     if len(found) > 1:
         raise InputError(f"{len(found)} {what}s are called {label!r}", hint="its position")
-    positions = list(given) == list(range(count)) or not any(map(_is_integer, given))
-    if _is_integer(label) and positions and -count <= label < count:
+    labelled = any(isinstance(known, numbers.Integral) for known in given)
+    positions = not labelled or list(given) == list(range(count))
+    if isinstance(label, numbers.Integral) and positions and -count <= int(label) < count:
         return int(label) % count
     raise InputError(
         f"there is no {what} {label!r}",
         expected=f"a label, or 0 to {count - 1}" if positions else f"a label such as {given[0]!r}",
     )
-
-
-def _is_integer(label: Any) -> bool:
-    return isinstance(label, numbers.Integral)
 
 
 def write(

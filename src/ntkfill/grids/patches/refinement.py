@@ -112,7 +112,6 @@ def attribution(
     error: float,
     options: PatchOptions,
     at: tuple[int, ...],
-    progress: Progress | None = None,
 ) -> tuple[Array, Array]:
     """The weights of known entries, and of entries of the first fill, in a refined one.
 
@@ -124,7 +123,6 @@ def attribution(
         As for `refine`.
     at : tuple of int
         Pixel and channel.
-    progress : callable, optional
 
     Returns
     -------
@@ -148,7 +146,7 @@ def attribution(
         return np.where(known_entries(filled, missing), gradient, 0), gradient
     known = np.where(scaled.known, gradient, 0)
     gradient -= known
-    kept = [(one, before, result.weight) for one, before, result in scaled.run(progress)]
+    kept = [(one, before, result.weight) for one, before, result in scaled.run(None)]
     for one, before, weight in reversed(kept):
         gradient = one.adjoint(before, weight, gradient)
         known += np.where(scaled.known, gradient, 0)
