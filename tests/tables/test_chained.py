@@ -6,7 +6,7 @@ from scipy.stats import norm, rankdata
 
 from ntkfill import ConvergenceWarning, NTKImputer
 from ntkfill.nn import fully_connected
-from ntkfill.nn.uncertain import LaplaceKernel, NetworkKernel, distances_along
+from ntkfill.nn.uncertain import LaplaceKernel, NetworkKernel, distances_along, separations, summed
 from ntkfill.nn.vectors import Table, Vectors
 from ntkfill.tables import chained, stack
 from ntkfill.tables.ranks import Ranks
@@ -453,7 +453,7 @@ def test_rows_beside_landmarks_do_not_depend_on_their_batch(monkeypatch):
     at = Vectors(rng.normal(size=(90, 4)), rng.random((90, 4)) * (rng.random((90, 4)) < 0.3))
     y = np.sin(at.mean[:, :1])
     kernel = LaplaceKernel(np.ones(4), 3.0, 1)
-    stacked = stack.Stack((stack.Predictor(kernel, stack.BESIDE, 0.1, 1.0),), 0.1)
+    stacked = stack.Stack((stack.Predictor(kernel, stack.BESIDE, 0.1, 1.0),), 0.1, kernel.metric)
     fitted = stack.Fitted.of(stacked, at, y - y.mean())
     values, variance = fitted.predict(at)
     assert np.mean((values - y + y.mean()) ** 2) < 0.3 * y.var()
@@ -610,6 +610,28 @@ def test_distances_of_several_metrics_are_those_of_each(certain):
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("certain", [(), (0, 2)])
+def test_distances_of_one_set_in_three_ways(certain, monkeypatch):
+    monkeypatch.setattr("ntkfill.nn.uncertain.STRIP", 40)  # rows in several strips
+    rng, sure = np.random.default_rng(4), np.isin(np.arange(3), certain)
+    of = Vectors(rng.normal(size=(9, 3)).round(1), rng.random((9, 3)) * ~sure)
+    kernel = LaplaceKernel(np.array([0.5, 2.0, 0.5]), 2.0, 1)
+    square = np.subtract.outer(of.mean, of.mean).diagonal(axis1=1, axis2=3) ** 2
+    noise = np.add.outer(of.variance, of.variance).diagonal(axis1=1, axis2=3)
+    expected = (np.sqrt(kernel.metric) * np.sqrt(square + noise)).sum(axis=-1)
+    np.fill_diagonal(expected, 0.0)
+    above = np.triu_indices(9)
+    for found in (
+        kernel.distances(of),
+        summed(kernel.metric, separations(of)),
+        np.triu(kernel.distances(of, upper=True)) + np.triu(expected, 1).T,
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-8)
+    whole, half = kernel.of_distances(expected), kernel.of_distances(expected, upper=True)
+    np.testing.assert_allclose(whole, np.exp(-expected / 2.0), rtol=1e-12)
+    np.testing.assert_allclose(half[above], whole[above], rtol=1e-12)
+
+
 @pytest.mark.parametrize("p", [1, 2])
 def test_the_metric_follows_the_gradient(p):
     x = np.random.default_rng(0).normal(size=(80, 3))
@@ -617,7 +639,8 @@ def test_the_metric_follows_the_gradient(p):
     vectors = Vectors(x, np.zeros(x.shape))
     kernel = LaplaceKernel(np.array([1.0, 0.5, 1.5]), 3.0, p)
     coefficients = np.linalg.solve(kernel(vectors) + 0.01 * np.eye(80), y)
-    learned = kernel.relearned(vectors, kernel.distances(vectors), coefficients)
+    apart = separations(vectors) if p == 1 else None
+    learned = kernel.relearned(vectors, apart, kernel.distances(vectors), coefficients)
     assert learned.mean() == pytest.approx(1.0)
     assert learned[0] > 1.5 > 0.8 > learned[1:].max()
     # By differences of the prediction, between the vectors where the kernel has no kink.

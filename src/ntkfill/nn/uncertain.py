@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..kernels.table import Array
-from ..runtime.resources import parallel_for
+from ..runtime.resources import parallel_for, single_blas_thread
 from .covariance import Covariance, run
 from .evaluate import Kind
 from .networks import Sequential
@@ -25,6 +25,8 @@ from .vectors import Part, Vectors
 UNIFORM = 0.1
 # Entries of a strip of rows, which stay in a core's cache.
 STRIP = 1 << 17
+# Rows that agree along a feature are so far apart along it.
+TINY = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,16 +89,23 @@ class LaplaceKernel:
         """Between all of them, (n, m); of one set each vector agrees with itself."""
         return self.of_distances(self.distances(left, right))
 
-    def of_distances(self, distance: Array) -> Array:
-        kernel = distance / -self.length
-        return np.exp(kernel, out=kernel)
+    def of_distances(self, distance: Array, *, upper: bool = False) -> Array:
+        """Of one set only what is not below the diagonal is needed where a matrix is factored."""
+        kernel = np.empty_like(distance)
+        for rows in _strips(distance.shape):
+            part = rows, slice(rows.start if upper else 0, None)
+            np.divide(distance[part], -self.length, out=kernel[part])
+            np.exp(kernel[part], out=kernel[part])
+        return kernel
 
     def diagonal(self, vectors: Vectors) -> Array:
         return np.ones(len(vectors))
 
-    def distances(self, left: Vectors, right: Vectors | None = None) -> Array:
+    def distances(
+        self, left: Vectors, right: Vectors | None = None, *, upper: bool = False
+    ) -> Array:
         if self.p == 1:
-            return distances_along([self.metric], left, right)[0]
+            return distances_along([self.metric], left, right, upper=upper)[0]
         other, root = left if right is None else right, np.sqrt(self.metric)
         a, b = left.mean * root, other.mean * root
         distance = a @ b.T
@@ -108,22 +117,29 @@ class LaplaceKernel:
             np.fill_diagonal(distance, 0.0)
         return distance
 
-    def relearned(self, vectors: Vectors, distance: Array, coefficients: Array) -> Array:
+    def relearned(
+        self, vectors: Vectors, apart: Array | None, distance: Array, coefficients: Array
+    ) -> Array:
         """The metric times the root of the mean squared gradient, along each feature, of the
         regression with these coefficients (n, g): a recursive feature machine with a diagonal
-        metric (Radhakrishnan et al. 2024, doi:10.1126/science.adi5639)."""
+        metric (Radhakrishnan et al. 2024, doi:10.1126/science.adi5639). With p = 1 it takes how
+        far apart the vectors are along each feature (k, n, n)."""
         x, strength = vectors.mean, np.zeros(len(self.metric))
         pull = self.of_distances(distance)
-        if self.p == 2:
+        if apart is None:
             pull = np.divide(pull, distance, out=np.zeros_like(pull), where=distance > 1e-9)
-        uncertain = _uncertain(vectors, vectors)
+        else:
+            coefficients = coefficients.astype(pull.dtype)
         for k in range(len(strength)):
-            slope = pull
-            if self.p == 1:
-                slope = pull / np.maximum(_apart(vectors, vectors, k, uncertain[k]), 1e-9)
             at = x[:, k, None]
-            gradient = at * (slope @ coefficients) - slope @ (at * coefficients)
-            strength[k] = np.square(gradient).sum() * (self.metric[k] if self.p == 2 else 1.0)
+            if apart is None:
+                gradient = at * (pull @ coefficients) - pull @ (at * coefficients)
+                strength[k] = np.square(gradient).sum() * self.metric[k]
+            else:
+                slope = at - at.T
+                slope /= apart[k]
+                slope *= pull
+                strength[k] = np.square(slope @ coefficients).sum()
         metric = self.metric * np.sqrt(strength)
         mean = metric.mean()
         if not mean > 0:
@@ -131,12 +147,34 @@ class LaplaceKernel:
         return (1 - UNIFORM) * metric / mean + UNIFORM
 
 
+def separations(vectors: Vectors) -> Array:
+    """How far apart vectors (n, k) are expected to be along each feature, (k, n, n): nowhere zero,
+    because slopes are divided by it."""
+    apart = np.empty((vectors.mean.shape[1], len(vectors), len(vectors)), vectors.dtype)
+    for k, uncertain in enumerate(_uncertain(vectors, vectors)):
+        _apart(vectors, vectors, k, uncertain, apart[k])
+    return np.maximum(apart, TINY, out=apart)
+
+
+def summed(metric: Array, apart: Array) -> Array:
+    """The distances of a Laplace kernel with p = 1 and this metric, from `separations`."""
+    root = np.sqrt(metric).astype(apart.dtype)
+    with single_blas_thread():
+        distance: Array = (root @ apart.reshape(len(root), -1)).reshape(apart.shape[1:])
+    np.fill_diagonal(distance, 0.0)
+    return distance
+
+
 def distances_along(
-    metrics: Sequence[Array], left: Vectors, right: Vectors | None = None
+    metrics: Sequence[Array],
+    left: Vectors,
+    right: Vectors | None = None,
+    *,
+    upper: bool = False,
 ) -> list[Array]:
     """Those of Laplace kernels with p = 1 and these metrics, (n, m) each: what is costly, how far
     apart vectors are along each feature, is taken once for all of them. Of one set each vector
-    agrees with itself."""
+    agrees with itself, and what is below the diagonal is left out where it is not needed."""
     dtype = left.dtype
     roots = [np.sqrt(metric).astype(dtype) for metric in metrics]
     # Every feature in one piece.
@@ -159,15 +197,19 @@ def distances_along(
                 total += np.multiply(apart, root[k], out=part)
         for distance, total in zip(result, totals, strict=True):
             distance[rows, columns] = total
-            if right is None:
+            if right is None and not upper:
                 distance[columns, rows] = total.T
 
-    size = max(1, STRIP // max(len(others), 1))
-    parallel_for(strip, [slice(k, k + size) for k in range(0, len(every), size)])
+    parallel_for(strip, _strips((len(every), len(others))))
     if right is None:
         for distance in result:
             np.fill_diagonal(distance, 0.0)
     return result
+
+
+def _strips(shape: tuple[int, ...]) -> list[slice]:
+    size = max(1, STRIP // max(shape[1], 1))
+    return [slice(k, k + size) for k in range(0, shape[0], size)]
 
 
 def _uncertain(left: Vectors, right: Vectors) -> list[tuple[bool, bool]]:

@@ -89,7 +89,9 @@ class Target:
         """With the predictors that vectors (r, k) and values (r, g) select."""
         ridges = RIDGES if options.ridge == "loo" else (max(float(options.ridge), ROUNDING),)
         learn = len(self.features) < LEARNED
-        return replace(self, stack=Stack.select(vectors, y, network, ridges, learn=learn))
+        metric = self.stack.metric if self.stack and learn else None
+        stack = Stack.select(vectors, y, network, ridges, learn=learn, metric=metric)
+        return replace(self, stack=stack)
 
     def fit(
         self,
@@ -267,11 +269,16 @@ class Chained:
             n_iter, last = n_iter + 1, moved
             if n_iter == second:
                 fill, hidden, here = fill[:count] if narrow else fill, fill[count:], sure
-            before = fill
+            # Only the last prediction needs all rows; that of a wide table is one of its rounds.
+            before, most = fill, SAMPLE if narrow or n_iter < second else None
             for some in _batches(gappy, targets, narrow=narrow):
 
                 def fitted(
-                    k: int, fill: Vectors = fill, n_iter: int = n_iter, hidden: Vectors = hidden
+                    k: int,
+                    fill: Vectors = fill,
+                    n_iter: int = n_iter,
+                    hidden: Vectors = hidden,
+                    most: int | None = most,
                 ) -> Fitted:
                     if n_iter == second or targets[k].stack is None:
                         if n_iter == second and narrow:
@@ -279,13 +286,10 @@ class Chained:
                         else:
                             sample = targets[k].training(means if n_iter == 1 else fill, FIRST)
                         targets[k] = targets[k].selected(*sample, network, options)
-                    # What the second selection sees need not be the best fill.
-                    most = SAMPLE if n_iter < second else None
                     return targets[k].fit(fill, settling=True, most=most)
 
                 selects = n_iter == second and not narrow
                 fill = _predicted(some, targets, fitted, fill, here, bounds, threads=selects)
-            most = SAMPLE if n_iter < second else None
             rounds.append(Round(tuple(targets), most, gaps, fill[:count][gaps]))
             fill = _damped(before, fill, n_iter - second)
             fill = fill if narrow else _shared(fill)
@@ -583,9 +587,10 @@ def chained_memory(known: Mask, models: int, rounds: int) -> int:
         return 80 * known.size
     # The inner products of a wide table, in both precisions, twice while they change, and kernels.
     shared = 40 * len(known) ** 2 if known.shape[1] > LEARNED and len(known) <= EXACT else 0
-    # Kernels, distances and factors of one column.
+    # Kernels, distances and factors of one column, and distances along each feature of a selection.
     kept = 2 * 8 * int(np.square(counts, dtype=np.float64).sum())
-    one = 4 * 8 * int(counts.max()) ** 2
+    along = min(2 * (known.shape[1] - 1), EACH) * (known.shape[1] <= EACH)
+    one = 4 * 8 * int(counts.max()) ** 2 + 2 * 4 * along * min(int(counts.max()), SAMPLE) ** 2
     busy = min(workers(), max(1, min(BATCH, len(counts) // 8)))
     if counts.max() > EXACT:
         # Features, distances and kernels of some rows and all landmarks, and the matrices of a

@@ -10,13 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from ..kernels.table import Array
 from ..nn import Dense, Sequential
-from ..nn.uncertain import LaplaceKernel, NetworkKernel, distances_along
+from ..nn.uncertain import (
+    LaplaceKernel,
+    NetworkKernel,
+    distances_along,
+    separations,
+    summed,
+)
 from ..nn.vectors import Vectors
 from ..runtime.resources import parallel_for
 from ..selection import SHRINKAGE, convex
@@ -30,6 +37,8 @@ LINEAR = NetworkKernel(Sequential(Dense()))
 # Lengths of Laplace kernels over the median distance, and how often the metric is learned.
 LENGTHS = (0.7, 3.0)
 LEARNED = 2
+# The same where an earlier selection has learned one.
+AGAIN = 1
 # Distances are along each feature for up to so many, which cost a pass each; along all at once for
 # more.
 EACH = 30
@@ -70,6 +79,7 @@ class Stack:
 
     predictors: tuple[Predictor, ...]
     error: float  # mean square of values left out
+    metric: Array  # (k,), that of the best Laplace kernel
     few: Stack | None = None  # nearly as good, for rounds before the last prediction
 
     @classmethod
@@ -81,6 +91,7 @@ class Stack:
         ridges: tuple[float, ...],
         *,
         learn: bool,
+        metric: Array | None = None,  # (k,), that of an earlier selection
     ) -> Stack:
         """The predictors and weights with the smallest error of values left out."""
         n, y = len(y), y - y.mean(axis=0)
@@ -91,51 +102,67 @@ class Stack:
 
         def attempt(
             kernel: NetworkKernel | LaplaceKernel,
-            distance: Array | None = None,
+            block: Callable[[bool], Array],
             start: float = START,
         ) -> LeftOut:
-            def block(small: bool) -> Array:
-                if isinstance(kernel, LaplaceKernel) and distance is not None and not small:
-                    return kernel.of_distances(distance)
-                return kernel(vectors if small else single)
-
             # Between many features and few rows the kernel itself is ridge enough.
             found = _least(block, y, ridges, start, 0.0 if learn else NO_WORSE)
             candidates.append(Predictor(kernel, found.ridge, found.variance))
             errors.append(found.errors)
             return found
 
-        attempt(NetworkKernel(network))
-        if learn:
-            attempt(LINEAR)
-        metric, least = np.ones(single.mean.shape[1] if learn else 0), np.inf
-        p, starts = 1 if len(metric) <= EACH else 2, [START] * len(LENGTHS)
-        for k in range(1 + LEARNED if len(metric) else 0):
-            distance = LaplaceKernel(metric, 1.0, p).distances(single)
+        for kernel in (NetworkKernel(network), LINEAR) if learn else (NetworkKernel(network),):
+            attempt(kernel, lambda small, of=kernel: of(vectors if small else single))
+        learned, least = LEARNED if metric is None else AGAIN, np.inf
+        if metric is None:
+            metric = np.ones(single.mean.shape[1] if learn else 0)
+        best, starts = metric, [START] * len(LENGTHS)
+        p = 1 if len(metric) <= EACH else 2
+        apart = separations(single) if learn and p == 1 else None
+        for k in range(1 + learned if len(metric) else 0):
+            unit = LaplaceKernel(metric, 1.0, p)
+            distance = unit.distances(single) if apart is None else summed(metric, apart)
+            exact = cache(partial(unit.distances, vectors, upper=True))
             typical = float(np.median(distance[distance > 0])) if distance.any() else 1.0
             kernels = [LaplaceKernel(metric, typical * length, p) for length in LENGTHS]
+
+            def block(
+                small: bool,
+                of: LaplaceKernel,
+                distance: Array = distance,
+                exact: Callable[[], Array] = exact,
+            ) -> Array:
+                return of.of_distances(exact() if small else distance, upper=True)
+
             found = [
-                attempt(kernel, distance, start)
+                attempt(kernel, partial(block, of=kernel), start)
                 for kernel, start in zip(kernels, starts, strict=True)
             ]
             starts = [each.ridge for each in found]
-            best = int(np.argmin([each.square for each in found]))
-            if found[best].square > least or k == LEARNED:
+            better = int(np.argmin([each.square for each in found]))
+            if found[better].square > least:
                 break
-            least = found[best].square
-            metric = kernels[best].relearned(single, distance, found[best].coefficients)
+            least, best = found[better].square, metric
+            if k < learned:
+                coefficients = found[better].coefficients
+                metric = kernels[better].relearned(single, apart, distance, coefficients)
         flat = np.stack([error.ravel() for error in errors])
         order = np.argsort(np.square(flat).sum(axis=1), kind="stable")[:WEIGHTED]
         gram = flat[order] @ flat[order].T / flat.shape[1]
         weights = convex(gram, n)
         weights = np.where(weights < SMALLEST, 0.0, weights)
         candidates, errors = [candidates[k] for k in order], np.stack([errors[k] for k in order])
-        few = cls._of(candidates, errors, _few(gram, n), mean) if learn else None
-        return replace(cls._of(candidates, errors, weights / weights.sum(), mean), few=few)
+        few = cls._of(candidates, errors, _few(gram, n), mean, best) if learn else None
+        return replace(cls._of(candidates, errors, weights / weights.sum(), mean, best), few=few)
 
     @classmethod
     def _of(
-        cls, candidates: list[Predictor | None], errors: Array, weights: Array, mean: Array
+        cls,
+        candidates: list[Predictor | None],
+        errors: Array,
+        weights: Array,
+        mean: Array,
+        metric: Array,
     ) -> Stack:
         """Candidates (k,) with their weights, as far as they are believed, by the errors of values
         left out of each (k, n, g) and of the mean (n, g)."""
@@ -147,7 +174,7 @@ class Stack:
             for predictor, weight in zip(candidates, weights, strict=True)
             if predictor is not None and belief * weight
         )
-        return cls(predictors, float(np.mean(np.square(left_out))))
+        return cls(predictors, float(np.mean(np.square(left_out))), metric)
 
     @property
     def precision(self) -> type:
@@ -156,11 +183,17 @@ class Stack:
         return np.float32 if single else np.float64
 
     def blocks(
-        self, left: Vectors, right: Vectors | None = None, *, single: float = np.inf
+        self,
+        left: Vectors,
+        right: Vectors | None = None,
+        *,
+        single: float = np.inf,
+        upper: bool = False,
     ) -> Iterator[tuple[Predictor, Array]]:
         """Every predictor and its kernel between vectors; those with the same metric share the
         distances. With ridges of at least `single`, distances along each feature are in single
-        precision: they are no products of matrices, and so no row depends on its batch."""
+        precision: they are no products of matrices, and so no row depends on its batch. Of one set
+        what is below the diagonal is left out where it is not needed."""
         kernels = [predictor.kernel for predictor in self.predictors]
         along = (of for of in kernels if isinstance(of, LaplaceKernel) and of.p == 1)
         metrics = {id(kernel.metric): kernel.metric for kernel in along}
@@ -169,7 +202,7 @@ class Stack:
             sides: Any = left, right
             if right is not None and all(each.ridge >= single for each in self.predictors):
                 sides = left.astype(np.float32), right.astype(np.float32)
-            found = distances_along([*metrics.values()], *sides)
+            found = distances_along([*metrics.values()], *sides, upper=upper)
             distances = dict(zip(metrics, found, strict=True))
         for predictor in self.predictors:
             kernel = predictor.kernel
@@ -178,7 +211,7 @@ class Stack:
                 continue
             if id(kernel.metric) not in distances:
                 distances[id(kernel.metric)] = kernel.distances(left, right)
-            yield predictor, kernel.of_distances(distances[id(kernel.metric)])
+            yield predictor, kernel.of_distances(distances[id(kernel.metric)], upper=upper)
 
 
 def _least(
@@ -284,7 +317,7 @@ class Fitted:
         if len(vectors) > EXACT:
             return cls._on_landmarks(stack, vectors, y, _centres(vectors, landmarks))
         scales, regressions = [], []
-        for predictor, block in stack.blocks(vectors):
+        for predictor, block in stack.blocks(vectors, upper=True):
             scales.append(mean_diagonal(block))
             block[np.diag_indices(len(block))] += predictor.ridge * scales[-1]
             lower = linalg.cholesky(block)
