@@ -7,7 +7,7 @@ and Singer, NeurIPS 2016, arXiv:1602.05897).
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,25 +19,8 @@ from .covariance import Covariance
 PI = float(np.pi)
 
 
-class Elementwise(ABC):
-    """A function of every output by itself."""
-
-    @abstractmethod
-    def dual(self, nngp: Array, left: Array, right: Array) -> tuple[Array, Array]:
-        """E[phi(u) phi(v)] and E[phi'(u) phi'(v)]."""
-
-    def __call__(self, state: Covariance) -> Covariance:
-        # Variances go through the same arithmetic as covariances, so that the correlation of equal
-        # coordinates stays exactly 1, where acos is ill-conditioned.
-        nngp, derivative = self.dual(state.nngp, state.left, state.right)
-        derivative *= state.ntk
-        left = self.dual(state.left, state.left, state.left)[0]
-        right = self.dual(state.right, state.right, state.right)[0]
-        return Covariance(nngp, derivative, left, right, state.axes)
-
-
 @dataclass(frozen=True)
-class TwoSlope(Elementwise):
+class TwoSlope:
     """max(x, 0) + slope * min(x, 0), scaled so that it preserves the variance.
 
     Arc-cosine kernels of Cho and Saul, NeurIPS 2009, for two slopes: with ReLU's normalised duals
@@ -63,7 +46,11 @@ class TwoSlope(Elementwise):
     def __post_init__(self) -> None:
         object.__setattr__(self, "slope", check_number("slope", self.slope))
 
+    def __call__(self, state: Covariance) -> Covariance:
+        return _propagate(self.dual, state)
+
     def dual(self, nngp: Array, left: Array, right: Array) -> tuple[Array, Array]:
+        """E[phi(u) phi(v)] and E[phi'(u) phi'(v)]."""
         if self.slope == 1.0:
             return nngp.copy(), np.ones_like(nngp)
         # In place wherever possible: the cost is the passes over the pairs.
@@ -138,7 +125,7 @@ def Identity() -> TwoSlope:
 
 
 @dataclass(frozen=True)
-class Erf(Elementwise):
+class Erf:
     """The error function (Williams, Neural Computation 1998, doi:10.1162/089976698300017412).
 
     Examples
@@ -148,6 +135,9 @@ class Erf(Elementwise):
     array([0.2163])
     """
 
+    def __call__(self, state: Covariance) -> Covariance:
+        return _propagate(self.dual, state)
+
     def dual(self, nngp: Array, left: Array, right: Array) -> tuple[Array, Array]:
         product = (1 + 2 * left) * (1 + 2 * right)
         dual = (2 / PI) * np.arcsin(2 * nngp / np.sqrt(product))
@@ -155,7 +145,7 @@ class Erf(Elementwise):
 
 
 @dataclass(frozen=True)
-class GELU(Elementwise):
+class GELU:
     """x times the normal distribution function of x.
 
     The dual follows from Stein's identity twice, that of the derivative from Price's theorem
@@ -167,6 +157,9 @@ class GELU(Elementwise):
     >>> GELU().dual(np.array([0.5]), np.ones(1), np.ones(1))[0].round(4)
     array([0.2273])
     """
+
+    def __call__(self, state: Covariance) -> Covariance:
+        return _propagate(self.dual, state)
 
     def dual(self, nngp: Array, left: Array, right: Array) -> tuple[Array, Array]:
         product = (1 + left) * (1 + right)
@@ -180,7 +173,7 @@ class GELU(Elementwise):
 
 
 @dataclass(frozen=True)
-class Sin(Elementwise):
+class Sin:
     """The sine.
 
     Examples
@@ -190,6 +183,9 @@ class Sin(Elementwise):
     array([0.1917])
     """
 
+    def __call__(self, state: Covariance) -> Covariance:
+        return _propagate(self.dual, state)
+
     def dual(self, nngp: Array, left: Array, right: Array) -> tuple[Array, Array]:
         # exp(-(N + N') / 2) sinh(S), written so that neither factor overflows.
         mean = (left + right) / 2
@@ -198,3 +194,15 @@ class Sin(Elementwise):
 
 
 Activation = TwoSlope | Erf | GELU | Sin
+
+Dual = Callable[[Array, Array, Array], tuple[Array, Array]]
+
+
+def _propagate(dual: Dual, state: Covariance) -> Covariance:
+    """The state after an activation. Variances go through the same arithmetic as covariances, so
+    that the correlation of equal coordinates stays exactly 1, where acos is ill-conditioned."""
+    nngp, derivative = dual(state.nngp, state.left, state.right)
+    derivative *= state.ntk
+    left = dual(state.left, state.left, state.left)[0]
+    right = dual(state.right, state.right, state.right)[0]
+    return Covariance(nngp, derivative, left, right, state.axes)
