@@ -229,7 +229,7 @@ def test_wrap_on_odd_sides(shape, network, shift_average):
         network = default_architecture(shape, deepest, "wrap", shift_average=True)
     options = {"network": network, "boundary": "wrap", "shift_average": shift_average}
     if not shift_average:
-        with pytest.raises(InputError, match="divisible by|multiple of"):
+        with pytest.raises(InputError, match=r"divisible by|multiple of"):
             inpaint(image, missing, **options)
     else:
         filled = inpaint(image, missing, **options)

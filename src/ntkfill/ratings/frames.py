@@ -129,10 +129,10 @@ def in_order(ratings: Ratings) -> Ratings:
 
 def _places(names: list[Hashable]) -> NDArray[np.intp]:
     """The place of each name among all of them, sorted."""
-    every = list(set(names))
-    alike = all(isinstance(name, str) for name in every)
-    if alike or all(isinstance(name, int | float | np.number) for name in every):
-        every.sort()  # type: ignore[call-overload]
+    every: list[Any] = list(set(names))
+    strings = all(isinstance(name, str) for name in every)
+    if strings or all(isinstance(name, int | float | np.number) for name in every):
+        every.sort()
     else:
         every.sort(key=lambda name: (type(name).__name__, repr(name)))
     place = {name: k for k, name in enumerate(every)}

@@ -111,8 +111,11 @@ class Stack:
             errors.append(found.errors)
             return found
 
-        for kernel in (NetworkKernel(network), LINEAR) if learn else (NetworkKernel(network),):
-            attempt(kernel, lambda small, of=kernel: of(vectors if small else single))
+        def of_network(small: bool, kernel: NetworkKernel) -> Array:
+            return kernel(vectors if small else single)
+
+        for kernel in (NetworkKernel(network), LINEAR)[: 1 + learn]:
+            attempt(kernel, partial(of_network, kernel=kernel))
         learned, least = LEARNED if metric is None else AGAIN, np.inf
         if metric is None:
             metric = np.ones(single.mean.shape[1] if learn else 0)
