@@ -39,8 +39,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     repeats = parser.parse_args().repeats
     compiled = passes.import_compiled
-    assert compiled() is not None, "this needs Numba"
-    engines = {"numba": compiled, "numpy": lambda: None}
+    assert compiled("ntkfill.grids.patches") is not None, "this needs Numba"
+    engines = {"numba": compiled, "numpy": lambda _: None}
     pictures = load_pictures(PICTURES)
     first = pictures[PICTURES[0]]
     inpaint(first[:128, :128], scattered((128, 128), 0.5), refine="auto")  # compiled, loaded

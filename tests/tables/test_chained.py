@@ -610,6 +610,28 @@ def test_distances_of_several_metrics_are_those_of_each(certain):
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("share", [(0.0, 0.0), (0.5, 0.0), (0.5, 0.5)], ids=str)
+def test_compiled_distances_are_the_same_bytes(share, dtype, monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.setattr("ntkfill.nn.uncertain.STRIP", 60)
+    rng = np.random.default_rng(4)
+    left, right = (
+        Vectors(rng.normal(size=(n, 5)), rng.random((n, 5)) * (rng.random((n, 5)) < part)).astype(
+            dtype
+        )
+        for n, part in zip((23, 17), share, strict=True)
+    )
+    metrics, found = [rng.random(5), np.ones(5)], []
+    for least in (np.inf, 0):
+        monkeypatch.setattr("ntkfill.nn.uncertain.COMPILED_SIZE", least)
+        parts = distances_along(metrics, left, right), distances_along(metrics, left)
+        found.append(np.concatenate([each.ravel() for part in parts for each in part]))
+    assert found[0].dtype == dtype
+    np.testing.assert_array_equal(*found)
+    assert len(np.unique(found[0])) > 500
+
+
 @pytest.mark.parametrize("certain", [(), (0, 2)])
 def test_distances_of_one_set_in_three_ways(certain, monkeypatch):
     monkeypatch.setattr("ntkfill.nn.uncertain.STRIP", 40)  # rows in several strips

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..kernels.table import Array
-from ..runtime.resources import parallel_for, single_blas_thread
+from ..runtime.resources import import_compiled, parallel_for, single_blas_thread
 from .covariance import Covariance, run
 from .evaluate import Kind
 from .networks import Sequential
@@ -25,6 +25,8 @@ from .vectors import Part, Vectors
 UNIFORM = 0.1
 # Entries of a strip of rows, which stay in a core's cache.
 STRIP = 1 << 17
+# With fewer differences of entries than this, importing Numba takes longer than it saves.
+COMPILED_SIZE = 1 << 22
 # Rows that agree along a feature are so far apart along it.
 TINY = 1e-9
 
@@ -176,25 +178,31 @@ def distances_along(
     apart vectors are along each feature, is taken once for all of them. Of one set each vector
     agrees with itself, and what is below the diagonal is left out where it is not needed."""
     dtype = left.dtype
-    roots = [np.sqrt(metric).astype(dtype) for metric in metrics]
+    roots = np.sqrt(np.array(metrics)).astype(dtype)
     # Every feature in one piece.
     every, others = (
         Vectors(np.asfortranarray(each.mean), np.asfortranarray(each.variance))
         for each in (left, left if right is None else right)
     )
     result = [np.empty((len(every), len(others)), dtype) for _ in metrics]
+    many = every.mean.size * len(others) >= COMPILED_SIZE
+    compiled = import_compiled(__package__) if many else None
 
     def strip(rows: slice) -> None:
         # Of one set those with later vectors, and the same for these.
         columns = slice(rows.start if right is None else 0, None)
         here, there = every[rows], others[columns]
-        totals = [np.zeros((len(here), len(there)), dtype) for _ in metrics]
-        apart, part = np.empty_like(totals[0]), np.empty_like(totals[0])
-        uncertain = _uncertain(here, there)
-        for k in range(every.mean.shape[1]):
-            _apart(here, there, k, uncertain[k], apart)
-            for root, total in zip(roots, totals, strict=True):
-                total += np.multiply(apart, root[k], out=part)
+        totals = np.zeros((len(metrics), len(here), len(there)), dtype)
+        if compiled is not None:
+            sides = here.mean, here.variance, there.mean.T, there.variance.T
+            compiled.add_distances(*map(np.ascontiguousarray, sides), roots, totals)
+        else:
+            apart, part = np.empty_like(totals[0]), np.empty_like(totals[0])
+            uncertain = _uncertain(here, there)
+            for k in range(every.mean.shape[1]):
+                _apart(here, there, k, uncertain[k], apart)
+                for root, total in zip(roots, totals, strict=True):
+                    total += np.multiply(apart, root[k], out=part)
         for distance, total in zip(result, totals, strict=True):
             distance[rows, columns] = total
             if right is None and not upper:

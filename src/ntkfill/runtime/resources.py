@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from types import ModuleType
 from typing import Any, TypeVar
 
 import psutil
@@ -28,6 +29,15 @@ _limit: dict[str, Any] = {"users": 0}
 _thread = threading.local()
 # Lets any thread set the limit: threadpoolctl 3.8 ignores all but the first that did.
 _release_blas = getattr(OpenBLASController, "clear_controlling_thread", lambda **_: None)
+
+
+@cache
+def import_compiled(package: str) -> ModuleType | None:
+    """The module `compiled` of a package, the same arithmetic in less time; None without Numba."""
+    try:
+        return importlib.import_module(".compiled", package)
+    except ImportError:
+        return None
 
 
 def workers() -> int:

@@ -1,5 +1,6 @@
 """The compiled pass against the one of NumPy, on every kind of grid."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from ntkfill.grids.patches import PatchOptions, passes
 from ntkfill.grids.patches.passes import Pass, all_passes, hole_depths
+from ntkfill.runtime import resources
 
 numba = pytest.importorskip("numba")
 
@@ -47,7 +49,7 @@ def test_a_compiled_pass_is_the_same_to_rounding(name, monkeypatch):
     for one in some:
         compiled = one.apply(values)
         with monkeypatch.context() as patch:
-            patch.setattr(passes, "import_compiled", lambda: None)
+            patch.setattr(passes, "import_compiled", lambda _: None)
             plain = one.apply(values)
         assert np.array_equal(compiled.weight > 0, plain.weight > 0)
         for ours, theirs in (
@@ -65,20 +67,19 @@ def test_a_compiled_pass_is_the_same_to_rounding(name, monkeypatch):
 @pytest.mark.parametrize(("side", "imported"), [(127, False), (128, True)])
 def test_small_grids_do_not_wait_for_the_compiler(side, imported, monkeypatch):
     asked = []
-    monkeypatch.setattr(passes, "import_compiled", lambda: asked.append(True))
+    monkeypatch.setattr(passes, "import_compiled", lambda _: asked.append(True))
     known = np.ones((side, side, 1), bool)
     known[3, 3] = False
     Pass(OPTIONS, known, 0, 0.1, 0.1).apply(np.zeros((side, side, 1), np.float32))
     assert bool(asked) == imported
 
 
-def test_without_numba_passes_are_made_by_numpy(monkeypatch):
-    def missing(*_):
-        raise ImportError("No module named 'numba'")
-
-    monkeypatch.setattr(passes.importlib, "import_module", missing)
-    passes.import_compiled.cache_clear()
+@pytest.mark.parametrize("package", ["ntkfill.grids.patches", "ntkfill.nn"])
+def test_without_numba_nothing_compiled_is_imported(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, f"{package}.compiled", raising=False)
+    resources.import_compiled.cache_clear()
     try:
-        assert passes.import_compiled() is None
+        assert resources.import_compiled(package) is None
     finally:
-        passes.import_compiled.cache_clear()
+        resources.import_compiled.cache_clear()

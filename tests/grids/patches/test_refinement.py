@@ -175,7 +175,7 @@ def test_ring_passes_with_the_smallest_patches(width):
 @pytest.mark.parametrize("ring_passes", [0, 1])
 @pytest.mark.parametrize("work", [refine, explained])
 def test_memory_stays_within_the_estimate(monkeypatch, work, ring_passes):
-    monkeypatch.setattr(passes, "import_compiled", lambda: None)  # what it takes is not traced
+    monkeypatch.setattr(passes, "import_compiled", lambda _: None)  # what it takes is not traced
     monkeypatch.setattr(resources, "workers", lambda: 1)
     monkeypatch.setattr("ntkfill.grids.patches.refinement.workers", lambda: 1)
     missing = scattered((160, 160))
@@ -201,7 +201,7 @@ def test_memory_stays_within_the_estimate(monkeypatch, work, ring_passes):
     ],
 )
 def test_memory_grows_as_estimated(monkeypatch, work, smaller, larger, share):
-    monkeypatch.setattr(passes, "import_compiled", lambda: None)  # what it takes is not traced
+    monkeypatch.setattr(passes, "import_compiled", lambda _: None)  # what it takes is not traced
     monkeypatch.setattr(resources, "workers", lambda: 1)
     found = []
     for case in (smaller, larger):

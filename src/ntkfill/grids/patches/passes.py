@@ -5,10 +5,8 @@ Ring-wise passes do so in deep holes, ring by ring from the rim ("onion peel").
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from types import ModuleType
 
 import numpy as np
@@ -18,7 +16,7 @@ from ...kernels import Blocks
 from ...kernels.table import Array, Index
 from ...observed import Mask
 from ...runtime.progress import Progress
-from ...runtime.resources import parallel_for
+from ...runtime.resources import import_compiled, parallel_for
 from ...solvers.blockwise import Blockwise, BlockwiseFactor
 from ..holdout import holes
 from .options import PatchOptions
@@ -37,15 +35,6 @@ MIN_KNOWN, MISFIT_RIDGE = 0.25, 0.1
 COMPILED_SIZE = 1 << 14
 # Aggregation weights are 1 / (variance + this share of the fill's mean square error).
 VARIANCE_FLOOR = 0.1
-
-
-@cache
-def import_compiled() -> ModuleType | None:
-    """The same arithmetic compiled, where Numba is installed."""
-    try:
-        return importlib.import_module(".compiled", __package__)
-    except ImportError:
-        return None
 
 
 def tile_length(axes: int) -> int:
@@ -277,7 +266,7 @@ class Pass:
 
     @property
     def _compiled(self) -> ModuleType | None:
-        return import_compiled() if self.known.size >= COMPILED_SIZE else None
+        return import_compiled(__package__) if self.known.size >= COMPILED_SIZE else None
 
     @property
     def _width(self) -> tuple[int, ...]:
