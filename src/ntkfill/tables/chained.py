@@ -42,6 +42,9 @@ SECOND = 3
 FOLDS = 10
 # On so many rows at most, and on fewer the first time and in tables of more than `EACH` columns.
 SAMPLE, FIRST = 600, 200
+# The rounds after the second selection are fitted to so many rows of a table with fewer columns than
+# `LEARNED`.
+ROUND = 1200
 # Metrics are learned for each column of a table with at most so many; wider tables, whose columns
 # are many witnesses of the same, have the kernel of the network alone.
 LEARNED = 100
@@ -270,7 +273,7 @@ class Chained:
             if n_iter == second:
                 fill, hidden, here = fill[:count] if narrow else fill, fill[count:], sure
             # Only the last prediction needs all rows; that of a wide table is one of its rounds.
-            before, most = fill, SAMPLE if narrow or n_iter < second else None
+            before, most = fill, SAMPLE if n_iter < second else ROUND if narrow else None
             for some in _batches(gappy, targets, narrow=narrow):
 
                 def fitted(
