@@ -484,7 +484,11 @@ def recipe(name: str, info: Figures, options: Figures) -> dict[str, str]:
     if info["alpha"]:
         arguments.append(f"alpha={info['alpha']!r}")
     if info["missing_values"]:
-        arguments.append(f"missing_values={info['missing_values']}")
+        marks = [
+            repr(mark) if np.isfinite(mark) else f'float("{mark}")'
+            for mark in info["missing_values"]
+        ]
+        arguments.append(f"missing_values=[{', '.join(marks)}]")
     for key, option in (("network", "--network"), ("refine", "--refine"), ("bounds", "--bounds")):
         value = options[key]
         if (value is not None and value != "auto") or (key == "refine" and value):
