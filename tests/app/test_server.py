@@ -380,6 +380,36 @@ def test_answers_hold_no_number_that_json_has_not(app, tmp_path, mark):
     app.call("DELETE", f"documents/{state['id']}")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "axes"), [("a.tif", "CYX"), ("a.ome.tif", "CYX"), ("a.ome.tif", "ZCYX")]
+)
+def test_channels_may_come_first(tmp_path, name, axes):
+    """Opened, filled, and shown; what workers do, called directly."""
+    rows, columns = np.indices((24, 20))
+    wave = np.float32(np.sin(rows / 4) + np.cos(columns / 5))
+    array = np.stack([wave, 1 - wave])
+    array = np.stack([array] * 3) if axes == "ZCYX" else array
+    path = tmp_path / name
+    kind = {"ome": True} if ".ome" in name else {"imagej": True}
+    tifffile.imwrite(path, array, metadata={"axes": axes}, photometric="minisblack", **kind)
+    report = [].append
+    info = pages.open_image(tmp_path, path, report)
+    expected = (axes.index("C"), 2, 3 if "Z" in axes else 1, 24, 20)
+    names = ("channel_axis", "channels", "pages", "height", "width")
+    assert tuple(info[each] for each in names) == expected
+    assert info["window"] == pytest.approx(np.quantile(array, [0.001, 0.999]).tolist())
+    mask = np.zeros((info["pages"], 24, 20), bool)
+    mask[0, 8:12, 7:10] = True
+    np.save(tmp_path / "next-mask.npy", mask)
+    options = {"network": "auto", "refine": None, "bounds": None, "interval": 0.9, "version": "1"}
+    pages.fill(tmp_path, info, options, "filled", report)
+    found = pages.pixel(tmp_path, info, True, (0, 9, 8))
+    truth = array[..., :, 9, 8].reshape(-1, 2)[0]
+    np.testing.assert_allclose(found["value"], truth, atol=0.2)
+    assert pages.tile(tmp_path, info, "fill", 0, 0, 0, 0)[0][:2] == b"BM"
+
+
 def test_a_recipe_is_python_where_a_mark_is_not_finite():
     info = {"suffix": ".tif", "pages": 1, "channel_axis": None, "alpha": False,
             "missing_values": [float("nan"), -1.0]}  # fmt: skip
