@@ -264,7 +264,9 @@ def from_table(
     if SOURCE in source.names:
         meta[SOURCE] = source.column(SOURCE)
     every = source.text_columns() if isinstance(source, Table) else []  # frames say of each
-    text = [name for name in every if name in set(genes)]
+    kinds = {name: source.kinds(name) for name in every if name in set(genes)}
+    # A text among the numbers of a gene is a slip, which is named with its line.
+    text = [name for name, kind in kinds.items() if not 0 < 2 * len(kind.texts) <= kind.count]
     if text and len(text) < len(genes):
         raise InputError(
             f"the column {text[0]!r} holds text, and is neither a label nor a gene",
