@@ -193,7 +193,8 @@ def read_categories(table: Any, marks: frozenset[str]) -> dict[int, list[str]]:
                 f"the column {j if labels is None else labels[j]!r} holds text of which no two "
                 "entries are alike",
                 got=f"{held[0]!r}, {held[1]!r}",
-                hint="leave the column out, or make it the index",
+                hint="leave the column out, make it the index, or, of numbers, missing_values="
+                "where text stands for a gap",
             )
         if held or not (kind(table) == "array" or _is_object(_series(table, j).dtype)):
             found[j] = sorted(counts, key=lambda each: (-counts[each], each))
