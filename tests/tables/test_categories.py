@@ -25,6 +25,13 @@ COLUMNS = {
     "string": HOLED.astype("string"),
     "string[pyarrow]": HOLED.astype("string[pyarrow]"),
     "arrow string": HOLED.astype(pandas.ArrowDtype(arrow.string())),
+    "dictionary": HOLED.astype(pandas.ArrowDtype(arrow.dictionary(arrow.int8(), arrow.string()))),
+    "dictionary, large": HOLED.astype(
+        pandas.ArrowDtype(arrow.dictionary(arrow.int32(), arrow.large_string()))
+    ),
+    "dictionary, ordered": HOLED.astype(
+        pandas.ArrowDtype(arrow.dictionary(arrow.int8(), arrow.string(), ordered=True))
+    ),
     "category": HOLED.astype("category"),
     "ordered": HOLED.astype(pandas.CategoricalDtype(NAMES, ordered=True)),
     "polars String": polars.Series(HOLED.tolist()),

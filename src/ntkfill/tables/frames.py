@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import numbers
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -228,6 +229,7 @@ def _texts(table: Any, marks: frozenset[str]) -> Iterator[tuple[int, list[Any]]]
                 what = _type(series)
                 named = series.cat.categories if what == "category" else ()
                 declared = what == "category" and (not len(named) or _type(named) == "string")
+                declared |= _is_arrow_categories(series.dtype)
                 maybe = what == "string"
             else:
                 polars = sys.modules["polars"]
@@ -242,6 +244,11 @@ def _texts(table: Any, marks: frozenset[str]) -> Iterator[tuple[int, list[Any]]]
             entries = column.tolist()
             if any(isinstance(entry, str) for entry in entries) and text(entries, j):
                 yield j, entries
+
+
+def _is_arrow_categories(dtype: Any) -> bool:
+    """Whether a pandas column is a dictionary of Arrow, of text."""
+    return re.match(r"dictionary<values=(large_)?string", str(dtype)) is not None
 
 
 def _is_nothing(entry: Any) -> bool:
