@@ -34,7 +34,7 @@ GAPS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
 class Kinds(NamedTuple):
     """How many entries of a column differ, and which of them are text."""
 
-    count: int
+    distinct: int
     texts: list[str]
 
     @classmethod
@@ -46,12 +46,12 @@ class Kinds(NamedTuple):
     @property
     def are_labels(self) -> bool:
         """Whether the column is one of text, and its numbers are labels as well."""
-        return SLIP * len(self.texts) > self.count
+        return SLIP * len(self.texts) > self.distinct
 
     @property
     def are_mixed(self) -> bool:
         """Whether it is, but most of it are numbers, so that it may be meant otherwise."""
-        return self.are_labels and 2 * len(self.texts) < self.count
+        return self.are_labels and 2 * len(self.texts) < self.distinct
 
 
 @dataclass(frozen=True, eq=False)

@@ -133,10 +133,10 @@ def complete(
         check_level(interval)
     method = ColdStart() if method is None else method
     check_method(method)
-    rest, constant, values = split_constant(screen)
+    varying, constant, values = split_constant(screen)
     if constant.any():
         options = {"return_std": return_std, "interval": interval, "uncertainty": uncertainty}
-        filled = complete(rest, method, conditions, **options)  # type: ignore[arg-type]
+        filled = complete(varying, method, conditions, **options)  # type: ignore[arg-type]
         return _with_constant(filled, screen, constant, values)
     known = check_trainable(screen)
     labels = screen.pairs()
@@ -275,8 +275,8 @@ def complete_to_file(
     (6, 3, 8)
     """
     method = LowRank() if method is None else method
-    rest, constant, values = split_constant(screen)
-    known = check_trainable(rest)
+    varying, constant, values = split_constant(screen)
+    known = check_trainable(varying)
     fitted = method.fit(known, screen.pairs())
     shape = len(fitted.drugs), len(fitted.contexts), len(screen.genes)
     content = hashlib.sha256(screen.known.profiles.tobytes() + known.labels.tobytes())

@@ -459,7 +459,7 @@ def as_numbers(
         try:
             columns.append(np.asarray(read_column(series), np.float64))
         except (ValueError, TypeError) as error:
-            strange = {}
+            strange: dict[str, str] = {}
             for k, entry in enumerate(series.to_list()):
                 if not (_is_nothing(entry) or _is_number(entry)):
                     strange.setdefault(repr(entry), f"{entry!r} in row {k}")

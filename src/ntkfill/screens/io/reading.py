@@ -263,10 +263,11 @@ def from_table(
         )
     if SOURCE in source.names:
         meta[SOURCE] = source.column(SOURCE)
-    every = source.text_columns() if isinstance(source, Table) else []  # frames say of each
-    kinds = {name: source.kinds(name) for name in every if name in set(genes)}
+    kinds = {}
+    if isinstance(source, Table):  # frames say of each
+        kinds = {name: source.kinds(name) for name in source.text_columns() if name in set(genes)}
     # A text among the numbers of a gene is a slip, which is named with its line.
-    text = [name for name, kind in kinds.items() if not 0 < 2 * len(kind.texts) <= kind.count]
+    text = [name for name, kind in kinds.items() if not 0 < 2 * len(kind.texts) <= kind.distinct]
     if text and len(text) < len(genes):
         raise InputError(
             f"the column {text[0]!r} holds text, and is neither a label nor a gene",
