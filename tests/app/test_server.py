@@ -7,8 +7,10 @@ import time
 
 import numpy as np
 import pytest
+import tifffile
 
 import ntkfill
+from ntkfill.app import images as pages
 from ntkfill.app import screens, tables
 from ntkfill.cli import main
 from ntkfill.io import images, text_tables
@@ -350,6 +352,70 @@ def test_events(app, scene):
         while document.encode() not in heard or b'"stage": ""' not in heard:
             heard += connection.recv(65536)
     app.call("DELETE", f"documents/{document}")
+
+
+def refuse_constant(name):
+    raise AssertionError(f"{name} is no JSON")
+
+
+@pytest.mark.parametrize("mark", ["nan", "inf"])
+def test_answers_hold_no_number_that_json_has_not(app, tmp_path, mark):
+    """A mark of missing pixels may be such a number; all routes tell of it."""
+    path, array = tmp_path / "map.tif", np.ones((8, 9), np.float32)
+    array[2, 3] = np.float32(mark)
+    tifffile.imwrite(path, array, extratags=[(42113, 2, 0, mark, True)])
+    state = app.open(path)
+    assert (state["info"]["missing_values"], state["info"]["missing"]) == ([None], 1)
+    for route in ("session", f"documents/{state['id']}"):
+        answer = app.send("GET", route)[1]
+        assert state["id"] in json.dumps(json.loads(answer, parse_constant=refuse_constant))
+    with socket.create_connection(("127.0.0.1", app.port), timeout=20) as connection:
+        head = f"GET {app.path}api/v1/events HTTP/1.1\r\nHost: 127.0.0.1:{app.port}\r\n\r\n"
+        connection.sendall(head.encode())
+        heard = b""
+        while state["id"].encode() not in heard or not heard.endswith(b"\n\n\r\n"):
+            heard += connection.recv(65536)
+    told = next(line for line in heard.decode().splitlines() if state["id"] in line)
+    json.loads(told.removeprefix("data: "), parse_constant=refuse_constant)
+    app.call("DELETE", f"documents/{state['id']}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "axes"), [("a.tif", "CYX"), ("a.ome.tif", "CYX"), ("a.ome.tif", "ZCYX")]
+)
+def test_channels_may_come_first(tmp_path, name, axes):
+    """Opened, filled, and shown; what workers do, called directly."""
+    rows, columns = np.indices((24, 20))
+    wave = np.float32(np.sin(rows / 4) + np.cos(columns / 5))
+    array = np.stack([wave, 1 - wave])
+    array = np.stack([array] * 3) if axes == "ZCYX" else array
+    path = tmp_path / name
+    kind = {"ome": True} if ".ome" in name else {"imagej": True}
+    tifffile.imwrite(path, array, metadata={"axes": axes}, photometric="minisblack", **kind)
+    report = [].append
+    info = pages.open_image(tmp_path, path, report)
+    expected = (axes.index("C"), 2, 3 if "Z" in axes else 1, 24, 20)
+    names = ("channel_axis", "channels", "pages", "height", "width")
+    assert tuple(info[each] for each in names) == expected
+    assert info["window"] == pytest.approx(np.quantile(array, [0.001, 0.999]).tolist())
+    mask = np.zeros((info["pages"], 24, 20), bool)
+    mask[0, 8:12, 7:10] = True
+    np.save(tmp_path / "next-mask.npy", mask)
+    options = {"network": "auto", "refine": None, "bounds": None, "interval": 0.9, "version": "1"}
+    pages.fill(tmp_path, info, options, "filled", report)
+    found = pages.pixel(tmp_path, info, True, (0, 9, 8))
+    truth = array[..., :, 9, 8].reshape(-1, 2)[0]
+    np.testing.assert_allclose(found["value"], truth, atol=0.2)
+    assert pages.tile(tmp_path, info, "fill", 0, 0, 0, 0)[0][:2] == b"BM"
+
+
+def test_a_recipe_is_python_where_a_mark_is_not_finite():
+    info = {"suffix": ".tif", "pages": 1, "channel_axis": None, "alpha": False,
+            "missing_values": [float("nan"), -1.0]}  # fmt: skip
+    options = {"network": "auto", "refine": None, "bounds": None, "interval": 0.9}
+    python = pages.recipe("map.tif", info, options)["python"]
+    assert 'missing_values=[float("nan"), -1.0]' in python
 
 
 # --- tables and screens ---

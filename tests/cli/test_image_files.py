@@ -79,7 +79,28 @@ def palette(path):
     tifffile.imwrite(path, GREY, photometric="palette", colormap=colours)
 
 
+def late_table(path):
+    """As GDAL writes a colour table after the pixels: they are said to be grey."""
+    table = np.zeros(768, np.uint16)
+    tags = [(320, 3, 768, table.tobytes(), True)]
+    tifffile.imwrite(path, GREY, photometric="minisblack", extratags=tags)
+
+
+def beside(suffix, text=""):
+    """A grey TIFF, and a file beside it that says that its numbers are classes."""
+
+    def make(path):
+        tifffile.imwrite(path, GREY, photometric="minisblack")
+        Path(f"{path}{suffix}").write_text(text)
+
+    return make
+
+
 STRANGE = {
+    "late.tif": (late_table, "table of colours or classes"),
+    "names.tif": (beside(".aux.xml", "<PAMDataset><CategoryNames/></PAMDataset>"), "or classes"),
+    "table.tif": (beside(".aux.xml", "<PAMDataset><ColorTable></ColorTable>"), "or classes"),
+    "attributes.tif": (beside(".vat.dbf"), "or classes"),
     "palette.tif": (palette, "not plain"),
     "cmyk.jpg": (lambda p: Image.new("CMYK", (10, 12)).save(p), "not plain"),
     "several.tif": (several, "several images"),

@@ -242,3 +242,24 @@ def test_demo(tmp_path, capsys):
     assert figures["psnr_scattered_db"] > 19
     names = {"before.png", "after.png", "truth.png", "heatmap.png"}
     assert {path.name for path in (tmp_path / "demo").iterdir()} == names
+
+
+@pytest.mark.parametrize(
+    ("shape", "words", "said"),
+    [
+        ((12, 12, 4), [], "--channel-axis -1"),
+        ((3, 3), ["--boundary", "wrap", "--exact"], "--boundary pad"),
+        ((12, 12), ["--spacing", "auto,1", "--network", "hourglass(1)"], "--network auto"),
+        ((12, 12), ["--spacing", "2,1", "--exact"], "neither --exact nor --refine"),
+    ],
+)
+def test_messages_of_the_library_advise_options(tmp_path, capsys, shape, words, said):
+    image = np.ones(shape, np.float32)
+    image[1, 1] = np.nan
+    np.save(tmp_path / "in.npy", image)
+    main(
+        ["inpaint", str(tmp_path / "in.npy"), "-o", str(tmp_path / "out.npy"), "--no-cache", *words]
+    )
+    err = capsys.readouterr().err
+    assert said in err
+    assert "Try: " in err

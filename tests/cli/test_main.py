@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from ntkfill.cli import main, parser
-from ntkfill.cli.common import INTERRUPTED, USAGE
+from ntkfill.cli.common import INTERRUPTED, USAGE, print_json
 
 
 @pytest.mark.parametrize(
@@ -106,3 +106,8 @@ def test_without_its_libraries_the_page_names_the_extra(module, monkeypatch, cap
     monkeypatch.setitem(sys.modules, module, None)
     assert main(["app", "--no-browser"]) != 0
     assert "pip install 'ntkfill[app]'" in capsys.readouterr().err
+
+
+def test_figures_that_are_not_finite_are_null(capsys):
+    print_json({"error": float("nan"), "tried": [{"error": float("inf")}, 1.5]})
+    assert json.loads(capsys.readouterr().out) == {"error": None, "tried": [{"error": None}, 1.5]}

@@ -373,3 +373,35 @@ def test_standard_deviations_keep_columns_of_text(files, capsys, monkeypatch):
     rows = read(files / "std.csv")
     assert [row[0] for row in rows] == ["drug", *LABELS]
     assert all(float(row[1]) == 0 for row in rows[1:])
+
+
+@pytest.mark.parametrize(
+    ("stages", "words", "kept", "said"),
+    [
+        (["1", "2", "3a", "3b"], [], True, "columns of text, kept as they are: stage"),
+        (
+            ["1", "1", "1", "2", "3", "3a"],
+            [],
+            True,
+            "holds numbers and '3a', and is taken for text",
+        ),
+        (["1", "2", "3", "3a"], ["--categories", "stage"], True, "kept as they are: stage"),
+        (["1", "2"], ["--categories", "stage"], True, "kept as they are: stage"),
+        (["1", "2", "?"], ["--missing-values=?"], False, "filled"),
+        ([*map(str, range(11)), "3a"], [], None, "--categories, if the column holds labels"),
+        (["1"], ["--categories", "stages"], None, "there is no column 'stages'"),
+    ],
+)
+def test_labels_some_of_which_are_numbers(tmp_path, capsys, stages, words, kept, said):
+    column = (stages * 24)[:24]
+    rows = [[str(k), str(2 * k % 7), stage] for k, stage in enumerate(column)]
+    path, target = tmp_path / "patients.csv", tmp_path / "out.csv"
+    path.write_text(text([["a", "b", "stage"], *rows]).replace("\n3,6,", "\n3,,"))
+    code = main(["impute", str(path), "-o", str(target), *words])
+    assert code == (1 if kept is None else code)
+    err = capsys.readouterr().err
+    assert said in err
+    assert ("is taken for text" in err) == ("is taken" in said)
+    if kept is not None:
+        found = text_tables.read(target).column("stage")
+        assert (found == column) == kept

@@ -281,3 +281,17 @@ def test_what_is_excluded_has_the_dimensions_of_the_image():
     expected = Inpainter(network).fill(damaged, exclude=out.values).values
     turned = Inpainter(network).fill(damaged, exclude=out.transpose()).values
     xarray.testing.assert_identical(turned, expected)
+
+
+@pytest.mark.parametrize("dead", ["gaps", "marks", "mask", "exclude"])
+def test_a_column_of_which_nothing_is_known_is_named(dead):
+    times = pd.date_range("2024", periods=40, freq="h")
+    frame = pd.DataFrame({"a": np.sin(np.arange(40) / 5), "probe 7": 1.0, "c": 2.0}, index=times)
+    marked = np.broadcast_to(np.arange(3) == 1, frame.shape)
+    given = frame.mask(marked) if dead == "gaps" else frame
+    options = {"marks": {"missing_values": 1.0}, "mask": {"mask": marked}}.get(dead, {})
+    options |= {"exclude": marked} if dead == "exclude" else {}
+    with pytest.raises(
+        InputError, match=r"none in 'probe 7'\. Try: df.drop\(columns=\['probe 7'\]"
+    ):
+        inpaint(given, **options)

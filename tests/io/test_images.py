@@ -364,6 +364,10 @@ MASKS = {  # by name of the file: how it is made; all mean HOLES
         p, HOLES.astype(np.uint8), photometric="palette",
         colormap=np.uint16(np.arange(256) > 0) * np.full((3, 1), 65535, np.uint16),
     ),
+    "late palette.tif": lambda p: tifffile.imwrite(
+        p, HOLES.astype(np.uint8), photometric="minisblack", extratags=[(320, 3, 768, bytes(
+            np.uint16(np.arange(256) > 0) * np.full((3, 1), 65535, np.uint16)), True)],
+    ),
     "lossy.jpg": lambda p: Image.fromarray(np.uint8(255 * HOLES)).save(p, quality=90),
     "brush.png": lambda p: Image.fromarray(layer((0, 0, 0, 0), (*PAINT, 255))).save(p),
     "black brush.png": lambda p: Image.fromarray(layer((0, 0, 0, 0), (0, 0, 0, 255))).save(p),

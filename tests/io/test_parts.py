@@ -3,13 +3,14 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ntkfill.cli import main
 from ntkfill.errors import InputError
-from ntkfill.io.parts import Parts, in_parts, open_array
+from ntkfill.io.parts import Parts, differences, in_parts, open_array
 
 
 def write(path: Path, stop: int | None = None, *, resume: bool = False, seed: int = 0) -> list[int]:
@@ -141,10 +142,27 @@ def test_a_link_in_place_of_what_is_unfinished_is_not_followed(tmp_path: Path) -
 def test_another_job_is_not_continued(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "x.npy", stop=1)
-    with pytest.raises(InputError, match="of another job"):
+    with pytest.raises(InputError, match=r"another job; expected seed 1; got seed 0\. Try"):
         write(tmp_path / "x.npy", resume=True, seed=1)
     assert write(tmp_path / "x.npy", seed=1) == [0, 1, 2]
     assert np.load(tmp_path / "x.npy")[0, 0] == 10
+
+
+@pytest.mark.parametrize(
+    ("job", "other", "said"),
+    [
+        ({"seed": 1}, {"seed": 0}, ("seed 1", "seed 0")),
+        ({"of": "F(x=N(1, 2))", "k": 1}, {"of": "F(x=N(1, 2), y=3)", "k": 1},
+         ("of without more", "of y=3")),
+        ({"of": "F(net=N(c=3), ridge=0.1, z=1)"}, {"of": "F(net=N(c=3), ridge=0.15, z=1)"},
+         ("of ridge=0.1", "of ridge=0.15")),
+        ({"of": "F(a)", "input": "af3"}, {"of": "G(a)", "input": "b3"},
+         ("of F; input af3", "of G; input b3")),
+        ({"tile": 64}, {}, ("tile 64", "tile nothing")),
+    ],
+)  # fmt: skip
+def test_another_job_is_said_by_what_differs(job: Any, other: Any, said: tuple[str, str]) -> None:
+    assert differences(job, other) == said
 
 
 def test_a_zarr_that_is_there_is_refused(tmp_path: Path) -> None:

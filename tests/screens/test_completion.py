@@ -141,3 +141,55 @@ def test_partly_known_profiles_are_completed_from_the_known_genes():
     std, prior = filled.std[:8, 15:].mean(), np.std((without - truth[:8])[:, 15:])
     assert np.sqrt(np.mean(error**2)) < std < 0.4 * prior
     assert not filled.std[:8, :15].any()
+
+
+def with_constants(screen):
+    """The same with genes of one value first and last."""
+    ones = np.where(screen.measured, 1.0, np.nan)[:, None]
+    profiles = np.hstack([3 * ones, screen.profiles, 0 * ones])
+    return Screen(profiles, screen.labels, ["c", *screen.genes, "z"], screen.fields)
+
+
+SAID = "the same value in every condition, predicted ones too: gene 'c', 'z'"
+
+
+@pytest.mark.parametrize("options", [{}, {"return_std": True}, {"interval": 0.8}])
+def test_a_gene_of_one_value_keeps_it(options):
+    expected = complete(MADE.screen, CellMean(), **options)
+    with pytest.warns(UserWarning, match=SAID):
+        found = complete(with_constants(MADE.screen), CellMean(), **options)
+    arrays = [(found.values.profiles, expected.values.profiles, (3.0, 0.0))]
+    if options:
+        arrays.append((found.std, expected.std, (0.0, 0.0)))
+    if "interval" in options:
+        arrays.append((found.interval.lower, expected.interval.lower, (3.0, 0.0)))
+        arrays.append((found.interval.upper, expected.interval.upper, (3.0, 0.0)))
+        assert found.interval.level == 0.8
+    for whole, others, (first, last) in arrays:
+        np.testing.assert_array_equal(whole[:, 1:-1], others)
+        assert (whole[:, 0] == first).all()
+        assert (whole[:, -1] == last).all()
+    np.testing.assert_array_equal(found.info.measured, expected.info.measured)
+    assert found.values.labels.tolist() == expected.values.labels.tolist()
+    ranked = screens.rank(found, {gene: k - 4.0 for k, gene in enumerate(found.values.genes)})
+    assert len(ranked.drugs) == 9
+
+
+def test_a_gene_of_one_value_keeps_it_in_a_file(tmp_path):
+    with pytest.warns(UserWarning, match=SAID):
+        screens.complete_to_file(with_constants(MADE.screen), tmp_path / "all.npy")
+    screens.complete_to_file(MADE.screen, tmp_path / "others.npy")
+    found = np.load(tmp_path / "all.npy")
+    np.testing.assert_array_equal(found[..., 1:-1], np.load(tmp_path / "others.npy"))
+    assert np.unique(found[..., 0]).tolist() == [3]
+    assert np.unique(found[..., -1]).tolist() == [0]
+
+
+def test_a_gene_that_varies_in_conditions_measured_in_part_is_no_constant():
+    screen = with_constants(MADE.screen)
+    profiles = screen.profiles.copy()
+    row = np.flatnonzero(~screen.measured)[0]
+    profiles[row, 0] = 4.0
+    partly = Screen(profiles, screen.labels, screen.genes, screen.fields)
+    with pytest.warns(UserWarning, match="gene 'z'"), pytest.raises(InputError, match="gene 'c'"):
+        complete(partly, CellMean())

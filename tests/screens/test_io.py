@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from ntkfill import InputError
 from ntkfill.screens import (
@@ -687,9 +688,8 @@ def test_an_h5ad_comes_back_with_what_it_held(tmp_path, capsys):
     assert "does not hold" not in capsys.readouterr().err
     back, known = anndata.read_h5ad(tmp_path / "out.h5ad"), len(data)
     done = complete(PLAIN, Additive(), return_std=True, interval=0.8)
-    np.testing.assert_array_equal(back.X, done.values.profiles)
-    np.testing.assert_array_equal(back.layers["raw"][:known], data.layers["raw"])
-    assert np.isnan(back.layers["raw"][known:]).all()
+    np.testing.assert_array_equal(back.layers["raw"], done.values.profiles)
+    np.testing.assert_array_equal(back.X[:known], data.X)
     np.testing.assert_array_equal(back.layers["std"], done.std)
     np.testing.assert_array_equal(back.layers["upper"], done.interval.upper)
     np.testing.assert_array_equal(back.obsm["position"][:known], data.obsm["position"])
@@ -698,11 +698,93 @@ def test_an_h5ad_comes_back_with_what_it_held(tmp_path, capsys):
     assert back.obs["plate"].tolist()[:known] == data.obs["plate"].tolist()
     assert back.obs["plate"].isna().sum() == back.obs["count"].isna().sum() == len(back) - known
     assert back.obs["source"].eq("predicted").tolist() == (~done.info.measured).tolist()
-    assert run(tmp_path / "in.h5ad", "-o", tmp_path / "out.npz") == 0
+    assert run(tmp_path / "in.h5ad", "-o", tmp_path / "out.npz", "--layer", "raw") == 0
     said = capsys.readouterr().err
-    assert "does not hold plate, count, chip, layers['raw'], obsm['position'], uns['study']" in said
+    assert "does not hold plate, count, chip, X, obsm['position'], uns['study']" in said
     with pytest.raises(InputError, match="a layer is of an"):
         read(annotated(tmp_path / "in.csv") and tmp_path / "in.csv", layer="raw")
+
+
+GRID = Screen(np.arange(8.0).reshape(4, 2) ** 2, [[c, d] for c in "AB" for d in "xy"], ["g", "h"])
+IN_ANNDATA = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+
+
+def changes(capsys):
+    """What the command line says of types that are others now."""
+    said = capsys.readouterr().err.partition("warning: with predicted conditions ")[2]
+    return set(filter(None, said.strip().split(", ")))
+
+
+@pytest.mark.slow
+@IN_ANNDATA
+@pytest.mark.parametrize("rows", [3, 4])  # with and without a condition that is not in the file
+@pytest.mark.parametrize(
+    ("dtype", "after"),
+    [
+        ("bool", "boolean"),
+        ("boolean", "boolean"),
+        ("int64", "Int64"),
+        ("uint8", "UInt8"),
+        ("Int64", "Int64"),
+        ("float32", "float32"),
+        ("category", "category"),
+        ("str", "category"),
+    ],
+)
+def test_columns_of_an_h5ad_keep_their_type_or_the_nearest(tmp_path, dtype, after, rows, capsys):
+    anndata = pytest.importorskip("anndata")
+    data = as_anndata(GRID)[:rows].copy()
+    data.obs["column"] = np.array([1, 0, 1, 1])[:rows]
+    data.obs["column"] = data.obs["column"].astype(dtype)
+    data.write_h5ad(tmp_path / "in.h5ad")
+    given = anndata.read_h5ad(tmp_path / "in.h5ad").obs["column"]
+    assert run(tmp_path / "in.h5ad", "-o", tmp_path / "out.h5ad") == 0
+    back = anndata.read_h5ad(tmp_path / "out.h5ad").obs["column"]
+    assert back[:rows].tolist() == given.tolist()
+    assert back[rows:].isna().sum() == 4 - rows
+    kind = str(given.dtype) if rows == 4 else after
+    assert str(back.dtype) == kind
+    expected = f"obs['column'] is {kind} ({given.dtype} before)"
+    assert changes(capsys) == (set() if back.dtype == given.dtype else {expected})
+
+
+@pytest.mark.slow
+@IN_ANNDATA
+@pytest.mark.parametrize("layer", [None, "z"])
+@pytest.mark.parametrize("kind", ["float32", "sparse float32", "int64", "sparse int64"])
+def test_what_is_not_completed_of_an_h5ad_is_kept(tmp_path, kind, layer, capsys):
+    anndata = pytest.importorskip("anndata")
+    *form, dtype = kind.split()
+    data = as_anndata(GRID)[:3].copy()
+    made = data.X.astype(dtype)
+    data.X, data.layers["z"] = (
+        sparse.csr_matrix(each) if form else each for each in (made, made * 2 + 5)
+    )
+    data.write_h5ad(tmp_path / "in.h5ad")
+    words = ["--layer", layer] if layer else []
+    assert run(tmp_path / "in.h5ad", "-o", tmp_path / "out.h5ad", *words) == 0
+    back = anndata.read_h5ad(tmp_path / "out.h5ad")
+    completed, other = (back.layers["z"], back.X) if layer else (back.X, back.layers["z"])
+    floats = "float32" if dtype == "float32" else "float64"
+    assert completed.dtype == other.dtype == floats
+    assert sparse.issparse(other) == bool(form)
+    other = other.toarray() if form else other
+    times, plus = (1, 0) if layer else (2, 5)
+    np.testing.assert_array_equal(other, [*(made * times + plus), [np.nan, np.nan]])
+    np.testing.assert_array_equal(completed[:3], made * 2 + 5 if layer else made)
+    assert np.isfinite(completed).all()
+    names = ("layers['z']", "X") if layer else ("X", "layers['z']")
+    kinds = (floats, " ".join([*form, floats]))
+    changed = {
+        f"{n} is {k} ({kind} before)" for n, k in zip(names, kinds, strict=True) if k != kind
+    }
+    assert changes(capsys) == changed
+
+
+def test_a_layer_needs_the_anndata_that_it_is_of():
+    pytest.importorskip("anndata")
+    with pytest.raises(InputError, match="a layer is of an AnnData"):
+        to_anndata(complete(GRID.take([0, 1, 2]), Additive()), layer="z")
 
 
 def test_columns_of_text_that_are_no_labels_say_how_to_ignore_them(tmp_path):

@@ -25,6 +25,13 @@ COLUMNS = {
     "string": HOLED.astype("string"),
     "string[pyarrow]": HOLED.astype("string[pyarrow]"),
     "arrow string": HOLED.astype(pandas.ArrowDtype(arrow.string())),
+    "dictionary": HOLED.astype(pandas.ArrowDtype(arrow.dictionary(arrow.int8(), arrow.string()))),
+    "dictionary, large": HOLED.astype(
+        pandas.ArrowDtype(arrow.dictionary(arrow.int32(), arrow.large_string()))
+    ),
+    "dictionary, ordered": HOLED.astype(
+        pandas.ArrowDtype(arrow.dictionary(arrow.int8(), arrow.string(), ordered=True))
+    ),
     "category": HOLED.astype("category"),
     "ordered": HOLED.astype(pandas.CategoricalDtype(NAMES, ordered=True)),
     "polars String": polars.Series(HOLED.tolist()),
@@ -178,7 +185,7 @@ def test_uncertainty_beside_text_without_any_entry():
 
 REFUSED = {
     "no two alike": [f"id {k}" for k in range(N)],
-    "numbers among text": ["low", "1.5"] * (N // 2),
+    "a text among numbers": [*map(str, range(N - 1)), "low"],
     "numbers and text": ["low", 1.5] * (N // 2),
     "truth values and text": ["low", True] * (N // 2),
 }
@@ -186,10 +193,39 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_category_is_refused_by_name(name):
-    with pytest.raises(InputError, match=r"the column 'id' holds .* Try: leave the column out"):
+    hint = "leave the column out|missing_values='low', if that is a gap; astype.*category"
+    with pytest.raises(InputError, match=rf"the column 'id' holds .* Try: ({hint})"):
         NTKImputer().fit(FRAME.assign(id=pandas.Series(REFUSED[name], dtype=object)))
     with pytest.raises(InputError, match="column 'size' holds text, which has no bounds"):
         NTKImputer(bounds={"size": (0, 1)}).fit(FRAME)
+
+
+MIXED = {  # by name: entries some of which are numbers, and whether that draws a warning
+    "a number": (["2", *["x", "y"] * 9], False),
+    "stages": (["1", "2", "3a", "3b"] * 4, False),
+    "more numbers": (["1", "2", "3", "3a"] * 4, True),
+    "infinity": (["inf", *["x", "y"] * 9], False),
+}
+
+
+@pytest.mark.parametrize("library", [pandas, polars])
+@pytest.mark.parametrize("name", MIXED)
+def test_numbers_among_text_are_labels(name, library, recwarn):
+    entries, warned = MIXED[name]
+    column = (entries * N)[: N - 1] + [None]
+    frame = library.DataFrame({"x": X, "stage": column, "y": Y})
+    result = NTKImputer(max_iter=1, tol=9).fit_transform(frame)["stage"].to_list()
+    assert result[:-1] == column[:-1]
+    assert result[-1] in entries
+    said = "the column 'stage' holds numbers and '3a', and is taken for categories"
+    assert any(said in str(one.message) for one in recwarn) == warned
+
+
+def test_marks_are_no_text_among_numbers():
+    frame = FRAME.assign(a=["1", "2", "?", "3"] * (N // 4))
+    result = NTKImputer(max_iter=1, tol=9, missing_values="?").fit_transform(frame)["a"]
+    assert result.dtype == np.float64
+    assert result[:2].tolist() == [1, 2]
 
 
 def test_bounds_of_all_columns_are_of_numbers():

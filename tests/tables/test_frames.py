@@ -955,6 +955,9 @@ SHOWN = {
     "scipy sparse": sparse.csr_array(([1.0, 2, 4, 5], ([0, 1, 3, 4], [0] * 4)), (5, 1)),
     "pandas text, `string`": pandas.Series(list("bbbab"), dtype="string"),
     "pandas `category` of text": pandas.Series(list("bbbab"), dtype="category"),
+    "pandas `dictionary` of text": pandas.Series(list("bbbab")).astype(
+        pandas.ArrowDtype(arrow.dictionary(arrow.int8(), arrow.string()))
+    ),
     "polars `String`": polars.Series(list("bbbab")),
     "polars `Categorical`": polars.Series(list("bbbab"), dtype=polars.Categorical),
     "pandas text, no two alike": pandas.Series(list("abcde")),

@@ -210,8 +210,9 @@ def test_polars_in_and_out():
     assert filled.schema == frame.schema
     assert filled.null_count().sum_horizontal().item() == 0
     assert not np.isnan(filled.to_numpy()).any()
-    with pytest.raises(InputError, match=r"column 'n' .* 'x' in row 1"):
-        NTKImputer().fit(polars.DataFrame({"a": [1.0, 2.0], "n": ["1", "x"]}))
+    numbers = [*map(str, range(9))]
+    with pytest.raises(InputError, match=r"column 'n' .* 'x' in row 9"):
+        NTKImputer().fit(polars.DataFrame({"a": range(10), "n": [*numbers, "x"]}))
 
 
 def test_features_are_matched_by_label():

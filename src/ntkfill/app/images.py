@@ -121,7 +121,8 @@ def window(array: NDArray[Any], missing: Mask, layout: Layout) -> list[float]:
     """The values that are shown black and white."""
     if array.dtype in (np.uint8, np.bool_):
         return [0.0, 255.0 if array.dtype == np.uint8 else 1.0]
-    values = np.moveaxis(array, layout.channel_axis, -1) if layout.channel_axis else array
+    axis = layout.channel_axis
+    values = array if axis is None else np.moveaxis(array, axis, -1)
     known = values[~missing].ravel()
     known = known[:: max(1, known.size // 1_000_000)].astype(float)
     known = known[np.isfinite(known)]
@@ -484,7 +485,11 @@ def recipe(name: str, info: Figures, options: Figures) -> dict[str, str]:
     if info["alpha"]:
         arguments.append(f"alpha={info['alpha']!r}")
     if info["missing_values"]:
-        arguments.append(f"missing_values={info['missing_values']}")
+        marks = [
+            repr(mark) if np.isfinite(mark) else f'float("{mark}")'
+            for mark in info["missing_values"]
+        ]
+        arguments.append(f"missing_values=[{', '.join(marks)}]")
     for key, option in (("network", "--network"), ("refine", "--refine"), ("bounds", "--bounds")):
         value = options[key]
         if (value is not None and value != "auto") or (key == "refine" and value):

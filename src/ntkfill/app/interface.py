@@ -11,12 +11,13 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from .. import __version__
 from ..errors import InputError
+from ..io.files import json_text
 from .jobs import JobError
 from .sessions import Document, Session
 
@@ -153,7 +154,7 @@ class Endpoint:
             return failure(422, str(error))
         except MemoryError as error:
             return failure(413, str(error))
-        return answer if isinstance(answer, Response) else JSONResponse(answer or {})
+        return answer if isinstance(answer, Response) else as_response(answer or {})
 
     def document(self, session: Session, key: str) -> Document:
         """The document that a path names."""
@@ -212,9 +213,14 @@ class _EndpointApp:
             await response(scope, receive, send)
 
 
-def failure(status: int, text: str) -> JSONResponse:
+def as_response(figures: Any, status: int = 200) -> Response:
+    """Figures as JSON, whatever numbers are in them."""
+    return Response(json_text(figures), status, media_type="application/json")
+
+
+def failure(status: int, text: str) -> Response:
     """An error as a sentence."""
-    return JSONResponse({"error": text}, status)
+    return as_response({"error": text}, status)
 
 
 def describe(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:

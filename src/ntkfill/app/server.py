@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import mimetypes
 import os
 import secrets
@@ -26,7 +25,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
-    JSONResponse,
     RedirectResponse,
     Response,
     StreamingResponse,
@@ -39,10 +37,10 @@ from .. import __version__
 from ..errors import InputError, format_bytes
 from ..io import images as image_files
 from ..io import text_tables
-from ..io.files import check_source, suffix_of
+from ..io.files import check_source, json_text, suffix_of
 from ..runtime import resources
 from . import images, screens, tables
-from .interface import Endpoint, Value, describe, failure
+from .interface import Endpoint, Value, as_response, describe, failure
 from .jobs import LATER, NOW, JobError, Workers
 from .sessions import Document, Kind, Listener, Session
 
@@ -101,7 +99,7 @@ async def get_events(session: Session, request: Request) -> Response:
                         yield ": still here\n\n"
                     continue
                 for state in listener.take():
-                    yield f"data: {json.dumps(state)}\n\n"
+                    yield f"data: {json_text(state)}\n\n"
                 await asyncio.sleep(0.02)  # what changes at once is told at once
 
     return StreamingResponse(events(), media_type="text/event-stream")
@@ -117,7 +115,7 @@ async def open_upload(session: Session, request: Request, name: str, kind: str) 
         session.remove(document)
         raise
     start_opening(session, document, guess=kind == "auto")
-    return JSONResponse(document.state(), 201)
+    return as_response(document.state(), 201)
 
 
 async def open_example(session: Session, request: Request, example: str) -> Response:
@@ -128,7 +126,7 @@ async def open_example(session: Session, request: Request, example: str) -> Resp
     kind: Kind = example  # type: ignore[assignment]
     document = session.add(kind, names[kind])
     session.begin(document, "opening", lambda: _open_example(session, document))
-    return JSONResponse(document.state(), 201)
+    return as_response(document.state(), 201)
 
 
 async def _open_example(session: Session, document: Document) -> None:
@@ -361,7 +359,7 @@ async def fill_image(
     await asyncio.to_thread(shutil.copyfile, mask, document.folder / "next-mask.npy")
     options |= {"version": secrets.token_hex(4)}
     session.begin(document, "filling", lambda: _fill_image(session, document, options))
-    return JSONResponse(document.state(), 202)
+    return as_response(document.state(), 202)
 
 
 async def _fill_image(session: Session, document: Document, options: dict[str, Any]) -> None:
@@ -512,7 +510,7 @@ async def impute(
             document.result = await session.step(document, said, *arguments, priority=priority)
 
     session.begin(document, "filling", work)
-    return JSONResponse(document.state(), 202)
+    return as_response(document.state(), 202)
 
 
 async def explain_cell(
@@ -538,7 +536,7 @@ async def score(session: Session, document: Document, request: Request) -> Respo
         document.explained = {"score": figures}
 
     session.begin(document, "scoring", work)
-    return JSONResponse(document.state(), 202)
+    return as_response(document.state(), 202)
 
 
 # --- screens -------------------------------------------------------------------------------------
@@ -605,7 +603,7 @@ def _start(
         document.result = document.result | {key: figures}
 
     session.begin(document, stage, work)
-    return JSONResponse(document.state(), 202)
+    return as_response(document.state(), 202)
 
 
 async def get_description(session: Session, request: Request) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Nothing here, and nothing at the top of any module of this package, imports NumP
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from ..errors import InputError, printable
+from ..io.files import json_text
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ def print_error(text: str) -> None:
 
 def print_json(figures: object) -> None:
     """Figures on stdout."""
-    print(json.dumps(figures, indent=1))
+    print(json_text(figures, indent=1))
 
 
 def shows_progress(options: argparse.Namespace) -> bool:

@@ -197,7 +197,7 @@ def complete(options: argparse.Namespace) -> int:
         interval=options.interval,
     )
     like = reading.annotations_of(
-        options.data, dict(options.columns or ()), options.ignore, options.labels
+        options.data, dict(options.columns or ()), options.ignore, options.labels, options.layer
     )
     writing.write(options.output, done, like, excel_safe=options.excel_safe)
     if options.std is not None:

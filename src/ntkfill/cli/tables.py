@@ -69,6 +69,8 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     text = "what stands for missing entries, besides empty cells: --missing-values=-99,-9"
     add("--missing-values", type=listed, default=[], metavar="V[,V]", help=text)
+    text = "a column of labels, kept as it is, though most of them are numbers (repeatable)"
+    add("--categories", action="append", default=[], metavar="COLUMN", help=text)
     text = (
         "fill within these, e.g. 0, (open above), 'data' (the known range), or by column: age=0,120"
     )
@@ -98,7 +100,9 @@ def impute(options: argparse.Namespace) -> int:
     from ..tables import NTKImputer
 
     check_options(options)
-    given = read_numeric(options, options.input, options.index, "kept as they are")
+    given = read_numeric(
+        options, options.input, options.index, "kept as they are", options.categories
+    )
     row_features = column_features = None
     if options.row_features is not None:
         features = read_numeric(options, options.row_features, options.index, "not used")
@@ -226,15 +230,21 @@ def check_options(options: argparse.Namespace) -> None:
 
 
 def read_numeric(
-    options: argparse.Namespace, path: Path, index: str | None, text_note: str
+    options: argparse.Namespace,
+    path: Path,
+    index: str | None,
+    text_note: str,
+    categories: Sequence[str] = (),
 ) -> NumericTable:
-    """Read a table of numbers; "" stands for its first column as index, which it is also where it
-    has no name."""
+    """Read a table of numbers, of which the columns `categories` are text; "" stands for its first
+    column as index, which it is also where it has no name."""
     from ..io import text_tables
 
     table = text_tables.read(path)
     with naming(path):
-        part = text_tables.numeric_part(table, path, options.missing_values, index)
+        marks, hint = options.missing_values, "--missing-values, if that is a gap"
+        hint += "; --categories, if the column holds labels" if path == options.input else ""
+        part = text_tables.numeric_part(table, path, marks, index, categories, hint)
         labels = [str(k + 1) for k in range(len(table.rows))]
         if part.index is not None:
             labels = table.column(part.index)
@@ -242,6 +252,14 @@ def read_numeric(
     if part.text:
         names = ", ".join(part.text[:5]) + (", ..." if len(part.text) > 5 else "")
         print_message(options, f"{path}: columns of text, {text_note}: {names}")
+    for name, texts in table.without(marks).mixed().items():
+        if name in part.text and name not in categories:
+            some = ", ".join(map(repr, texts[:3])) + ", ..." * (len(texts) > 3)
+            warn(
+                f"{path}: column {name!r} holds numbers and {some}, and is taken for text. Try: "
+                f"--missing-values, if these are gaps; --categories {name}, if it is text.",
+                UserWarning,
+            )
     return NumericTable(path, table, part.index, part.columns, part.text, labels, part.values)
 
 

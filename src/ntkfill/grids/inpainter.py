@@ -511,8 +511,8 @@ class Inpainter:
         looks_coloured = axes == 3 and source.grid[-1] in (3, 4) and min(source.grid[:2]) >= 8
         if options.channel_axis is None and looks_coloured:
             warn(
-                f"the image {source.grid} is filled as a volume. Try: channel_axis=-1, if its "
-                "last axis holds colours.",
+                f"the image {source.grid} is filled as a volume. Try: channel_axis=-1 "
+                "(--channel-axis -1), if its last axis holds colours.",
                 UserWarning,
             )
         if not wanted.any():

@@ -147,6 +147,13 @@ def _of_pandas(image: Any, mask: Any, exclude: Any, options: GridOptions) -> Lab
         plain = getattr(kind, "numpy_dtype", kind)
         hidden[:, k] |= equal(values[:, k].astype(plain if kind.kind == "f" else float), value)
     left = _marked(image, exclude)
+    dead = [name for name, gaps in zip(frame, (hidden | left).T, strict=True) if gaps.all()]
+    if 0 < len(dead) < len(frame.columns):
+        raise InputError(
+            "every column must have a known value",
+            got=f"none in {', '.join(map(repr, dead))}",
+            hint=f"df.drop(columns={dead!r})",
+        )
     places = _places(times.asi8.astype(np.float64))
     length = math.ceil(places.max(initial=0)) + 1
     require("the even grid of these times", 8 * 16 * length * values.shape[1])

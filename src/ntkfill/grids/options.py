@@ -158,13 +158,13 @@ class GridOptions:
             raise InputError(
                 "spacing needs the shift-averaged kernel, without refinement",
                 got=f"shift_average={self.shift_average}, refine={refine!r}",
-                hint="shift_average=True, refine=None",
+                hint="shift_average=True, refine=None (neither --exact nor --refine)",
             )
         if len(self.spacings) > 1 and not isinstance(network, str):
             raise InputError(
                 "spacing='auto' is selected together with a network",
                 got=repr(network),
-                hint="network='auto'",
+                hint="network='auto' (--network auto)",
             )
         if self.spacing is not None and not (prior is None or prior.stationary):
             raise InputError("spacing needs a stationary prior", got=repr(prior), hint="IID()")

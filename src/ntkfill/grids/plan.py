@@ -442,7 +442,7 @@ def default_architecture(
                 "no network with levels fits a torus of this shape",
                 expected="sides of 4 at least, divisible by 2",
                 got=str(shape),
-                hint="boundary='pad'",
+                hint="boundary='pad' (--boundary pad)",
             )
         levels = min(levels, allowed)
     return levels_architecture(levels, n)

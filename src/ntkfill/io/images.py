@@ -104,6 +104,9 @@ NOT_COPIED = {
 GEOREFERENCE = {PIXEL_SCALE, TIEPOINT, TRANSFORMATION}
 LOSSY = {6, 7, 22610, 33003, 33004, 33005, 33007, 34712, 34887, 34892, 50001, 50002, 52546}
 DEFLATE, MASK = 8, 4
+COLOUR_TABLE = 320
+# What GDAL and ArcGIS write beside a TIFF whose numbers are classes.
+CLASSES = ("<ColorTable", "<CategoryNames", 'tableType="thematic"')
 
 
 @dataclass(frozen=True, eq=False)
@@ -538,6 +541,15 @@ def _read_tiff(path: Path, limit: int, as_mask: bool) -> Stored:
             raise InputError("the file holds several images", hint="one file each")
         series, page = file.series[0], pages[0]
         photometric = getattr(page.photometric, "name", "")
+        if COLOUR_TABLE in page.tags and page.samplesperpixel == 1:
+            photometric = "PALETTE"  # whatever it says: GDAL says grey where the table came later
+        if not as_mask and (COLOUR_TABLE in page.tags or _has_classes(path)):
+            raise InputError(
+                "its colours are not plain",
+                expected="grey or RGB",
+                got="numbers with a table of colours or classes",
+                hint="the same image as RGB, or without the table if its numbers are measured",
+            )
         white = photometric == "MINISWHITE" and np.dtype(series.dtype).kind not in "bu"
         if white or photometric not in (*PHOTOMETRIC, *(["PALETTE"] if as_mask else [])):
             raise InputError(
@@ -585,6 +597,13 @@ def _read_tiff(path: Path, limit: int, as_mask: bool) -> Stored:
             lossy=page.compression in LOSSY,
             place=where,
         )
+
+
+def _has_classes(path: Path) -> bool:
+    """Whether files beside a TIFF say that its numbers are classes."""
+    beside = Path(f"{path}.aux.xml")
+    said = beside.read_text("utf-8", "replace") if beside.is_file() else ""
+    return any(word in said for word in CLASSES) or Path(f"{path}.vat.dbf").is_file()
 
 
 def _tiff_template(

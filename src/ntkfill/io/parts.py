@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, import_package
+from ..errors import InputError, import_package, printable
 from .files import alone, check_target, naming, put_in_place, replacing, undisturbed
 
 SUFFIXES = (".npy", ".zarr")
@@ -153,10 +154,11 @@ def in_parts(
         if tuple(found.shape) != tuple(shape) or found.dtype != np.dtype(dtype):
             raise InputError(f"{draft} is damaged", hint="without resume")
         if other != job:
+            ours, theirs = differences(job, other)
             raise InputError(
                 f"{draft} is of another job",
-                expected=json.dumps(job),
-                got=json.dumps(other),
+                expected=ours,
+                got=theirs,
                 hint="the same input and options, or without resume",
             )
     else:
@@ -182,6 +184,26 @@ def in_parts(
         with _writing(path):
             put_in_place(draft, target)
         place.unlink(missing_ok=True)
+
+
+def differences(job: dict[str, Any], other: dict[str, Any]) -> tuple[str, str]:
+    """What two jobs differ in, as each has it; of long texts the part that differs.
+
+    >>> differences({"of": "f(a=1, b=2)", "seed": 0}, {"of": "f(a=1, b=25, c=3)", "seed": 0})
+    ('of b=2', 'of b=25, c=3')
+    """
+    sides: tuple[list[str], list[str]] = [], []
+    for name in dict.fromkeys([*job, *other]):
+        texts = [str(each.get(name, "nothing")) for each in (job, other)]
+        if texts[0] != texts[1]:
+            parts = [re.findall(r"[^,()]+|[,()] ?", text) for text in texts]
+            for end in (0, -1):
+                while all(parts) and parts[0][end] == parts[1][end]:
+                    del parts[0][end], parts[1][end]
+            for side, differing in zip(sides, parts, strict=True):
+                text = "".join(differing).strip(", ") or "without more"
+                side.append(f"{name} {printable(text, 80)}")
+    return "; ".join(sides[0]), "; ".join(sides[1])
 
 
 @contextlib.contextmanager

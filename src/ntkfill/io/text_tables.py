@@ -7,12 +7,12 @@ import codecs
 import csv
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
@@ -24,10 +24,34 @@ from .files import check_source, naming, replacing
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 SUFFIXES = (*DELIMITERS, ".parquet", ".xlsx")
 CELL = 64  # bytes of a number as an object
+SLIP = 10  # one text of so many entries that differ is a slip among numbers, more are labels
 SHEET = 20  # bytes for each of a workbook's unpacked ones
 # What data frames write above their index.
 UNNAMED = ("", "Unnamed: 0")
 GAPS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
+
+
+class Kinds(NamedTuple):
+    """How many entries of a column differ, and which of them are text."""
+
+    distinct: int
+    texts: list[str]
+
+    @classmethod
+    def of(cls, entries: Iterable[Any], is_text: Callable[[str], bool]) -> Kinds:
+        """Those of these entries; lists in cells of Parquet cannot be compared but as text."""
+        distinct = dict.fromkeys(str(entry).strip() for entry in entries)
+        return cls(len(distinct), [each for each in distinct if is_text(each)])
+
+    @property
+    def are_labels(self) -> bool:
+        """Whether the column is one of text, and its numbers are labels as well."""
+        return SLIP * len(self.texts) > self.distinct
+
+    @property
+    def are_mixed(self) -> bool:
+        """Whether it is, but most of it are numbers, so that it may be meant otherwise."""
+        return self.are_labels and 2 * len(self.texts) < self.distinct
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +91,7 @@ class Table:
         k = self.names.index(name)
         return [as_label(row[k]) for row in self.rows]
 
-    def numbers(self, names: Sequence[str] | None = None) -> Array:
+    def numbers(self, names: Sequence[str] | None = None, hint: str = "") -> Array:
         """Columns (by default all) as numbers of shape (rows, columns), NaN where there is a gap.
 
         Raises
@@ -86,6 +110,7 @@ class Table:
                 f"line {line}, column {self.names[used[j]]!r} is not a finite number",
                 expected="a number, or nothing where it is missing",
                 got=repr(self.rows[i][used[j]]),
+                hint=hint,
             )
         return values
 
@@ -113,25 +138,45 @@ class Table:
         return Table(self.header, rows, self.lines)
 
     def text_columns(self) -> list[str]:
-        """The names of columns more than half of whose cells (gaps aside) are not numbers, or whose
-        cells are codes such as 00012."""
+        """The names of columns some of whose cells are text, unless nearly all others are numbers,
+        or whose cells are codes such as 00012.
+
+        >>> stage = [[cell] for cell in ("1", "1", "2", "3a", "3b", "")]
+        >>> Table(["stage"], stage).text_columns(), Table(["a"], stage[:4] * 9).text_columns()
+        (['stage'], ['a'])
+        """
         found = []
         for name, cells in zip(self.names, zip(*self.rows, strict=True), strict=True):
             held = [cell for cell in cells if not _is_gap(cell)]
-            if 2 * sum(map(is_text, held)) > len(held) or _are_codes(held):
+            if Kinds.of(held, is_text).are_labels or _are_codes(held):
                 found.append(name)
         return found
 
-    def strays(self) -> list[str]:
-        """What is neither a number nor a gap in columns of numbers, each text once.
+    def mixed(self) -> dict[str, list[str]]:
+        """The texts of columns of text most of whose entries are numbers."""
+        kinds = {name: self.kinds(name) for name in self.text_columns()}
+        return {name: kind.texts for name, kind in kinds.items() if kind.are_mixed}
 
-        >>> Table(["a", "b"], [["1", "x"], ["?", "y"], ["2", "z"]]).strays()
+    def kinds(self, name: str) -> Kinds:
+        """How many entries of a column differ, and which of them are text."""
+        return Kinds.of((x for x in self.column(name) if not _is_gap(x)), is_text)
+
+    def strays(self) -> list[str]:
+        """What is neither a number nor a gap in columns of numbers, each text once; where most
+        entries are numbers, also signs such as ?, which are no labels.
+
+        >>> Table(["a", "b"], [["1", "x"], ["?", "y"], ["2", "z"], ["3", "x"]]).strays()
         ['?']
         """
-        text = self.text_columns()
-        columns = [k for k, name in enumerate(self.names) if name not in text]
-        cells = (row[k] for row in self.rows for k in columns)
-        found = (str(cell).strip() for cell in cells if is_text(cell) and not _is_gap(cell))
+        text, found = self.text_columns(), []
+        for name in self.names:
+            kinds = self.kinds(name)
+            of_numbers = name not in text
+            found += [
+                one
+                for one in kinds.texts
+                if of_numbers or (kinds.are_mixed and not any(map(str.isalnum, one)))
+            ]
         return list(dict.fromkeys(found))
 
 
@@ -210,16 +255,24 @@ class NumericPart:
 
 
 def numeric_part(
-    table: Table, path: Path, marks: Sequence[str], index: str | None = None
+    table: Table,
+    path: Path,
+    marks: Sequence[str],
+    index: str | None = None,
+    labels: Sequence[str] = (),
+    hint: str = "",
 ) -> NumericPart:
-    """The numbers of a table that was read from a file; `marks` stand for gaps as well. "" stands
-    for its first column as index, which it is also where it has no name."""
+    """The numbers of a table that was read from a file; `marks` stand for gaps as well, and the
+    columns `labels` are text whatever is in them. "" stands for its first column as index, which it
+    is also where it has no name. `hint` is what to try with text among numbers."""
     if index == "" or (index is None and table.names[0] in UNNAMED and len(table.names) > 1):
         index = table.names[0]
-    if index is not None and index not in table.names:
-        raise InputError(f"there is no column {index!r}", expected=", ".join(table.names[:8]))
+    for name in (*([] if index is None else [index]), *labels):
+        if name not in table.names:
+            raise InputError(f"there is no column {name!r}", expected=", ".join(table.names[:8]))
     cells = table.without(marks)
-    text = [name for name in cells.text_columns() if name != index]
+    found = {*cells.text_columns(), *labels} - {index}
+    text = [name for name in table.names if name in found]
     columns = [name for name in table.names if name != index and name not in text]
     if not columns:
         raise InputError(
@@ -227,7 +280,7 @@ def numeric_part(
             got=", ".join(table.names[:8]),
             hint=separator_hint(path, table.names),
         )
-    return NumericPart(index, columns, text, cells.numbers(columns))
+    return NumericPart(index, columns, text, cells.numbers(columns, hint))
 
 
 def fill(

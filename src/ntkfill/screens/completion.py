@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, PatternWarning, check_finite, warn
 from ..io.parts import in_parts
+from ..kernels.table import Array
 from ..observed import Mask
 from ..result import Filled
 from ..runtime.progress import Progress
@@ -22,7 +23,14 @@ from .holdout import GRID, NOVELTIES, novelty
 from .methods.baselines import Method, check_method
 from .methods.cold_start import ColdStart
 from .methods.low_rank import BLOCK, LowRank
-from .screen import Conditions, Screen, check_trainable, condition_name, one_spelling
+from .screen import (
+    Conditions,
+    Screen,
+    check_trainable,
+    condition_name,
+    one_spelling,
+    split_constant,
+)
 from .uncertainty import FEW, Cover, ErrorModel, fit_error_model, scale_features
 
 
@@ -125,6 +133,11 @@ def complete(
         check_level(interval)
     method = ColdStart() if method is None else method
     check_method(method)
+    varying, constant, values = split_constant(screen)
+    if constant.any():
+        options = {"return_std": return_std, "interval": interval, "uncertainty": uncertainty}
+        filled = complete(varying, method, conditions, **options)  # type: ignore[arg-type]
+        return _with_constant(filled, screen, constant, values)
     known = check_trainable(screen)
     labels = screen.pairs()
     if conditions is not None:
@@ -191,6 +204,36 @@ def complete(
     return replace(filled, std=std, interval=Interval(lower, upper, interval, count))
 
 
+def _with_constant(
+    filled: Filled[Info], screen: Screen, constant: Mask, values: Array
+) -> Filled[Info]:
+    """A completion of the other genes with those that have one value, which is sure."""
+    labels = filled.values.labels
+    _, rows, _ = encode(map(tuple, screen.labels.tolist()), map(tuple, labels.tolist()))
+    known = (rows >= 0)[:, None] & ~np.isnan(screen.profiles[rows])
+    completed = Screen(
+        _joined(filled.values.profiles, constant, values), labels, screen.genes, screen.fields
+    )
+    errors = {
+        kind: Screen(_joined(each.profiles, constant), each.labels, screen.genes, screen.fields)
+        for kind, each in filled.info.errors.items()
+    }
+    std, bounds = filled.std, filled.interval
+    if bounds is not None:
+        lower, upper = (_joined(end, constant, values) for end in (bounds.lower, bounds.upper))
+        bounds = replace(bounds, lower=lower, upper=upper)
+    info = replace(filled.info, known=known, errors=errors)
+    std = None if std is None else _joined(std, constant)
+    return Filled(completed, info, std, bounds)
+
+
+def _joined(others: Array, constant: Mask, values: Array | float = 0.0) -> Array:
+    """Values of all genes (..., genes), from those of the others and of the constant ones."""
+    whole = np.empty((*others.shape[:-1], len(constant)), others.dtype)
+    whole[..., ~constant], whole[..., constant] = others, values
+    return whole
+
+
 @single_blas_thread()
 def complete_to_file(
     screen: Screen,
@@ -232,10 +275,11 @@ def complete_to_file(
     (6, 3, 8)
     """
     method = LowRank() if method is None else method
-    known = check_trainable(screen)
+    varying, constant, values = split_constant(screen)
+    known = check_trainable(varying)
     fitted = method.fit(known, screen.pairs())
     shape = len(fitted.drugs), len(fitted.contexts), len(screen.genes)
-    content = hashlib.sha256(known.profiles.tobytes() + known.labels.tobytes())
+    content = hashlib.sha256(screen.known.profiles.tobytes() + known.labels.tobytes())
     job = {"method": repr(method), "screen": content.hexdigest()}
     names = {
         "drugs": list(fitted.drugs),
@@ -251,6 +295,8 @@ def complete_to_file(
             rows = np.flatnonzero(np.isin(fitted.pairs.drug, drugs))
             at = fitted.pairs.drug[rows] - drugs[0], fitted.pairs.context[rows]
             block[at] = known.profiles[fitted.pairs.order[rows]]
+            if constant.any():
+                block = _joined(block, constant, values)
             parts.write(k, slice(drugs[0], drugs[-1] + 1), block)
             if progress is not None:
                 progress((k + 1) / len(blocks))

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, check_unique
+from ..errors import InputError, check_unique, warn
 from ..kernels.table import Array
 from ..observed import LARGEST, SMALLEST, Mask
 from .features import encode, group_sums
@@ -307,6 +307,24 @@ def check_trainable(screen: Screen) -> Screen:
             hint="leave it out",
         )
     return known
+
+
+def split_constant(screen: Screen) -> tuple[Screen, Mask, Array]:
+    """A screen without the genes that have one value in all conditions, which are they, and their
+    values; a warning names them. All genes stay where none or all are such."""
+    if not isinstance(screen, Screen) or len(screen.known) < 2:
+        return screen, np.zeros(0, bool), np.empty(0)
+    seen = ~np.isnan(screen.profiles)
+    low = np.min(screen.profiles, axis=0, where=seen, initial=np.inf)
+    constant = np.asarray(low == np.max(screen.profiles, axis=0, where=seen, initial=-np.inf))
+    if not constant.any() or constant.all():
+        return screen, np.zeros(len(constant), bool), np.empty(0)
+    names = _listed("gene", screen.genes[constant].tolist())
+    warn(f"the same value in every condition, predicted ones too: {names}", UserWarning)
+    rest = Screen(
+        screen.profiles[:, ~constant], screen.labels, screen.genes[~constant], screen.fields
+    )
+    return rest, constant, low[constant]
 
 
 def averaged(

@@ -42,8 +42,7 @@ SECOND = 3
 FOLDS = 10
 # On so many rows at most, and on fewer the first time and in tables of more than `EACH` columns.
 SAMPLE, FIRST = 600, 200
-# The rounds after the second selection are fitted to so many rows of a table with fewer columns than
-# `LEARNED`.
+# The rounds after the second selection are fitted to so many rows, unless the table is wide.
 ROUND = 1200
 # Metrics are learned for each column of a table with at most so many; wider tables, whose columns
 # are many witnesses of the same, have the kernel of the network alone.

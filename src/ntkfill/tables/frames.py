@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import numbers
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from scipy import sparse
 from sklearn.utils.validation import validate_data
 
 from ..errors import InputError, check_unique, warn
-from ..io.text_tables import GAPS
+from ..io.text_tables import GAPS, Kinds
 from ..kernels.table import Array
 from ..observed import LARGEST, SMALLEST, Mask, sentinel_of
 
@@ -47,6 +48,7 @@ EPOCH = date(1970, 1, 1).toordinal()
 NO_DATES = (date(1, 1, 1), date(1900, 1, 1), date(1970, 1, 1), date(9999, 12, 31))
 MARKED = tuple(float(day.toordinal() - EPOCH) for day in NO_DATES)
 # Columns in half precision, which hold other numbers than marks are written as.
+AS_LABELS = 'astype("string").astype("category"), if the column holds labels'
 HALF = ("float16", "Float16", "halffloat[pyarrow]")
 
 
@@ -180,10 +182,10 @@ def _day(stamp: Any) -> float:
 
 def read_categories(table: Any, marks: frozenset[str]) -> dict[int, list[str]]:
     """The columns of text, by position, and their categories, the most frequent first. Text that is
-    a number is none; where no two entries are alike there are no categories. A column that is
-    declared as text and holds none has none."""
+    nearly all numbers is none; where no two entries are alike there are no categories. A column
+    that is declared as text and holds none has none."""
     found: dict[int, list[str]] = {}
-    for j, entries in _texts(table):
+    for j, entries in _texts(table, marks):
         held = [entry for entry in entries if isinstance(entry, str) and entry not in marks]
         counts = Counter(held)
         if len(held) > 1 and len(counts) == len(held):
@@ -192,20 +194,32 @@ def read_categories(table: Any, marks: frozenset[str]) -> dict[int, list[str]]:
                 f"the column {j if labels is None else labels[j]!r} holds text of which no two "
                 "entries are alike",
                 got=f"{held[0]!r}, {held[1]!r}",
-                hint="leave the column out, or make it the index",
+                hint="leave the column out, make it the index, or, of numbers, missing_values="
+                "where text stands for a gap",
             )
         if held or not (kind(table) == "array" or _is_object(_series(table, j).dtype)):
             found[j] = sorted(counts, key=lambda each: (-counts[each], each))
     return found
 
 
-def _texts(table: Any) -> Iterator[tuple[int, list[Any]]]:
+def _texts(table: Any, marks: frozenset[str]) -> Iterator[tuple[int, list[Any]]]:
     """The columns of text, by position, and their entries: those that are declared as categories
-    that are text, and those all of whose entries are text that is no number."""
+    that are text, and those all of whose entries are text, of which more than a few are no
+    numbers."""
 
-    def text(entries: list[Any]) -> bool:
-        held = [entry for entry in entries if not _is_nothing(entry)]
-        return all(isinstance(x, str) for x in held) and not any(map(_is_number, held))
+    def text(entries: list[Any], name: Any) -> bool:
+        held = [entry for entry in entries if not (_is_nothing(entry) or entry in marks)]
+        if not all(isinstance(entry, str) for entry in held):
+            return False
+        kinds = Kinds.of(held, lambda entry: not _is_number(entry))
+        if kinds.are_mixed:
+            some = ", ".join(map(repr, kinds.texts[:3])) + ", ..." * (len(kinds.texts) > 3)
+            warn(
+                f"the column {name!r} holds numbers and {some}, and is taken for categories. Try: "
+                f"missing_values={kinds.texts[0]!r}, if that is a gap; {AS_LABELS}.",
+                UserWarning,
+            )
+        return not held or kinds.are_labels
 
     given = kind(table)
     if given in ("pandas", "polars"):
@@ -215,18 +229,26 @@ def _texts(table: Any) -> Iterator[tuple[int, list[Any]]]:
                 what = _type(series)
                 named = series.cat.categories if what == "category" else ()
                 declared = what == "category" and (not len(named) or _type(named) == "string")
+                declared |= _is_arrow_categories(series.dtype)
                 maybe = what == "string"
             else:
                 polars = sys.modules["polars"]
                 declared = series.dtype in (polars.Categorical, polars.Enum)
                 maybe = series.dtype == polars.String
-            if (declared or maybe) and (declared or text(entries := series.to_list())):
+            if (declared or maybe) and (
+                declared or text(entries := series.to_list(), table.columns[j])
+            ):
                 yield j, series.to_list() if declared else entries
     elif given == "array" and getattr(table, "ndim", 0) == 2 and table.dtype.kind == "O":
         for j, column in enumerate(table.T):
             entries = column.tolist()
-            if any(isinstance(entry, str) for entry in entries) and text(entries):
+            if any(isinstance(entry, str) for entry in entries) and text(entries, j):
                 yield j, entries
+
+
+def _is_arrow_categories(dtype: Any) -> bool:
+    """Whether a pandas column is a dictionary of Arrow, of text."""
+    return re.match(r"dictionary<values=(large_)?string", str(dtype)) is not None
 
 
 def _is_nothing(entry: Any) -> bool:
@@ -437,15 +459,17 @@ def as_numbers(
         try:
             columns.append(np.asarray(read_column(series), np.float64))
         except (ValueError, TypeError) as error:
-            texts = (
-                f"{entry!r} in row {k}"
-                for k, entry in enumerate(series.to_list())
-                if not _is_nothing(entry) and not _is_number(entry)
-            )
+            strange: dict[str, str] = {}
+            for k, entry in enumerate(series.to_list()):
+                if not (_is_nothing(entry) or _is_number(entry)):
+                    strange.setdefault(repr(entry), f"{entry!r} in row {k}")
+            hint = "leave the column out, or turn it into numbers first"
+            if strange and all(text[0] in "'\"" for text in strange):
+                hint = f"missing_values={next(iter(strange))}, if that is a gap; {AS_LABELS}"
             raise InputError(
                 f"the column {name!r} holds something that is no number",
-                got=next(texts, f"dtype {series.dtype}"),
-                hint="leave the column out, or turn it into numbers first",
+                got=", ".join(list(strange.values())[:3]) or f"dtype {series.dtype}",
+                hint=hint,
             ) from error
     return np.stack(columns, axis=1) if columns else np.empty((len(table), 0))
 

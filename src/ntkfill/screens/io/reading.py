@@ -263,8 +263,11 @@ def from_table(
         )
     if SOURCE in source.names:
         meta[SOURCE] = source.column(SOURCE)
-    every = source.text_columns() if isinstance(source, Table) else []  # frames say of each
-    text = [name for name in every if name in set(genes)]
+    kinds = {}
+    if isinstance(source, Table):  # frames say of each
+        kinds = {name: source.kinds(name) for name in source.text_columns() if name in set(genes)}
+    # A text among the numbers of a gene is a slip, which is named with its line.
+    text = [name for name, kind in kinds.items() if not 0 < 2 * len(kind.texts) <= kind.distinct]
     if text and len(text) < len(genes):
         raise InputError(
             f"the column {text[0]!r} holds text, and is neither a label nor a gene",
@@ -348,6 +351,8 @@ class Annotations:
         Whether it is a table of one row per condition and gene.
     data : AnnData, optional
         Where the file holds one.
+    layer : str, optional
+        Of the AnnData, where the profiles are from; else they are its `X`.
     """
 
     columns: dict[str, str]
@@ -357,6 +362,7 @@ class Annotations:
     more: list[str]
     long: bool = False
     data: Any = None
+    layer: str | None = None
 
 
 def annotations_of(
@@ -364,6 +370,7 @@ def annotations_of(
     columns: Mapping[str, str],
     ignore: Sequence[str] = (),
     labels: Path | str | None = None,
+    layer: str | None = None,
 ) -> Annotations | None:
     """The annotations of a file that `read` has read with the same arguments; None where the format
     has none."""
@@ -378,6 +385,8 @@ def annotations_of(
             genes = {str(name): list(map(str, data.var[name])) for name in data.var}
             parts = ("layers", "obsm", "varm", "obsp", "varp", "uns")
             more = [f"{part}[{name!r}]" for part in parts for name in getattr(data, part)]
+            if layer is not None:
+                more[more.index(f"layers[{layer!r}]")] = "X"
         elif suffix in text_tables.SUFFIXES:
             table = text_tables.read(path)
             names, ignore = match_columns(table.names, columns), _ignored(table.names, ignore)
@@ -392,7 +401,7 @@ def annotations_of(
         texts = np.array([list(map(str, meta[found[name]])) for name in fields], dtype=str).T
         others = {k: v for k, v in taken.items() if k not in {*found.values(), SOURCE} and len(v)}
     long = {"gene", "value"} <= found.keys()
-    return Annotations(found, one_spelling(texts, fields), others, genes, more, long, data)
+    return Annotations(found, one_spelling(texts, fields), others, genes, more, long, data, layer)
 
 
 def _read_gct(

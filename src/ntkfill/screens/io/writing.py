@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from ...errors import InputError, import_package, warn
 from ...io import text_tables
@@ -55,7 +56,10 @@ def to_frame(filled: Filled[Info]) -> Any:
 
 
 def to_anndata(
-    filled: Filled[Info], like: Any = None, columns: Mapping[str, str] | None = None
+    filled: Filled[Info],
+    like: Any = None,
+    columns: Mapping[str, str] | None = None,
+    layer: str | None = None,
 ) -> Any:
     """A completed screen as an AnnData.
 
@@ -66,9 +70,13 @@ def to_anndata(
     like : AnnData, optional
         What the screen was read from: its `var`, `varm`, `varp` and `uns` are kept, and for its
         conditions (of replicates, the first) their names, the other columns of `obs`, `obsm` and
-        `layers`, which are NaN for conditions that it did not have.
+        `layers`, which miss the conditions that it did not have. Profiles of float32 stay so; a
+        warning names what comes back in another type.
     columns : mapping, optional
         Names of columns of its `obs`, as for `from_anndata`; the result has the same.
+    layer : str, optional
+        The layer of `like` that the screen was read from, and is written to. `X` is then that of
+        `like`.
 
     Returns
     -------
@@ -103,13 +111,16 @@ def to_anndata(
     obs[SOURCE], obs["novelty"] = source, info.novelty
     var = pandas.DataFrame(index=screen.genes)
     data = anndata.AnnData(screen.profiles.copy(), obs=obs, var=var)
+    if like is None and layer is not None:
+        raise InputError("a layer is of an AnnData", hint="like=, what the screen was read from")
     if like is not None:
         texts = np.array([like.obs[found[name]].astype(str) for name in screen.fields], dtype=str)
         rows = _places(screen, one_spelling(texts.T, screen.fields, screen.labels))
+        types: dict[str, tuple[Any, Any]] = {}
         of_file = like.obs.drop(columns=[*found.values(), SOURCE, "novelty"], errors="ignore")
         for name in of_file:
-            kept = of_file[name].reset_index(drop=True).reindex(np.where(rows < 0, len(like), rows))
-            data.obs[name] = kept.set_axis(names)
+            data.obs[name] = _of_rows(of_file[name], rows, data.obs_names)
+            types[f"obs[{name!r}]"] = of_file[name], data.obs[name]
         if like.obs_names.is_unique:
             pairs = zip(names, rows, strict=True)
             data.obs_names = [name if row < 0 else like.obs_names[row] for name, row in pairs]
@@ -119,9 +130,21 @@ def to_anndata(
         lost = [f"obsp[{name!r}]" for name in like.obsp] + ["raw"] * (like.raw is not None)
         if lost:
             warn(f"an AnnData of other conditions does not hold {', '.join(lost)}", UserWarning)
-        for part, parts in ((like.layers, data.layers), (like.obsm, data.obsm)):
-            for name in set(part) - OWN:
-                parts[name] = _of_rows(part[name], rows)
+        for kind in ("layers", "obsm"):
+            for name in sorted(set(getattr(like, kind)) - OWN):
+                before = getattr(like, kind)[name]
+                getattr(data, kind)[name] = after = _of_rows(before, rows, data.obs_names)
+                types[f"{kind}[{name!r}]"] = before, after
+        source = like.X if layer is None else like.layers[layer]
+        if source is not None:
+            data.X = data.X.astype(_float_type(source.dtype))
+        name = "X" if layer is None else f"layers[{layer!r}]"
+        types[name] = source, data.X
+        if layer is not None:
+            data.layers[layer] = data.X
+            data.X = None if like.X is None else _of_rows(like.X, rows, names)
+            types["X"] = like.X, data.X
+        _warn_of_types(types)
     data.layers[KNOWN] = info.known
     if filled.std is not None:
         data.layers["std"] = filled.std
@@ -239,7 +262,7 @@ def _long(filled: Filled[Info], columns: Mapping[str, str]) -> text_tables.Table
 def _write_h5ad(
     path: Path, filled: Filled[Info], like: Annotations | None, others: Mapping[str, list[str]]
 ) -> None:
-    about = (None, None) if like is None else (like.data, like.columns)
+    about = () if like is None or like.data is None else (like.data, like.columns, like.layer)
     data = to_anndata(filled, *about)
     if like is not None and like.data is None:
         for name, column in others.items():
@@ -266,7 +289,51 @@ def _places(screen: Screen, labels: NDArray[np.str_]) -> NDArray[np.intp]:
     return np.array([first.get(tuple(condition), -1) for condition in screen.labels.tolist()])
 
 
-def _of_rows(array: Any, rows: NDArray[np.intp]) -> Array:
-    """These rows of an array, NaN for -1."""
-    dense = np.asarray(array.toarray() if hasattr(array, "toarray") else array, np.float64)
-    return np.where((rows < 0)[:, None], np.nan, dense[rows])
+def _of_rows(part: Any, rows: NDArray[np.intp], names: Any) -> Any:
+    """These rows, under these names, of a column, a data frame or a matrix, missing for -1, in the
+    nearest type that can miss some: nullable in columns, floats in matrices."""
+    if hasattr(part, "reindex"):
+        if (rows < 0).any():
+            frame = part if hasattr(part, "columns") else part.to_frame(0)
+            types = {name: _nullable(dtype) for name, dtype in frame.dtypes.items()}
+            part = frame.astype(types) if part is frame else part.astype(types[0])
+        part = part.reset_index(drop=True).reindex(np.where(rows < 0, len(part), rows))
+        return part.set_axis(names)
+    part = part if sparse.issparse(part) else np.asarray(part)
+    if (rows >= 0).all():
+        return part[rows]
+    gap = np.full((1, *part.shape[1:]), np.nan, _float_type(part.dtype))
+    if not sparse.issparse(part):
+        return np.concatenate([part, gap])[rows]
+    return sparse.vstack([part, sparse.csr_matrix(gap)], part.format)[rows]
+
+
+def _nullable(dtype: Any) -> Any:
+    """The type of a column that holds the same values, or none."""
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "biuO":
+        return dtype
+    others = {"bool": "boolean", "object": "category"}  # of text, which AnnData has as categories
+    return others.get(dtype.name, dtype.name.replace("i", "I").replace("u", "U"))
+
+
+def _float_type(dtype: Any) -> Any:
+    """The type of floats that holds these numbers: float32 stays."""
+    return np.result_type(dtype, np.float32) if dtype.kind == "f" else np.dtype(np.float64)
+
+
+def _warn_of_types(types: Mapping[str, tuple[Any, Any]]) -> None:
+    """Say in one sentence which parts of an AnnData come back in another type."""
+    said = {
+        name: tuple(map(_type_name, pair)) for name, pair in types.items() if pair[0] is not None
+    }
+    said = {name: pair for name, pair in said.items() if pair != ("object", "category")}
+    changed = [f"{name} is {new} ({old} before)" for name, (old, new) in said.items() if old != new]
+    if changed:
+        what = ", ".join(changed[:8]) + (", ..." if len(changed) > 8 else "")
+        warn(f"with predicted conditions {what}", UserWarning)
+
+
+def _type_name(part: Any) -> str:
+    dtypes = [part.dtype] if hasattr(part, "dtype") else part.dtypes
+    names = ", ".join(dict.fromkeys(map(str, dtypes)))
+    return f"sparse {names}" if sparse.issparse(part) else names
