@@ -95,6 +95,20 @@ def test_deep_holes_are_solved_on_crops(monkeypatch):
     assert not np.isnan(near).any()
 
 
+@pytest.mark.parametrize("return_std", [False, True], ids=["values", "std"])
+def test_a_line_is_filled_in_windows_as_by_the_whole_solve(return_std, monkeypatch):
+    image, missing = texture((20000,)), specks((20000,), count=20, size=4)
+    options = {"network": NETWORKS["nearest"], "channel_axis": -1, "cache": None}
+    whole = Inpainter(rtol=1e-6, **options).fill(image, missing).values
+    allow_windows(monkeypatch)
+    inpainter = Inpainter(**options)
+    near = inpainter.fill(image, missing, return_std=return_std)
+    assert inpainter.model_.groups[0].windows is not None
+    error = np.square(near.values - whole)[missing].mean()
+    assert np.sqrt(error) / np.ptp(image) < 3e-3
+    assert not return_std or (near.std[missing] > 0).all()
+
+
 @pytest.mark.parametrize("shape", [(500, 490), (20000,)])
 def test_every_gap_is_in_one_window_or_crop(shape, everywhere):
     missing = specks(shape, count=20, size=4)

@@ -223,7 +223,7 @@ def window(kernel: Stationary, side: int, ridge: float) -> Array:
     ]
     around = kernel.values[np.ix_(*positions)].astype(np.float64) - float(kernel.values.flat[-1])
     pairs = sliding_window_view(around, (side,) * n)[(slice(None, None, -1),) * n]
-    matrix = pairs.reshape(side**n, side**n)
+    matrix = np.array(pairs.reshape(side**n, side**n))  # on one axis a view of what is read only
     matrix.flat[:: len(matrix) + 1] += ridge * float(kernel.values.flat[0])
     return matrix
 
