@@ -296,6 +296,67 @@ def test_a_few_missing_samples_are_filled_by_what_fits_them(values, gaps):
         assert error < max(np.abs(linear - values[missing]).max() / 3, 0.01)
 
 
+@pytest.mark.parametrize("end", [slice(None), slice(None, None, -1)], ids=["last", "first"])
+@pytest.mark.parametrize(
+    ("kind", "length"),
+    [*itertools.product(["ramp"], [1, 2, 5, 10, 19]), *itertools.product(["sine"], [2, 5, 10])],
+)
+def test_missing_ends_are_no_worse_than_the_last_value(kind, end, length):
+    """They went to the mean of all samples."""
+    t = np.arange(300.0)
+    values = (0.1 * t if kind == "ramp" else np.sin(2 * np.pi * t / 64))[end].copy()
+    missing = np.zeros(300, bool)[end]
+    missing[-length:] = True
+    values = np.ascontiguousarray(values[end])
+    missing = np.ascontiguousarray(missing[end])
+    filled = inpaint(values, missing)
+    known = np.flatnonzero(~missing)
+    last = values[known[-1] if missing[-1] else known[0]]
+    assert np.abs(filled - values)[missing].max() < 1.01 * np.abs(last - values)[missing].max()
+
+
+def test_a_missing_corner_is_no_worse_than_beside_it():
+    image, missing = np.indices((60, 60)).sum(axis=0) / 9.0, np.zeros((60, 60), bool)
+    missing[-2:, -2:] = True
+    assert np.abs(inpaint(image, missing) - image).max() < 1e-3
+
+
+@pytest.mark.filterwarnings("ignore:the mask marks")
+@pytest.mark.parametrize("strip", [np.s_[5], np.s_[5:7], np.s_[:, 9], np.s_[7, 5:30]], ids=str)
+def test_a_thin_strip_alone_is_known(strip):
+    rows, columns = np.mgrid[:40, :50]
+    image, missing = np.sin(rows / 6.0) + np.cos(columns / 9.0), np.ones((40, 50), bool)
+    missing[strip] = False
+    assert np.isfinite(inpaint(image, missing)).all()
+
+
+@pytest.mark.parametrize(("shape", "ends"), [((60,), False), ((60,), True), ((20, 24), False)])
+def test_nothing_is_held_out_at_ends_where_nothing_is_missing(shape, ends):
+    inner = np.zeros(shape, bool)
+    inner[(slice(1, -1),) * len(shape)] = True
+    for seed in range(8):
+        missing = (np.random.default_rng(seed).random(shape) < 0.2) & inner
+        missing[(-1,) * len(shape)] = ends
+        held_out = [hold_out_like(missing, share=0.5, random_state=k).mask for k in range(4)]
+        assert (np.any(held_out, axis=0) & ~inner).any() == ends
+
+
+def test_a_channel_without_gaps_beside_one_whose_end_is_missing():
+    values = np.stack([0.1 * np.arange(300.0), -0.1 * np.arange(300.0)], axis=-1)
+    holed = values.copy()
+    holed[-5:, 0] = np.nan
+    assert np.abs(inpaint(holed, channel_axis=-1) - values).max() < 0.5
+
+
+@pytest.mark.slow
+def test_splines_are_offered_on_very_long_lines():
+    values = np.sin(2 * np.pi * np.arange(float(1 << 20)) / 600)
+    missing = np.zeros(len(values), bool)
+    for start in range(1000, len(values), 200_000):
+        missing[start : start + 5] = True
+    assert np.abs(inpaint(values, missing) - values).max() < 1e-5  # linear: 5e-4
+
+
 @pytest.mark.parametrize(("side", "rounds", "copies"), [(48, 3, 1), (64, 1, 4)])
 def test_a_hole_in_a_large_volume_is_tried_once(side, rounds, copies):
     gaps = np.zeros((side,) * 3, bool)

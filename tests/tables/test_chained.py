@@ -678,6 +678,23 @@ def test_the_metric_follows_the_gradient(p):
     np.testing.assert_allclose(learned, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("columns", [101, 103, 105])
+def test_tables_just_wide_are_filled_and_explained(columns):
+    """Groups of columns leave less than `LEARNED` features."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(40, 3)) @ rng.normal(size=(3, columns))
+    truth += 0.1 * rng.normal(size=truth.shape)
+    missing = rng.random(truth.shape) < 0.2
+    missing[0] = False
+    imputer = NTKImputer()
+    filled = imputer.fit_transform(np.where(missing, np.nan, truth))
+    error = np.sqrt(np.mean((filled - truth)[missing] ** 2))
+    assert error < 0.4 * truth[missing].std()
+    for row, column in np.argwhere(missing)[::200]:
+        found = imputer.explain(int(row), int(column)).value
+        assert found == pytest.approx(filled[row, column], abs=1e-5)
+
+
 # More rows than a matrix of their pairs has room for.
 
 

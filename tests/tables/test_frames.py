@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+import re
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -277,6 +278,7 @@ def test_marks_in_whatever_list(name):
     np.testing.assert_array_equal(result, NTKImputer().fit_transform(HOLED))
 
 
+@pytest.mark.filterwarnings("ignore:the column 0 holds -99.875")
 @pytest.mark.parametrize("mark", [-99.9, np.float32(-99.9)], ids=repr)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_marks_of_another_precision(mark, dtype):
@@ -287,6 +289,19 @@ def test_marks_of_another_precision(mark, dtype):
         assert result.dtype == dtype
         assert (result[0, 0] == given[0, 0]) == (dtype != np.float16)
         assert np.abs(result.ravel()[1:]).max() < 20
+
+
+@pytest.mark.parametrize("value", [300.0, -4321.0, 1e6])
+def test_a_number_far_from_all_others_draws_a_warning(value, recwarn):
+    table = np.random.default_rng(0).normal(size=(60, 3))
+    table[::7, 1], table[5, 2] = np.nan, value
+    with pytest.warns(
+        UserWarning, match=re.escape(f"the column 2 holds {value:g}, far from all others")
+    ):
+        NTKImputer(max_iter=1).fit(table)
+    skewed = np.exp(1.5 * table[:, [0, 1]])
+    NTKImputer(max_iter=1).fit(skewed)
+    assert not recwarn.list
 
 
 STAMPED = [

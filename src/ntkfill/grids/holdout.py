@@ -120,13 +120,24 @@ def hold_out_like(
     mask |= copied
     n_scattered = int(missing.sum() - in_holes.sum())
     if n_scattered:
-        mask |= hold_out(~(missing | copied), share, rng)
+        mask |= hold_out(~(missing | copied | _beyond(missing)), share, rng)
     for part, n_missing in ((copied, int(in_holes.sum())), (mask & ~copied, n_scattered)):
         if part.any():
             weight[part] = n_missing / part.sum()
     if mask.any():
         weight /= weight[mask].mean()
     return found
+
+
+def _beyond(missing: Mask) -> Mask:
+    """Entries at both ends of an axis at whose ends nothing is missing: nothing is known beyond
+    them, as it is beyond all missing entries."""
+    beyond = np.zeros_like(missing)
+    for axis, side in enumerate(missing.shape):
+        ends = np.swapaxes(missing, 0, axis)[[0, -1]]
+        if side > 2 and not ends.any():
+            np.swapaxes(beyond, 0, axis)[[0, -1]] = True
+    return beyond
 
 
 @dataclass(frozen=True)

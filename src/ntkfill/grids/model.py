@@ -201,6 +201,7 @@ class GridModel:
             splines = tuple(
                 (weight, SplineFit.of(each, ~known, plan.wrapped, plan.steps))
                 for each, weight in members
+                if not known.all()
             )
             groups.append(Group(channels, known, together, windows, splines))
             for component in components:

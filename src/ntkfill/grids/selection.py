@@ -73,6 +73,8 @@ MIN_COPIES, MAX_REPEATED, MAX_ROUNDS, MAX_READ, COPIES = 16, 1 << 12, 4, 1 << 18
 # The share of the known pixels that is held out where gaps are scattered; so many pixels are held
 # out, in up to so many rounds, where there are as many; by fewer than the last nothing is selected.
 HELD_OUT_SHARE, ENOUGH, MAX_FEW_ROUNDS, MIN_HELD_OUT = 0.2, 50, 16, 20
+# Beside holes at the border at most this share of the known pixels.
+MAX_FARTHER = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +122,8 @@ def select(
         return None
     plans, max_stacked = _offered_networks(pixels, missing, gaps, options, request)
     few = has_few_gaps(gaps)
-    splines = {} if few or together is not None else offered_splines(gaps, options)
+    none = (few and gaps.ndim > 1) or together is not None
+    splines = {} if none else offered_splines(gaps, options)
     needed = max(splines.values(), default=0)
     plans = [replace(x, request=replace(x.request, spline=needed)) for x in plans]
 
@@ -135,7 +138,7 @@ def select(
         holdouts = [Holdout(pattern, pattern.astype(np.float64), np.zeros_like(pattern))]
     windows = [(each, at) for each in holdouts for at in crops(gaps, each.weight, axes, spread=few)]
     trials, scale = _trials(pixels, gaps, windows, channel, together)
-    n_held_out = sum(int(each.held_out.sum()) for each in trials)
+    n_held_out = sum(np.count_nonzero(each.weight) for each in trials)
     if len(plans) + len(splines) < 2 or n_held_out < MIN_HELD_OUT:
         return None
     standard = together and replace(together, scale=np.ones_like(together.scale))
@@ -228,9 +231,28 @@ def _holdouts(gaps: Mask, axes: int) -> list[Holdout]:
             gaps, axes, share=HELD_OUT_SHARE, copies=copies, random_state=len(found)
         )
         if n_copies and np.array_equal(again.mask, found[0].mask):
-            break
+            # Holes at the border are held out beside themselves: a few pixels, then the next ones.
+            return found if n_held_out >= ENOUGH else _farther(gaps, found[0])
         found.append(again)
         n_held_out += len(again)
+    return found
+
+
+def _farther(gaps: Mask, first: Holdout) -> list[Holdout]:
+    """What is held out beside holes at the border of the grid, then what lies next to it while that
+    is missing too, and so on, until there are enough pixels."""
+    if gaps.all() or not first.mask.any():
+        return [first]
+    apart = ndimage.distance_transform_cdt(~gaps, "chessboard")
+    width, found, n_held_out = int(apart[first.mask].max()), [first], len(first)
+    while n_held_out < ENOUGH and len(found) < MAX_FEW_ROUNDS:
+        inner = len(found) * width
+        mask = (apart > 0) & (apart <= inner + width)
+        new = mask & (apart > inner)
+        if not new.any() or mask.sum() > MAX_FARTHER * (~gaps).sum():
+            break
+        found.append(Holdout(mask, new.astype(np.float64), new))
+        n_held_out += int(new.sum())
     return found
 
 
@@ -272,6 +294,8 @@ def _trials(
         values = (np.where(where, part - level, 0.0) / scale).astype(np.float32)
         held_out, count = each.mask[window], each.independent(gaps, window, axes)
         weight = each.weight[window][held_out]
+        if not weight.any() or (gaps[window] | held_out).all(axis=tuple(range(axes))).any():
+            continue  # nothing to predict, or to predict from
         trials.append(Trial(window, values, gaps[window], held_out, weight, count))
     if together is not None:
         largest = together.scale.max()
@@ -387,7 +411,7 @@ def _means(parts: list[Array], known: list[Mask]) -> Array:
 
 
 def has_few_gaps(gaps: Mask) -> bool:
-    """Whether gaps are so few in so large a grid that no spline is offered."""
+    """Whether gaps are so few in so large a grid that no spline is offered but on a line."""
     return gaps.size >= LARGE and bool(gaps.mean() <= MAX_MISSING)
 
 

@@ -159,7 +159,8 @@ class Table:
 
     def kinds(self, name: str) -> Kinds:
         """How many entries of a column differ, and which of them are text."""
-        return Kinds.of((x for x in self.column(name) if not _is_gap(x)), is_text)
+        cells = (row[self.names.index(name)] for row in self.rows)
+        return Kinds.of((cell for cell in cells if not _is_gap(cell)), is_text)
 
     def strays(self) -> list[str]:
         """What is neither a number nor a gap in columns of numbers, each text once; where most

@@ -86,11 +86,10 @@ class Target:
         return 2 * len(self.features) <= EACH
 
     def selected(
-        self, vectors: Vectors, y: Array, network: Sequential, options: TableOptions
+        self, vectors: Vectors, y: Array, network: Sequential, options: TableOptions, *, learn: bool
     ) -> Target:
         """With the predictors that vectors (r, k) and values (r, g) select."""
         ridges = RIDGES if options.ridge == "loo" else (max(float(options.ridge), ROUNDING),)
-        learn = len(self.features) < LEARNED
         metric = self.stack.metric if self.stack and learn else None
         stack = Stack.select(vectors, y, network, ridges, learn=learn, metric=metric)
         return replace(self, stack=stack)
@@ -287,7 +286,7 @@ class Chained:
                             sample = twins.training(targets[k], fill, hidden)
                         else:
                             sample = targets[k].training(means if n_iter == 1 else fill, FIRST)
-                        targets[k] = targets[k].selected(*sample, network, options)
+                        targets[k] = targets[k].selected(*sample, network, options, learn=narrow)
                     return targets[k].fit(fill, settling=True, most=most)
 
                 selects = n_iter == second and not narrow
@@ -560,7 +559,7 @@ class Chained:
         for _ in range(SECOND - 1):
             fill = _predicted(needed, self.targets, self._fitted, fill, twins.sure, self.bounds)
         sample = twins.training(target, self.fill, fill)
-        return target.selected(*sample, self.network, self.options)
+        return target.selected(*sample, self.network, self.options, learn=self._narrow)
 
     @cached_property
     def _keeps(self) -> bool:
@@ -689,7 +688,7 @@ def _share_selection(
 
     def work(k: int) -> None:
         sample = targets[k].training(means, FIRST)
-        found = targets[k].selected(*sample, network, options).stack
+        found = targets[k].selected(*sample, network, options, learn=False).stack
         assert found is not None
         stacks[k] = found
 

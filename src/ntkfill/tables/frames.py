@@ -47,6 +47,9 @@ NO_NUMBER = (
 EPOCH = date(1970, 1, 1).toordinal()
 NO_DATES = (date(1, 1, 1), date(1900, 1, 1), date(1970, 1, 1), date(9999, 12, 31))
 MARKED = tuple(float(day.toordinal() - EPOCH) for day in NO_DATES)
+# A number is an outlier if it is so many times as far from the median as half of the others, and
+# makes this share of the variance of so many or more.
+OUTLYING, OUTLYING_SHARE, MIN_ENTRIES = 30.0, 0.8, 20
 # Columns in half precision, which hold other numbers than marks are written as.
 AS_LABELS = 'astype("string").astype("category"), if the column holds labels'
 HALF = ("float16", "Float16", "halffloat[pyarrow]")
@@ -118,7 +121,8 @@ def read(estimator: Any, table: Any, missing_values: Any, *, reset: bool) -> Arr
         )
     if reset:
         estimator._types = types
-        _warn_of_marks(values, countable, categories, types.dates, labels)
+        marked = _warn_of_marks(values, countable, categories, types.dates, labels)
+        _warn_of_outliers(np.where(countable, values, np.nan), labels, marked)
     return values
 
 
@@ -366,15 +370,36 @@ def column_types(table: Any, columns: int) -> ColumnTypes:
     return types
 
 
+def _warn_of_outliers(values: Array, labels: list[Any] | None, marked: set[int]) -> None:
+    """Warn of one number that makes nearly all of the variance of its column, by which kernels
+    measure how far rows are apart: all others are then alike. Marks of missing ones were named."""
+    for j, column in enumerate(values.T):
+        known = column[~np.isnan(column)]
+        if len(known) < MIN_ENTRIES or j in marked:
+            continue
+        centred = known - np.median(known)
+        far = int(np.argmax(np.abs(centred)))
+        typical = np.median(np.abs(centred))
+        share = (centred[far] / np.linalg.norm(centred)) ** 2 if typical else 0.0
+        if abs(centred[far]) > OUTLYING * typical and share > OUTLYING_SHARE:
+            name = j if labels is None else labels[j]
+            warn(
+                f"the column {name!r} holds {known[far]:g}, far from all others (median "
+                f"{np.median(known):g}): rows are compared on the scale of it, and fills of the "
+                "whole table suffer. Try: NaN in its place if it is a mistake, or a logarithm.",
+                UserWarning,
+            )
+
+
 def _warn_of_marks(
     values: Array,
     countable: Mask,
     categories: Mapping[int, list[str]],
     dates: Mask,
     labels: list[Any] | None,
-) -> None:
+) -> set[int]:
     """Warn of numbers, where these are `countable`, of text and of dates that most often stand for
-    a missing entry."""
+    a missing entry; in which columns."""
     numeric = np.where(countable, values, np.nan)
     marks = (sentinel_of(column[~np.isnan(column)]) for column in numeric.T)
     found = [(j, f"{mark:g}", repr(mark)) for j, mark in enumerate(marks) if mark is not None]
@@ -398,6 +423,7 @@ def _warn_of_marks(
             f"value. Try: missing_values={given}.",
             UserWarning,
         )
+    return {j for j, *_ in found}
 
 
 def is_partitioned(table: Any) -> bool:
