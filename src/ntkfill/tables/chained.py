@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from importlib.util import find_spec
 from itertools import groupby
 from typing import Any, ClassVar
 
@@ -68,6 +69,8 @@ ROUNDING = 1e-10
 GOLDEN = (5**0.5 - 1) / 2
 # Factors are kept up to this many bytes, and made again on demand beyond it.
 KEPT = 500_000_000
+# Numba takes so many bytes.
+COMPILER = 90_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -592,6 +595,7 @@ def chained_memory(known: Mask, models: int, rounds: int) -> int:
     kept = 2 * 8 * int(np.square(counts, dtype=np.float64).sum())
     along = min(2 * (known.shape[1] - 1), EACH) * (known.shape[1] <= EACH)
     one = 4 * 8 * int(counts.max()) ** 2 + 2 * 4 * along * min(int(counts.max()), SAMPLE) ** 2
+    compiler = COMPILER if along and counts.max() >= SAMPLE and find_spec("numba") else 0
     busy = min(workers(), max(1, min(BATCH, len(counts) // 8)))
     if counts.max() > EXACT:
         # Features, distances and kernels of some rows and all landmarks, and the matrices of a
@@ -604,7 +608,7 @@ def chained_memory(known: Mask, models: int, rounds: int) -> int:
     share = min(1.0, SETTLING / len(known))
     history = int(16 * rounds * share * (known.size - np.count_nonzero(known)))
     each = (kept if kept <= KEPT else 0) + history
-    return 80 * known.size + shared + busy * one + models * each
+    return 80 * known.size + shared + busy * one + models * each + compiler
 
 
 def rows_memory(rows: int, columns: int) -> int:
