@@ -159,8 +159,8 @@ class Table:
 
     def kinds(self, name: str) -> Kinds:
         """How many entries of a column differ, and which of them are text."""
-        cells = (row[self.names.index(name)] for row in self.rows)
-        return Kinds.of((cell for cell in cells if not _is_gap(cell)), is_text)
+        k = self.names.index(name)
+        return Kinds.of((row[k] for row in self.rows if not _is_gap(row[k])), is_text)
 
     def strays(self) -> list[str]:
         """What is neither a number nor a gap in columns of numbers, each text once; where most
